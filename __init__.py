@@ -1,0 +1,37 @@
+"""trialogue: a language model proposes, a Gaussian process checks, an experiment decides.
+
+The public names are listed here and loaded on first use, so that ``import trialogue`` costs nothing.
+"""
+
+from importlib import import_module, metadata
+from typing import Any
+
+_ROOM_OF = {
+    "Float": "evaluators.parameters",
+    "Int": "evaluators.parameters",
+    "Categorical": "evaluators.parameters",
+    "SearchSpace": "evaluators.space",
+    "Objective": "evaluators.problem",
+    "Constraint": "evaluators.problem",
+    "Problem": "evaluators.problem",
+    "Measurement": "evaluators.measurement",
+    "Study": "agent.study",
+    "Trial": "agent.trial",
+    "Budget": "agent.budget",
+    "Planner": "agent.planner",
+    "TrialogueError": "serving.errors",
+}
+
+__all__ = sorted(_ROOM_OF)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:  # Any: the public names have nothing in common
+    if name == "__version__":
+        return metadata.version("trialogue")
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'trialogue' has no attribute {name!r}; public names: {', '.join(__all__)}")
+    return getattr(import_module(f"trialogue.{_ROOM_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,1 @@
+"""Who decides: Study, Trial, ledger, planner, referee, chat session, budgets. Knows no HTTP server."""

@@ -1,0 +1,145 @@
+"""The seams of the agent: what a planner, a referee and a strategy must guarantee. Suites: ``tests/contracts``.
+
+A strategy decides the next trials; ours asks a planner for proposals and lets a referee check them against the engine.
+None of them writes to the ledger: they return values, and the study records them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from ..evaluators.history import History, Params, Proposal, Value
+from ..surrogates.contracts import Belief, Prediction, Suggestion
+
+Outcome = Literal["ok", "invalid", "abstained", "timeout", "refused", "unreachable", "over_budget"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One call of a language model. Tokens as the server counted them; ``price`` in US dollars where known."""
+
+    model: str
+    purpose: str
+    prompt_hash: str
+    outcome: Outcome
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    latency_s: float = 0.0
+    price: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What a planner is asked for. ``suggestion``: the engine's own next point, which may be shown to a model.
+
+    ``rng`` belongs to the planner alone; ``deadline_s`` bounds the whole call; ``tokens_left``: None is unlimited.
+    """
+
+    history: History
+    n: int
+    purpose: Literal["warm_start", "candidates"]
+    rng: np.random.Generator
+    belief: Belief | None = None
+    suggestion: Suggestion | None = None
+    deadline_s: float = 60.0
+    tokens_left: int | None = None
+
+
+@dataclass(frozen=True)
+class PlanAnswer:
+    """Valid, distinct, untried proposals (possibly none), the calls they cost, and what went wrong in words."""
+
+    proposals: tuple[Proposal, ...] = ()
+    calls: tuple[CallRecord, ...] = ()
+    notes: tuple[str, ...] = ()
+    abstained: bool = False
+
+
+class AbstractPlanner(Protocol):
+    """Proposes configurations. Never raises for what a model or a network does wrong: the answer is then empty."""
+
+    name: str
+
+    def propose(self, request: PlanRequest) -> PlanAnswer:
+        """Return up to ``request.n`` proposals."""
+        ...
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The referee's answer to one proposal: kept or rejected, in words, with the gap to the engine's own optimum
+    (``log_acquisition`` of the optimum minus that of the proposal; NaN where nothing was modelled)."""
+
+    proposal: Proposal
+    kept: bool
+    reason: str
+    gap: float = float("nan")
+    prediction: Prediction | None = None
+
+
+class AbstractReferee(Protocol):
+    """Decides which proposals may be run. Pure: all it knows is in its arguments."""
+
+    def judge(
+        self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
+    ) -> tuple[Verdict, ...]:
+        """Return one verdict per proposal, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A trial to run and everything the ledger keeps of why. ``source``: who proposed it (``"surrogate"``, ``"default"``,
+    ``"initial_design"``, ``"planner:<name>"``, ``"user"``, ``"random"``); ``verdict``: ``"own"``, ``"kept"``, ``"replaced"``,
+    ``"unchecked"`` or ``"fallback"``."""
+
+    params: Params
+    source: str
+    reason: str
+    verdict: str
+    prediction: Prediction | None = None
+    hypothesis: str = ""
+    tokens: int = 0
+    verdicts: tuple[Verdict, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a study has used of its budgets so far, for strategies that must stay inside them."""
+
+    calls: int = 0
+    tokens: int = 0
+    price: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request for trials. ``index``: how many trials were asked for before, which selects the random streams."""
+
+    history: History
+    index: int
+    n: int = 1
+    fixed: Mapping[str, Value] | None = None
+    spent: Spent = field(default_factory=Spent)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a strategy wants to run, and the model calls it made to decide."""
+
+    decisions: tuple[Decision, ...]
+    calls: tuple[CallRecord, ...] = ()
+
+
+class AbstractStrategy(Protocol):
+    """Decides the next trials. Raises SpaceExhausted when nothing is left; never for what a model does."""
+
+    name: str
+
+    def plan(self, ask: Ask) -> Plan:
+        """Return ``ask.n`` decisions with distinct configurations, none tried or running unless said so in the reason."""
+        ...

@@ -1,0 +1,1 @@
+"""The problem: search space, objectives, constraints, measurements, history values, and every target."""
