@@ -1,0 +1,137 @@
+"""The strategies by name, and the two that need no model: the surrogate alone and random search.
+
+``"trialogue"`` asks a planner and lets the referee check it (``agent/hybrid.py``), ``"surrogate"`` is the engine alone,
+``"llambo"`` is LLAMBO as published (``agent/llambo.py``), ``"random"`` is the control that everything must beat.
+Strategies know nothing of the ledger. Each draws from its own random stream, ``stream(seed, index, purpose)``: the surrogate's
+stream never depends on a model call, so a study whose proposals are all rejected is bit-identical to one without a model.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from ..evaluators.errors import SpaceExhausted
+from ..evaluators.history import History, Params, Value
+from ..evaluators.problem import Problem
+from ..evaluators.streams import stream
+from ..serving.errors import InvalidInput
+from ..surrogates.contracts import Engine, Suggestion
+from .contracts import AbstractPlanner, AbstractStrategy, Ask, Decision, Plan
+
+StrategyName = Literal["trialogue", "surrogate", "llambo", "random"]
+
+_ATTEMPTS = 2_000
+"""Draws before random search says that nothing is left: a space in which fewer than one in 2,000 points is new and valid."""
+
+
+class RandomStrategy:
+    """Uniform random search without repetition."""
+
+    name = "random"
+
+    def __init__(self, problem: Problem, seed: int) -> None:
+        self._problem, self._seed = problem, seed
+
+    def plan(self, ask: Ask) -> Plan:
+        """Return ``ask.n`` new configurations drawn uniformly from the unit cube."""
+        taken = taken_keys(ask.history)
+        decisions = []
+        for i in range(ask.n):
+            params = draw_new(self._problem, taken, stream(self._seed, ask.index + i, "random"), ask.fixed)
+            taken.add(self._problem.space.key(params))
+            decisions.append(Decision(params, "random", "drawn uniformly", "own"))
+        return Plan(tuple(decisions))
+
+
+class SurrogateStrategy:
+    """The engine alone: default configuration, initial design, then the acquisition function's optimum."""
+
+    name = "surrogate"
+
+    def __init__(self, problem: Problem, seed: int, *, engine: Engine | None = None) -> None:
+        self._seed = seed
+        self._engine = engine if engine is not None else default_engine(problem)
+
+    def plan(self, ask: Ask) -> Plan:
+        """Return the engine's next ``ask.n`` configurations."""
+        rng = stream(self._seed, ask.index, "surrogate")
+        belief = self._engine.condition(ask.history, rng)
+        suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)
+        return Plan(tuple(decision_of(s, notes=tuple(belief.notes)) for s in suggestions))
+
+
+def strategy_for(
+    problem: Problem,
+    *,
+    seed: int,
+    planner: AbstractPlanner | None = None,
+    strategy: str | None = None,
+    budget: Any = None,  # Any: agent/budget.py's Budget stands above this module's needs; only three fields are read
+) -> AbstractStrategy:
+    """Return the strategy of that name; None means ``"trialogue"`` with a planner and ``"surrogate"`` without."""
+    name = strategy or ("trialogue" if planner is not None else "surrogate")
+    if name == "random":
+        return RandomStrategy(problem, seed)
+    if name == "surrogate":
+        return SurrogateStrategy(problem, seed)
+    if name not in get_args(StrategyName):
+        raise InvalidInput(
+            f"`strategy` must be one of {', '.join(get_args(StrategyName))}, got {strategy!r}."
+        )
+    if planner is None:
+        raise InvalidInput(
+            f'strategy {name!r} needs a model, got planner=None; give `planner="embedded"` or an endpoint, or use "surrogate".'
+        )
+    if name == "llambo":
+        from .llambo import LlamboStrategy  # the strategies with a model are loaded only when used
+
+        return LlamboStrategy(problem, seed, planner=planner)
+    from .hybrid import TrialogueStrategy
+
+    return TrialogueStrategy(problem, seed, planner=planner, budget=budget)
+
+
+def default_engine(problem: Problem) -> Engine:
+    """Return the Gaussian-process engine of ``surrogates/``; torch and botorch are loaded here."""
+    from ..surrogates.engine import GaussianEngine
+
+    return GaussianEngine(problem)
+
+
+def decision_of(suggestion: Suggestion, *, verdict: str = "own", notes: Sequence[str] = ()) -> Decision:
+    """Return the decision to run what the engine suggests."""
+    named = {"acquisition": "surrogate", "replicate": "surrogate"}
+    assessment = suggestion.assessment
+    return Decision(
+        suggestion.params,
+        source=named.get(suggestion.origin, suggestion.origin),
+        reason=suggestion.reason,
+        verdict=verdict,
+        prediction=None if assessment is None else assessment.prediction,
+        notes=tuple(notes),
+    )
+
+
+def taken_keys(history: History) -> set[str]:
+    """Return the canonical keys of every configuration that was tried or is running."""
+    trials = (*history.finished, *history.failed, *history.pruned, *history.running)
+    return {history.problem.space.key(t.params) for t in trials}
+
+
+def draw_new(
+    problem: Problem, taken: set[str], rng: np.random.Generator, fixed: Mapping[str, Value] | None = None
+) -> Params:
+    """Return one uniformly drawn configuration whose key is not in ``taken``; raises SpaceExhausted."""
+    space = problem.space
+    for _ in range(_ATTEMPTS if space.size is None or len(taken) < space.size or fixed else 1):
+        (params,) = space.sample(rng, 1)
+        if fixed:
+            params = space.clip({**params, **fixed})
+            if not space.satisfies(params):
+                continue
+        if space.key(params) not in taken:
+            return params
+    raise SpaceExhausted(
+        f"no untried configuration was found: {len(taken)} are tried or running; widen the search space."
+    )
