@@ -1,0 +1,115 @@
+"""The command line's door: a table of commands, each loaded when it is called, and the one place where errors become words.
+
+To add a command, write one line in ``COMMANDS``: ``"name": Command("module:attribute", "One line for --help.")``. The module
+lives in this folder; the attribute is an ordinary typer command function, or a ``typer.Typer`` for a group of subcommands.
+Only the module of the command that was called is imported, so ``trialogue --help`` imports none; a module still keeps
+torch, optuna, plotly and the like inside its functions, so that ``trialogue NAME --help`` is quick too.
+
+A command raises ``TrialogueError`` or ``OSError`` and lets them pass: here they become one message on stderr and exit
+code 2. Ctrl-C ends with 130. Any other exception is a mistake of ours and keeps its traceback. Knows no study.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+
+from ..serving.errors import TrialogueError
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Where a command lives (``"module:attribute"`` in this folder) and its line in the overview."""
+
+    target: str
+    summary: str
+
+    def load(self) -> Any:  # Any: a function of any signature, or a typer.Typer
+        """Import the command's module and return the command."""
+        module, _, attribute = self.target.partition(":")
+        return getattr(import_module(f".{module}", __package__), attribute)
+
+
+COMMANDS: dict[str, Command] = {
+    "demo": Command("demo:demo", "Tune a real model on real data in a minute and show how."),
+    "run": Command("run_study:run", "Run the study that a TOML file describes."),
+    "report": Command("report:report", "Write a study as one self-contained HTML page."),
+    "list": Command("manage:list_studies", "List the studies of a database."),
+    "export": Command("manage:export", "Write a study's trials as CSV or JSON lines."),
+    "import": Command("manage:import_", "Add finished trials from a CSV file."),
+    "delete": Command("manage:delete", "Delete a study and all its trials."),
+    "doctor": Command("doctor:doctor", "Check Python, torch, the model's endpoint and the database."),
+}
+
+EPILOG = "Start with `trialogue demo`. `trialogue COMMAND --help` tells more about a command."
+
+
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """Return the application in which the command that ``arguments`` name is loaded, and all others are named only."""
+    app = typer.Typer(
+        name="trialogue",
+        help="A language model proposes, a Gaussian process checks, an experiment decides.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    wanted = next((a for a in arguments if not a.startswith("-")), None)
+    for name, command in COMMANDS.items():
+        _register(app, name, command.load() if name == wanted else _named_only, command.summary)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 2 for what the caller or an operator must put right, 130 for Ctrl-C."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app_for(given)(args=given, prog_name="trialogue")
+    except (TrialogueError, OSError) as error:
+        if os.environ.get("TRIALOGUE_TRACEBACK"):
+            raise
+        print(f"Error: {in_words(error)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def in_words(error: Exception) -> str:
+    """Return the message of an error as a sentence for a terminal."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.strerror or type(error).__name__}: {error.filename!r}"
+    return str(error) or type(error).__name__
+
+
+def _register(app: typer.Typer, name: str, loaded: Callable[..., Any] | typer.Typer, summary: str) -> None:
+    if isinstance(loaded, typer.Typer):
+        app.add_typer(loaded, name=name, short_help=summary)
+    else:
+        app.command(name, short_help=summary)(loaded)
+
+
+def _named_only() -> None:
+    """Stand in for a command that was not called."""
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"trialogue {version('trialogue')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""

@@ -1,0 +1,19 @@
+"""Command-line options that several commands share, so that they mean the same everywhere."""
+
+from typing import Annotated
+
+import typer
+
+DEFAULT_STORAGE = "sqlite:///trialogue.db"
+"""Where studies live when nothing else is said: one file in the working directory."""
+
+Storage = Annotated[
+    str,
+    typer.Option(
+        "--storage",
+        envvar="TRIALOGUE_STORAGE",
+        metavar="URL",
+        help="Database of the studies: sqlite:///FILE or postgresql://USER@HOST/NAME.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
