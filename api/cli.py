@@ -1,9 +1,10 @@
-"""The command line's door: a table of commands, each loaded when it is called, and the one place where errors become words.
+"""The command line's door: a table of commands, loaded when called, and the one place where errors become words.
 
-To add a command, write one line in ``COMMANDS``: ``"name": Command("module:attribute", "One line for --help.")``. The module
-lives in this folder; the attribute is an ordinary typer command function, or a ``typer.Typer`` for a group of subcommands.
-Only the module of the command that was called is imported, so ``trialogue --help`` imports none; a module still keeps
-torch, optuna, plotly and the like inside its functions, so that ``trialogue NAME --help`` is quick too.
+To add a command, write one line in ``COMMANDS``: ``"name": Command("module:attribute", "One line for --help.")``.
+The module lives in this folder; the attribute is an ordinary typer command function, or a ``typer.Typer`` for a
+group of subcommands. Only the module of the command that was called is imported, so ``trialogue --help`` imports
+none; a module still keeps torch, optuna, plotly and the like inside its functions, so that
+``trialogue NAME --help`` is quick too. Options that mean the same everywhere stand in ``options.py``.
 
 A command raises ``TrialogueError`` or ``OSError`` and lets them pass: here they become one message on stderr and exit
 code 2. Ctrl-C ends with 130. Any other exception is a mistake of ours and keeps its traceback. Knows no study.
