@@ -1,20 +1,35 @@
-.PHONY: demo test check vllm clean
+# Set up and go: each target creates .venv when it is missing, installs what is new, and runs.
+.PHONY: demo test check format clean vllm
+PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+INSTALL = $(if $(shell command -v uv),uv pip install --python $(PY),$(PY) -m pip install)
+QUICK := not slow and not vllm and not browser and not postgres and not ray
 
+# Tune a real model on real data and write a report: about a minute.
 demo: $(STAMP)
 	$(VENV)/bin/trialogue demo
 
+# Every test. One whose server or browser is missing is skipped in words at the end.
 test: $(STAMP)
-	PYTHONSAFEPATH=1 $(PY) -m pytest -q -n 2 -rs tests
+	PYTHONSAFEPATH=1 $(PY) -m pytest -q -n $(WORKERS) -rs tests
 
+# The quick tests only.
 check: $(STAMP)
-	PYTHONSAFEPATH=1 $(PY) -m pytest -q -n 2 -m "not slow and not vllm and not browser and not postgres and not ray" tests
+	PYTHONSAFEPATH=1 $(PY) -m pytest -q -n $(WORKERS) -m "$(QUICK)" tests
+
+format: $(STAMP)
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+clean:
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
 
 $(STAMP): pyproject.toml constraints-cpu.txt
-	test -x $(PY) || python3 -m venv $(VENV)
-	$(PY) -m pip install -q -c constraints-cpu.txt -e '.[dev,pg]'
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(INSTALL) -q -c constraints-cpu.txt -e '.[dev,pg]'
 	touch $(STAMP)
 
 # vLLM's CPU build in an environment of its own (about 3.5 GB); on a GPU machine: pip install "trialogue[vllm]".

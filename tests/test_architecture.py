@@ -1,0 +1,173 @@
+"""The walls of the house: which room may import which, what a module must say, what ships.
+
+These are rules that a reviewer would otherwise repeat. They read the source; only the last two run anything.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+STAIRS = ("serving", "evaluators", "prompts", "surrogates", "agent", "api")  # each may import those before it
+HEAVY = {
+    "botorch", "fastapi", "gpytorch", "langchain", "mcp", "numpy", "openai", "optuna", "pandas", "plotly",
+    "scipy", "sklearn", "sqlalchemy", "torch", "transformers",
+}  # fmt: skip
+
+
+def tracked() -> list[Path]:
+    """Files of the repository as git knows them, new ones included."""
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    return [ROOT / name for name in listed if name and (ROOT / name).is_file()]
+
+
+def packages() -> list[str]:
+    """The packages that ship, as paths below the root: ``agent``, …, and sub-packages that are listed."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    names = settings["tool"]["setuptools"]["packages"]
+    return [n.removeprefix("trialogue").removeprefix(".").replace(".", "/") for n in names]
+
+
+def modules() -> list[Path]:
+    return sorted(p for package in packages() if package for p in (ROOT / package).glob("*.py"))
+
+
+MODULES = modules()
+NAMES = [str(p.relative_to(ROOT)) for p in MODULES]
+
+
+def imports(path: Path) -> list[tuple[int, str, ast.stmt]]:
+    """(level, module, statement) of each import statement; level 0 is absolute."""
+    found: list[tuple[int, str, ast.stmt]] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            found.append((node.level, node.module or "", node))
+        elif isinstance(node, ast.Import):
+            found += [(0, alias.name, node) for alias in node.names]
+    return found
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """Rooms that a module imports, its own left out."""
+    depth = len(path.relative_to(ROOT).parts)  # agent/study.py: 2, so `..` is the package itself
+    rooms: set[str] = set()
+    for level, module, node in imports(path):
+        if level == depth and module:
+            rooms.add(module.split(".")[0])
+        elif level == depth and isinstance(node, ast.ImportFrom):
+            rooms.update(alias.name for alias in node.names)
+    return rooms & set(STAIRS) - {path.relative_to(ROOT).parts[0]}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_imports_go_down_the_stairs(path: Path) -> None:
+    room = path.relative_to(ROOT).parts[0]
+    upwards = rooms_imported(path) - set(STAIRS[: STAIRS.index(room)])
+    assert not upwards, (
+        f"{room} may import {STAIRS[: STAIRS.index(room)]}, not {upwards}: move the value down."
+    )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_the_package_imports_itself_relatively(path: Path) -> None:
+    absolute = [name for level, name, _ in imports(path) if level == 0 and name.split(".")[0] == "trialogue"]
+    assert not absolute, f"write `from ..room import …` instead of {absolute}."
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_no_import_hides_a_cycle(path: Path) -> None:
+    assert "TYPE_CHECKING" not in path.read_text(), (
+        "an import under TYPE_CHECKING hides a cycle: move the type down."
+    )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    assert len(docstring) > 20, "a module opens with a docstring, before any import."
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMES)
+def test_a_module_stops_at_400_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400, "one idea per module: split it."
+
+
+def test_no_room_has_an_unlisted_subpackage() -> None:
+    nested = {
+        str(p.parent.relative_to(ROOT)) for room in STAIRS for p in (ROOT / room).glob("*/**/__init__.py")
+    }
+    assert nested <= set(packages()), "list the sub-package in pyproject.toml, or it is missing in the wheel."
+
+
+def test_names_that_say_nothing_are_not_used() -> None:
+    assert not [n for n in NAMES if re.search(r"(^|/)(utils?|common|helpers?|misc|manager)\.py$", n)]
+
+
+def test_no_file_names_a_machine() -> None:
+    words = [
+        r"/roo" + r"t/",
+        r"/wor" + r"k/(main|shared)",
+        r"/opt/" + r"(wheels|pypi)",
+        r"/home/" + r"[a-z]+/",
+    ]
+    pattern = re.compile("|".join(words))
+    texts = [
+        p
+        for p in tracked()
+        if p.suffix in {".py", ".md", ".toml", ".txt", ".html", ".js", ".css", ".json", ""}
+    ]
+    named = [str(p.relative_to(ROOT)) for p in texts if pattern.search(p.read_text(errors="ignore"))]
+    assert not named, f"paths of one machine stand in {named}."
+
+
+def test_decisions_are_numbered_once() -> None:
+    numbers = [p.name[:4] for p in (ROOT / "docs" / "decisions").glob("[0-9]*.md")]
+    assert len(numbers) == len(set(numbers)), f"a number is used twice: {sorted(numbers)}"
+
+
+@pytest.mark.parametrize("statement", ["import trialogue", "import trialogue.api.cli"])
+def test_importing_costs_nothing_heavy(statement: str) -> None:
+    code = f"import sys; {statement}; print(*{{m.split('.')[0] for m in sys.modules}})"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not HEAVY & set(loaded.split())
+
+
+def test_every_public_name_exists() -> None:
+    import trialogue
+
+    for name in trialogue.__all__:
+        assert getattr(trialogue, name).__name__ == name
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_tree(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for path in tracked():
+        copy = source / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        "..",
+        ".",
+    ]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        shipped = {n.removeprefix("trialogue/") for n in wheel.namelist() if n.startswith("trialogue/")}
+    files = {str(p.relative_to(ROOT)) for p in tracked()}
+    expected = {f for f in files if f.split("/")[0] in STAIRS} | {"__init__.py", "py.typed"}
+    assert shipped == expected, f"missing: {expected - shipped}; too much: {shipped - expected}"
