@@ -1,0 +1,407 @@
+"""Client of OpenAI-compatible endpoints: one absolute deadline, retries, and whatever the server lacks worked round.
+
+What a server refuses (schemas, seeds, sampling options) is left out from then on; one that ignores ``n`` is called
+again. Thinking is stripped, counted, and switched off by request once it has eaten an answer. Knows nothing of trials.
+Retries are tenacity's alone: the SDK's own would multiply with them and know no total deadline.
+"""
+
+import queue
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx2
+import openai
+import tenacity
+
+from .chat import ChatAnswer, ChatRequest, Completion, TokenLogprob, Usage
+from .errors import EndpointRefused, EndpointTimeout, EndpointUnreachable, ServingError
+from .redaction import hide_secrets, shorten
+
+_T = TypeVar("_T")
+
+_MAX_ANSWER_BYTES = 8_000_000
+"""Larger answers are cut off: no useful one comes near, and a broken server must not fill the memory."""
+
+_ATTEMPTS = 6
+_ATTEMPTS_REFUSED = 3
+"""Where nothing listens: a server that restarts needs minutes, and the study goes on without it in the meantime."""
+
+_WAIT = tenacity.wait_exponential(multiplier=0.1, exp_base=2, min=0.1, max=8)
+
+_DROPPABLE = {
+    "seed": ("seed",),
+    "logprobs": ("logprobs", "top_logprobs"),
+    "temperature": ("temperature",),
+    "top_p": ("top_p",),
+    "enable_thinking": ("thinking", "extra_body"),
+    "chat_template_kwargs": ("thinking", "extra_body"),
+    "response_format": ("schema",),
+    "json_schema": ("schema",),
+    "guided": ("schema",),
+    "grammar": ("schema",),
+    "schema": ("schema",),
+    "max_tokens": ("max_tokens",),
+}
+"""Words in a refusal, in the order in which they are looked for, and the options that are left out because of them."""
+
+_THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What was learnt about a server: options it refuses, whether it obeys ``n``, whether thinking must be off."""
+
+    refused: frozenset[str] = frozenset()
+    obeys_n: bool = True
+    stop_thinking: bool = False
+
+
+class OpenAIClient:
+    """A chat endpoint at ``base_url`` (such as ``http://127.0.0.1:8000/v1``).
+
+    ``model``: None means the only entry of ``/models``, asked for at the first call. ``api_key`` is used for requests
+    and appears nowhere else. Safe to call from several threads; each call has its own connection.
+    """
+
+    def __init__(self, base_url: str, *, model: str | None = None, api_key: str | None = None) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise EndpointRefused(
+                f"an endpoint must be an http(s) address such as 'http://127.0.0.1:8000/v1', got {base_url!r}."
+            )
+        self.base_url = base_url.rstrip("/")
+        self.is_local = parts.hostname in ("localhost", "::1") or parts.hostname.startswith("127.")
+        self._key = api_key
+        self._secrets = tuple(s for s in (api_key, parts.password) if s)
+        self._model = model
+        self._traits = Traits()
+        self._lock = threading.Lock()
+
+    @property
+    def model(self) -> str:
+        """The model's name; asks the server once where none was given (raises ServingError)."""
+        return self._model or self._discover(10.0)
+
+    @property
+    def traits(self) -> Traits:
+        """What was learnt about the server so far."""
+        return self._traits
+
+    def models(self, *, deadline_s: float = 10.0) -> tuple[str, ...]:
+        """Return the names at ``/models``."""
+
+        def work(sdk: openai.OpenAI) -> tuple[str, ...]:
+            return tuple(m.id for m in _checked(sdk.models.list).data)
+
+        return self._within(deadline_s, work)
+
+    def complete(self, request: ChatRequest, *, deadline_s: float) -> ChatAnswer:
+        """Return up to ``request.n`` completions; raises ServingError not later than ``deadline_s``."""
+        started = time.monotonic()
+        model = self._model or self._discover(deadline_s)
+        left = deadline_s - (time.monotonic() - started)
+        gathered = _Gathered(started + deadline_s)
+        try:
+            self._within(left, lambda sdk: self._gather(sdk, model, request, gathered))
+        except ServingError:
+            if not gathered.completions:
+                raise
+        return ChatAnswer(
+            tuple(gathered.completions[: request.n]),
+            gathered.usage,
+            model,
+            request.hash(model),
+            time.monotonic() - started,
+            notes=tuple(gathered.notes),
+        )
+
+    def _discover(self, deadline_s: float) -> str:
+        names = self.models(deadline_s=deadline_s)
+        if len(names) != 1:
+            raise EndpointRefused(
+                f"{self._shown} serves {len(names)} models ({', '.join(names[:5])}); "
+                "name one: 'http://…/v1#model', or set TRIALOGUE_MODEL."
+            )
+        self._model = names[0]
+        return names[0]
+
+    @property
+    def _shown(self) -> str:
+        return hide_secrets(self.base_url, self._secrets)
+
+    def _within(self, deadline_s: float, work: Callable[[openai.OpenAI], _T]) -> _T:
+        """Run ``work`` in a thread and return its result, or raise EndpointTimeout when ``deadline_s`` has passed.
+
+        A thread, because no timeout of the HTTP layer is absolute: a server that sends a header now and then outlives
+        them all. An abandoned thread ends with the next operation on its connection, which is closed.
+        """
+        if deadline_s <= 0:
+            raise EndpointTimeout(f"no time was left to ask {self._shown}.")
+        until = time.monotonic() + deadline_s
+        results: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()  # Any: a result or an error
+        http = _http_client(until, self.is_local, tls=self.base_url.startswith("https"))
+        sdk = openai.OpenAI(
+            api_key=self._key or "none",
+            base_url=self.base_url,
+            timeout=deadline_s,
+            max_retries=0,
+            http_client=http,
+        )
+
+        def run() -> None:
+            try:
+                results.put((True, work(sdk)))
+            except (
+                openai.OpenAIError,
+                httpx2.HTTPError,
+                ServingError,
+                ValueError,
+                TypeError,
+                AttributeError,
+            ) as error:
+                results.put((False, error))
+            except BaseException as error:
+                results.put((False, error))
+                raise
+            finally:
+                http.close()
+
+        threading.Thread(target=run, name="trialogue-endpoint", daemon=True).start()
+        try:
+            succeeded, result = results.get(timeout=deadline_s)
+        except queue.Empty:
+            http.close()
+            raise EndpointTimeout(f"{self._shown} did not answer within {deadline_s:.3g} s.") from None
+        if succeeded:
+            return result
+        raise self._translated(result, deadline_s) from None
+
+    def _gather(self, sdk: openai.OpenAI, model: str, request: ChatRequest, into: "_Gathered") -> None:
+        """Collect ``request.n`` completions, with as many HTTP requests as the server needs for it."""
+        for call in range(request.n):
+            missing = request.n - len(into.completions)
+            wanted = missing if self._traits.obeys_n else 1
+            if missing <= 0:
+                return
+            seed = None if request.seed is None else (request.seed + call) % 2**31
+            got, thought_only = self._once(sdk, model, replace(request, n=wanted, seed=seed), into)
+            if got < wanted:
+                self._learn(obeys_n=False)
+            if thought_only and not self._traits.stop_thinking:
+                self._learn(stop_thinking=True)
+                into.completions.clear()
+                into.notes.append(
+                    "thinking used up the answer: asked again without it and with twice the tokens"
+                )
+                self._once(sdk, model, replace(request, n=wanted, max_tokens=2 * request.max_tokens), into)
+
+    def _once(
+        self, sdk: openai.OpenAI, model: str, request: ChatRequest, into: "_Gathered"
+    ) -> tuple[int, bool]:
+        """Make one request, leaving out what the server refuses; return how many answers came, and if none had text."""
+        for _ in range(len(_DROPPABLE)):
+            options = _options(model, request, self._traits)
+            try:
+                response = self._send(sdk, options, into)
+                break
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                refused = _refused_options(str(error), options)
+                if not refused:
+                    raise
+                into.notes.append(f"the server refuses {', '.join(sorted(refused))}: left out from now on")
+                self._learn(refused=self._traits.refused | refused)
+        else:
+            raise EndpointRefused(f"{self._shown} refuses every form of the request.")
+        into.usage += _usage(response)
+        answers = [_completion(choice) for choice in response.choices]
+        into.completions.extend(answers)
+        return len(answers), all(not a.text.strip() and a.thought_chars for a in answers) and bool(answers)
+
+    def _send(self, sdk: openai.OpenAI, options: Mapping[str, Any], into: "_Gathered") -> Any:
+        """Send one HTTP request, again after errors that pass (429, 5xx, dropped connections), until the deadline."""
+
+        def counted() -> Any:
+            into.usage += Usage(requests=1)
+            return _checked(lambda: sdk.chat.completions.create(**options))
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_passes),
+            wait=_retry_wait,
+            stop=lambda state: (
+                state.attempt_number >= _ATTEMPTS or time.monotonic() + _retry_wait(state) >= into.until
+            ),
+            reraise=True,
+        )
+        return retrying(counted)
+
+    def _learn(self, **traits: Any) -> None:
+        with self._lock:
+            self._traits = replace(self._traits, **traits)
+
+    def _translated(self, error: BaseException, deadline_s: float) -> BaseException:
+        """Return our error for one of the SDK's, without keys."""
+        text = shorten(hide_secrets(str(error), self._secrets), 300)
+        if isinstance(error, ServingError):
+            return error
+        if isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException)):
+            return EndpointTimeout(f"{self._shown} did not answer within {deadline_s:.3g} s.")
+        if isinstance(error, openai.APIStatusError):
+            return EndpointRefused(f"{self._shown} answered {error.status_code}: {text}")
+        if isinstance(error, openai.APIResponseValidationError):
+            return EndpointRefused(f"{self._shown} did not answer with a completion: {text}")
+        if isinstance(error, (openai.APIConnectionError, httpx2.TransportError)):
+            cause = shorten(hide_secrets(str(error.__cause__ or error), self._secrets), 200)
+            return EndpointUnreachable(f"{self._shown} cannot be reached ({cause}); is the server running?")
+        if isinstance(error, Exception):
+            return EndpointRefused(
+                f"{self._shown} did not answer with a completion: {type(error).__name__}: {text}"
+            )
+        return error
+
+
+class _Gathered:
+    """Answers of one call as they arrive; what has arrived counts even if the rest is late."""
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.completions: list[Completion] = []
+        self.usage = Usage()
+        self.notes: list[str] = []
+
+
+def _http_client(until: float, is_local: bool, *, tls: bool) -> httpx2.Client:
+    """Return an HTTP client whose answers are bounded in size and time; a local endpoint is never sent to a proxy.
+
+    Without TLS no certificates are loaded (20 ms): redirects are not followed, so none could be needed.
+    """
+
+    def bound(response: httpx2.Response) -> None:
+        response.stream = _BoundedStream(response.stream, until)
+
+    return httpx2.Client(
+        verify=tls, trust_env=not is_local, follow_redirects=False, event_hooks={"response": [bound]}
+    )
+
+
+class _BoundedStream(httpx2.SyncByteStream):
+    """A response body that ends in an error when it is too long or too late."""
+
+    def __init__(self, stream: Any, until: float) -> None:
+        self._stream, self._until = stream, until
+
+    def __iter__(self) -> Any:
+        size = 0
+        for chunk in self._stream:
+            size += len(chunk)
+            if size > _MAX_ANSWER_BYTES:
+                raise EndpointRefused(f"the answer is longer than {_MAX_ANSWER_BYTES} bytes.")
+            if time.monotonic() > self._until:
+                raise httpx2.ReadTimeout("the answer was not complete at the deadline")
+            yield chunk
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _checked(call: Callable[[], Any]) -> Any:
+    """Return what the SDK parsed; an answer that is JSON but no completion is EndpointRefused."""
+    response = call()
+    listed = getattr(response, "choices", None) or getattr(response, "data", None)
+    if not isinstance(listed, list):
+        raise EndpointRefused("the endpoint's answer is not a completion: it has no list of choices.")
+    return response
+
+
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, openai.APITimeoutError):
+        return False  # the deadline is the total one: another attempt cannot fit
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in (408, 409, 425, 429) or error.status_code >= 500
+    return isinstance(error, (openai.APIConnectionError, httpx2.TransportError)) and not isinstance(
+        error, httpx2.TimeoutException
+    )
+
+
+def _refused(state: tenacity.RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome is not None else None
+    return isinstance(error, openai.APIConnectionError) and isinstance(error.__cause__, httpx2.ConnectError)
+
+
+def _retry_wait(state: tenacity.RetryCallState) -> float:
+    """Return the seconds to wait: what the server asks for (``Retry-After``), else 0.1, 0.2, 0.4, …"""
+    error = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(error, openai.APIStatusError):
+        stated = error.response.headers.get("retry-after", "")
+        if re.fullmatch(r"\d{1,6}(\.\d+)?", stated):
+            return max(float(stated), 0.05)
+    return _WAIT(state)
+
+
+def _options(model: str, request: ChatRequest, traits: Traits) -> dict[str, Any]:
+    """Return the SDK's arguments, without what the server refuses."""
+    refused = traits.refused
+    options: dict[str, Any] = {  # Any: the SDK's own arguments
+        "model": model,
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "max_completion_tokens" if "max_tokens" in refused else "max_tokens": request.max_tokens,
+    }
+    if request.n > 1:
+        options["n"] = request.n
+    for name in ("temperature", "top_p", "seed"):
+        if getattr(request, name) is not None and name not in refused:
+            options[name] = getattr(request, name)
+    if request.top_logprobs and "logprobs" not in refused:
+        options |= {"logprobs": True, "top_logprobs": request.top_logprobs}
+    if request.schema is not None and "schema" not in refused:
+        schema = {"name": "proposals", "strict": True, "schema": dict(request.schema)}
+        options["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if traits.stop_thinking and "thinking" not in refused:
+        options["extra_body"] = {"chat_template_kwargs": {"enable_thinking": False}}
+    return options
+
+
+def _refused_options(message: str, options: Mapping[str, Any]) -> frozenset[str]:
+    """Return which of our options a refusal speaks of; where it names none, the schema, the most demanding one."""
+    text = message.lower()
+    if "context length" in text or "maximum context" in text or "context_length" in text:
+        return frozenset()
+    sent = {
+        "schema": "response_format",
+        "thinking": "extra_body",
+        "max_tokens": "max_tokens",
+        "logprobs": "logprobs",
+    }
+    for word, names in _DROPPABLE.items():
+        if word in text and sent.get(names[0], names[0]) in options:
+            return frozenset(names[:1])
+    return frozenset({"schema"}) if "response_format" in options else frozenset()
+
+
+def _completion(choice: Any) -> Completion:
+    message = choice.message
+    content = message.content if message is not None and isinstance(message.content, str) else ""
+    text = _THOUGHT.sub("", content)
+    if "</think>" in text:  # templates that open the tag in the prompt
+        text = text.rsplit("</think>", 1)[1]
+    apart = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None) or ""
+    thought = len(content) - len(text) + (len(apart) if isinstance(apart, str) else 0)
+    reason = choice.finish_reason if isinstance(choice.finish_reason, str) else "stop"
+    return Completion(text, reason, thought, _logprobs(choice))
+
+
+def _logprobs(choice: Any) -> tuple[TokenLogprob, ...]:
+    content = getattr(getattr(choice, "logprobs", None), "content", None) or ()
+    return tuple(
+        TokenLogprob(t.token, t.logprob, {a.token: a.logprob for a in t.top_logprobs or ()}) for t in content
+    )
+
+
+def _usage(response: Any) -> Usage:
+    usage = getattr(response, "usage", None)
+    counts = [getattr(usage, name, 0) for name in ("prompt_tokens", "completion_tokens")]
+    return Usage(*(c if isinstance(c, int) and 0 <= c < 10**9 else 0 for c in counts))
