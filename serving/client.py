@@ -233,7 +233,8 @@ class OpenAIClient:
             retry=tenacity.retry_if_exception(_passes),
             wait=_retry_wait,
             stop=lambda state: (
-                state.attempt_number >= _ATTEMPTS or time.monotonic() + _retry_wait(state) >= into.until
+                state.attempt_number >= (_ATTEMPTS_REFUSED if _refused(state) else _ATTEMPTS)
+                or time.monotonic() + _retry_wait(state) >= into.until
             ),
             reraise=True,
         )
