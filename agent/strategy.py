@@ -2,8 +2,9 @@
 
 ``"trialogue"`` asks a planner and lets the referee check it (``agent/hybrid.py``), ``"surrogate"`` is the engine alone,
 ``"llambo"`` is LLAMBO as published (``agent/llambo.py``), ``"random"`` is the control that everything must beat.
-Strategies know nothing of the ledger. Each draws from its own random stream, ``stream(seed, index, purpose)``: the surrogate's
-stream never depends on a model call, so a study whose proposals are all rejected is bit-identical to one without a model.
+Strategies know nothing of the ledger. Each draws from its own random stream, ``stream(seed, index, purpose)``: the
+surrogate's stream never depends on a model call, so a study whose proposals are all rejected is bit-identical to one
+without a model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,8 @@ from .contracts import AbstractPlanner, AbstractStrategy, Ask, Decision, Plan
 StrategyName = Literal["trialogue", "surrogate", "llambo", "random"]
 
 _ATTEMPTS = 2_000
-"""Draws before random search says that nothing is left: a space in which fewer than one in 2,000 points is new and valid."""
+"""Draws before random search says that nothing is left: a space in which fewer than one in 2,000 points is new and
+valid."""
 
 
 class RandomStrategy:
@@ -81,7 +83,8 @@ def strategy_for(
         )
     if planner is None:
         raise InvalidInput(
-            f'strategy {name!r} needs a model, got planner=None; give `planner="embedded"` or an endpoint, or use "surrogate".'
+            f"strategy {name!r} needs a model, got planner=None; "
+            "give `planner='embedded'` or an endpoint, or use strategy 'surrogate'."
         )
     if name == "llambo":
         from .llambo import LlamboStrategy  # the strategies with a model are loaded only when used
