@@ -1,0 +1,135 @@
+// One study: what was found, how it came about, what each part of the space is believed to give; live.
+import { ago, family, FAMILY_WORD, fill, h, number, paramsText, plural, toast } from "./dom.js";
+import { api, follow, studyPath } from "./http.js";
+import { figurePanel } from "./plots.js";
+import { chatPanel } from "./chat.js";
+import { progressText } from "./studies.js";
+import { paramsNode, sourceTag, STATE_TAG, VERDICT_WORD, verdictList } from "./trial.js";
+
+const GLYPH = { kept: "✓", replaced: "↺", fallback: "!", unchecked: "?", own: "" };
+const trialHref = (name, t) => `#/studies/${encodeURIComponent(name)}/trials/${t.number}`;
+
+function tile(label, value, note) {
+  return h("div", { class: "card tile" }, h("span", {}, label), h("b", { class: "num" }, value), note ? h("small", {}, note) : null);
+}
+
+function gain(study) {
+  const [best, base] = [study.best?.values?.[0], study.baseline?.values?.[0]];
+  if (best === undefined || base === undefined || study.best.number === study.baseline.number) return null;
+  const better = study.objectives[0].direction === "maximize" ? best - base : base - best;
+  return `${better >= 0 ? "better" : "worse"} than the default (${number(base)}) by ${number(Math.abs(better))}`;
+}
+
+function tiles(study) {
+  const objective = study.objectives[0];
+  const many = study.objectives.length > 1;
+  const done = study.counts.finished + study.counts.failed + study.counts.pruned;
+  const kept = study.verdicts?.kept ?? 0;
+  const judged = kept + (study.verdicts?.replaced ?? 0);
+  return h("div", { class: "tiles" },
+    tile(many ? "Pareto front" : `Best ${objective.name}`, many ? plural(study.pareto_size ?? 0, "trial") : number(study.best?.values?.[0]), many ? `${study.objectives.length} objectives` : [objective.unit, gain(study)].filter(Boolean).join(" · ") || objective.direction),
+    tile("Trials", number(done), progressText(study)),
+    tile("Running", number(study.counts.running), study.counts.waiting ? `${study.counts.waiting} waiting` : "waiting: 0"),
+    tile("Failed", number(study.counts.failed), study.counts.infeasible ? `${study.counts.infeasible} infeasible` : "infeasible: 0"),
+    tile("Model’s proposals", judged ? `${kept} of ${judged}` : "–", judged ? "kept by the referee" : study.planner ? "none judged yet" : "no language model"),
+    tile("Tokens", number(study.spent?.tokens ?? 0), study.budget?.tokens ? `of ${number(study.budget.tokens)}` : "no limit"));
+}
+
+function ribbon(study, trials) {
+  const cells = trials.map((t) => {
+    const f = family(t.source);
+    const best = study.best?.number === t.number;
+    const words = `Trial ${t.number}: ${FAMILY_WORD[f]}, ${VERDICT_WORD[t.verdict] ?? t.verdict ?? ""}, ${t.state}${t.values ? ` ${number(t.values[0])}` : ""}${best ? ", best" : ""}`;
+    return h("button", { type: "button", class: [f, t.state, best ? "best" : "", t.excluded ? "excluded" : ""].join(" "), "aria-label": words, title: words, onclick: () => { location.hash = trialHref(study.name, t); } }, best ? "★" : t.state === "failed" ? "✕" : GLYPH[t.verdict] ?? "");
+  });
+  const dots = ["model", "surrogate", "user", "start", "random"].filter((f) => trials.some((t) => family(t.source) === f));
+  return h("section", { class: "card" }, h("h2", {}, "Who proposed what"),
+    cells.length ? h("div", { class: "ribbon", role: "group", "aria-label": "Trials in order; each opens its page" }, cells) : h("p", { class: "empty" }, "No trials yet. Start a worker, or type /ask in the chat."),
+    h("div", { class: "legend" }, dots.map((f) => h("span", {}, h("i", { class: `dot ${f}` }), FAMILY_WORD[f])), cells.length ? [h("span", {}, "✓ kept"), h("span", {}, "↺ replaced"), h("span", {}, "! fallback"), h("span", {}, "✕ failed"), h("span", {}, "★ best")] : null));
+}
+
+function decision(study, t) {
+  return h("article", { class: "decision", "aria-label": `Trial ${t.number}` },
+    h("a", { class: "no num", href: trialHref(study.name, t) }, `#${t.number}`),
+    h("div", {}, h("div", { class: "row" }, sourceTag(t), h("span", { class: "soft" }, VERDICT_WORD[t.verdict] ?? t.verdict ?? "")),
+      h("p", { class: "why" }, t.reason), t.hypothesis ? h("p", { class: "quote" }, t.hypothesis) : null, verdictList(t), paramsNode(t.params)),
+    h("div", { class: "right" }, h("div", { class: "num" }, t.values ? h("b", {}, number(t.values[0])) : h("span", { class: `tag ${STATE_TAG[t.state]}` }, t.state)), t.tokens ? h("div", { class: "faint" }, `${number(t.tokens)} tokens`) : null));
+}
+
+function trialTable(study, trials) {
+  const rows = trials.map((t) => h("tr", { class: "link", onclick: () => { location.hash = trialHref(study.name, t); } },
+    h("td", { class: "num" }, h("a", { href: trialHref(study.name, t) }, t.number)), h("td", {}, h("span", { class: `tag ${STATE_TAG[t.state]}` }, t.excluded ? "excluded" : t.state)),
+    study.objectives.map((_, i) => h("td", { class: "num right" }, number(t.values?.[i]))), h("td", {}, sourceTag(t)), h("td", { class: "mono" }, paramsText(t.params)), h("td", { class: "faint num" }, t.seconds ? `${number(t.seconds)} s` : ""), h("td", { class: "faint" }, ago(t.ended_at ?? t.asked_at))));
+  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ["No.", "State", ...study.objectives.map((o) => o.name), "Source", "Parameters", "Took", "When"].map((c) => h("th", { scope: "col" }, c)))), h("tbody", {}, rows)));
+}
+
+function spaceCard(study) {
+  const rows = study.parameters.map((p) => h("tr", {}, h("td", {}, h("code", {}, p.name)), h("td", {}, p.type), h("td", {}, p.type === "categorical" ? p.choices.map(number).join(", ") : `${number(p.low)} … ${number(p.high)}${p.log ? ", log" : ""}${p.step ? `, step ${number(p.step)}` : ""} ${p.unit ?? ""}`),
+    h("td", {}, p.default === null || p.default === undefined ? "" : number(p.default)), h("td", { class: "soft" }, p.description ?? "", p.when ? ` (when ${Object.entries(p.when).map(([k, v]) => `${k} is ${v.join(" or ")}`).join(", ")})` : "")));
+  return h("section", { class: "card" }, h("h2", {}, "Search space"), h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ["Parameter", "Type", "Values", "Default", ""].map((c) => h("th", { scope: "col" }, c)))), h("tbody", {}, rows))),
+    study.where?.length ? h("p", {}, "Relations: ", study.where.map((w) => [h("code", {}, w), " "])) : null,
+    study.constraints.length ? h("p", {}, "Constraints: ", study.constraints.map((c) => h("code", {}, `${c.lower ?? ""}${c.lower !== null && c.lower !== undefined ? " ≤ " : ""}${c.name}${c.upper !== null && c.upper !== undefined ? " ≤ " : ""}${c.upper ?? ""} `))) : null,
+    h("p", { class: "faint" }, `Seed ${study.seed} · ${study.forked_from ? `forked from ${study.forked_from} · ` : ""}a space never changes: /fork or /widen in the chat makes a study with another one.`));
+}
+
+const TABS = [["overview", "Overview"], ["decisions", "Decisions"], ["trials", "Trials"], ["space", "Space"]];
+
+export async function studyView(main, { args: [name, tab = "overview"], crumbs, live, onLeave }) {
+  crumbs([["Studies", "#/"], [name, null]]);
+  let study = await api(studyPath(name));
+  let newest = { items: [] };
+  const [head, body] = [h("div", {}), h("div", {})];
+  const panels = [];
+  const wanted = [["history", "History and incumbent", { wide: true }], ...(study.objectives.length > 1 ? [["pareto", "Pareto front", { wide: true, tall: true }]] : []), ["importances", "Which parameters matter"], ["timeline", "Sources and verdicts in time"], ["parallel", "Parallel coordinates", { wide: true }], ["slices", "Slices: each parameter against the result", { wide: true, tall: true }]];
+  for (const [figure, title, options] of wanted) panels.push(figurePanel(name, figure, title, options));
+  const strip = h("div", { style: "margin-bottom:1rem" });
+  const overview = h("div", {}, strip, h("div", { class: "figures" }, panels.map((p) => p.card)));
+  const list = h("section", { class: "card" });
+  let older = null;
+
+  async function loadMore() {
+    const page = await api(studyPath(name, `/trials?newest=true&limit=100&after=${encodeURIComponent(older)}`));
+    newest.items.push(...page.items);
+    older = page.next;
+    paint();
+  }
+  const moreButton = () => (older ? h("p", {}, h("button", { class: "small", onclick: loadMore }, "Older trials")) : null);
+
+  function paint() {
+    fill(head, h("div", { class: "row between" }, h("div", { class: "grow" }, h("h1", {}, study.name), study.description ? h("p", { class: "soft", style: "margin:.2rem 0 0" }, study.description) : null),
+      h("div", { class: "row" }, h("button", { onclick: order, title: "Allow this many more trials to the workers" }, "Run more…"), h("button", { class: "primary", id: "report", onclick: report }, "Report"))),
+    tiles(study), h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the study" }, TABS.map(([key, label]) => h("button", { role: "tab", "aria-selected": String(key === tab), "aria-controls": "panel", onclick: () => { tab = key; history.replaceState(null, "", `#/studies/${encodeURIComponent(name)}/${key}`); paint(); refreshFigures(); } }, label))));
+    if (tab === "overview") { fill(strip, ribbon(study, [...newest.items].reverse())); if (body.firstChild !== overview) fill(body, overview); }
+    else if (tab === "decisions") fill(body, fill(list, h("h2", {}, "Every proposal and the referee’s answer"), newest.items.length ? newest.items.map((t) => decision(study, t)) : h("p", { class: "empty" }, "Nothing was proposed yet."), moreButton()));
+    else if (tab === "trials") fill(body, fill(list, h("h2", {}, plural(Object.values(study.trials_by_state ?? {}).reduce((a, b) => a + b, 0) || newest.items.length, "trial")), trialTable(study, newest.items), moreButton()));
+    else fill(body, spaceCard(study));
+  }
+  const refreshFigures = () => (tab === "overview" && newest.items.length ? Promise.all(panels.map((p) => p.refresh())) : null);
+  async function refresh() {
+    [study, newest] = await Promise.all([api(studyPath(name)), api(studyPath(name, "/trials?newest=true&limit=150"))]);
+    older = newest.next;
+    paint();
+    await refreshFigures();
+  }
+  async function order() {
+    const text = window.prompt("How many more trials may the workers run?", "10");
+    if (!text) return;
+    try { const made = await api(studyPath(name, "/order"), { method: "POST", body: { n: Number(text) } }); toast(`Workers may now run up to ${made.budget.trials} trials in all.`); await refresh(); } catch (error) { toast(error.message, "error"); }
+  }
+  async function report() {
+    try {
+      const page = await api(studyPath(name, "/report"));
+      const link = h("a", { href: URL.createObjectURL(new Blob([page], { type: "text/html" })), download: `${name.replace(/[^\w.-]+/g, "_")}-report.html` });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+      toast("The report was saved as one HTML file.");
+    } catch (error) { toast(error.message, "error"); }
+  }
+
+  const chat = chatPanel(name, { changed: () => refresh() });
+  fill(main, head, h("div", { class: "split" }, h("div", { id: "panel", role: "tabpanel" }, body), chat.node));
+  await Promise.all([refresh(), chat.load()]);
+  let due = null;
+  onLeave(follow(studyPath(name, "/events?from=now"), (kind) => { if (kind === "message") chat.load(); due ??= setTimeout(() => { due = null; refresh().catch(() => {}); }, 700); }, live));
+  onLeave(() => { clearTimeout(due); chat.stop(); panels.forEach((p) => p.stop()); });
+}

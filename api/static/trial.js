@@ -1,0 +1,68 @@
+// One trial: what was decided and why, what was believed, what came of it, and the log when it failed.
+import { ago, family, FAMILY_WORD, fill, h, number, toast } from "./dom.js";
+import { api, follow, studyPath } from "./http.js";
+import { beliefCurve } from "./plots.js";
+
+export const STATE_TAG = { finished: "good", failed: "bad", pruned: "warn", running: "", waiting: "" };
+export const VERDICT_WORD = { kept: "kept by the referee", replaced: "replaced by the surrogate", own: "the surrogate's own", unchecked: "not checked", fallback: "fallback: no usable proposal" };
+
+export function paramsNode(params) {
+  return h("div", { class: "params" }, Object.entries(params ?? {}).map(([k, v]) => h("span", {}, k, " ", h("b", {}, number(v)))));
+}
+
+export function sourceTag(trial) {
+  const f = family(trial.source);
+  return h("span", { class: "tag" }, h("i", { class: `dot ${f}` }), f === "model" ? trial.source : FAMILY_WORD[f]);
+}
+
+const facts = (pairs) => h("dl", { class: "facts" }, pairs.filter(([, v]) => v !== null && v !== undefined && v !== "").map(([k, v]) => [h("dt", {}, k), h("dd", {}, v)]));
+
+function resultCard(trial, study) {
+  const rows = (trial.values ?? []).map((v, i) => [study.objectives[i]?.name ?? `value ${i}`, h("b", { class: "num" }, number(v), " ", h("span", { class: "soft" }, study.objectives[i]?.unit ?? ""))]);
+  for (const [name, value] of Object.entries(trial.constraints ?? {})) rows.push([name, h("span", {}, number(value))]);
+  for (const [name, value] of Object.entries(trial.metrics ?? {})) rows.push([name, number(value)]);
+  return h("section", { class: "card" }, h("h2", {}, "Result"),
+    rows.length ? facts([...rows, ["took", trial.seconds ? `${number(trial.seconds)} s` : null], ["cost", trial.cost === null ? null : number(trial.cost)], ["feasible", trial.feasible === false ? "no: a constraint is broken" : null]]) : h("p", { class: "soft" }, trial.state === "running" ? "Being evaluated." : "No measurement."));
+}
+
+function beliefCard(trial) {
+  const belief = trial.prediction;
+  if (!belief?.mean?.length) return null;
+  return h("section", { class: "card" }, h("h2", {}, "What the surrogate expected"), beliefCurve(belief.mean[0], belief.sd[0], trial.values?.[0]),
+    h("p", { class: "faint" }, `${number(belief.mean[0])} ± ${number(belief.sd[0])}${belief.p_feasible < 1 ? ` · feasible with ${Math.round(100 * belief.p_feasible)} %` : ""}`, trial.values ? " · the upright line is the measurement" : ""));
+}
+
+export function verdictList(trial) {
+  return (trial.verdicts ?? []).map((v) => h("div", { class: `quote${v.kept ? "" : " rejected"}` },
+    h("span", { class: `tag ${v.kept ? "good" : "warn"}` }, v.kept ? "kept" : "not kept"), " ", v.hypothesis || "", " ", h("span", { class: "soft" }, v.reason), v.kept ? null : paramsNode(v.params)));
+}
+
+function decisionCard(trial) {
+  return h("section", { class: "card" }, h("h2", {}, "Decision"),
+    facts([["proposed by", sourceTag(trial)], ["verdict", VERDICT_WORD[trial.verdict] ?? trial.verdict], ["because", trial.reason], ["hypothesis", trial.hypothesis], ["tokens", trial.tokens || null], ["notes", (trial.notes ?? []).join("; ")]]), verdictList(trial));
+}
+
+export async function trialView(main, { args: [name, no], crumbs, live, onLeave }) {
+  const home = `#/studies/${encodeURIComponent(name)}`;
+  crumbs([["Studies", "#/"], [name, home], [`Trial ${no}`, null]]);
+  const study = await api(studyPath(name));
+  async function change(verb) {
+    const reason = verb === "exclude" ? window.prompt("Why should this trial not count?", "") : "";
+    if (reason === null) return;
+    try { await api(studyPath(name, `/trials/${no}/${verb}`), { method: "POST", body: { reason } }); await load(); } catch (error) { toast(error.message, "error"); }
+  }
+  async function load() {
+    const trial = await api(studyPath(name, `/trials/${no}`));
+    const best = study.best?.number === trial.number;
+    fill(main, h("div", { class: "row between" },
+      h("div", { class: "row" }, h("h1", {}, `Trial ${trial.number}`), h("span", { class: `tag ${STATE_TAG[trial.state]}` }, trial.state), best ? h("span", { class: "tag good" }, "★ best") : null, trial.excluded ? h("span", { class: "tag warn" }, `excluded: ${trial.excluded}`) : null, h("span", { class: "faint" }, ago(trial.ended_at ?? trial.asked_at), trial.worker ? ` · ${trial.worker}` : "")),
+      h("div", { class: "row" }, trial.number > 0 ? h("a", { class: "button small", href: `${home}/trials/${trial.number - 1}` }, "← Previous") : null, h("a", { class: "button small", href: `${home}/trials/${trial.number + 1}` }, "Next →"),
+        trial.state === "running" ? null : h("button", { class: "small", onclick: () => change(trial.excluded ? "restore" : "exclude") }, trial.excluded ? "Count it again" : "Exclude…"))),
+    h("p", {}), h("div", { class: "figures" },
+      trial.failure ? h("section", { class: "card wide failure" }, h("h2", {}, `Failed: ${trial.failure.kind}`), h("pre", {}, trial.failure.reason)) : null,
+      h("section", { class: "card" }, h("h2", {}, "Parameters"), facts(Object.entries(trial.params).map(([k, v]) => [k, h("code", {}, number(v))]))),
+      resultCard(trial, study), decisionCard(trial), beliefCard(trial)));
+  }
+  await load();
+  onLeave(follow(studyPath(name, "/events?from=now"), (_, e) => { if (e.trial_number === Number(no)) load(); }, live));
+}
