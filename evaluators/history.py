@@ -39,6 +39,7 @@ class FailedTrial:
     params: Params
     kind: FailureKind
     reason: str
+    source: str = "user"
 
 
 @dataclass(frozen=True, slots=True)
