@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..agent.records import Failure, Pruned, TrialRecord
 from ..evaluators.history import Params
 from ..evaluators.problem import Problem
 
@@ -84,3 +85,48 @@ class StudyView:
     def _dominates(self, one: Row, other: Row) -> bool:
         gains = [s * (a - b) for s, a, b in zip(self.problem.signs, one.values, other.values, strict=True)]
         return min(gains) >= 0 and max(gains) > 0
+
+
+def view_of(name: str, problem: Problem, records: Sequence[TrialRecord], *, tokens: int = 0) -> StudyView:
+    """Return the view of a study from its records; ``tokens``: what its model calls cost together."""
+    rejected = sum(not proposal.get("kept") for record in records for proposal in record.proposals)
+    rows = tuple(row_of(record, problem) for record in sorted(records, key=lambda record: record.number))
+    return StudyView(name, problem, rows, rejected=rejected, tokens=tokens)
+
+
+def row_of(record: TrialRecord, problem: Problem) -> Row:
+    """Return one trial's row."""
+    measured, expected = record.measurement, record.prediction
+    return Row(
+        number=record.number,
+        fate=record.state,
+        params=record.params,
+        values=record.values or (),
+        feasible=measured is None or problem.feasible(measured),
+        source=record.source,
+        verdict=record.verdict,
+        reason=record.reason,
+        hypothesis=record.hypothesis,
+        mean=expected.mean[0] if expected else None,
+        sd=expected.sd[0] if expected else None,
+        p_feasible=expected.p_feasible if expected else None,
+        constraints=dict(measured.constraints) if measured else {},
+        metrics=dict(measured.metrics) if measured else {},
+        seconds=(measured.seconds if measured else None) or record.seconds or None,
+        tokens=record.tokens,
+        excluded=record.excluded is not None,
+        text=_in_words(record),
+    )
+
+
+def _in_words(record: TrialRecord) -> str:
+    """Return why a trial has no result, or why it is left out."""
+    match record.ending:
+        case Failure(kind, reason):
+            words = f"{kind}: {reason}"
+        case Pruned(step, value):
+            words = f"stopped early at step {step} with {value:.5g}"
+        case _:
+            words = ""
+    left_out = f"excluded: {record.excluded}" if record.excluded else ""
+    return "; ".join(part for part in (words, left_out) if part)
