@@ -1,0 +1,53 @@
+"""Configurations given one by one, as in a recorded table: what ``SearchSpace(…, allowed=…)`` keeps of them.
+
+Notation: X (n, d) canonical coordinates of the listed configurations, in their order.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+
+from .errors import InvalidSpace
+
+MAX_LISTED = 1_000_000
+
+
+class _Space(Protocol):
+    """The part of a search space that listing its configurations needs."""
+
+    def validate(self, params: Mapping[str, Any]) -> dict[str, Any]: ...
+    def encode(self, params: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+class Listing:
+    """The listed configurations: canonical, each once. ``keys``: their canonical texts."""
+
+    def __init__(self, space: _Space, allowed: Iterable[Mapping[str, Any]]) -> None:
+        by_key = {_dump(valid): valid for valid in map(space.validate, allowed)}
+        if not by_key:
+            raise InvalidSpace("`allowed` must list at least one configuration, got none.")
+        if len(by_key) > MAX_LISTED:
+            raise InvalidSpace(f"`allowed` lists at most {MAX_LISTED} configurations, got {len(by_key)}.")
+        self.keys = frozenset(by_key)
+        self.params = tuple(by_key.values())
+        self.X, self.active = space.encode(self.params)
+
+    def __len__(self) -> int:
+        return len(self.params)
+
+    def nearest(self, X: np.ndarray) -> np.ndarray:
+        """Return the coordinates (n, d) of the listed configuration nearest to each row."""
+        return self.X[self._tree.query(X)[1]]
+
+    @cached_property
+    def _tree(self) -> Any:  # Any: scipy.spatial.cKDTree has no types
+        from scipy.spatial import cKDTree
+
+        return cKDTree(self.X)
+
+
+def _dump(valid: Mapping[str, Any]) -> str:
+    return json.dumps(valid, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,190 @@
+"""How numbers lie in the unit interval, and which of their digits count.
+
+Notation: u (n,) in [0, 1] · v (n,) values in their own unit. Every scale has ``to_unit`` and its inverse ``from_unit``, and ``snap``
+(= ``to_unit(from_unit(u))``). Two values that agree in 12 significant digits are the same value: below that is floating-point noise.
+Knows nothing of parameters, names or conditions.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+DIGITS = 12
+"""Digits that count. A unit coordinate carries 15 to 16, and the logarithms of a range of 1e-100 to 1e100 cost three."""
+
+
+class Scale(Protocol):
+    """Maps values to [0, 1] and back, column by column."""
+
+    levels: int
+
+    def to_unit(self, v: np.ndarray) -> np.ndarray:
+        """Return coordinates; inverse of ``from_unit`` on canonical values."""
+        ...
+
+    def from_unit(self, u: np.ndarray) -> np.ndarray:
+        """Return canonical values for coordinates, which are clipped to [0, 1]."""
+        ...
+
+    def snap(self, u: np.ndarray) -> np.ndarray:
+        """Return the coordinates of the canonical values nearest to ``u``."""
+        ...
+
+    def canonical(self, v: float) -> float:
+        """Return one value with its noise digits dropped, inside the bounds, on the grid."""
+        ...
+
+
+def round_significant(v: float) -> float:
+    """Return ``v`` with 12 significant digits."""
+    return float(f"{v:.{DIGITS}g}")
+
+
+@dataclass(frozen=True)
+class _Decimals:
+    """Rounding to the 12 digits that count at magnitude ``largest``; the same operations for numbers and for columns."""
+
+    largest: float
+
+    @cached_property
+    def _factors(self) -> tuple[float, float]:
+        places = DIGITS - math.floor(math.log10(self.largest))
+        return (10.0**places, 1.0) if places >= 0 else (1.0, 10.0**-places)
+
+    def number(self, v: float) -> float:
+        up, down = self._factors
+        return round(v * up / down) * down / up
+
+    def column(self, v: np.ndarray) -> np.ndarray:
+        up, down = self._factors
+        return np.rint(v * up / down) * down / up + 0.0  # + 0.0: no negative zero
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A continuous range, uniform."""
+
+    low: float
+    high: float
+    levels: int = 0
+
+    @cached_property
+    def _decimals(self) -> _Decimals:
+        return _Decimals(max(abs(self.low), abs(self.high)))
+
+    def to_unit(self, v: np.ndarray) -> np.ndarray:
+        """Return the fraction of the range."""
+        return (v - self.low) / (self.high - self.low)
+
+    def from_unit(self, u: np.ndarray) -> np.ndarray:
+        """Return the values at these fractions, rounded to the digits that count."""
+        v = self.low + np.clip(u, 0.0, 1.0) * (self.high - self.low)
+        return np.clip(self._decimals.column(v), self.low, self.high)
+
+    def snap(self, u: np.ndarray) -> np.ndarray:
+        """Return ``u`` inside [0, 1]."""
+        return np.clip(u, 0.0, 1.0)
+
+    def canonical(self, v: float) -> float:
+        """Return the value rounded to the digits that count."""
+        return min(max(self._decimals.number(v) + 0.0, self.low), self.high)
+
+
+@dataclass(frozen=True)
+class Log:
+    """A continuous positive range, uniform in the logarithm."""
+
+    low: float
+    high: float
+    levels: int = 0
+
+    @cached_property
+    def _bounds(self) -> tuple[float, float]:
+        return math.log(self.low), math.log(self.high)
+
+    def to_unit(self, v: np.ndarray) -> np.ndarray:
+        """Return the fraction of the logarithmic range."""
+        a, b = self._bounds
+        return (np.log(v) - a) / (b - a)
+
+    def from_unit(self, u: np.ndarray) -> np.ndarray:
+        """Return the values at these fractions, with 12 significant digits."""
+        a, b = self._bounds
+        v = np.exp(a + np.clip(u, 0.0, 1.0) * (b - a))
+        return np.clip([round_significant(x) for x in v.tolist()], self.low, self.high)
+
+    def snap(self, u: np.ndarray) -> np.ndarray:
+        """Return ``u`` inside [0, 1]."""
+        return np.clip(u, 0.0, 1.0)
+
+    def canonical(self, v: float) -> float:
+        """Return the value with 12 significant digits."""
+        return min(max(round_significant(v), self.low), self.high)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """``levels`` values low, low + step, …; each owns a bin (linear: of equal width) and stands in its middle.
+
+    On a logarithmic grid the bins end half-way between neighbouring values, so that a small value owns more of the interval.
+    """
+
+    low: float
+    step: float
+    levels: int
+    log: bool = False
+
+    @property
+    def high(self) -> float:
+        """The last value."""
+        return self.low + (self.levels - 1) * self.step
+
+    @cached_property
+    def _decimals(self) -> _Decimals:
+        return _Decimals(max(abs(self.low), abs(self.high)))
+
+    @cached_property
+    def _edges(self) -> tuple[float, float]:
+        """Logarithms of the outer edges; the lower one stays positive however wide the step."""
+        return math.log(self.low - min(self.step, self.low) / 2), math.log(self.high + self.step / 2)
+
+    def _values(self, index: np.ndarray) -> np.ndarray:
+        return self._decimals.column(self.low + index * self.step)
+
+    def _index(self, u: np.ndarray) -> np.ndarray:
+        if self.log:
+            a, b = self._edges
+            index = np.rint((np.exp(a + u * (b - a)) - self.low) / self.step)
+        else:
+            index = np.floor(u * self.levels)
+        return np.clip(index, 0, self.levels - 1)
+
+    def _middle(self, index: np.ndarray) -> np.ndarray:
+        if not self.log:
+            return (index + 0.5) / self.levels
+        a, b = self._edges
+        v = self.low + index * self.step
+        lower = np.where(index == 0, a, np.log(np.maximum(v - self.step / 2, self.low / 2)))
+        return ((lower + np.log(v + self.step / 2)) / 2 - a) / (b - a)
+
+    def to_unit(self, v: np.ndarray) -> np.ndarray:
+        """Return the middles of the bins of grid values; values beside the grid go to the nearest, outside it past [0, 1]."""
+        index = np.rint((v - self.low) / self.step)
+        inside = self._middle(np.clip(index, 0, self.levels - 1))
+        return np.where(index < 0, -1.0, np.where(index >= self.levels, 2.0, inside))
+
+    def from_unit(self, u: np.ndarray) -> np.ndarray:
+        """Return the value that owns the bin of each coordinate."""
+        return self._values(self._index(np.clip(u, 0.0, 1.0)))
+
+    def snap(self, u: np.ndarray) -> np.ndarray:
+        """Return the middle of the bin of each coordinate."""
+        return self._middle(self._index(np.clip(u, 0.0, 1.0)))
+
+    def canonical(self, v: float) -> float:
+        """Return the nearest grid value."""
+        index = min(max(round((v - self.low) / self.step), 0), self.levels - 1)
+        return self._decimals.number(self.low + index * self.step) + 0.0
