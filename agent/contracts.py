@@ -36,6 +36,7 @@ class PlanRequest:
     """What a planner is asked for. ``suggestion``: the engine's own next point, which may be shown to a model.
 
     ``rng`` belongs to the planner alone; ``deadline_s`` bounds the whole call; ``tokens_left``: None is unlimited.
+    ``knowledge``: facts from elsewhere (earlier studies, scaling laws), one line each, for planners that read text.
     """
 
     history: History
@@ -46,6 +47,7 @@ class PlanRequest:
     suggestion: Suggestion | None = None
     deadline_s: float = 60.0
     tokens_left: int | None = None
+    knowledge: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

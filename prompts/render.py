@@ -181,4 +181,4 @@ def template(name: str) -> jinja2.Template:
 
 
 def _read(name: str) -> str:
-    return (resources.files(__package__) / "templates" / name).read_text(encoding="utf-8")
+    return (resources.files(__name__.rpartition(".")[0]) / "templates" / name).read_text(encoding="utf-8")

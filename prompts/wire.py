@@ -8,7 +8,6 @@ space, and never evaluated.
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,17 +15,10 @@ from typing import Any
 
 from ..evaluators.errors import InvalidParameters
 from ..evaluators.history import Params, Value
-from ..evaluators.parameters import Categorical, Float, Int
+from ..evaluators.parameters import Categorical, Float, Parameter
+from ..evaluators.schema import wire_names
 from ..evaluators.space import SearchSpace
 from .errors import ModelAnswerInvalid
-
-Parameter = Float | Int | Categorical
-
-_SAFE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")
-_MAX_ENUM = 250
-_MAX_ENUM_CHARACTERS = 7_500
-_MAX_ENUMS = 900
-"""OpenAI takes 1,000 enum values in all, and 15,000 characters where one property has more than 250."""
 
 _SLACK = 0.01
 """How far outside its bounds, as a share of the scaled range, a number is still clipped; beyond, it is an error."""
@@ -41,34 +33,24 @@ class Wire:
     @cached_property
     def alias(self) -> Mapping[str, str]:
         """The name on the wire of each parameter: its own, or ``p<i>`` where that is unsafe in a schema."""
-        own = {p.name for p in self.space.parameters}
-        named = {}
-        for i, p in enumerate(self.space.parameters):
-            substitute = f"p{i}"
-            while substitute in own:
-                substitute += "_"
-            named[p.name] = p.name if _SAFE_NAME.fullmatch(p.name) else substitute
-        return named
+        return wire_names(self.space.names)
+
+    @cached_property
+    def _params_schema(self) -> dict[str, Any]:
+        return self.space.json_schema()
 
     @cached_property
     def _as_text(self) -> frozenset[str]:
         """Names of the choices that stand as plain strings because servers would refuse such an enum."""
-        texts, total = set(), 0
-        for p in self.space.parameters:
-            if isinstance(p, Categorical):
-                characters = sum(len(str(c)) for c in p.choices)
-                total += len(p.choices)
-                if len(p.choices) > _MAX_ENUM or characters > _MAX_ENUM_CHARACTERS or total > _MAX_ENUMS:
-                    texts.add(p.name)
-                    total -= len(p.choices)
-        return frozenset(texts)
+        bodies = self._params_schema["properties"]
+        choices = (p for p in self.space.parameters if isinstance(p, Categorical))
+        return frozenset(p.name for p in choices if "enum" not in bodies[self.alias[p.name]])
 
     def schema(self, n: int) -> dict[str, Any]:
         """Return the JSON schema of an answer with up to ``n`` proposals."""
-        params = {self.alias[p.name]: self._parameter_schema(p) for p in self.space.parameters}
         proposal = _object(
             {
-                "params": _object(params),
+                "params": self._params_schema,
                 "hypothesis": {"type": "string"},
                 "expected": {"type": "string"},
                 "confidence": {"type": "number", "minimum": 0, "maximum": 1},
@@ -76,17 +58,6 @@ class Wire:
         )
         proposals = {"type": "array", "items": proposal, "maxItems": n}
         return _object({"proposals": proposals, "abstain": {"type": "boolean"}})
-
-    def _parameter_schema(self, p: Parameter) -> dict[str, Any]:
-        null = ["null"] if p.when else []
-        if isinstance(p, Categorical):
-            if p.name in self._as_text:
-                return {"type": ["string", *null] if null else "string"}
-            choices = list(p.choices) + ([None] if null and None not in p.choices else [])
-            kinds = sorted({_kind(c) for c in choices})
-            return {"type": kinds if len(kinds) > 1 else kinds[0], "enum": choices}
-        kind = "integer" if isinstance(p, Int) else "number"
-        return {"type": [kind, *null] if null else kind, "minimum": p.low, "maximum": p.high}
 
     def to_wire(self, params: Params) -> dict[str, Value]:
         """Return the flat object of a configuration: all parameters, four significant digits, inactive ones null."""
@@ -119,15 +90,11 @@ class Wire:
                 values[p.name] = self._value_from_wire(p, raw[key])
             except (InvalidParameters, ModelAnswerInvalid) as error:
                 errors[p.name] = str(error)
-        active = self.space.active_names(values)
-        wrong = [errors[name] for name in active if name in errors]
-        if wrong:
-            raise ModelAnswerInvalid(" ".join(wrong[:5]))
-        params = {name: values[name] for name in active}
         try:
-            return dict(self.space.validate(params))
+            return dict(self.space.validate(values))
         except InvalidParameters as error:
-            raise ModelAnswerInvalid(str(error)) from None
+            given = [text for name, text in errors.items() if raw.get(self.alias[name]) is not None]
+            raise ModelAnswerInvalid(" ".join(given[:5]) or str(error)) from None
 
     def _value_from_wire(self, p: Parameter, value: object) -> Value:
         if isinstance(p, Categorical):
@@ -164,16 +131,6 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
-
-
-def _kind(choice: object) -> str:
-    if choice is None:
-        return "null"
-    if isinstance(choice, bool):
-        return "boolean"
-    if isinstance(choice, int):
-        return "integer"
-    return "number" if isinstance(choice, float) else "string"
 
 
 def _finite(value: float) -> bool:

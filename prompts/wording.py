@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..evaluators.history import FailedTrial, FinishedTrial, History, Params, PrunedTrial, RunningTrial
-from ..evaluators.parameters import Categorical, Int
+from ..evaluators.parameters import Categorical, Int, Parameter
 from ..evaluators.problem import Problem
 from ..serving.redaction import hide_secrets, redact, shorten
-from .wire import Parameter, Wire, shown_number
+from .wire import Wire, shown_number
 
 _TEXT = 600
 _FAILURE = 200

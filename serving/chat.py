@@ -103,7 +103,11 @@ class ChatEndpoint(Protocol):
 
     @property
     def model(self) -> str:
-        """The model's name as the server knows it."""
+        """The model's name as the server knows it; ``"unknown"`` while it has not been asked. Never asks."""
+        ...
+
+    def identify(self, *, deadline_s: float) -> str:
+        """Return the model's name, asking the server where necessary; raises as ``complete`` does."""
         ...
 
     @property

@@ -84,8 +84,12 @@ class OpenAIClient:
 
     @property
     def model(self) -> str:
-        """The model's name; asks the server once where none was given (raises ServingError)."""
-        return self._model or self._discover(10.0)
+        """The model's name, ``"unknown"`` until the server was asked for it; never asks."""
+        return self._model or "unknown"
+
+    def identify(self, *, deadline_s: float = 10.0) -> str:
+        """Return the model's name; asks the server where none was given (raises ServingError)."""
+        return self._model or self._discover(deadline_s)
 
     @property
     def traits(self) -> Traits:
@@ -103,7 +107,7 @@ class OpenAIClient:
     def complete(self, request: ChatRequest, *, deadline_s: float) -> ChatAnswer:
         """Return up to ``request.n`` completions; raises ServingError not later than ``deadline_s``."""
         started = time.monotonic()
-        model = self._model or self._discover(deadline_s)
+        model = self.identify(deadline_s=deadline_s)
         left = deadline_s - (time.monotonic() - started)
         gathered = _Gathered(started + deadline_s)
         try:

@@ -7,6 +7,7 @@ Holds prompts' hashes and the model's answers, never a key and never the prompt 
 
 import json
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -47,8 +48,14 @@ class RecordedEndpoint:
     @property
     def model(self) -> str:
         """The recorded model's name, or the live endpoint's."""
+        return self._model or ("unknown" if self._endpoint is None else self._endpoint.model)
+
+    def identify(self, *, deadline_s: float) -> str:
+        """Return the recorded model's name, else ask the live endpoint."""
         if self._model is None:
-            self._model = "recorded" if self._endpoint is None else self._endpoint.model
+            self._model = (
+                "recorded" if self._endpoint is None else self._endpoint.identify(deadline_s=deadline_s)
+            )
         return self._model
 
     @property
@@ -58,7 +65,9 @@ class RecordedEndpoint:
 
     def complete(self, request: ChatRequest, *, deadline_s: float) -> ChatAnswer:
         """Return the recorded answer, or the live one and record it."""
-        key = request.hash(self.model)
+        started = time.monotonic()
+        key = request.hash(self.identify(deadline_s=deadline_s))
+        deadline_s -= time.monotonic() - started
         known = self._recorded(key)
         if known is not None:
             return _answer_of(known)

@@ -44,10 +44,11 @@ class ScriptedCall:
 
     @cached_property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
-        """The schema of each parameter."""
+        """The schema of each parameter; of one that may be null, the part that says what else it may be."""
         schema = self.schema or {}
         items = schema.get("properties", {}).get("proposals", {}).get("items", {})
-        return items.get("properties", {}).get("params", {}).get("properties", {})
+        stated = items.get("properties", {}).get("params", {}).get("properties", {})
+        return {name: body.get("anyOf", [body])[0] for name, body in stated.items()}
 
     @cached_property
     def rows(self) -> Sequence[Mapping[str, Any]]:

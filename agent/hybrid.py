@@ -1,0 +1,177 @@
+"""The strategy ``"trialogue"``: the engine suggests, a planner proposes, the referee decides which of the two is run.
+
+The engine is conditioned and asked exactly as without a planner, from its own random stream, before any model is
+called: if every proposal is rejected, the trials are bit-identical to the surrogate's alone. A planner that fails is
+asked less and less, and one that only times out costs a study at most twice its timeout. Nothing here raises for what a
+model does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from ..evaluators.history import History, Proposal
+from ..evaluators.problem import Problem
+from ..evaluators.streams import stream
+from ..surrogates.contracts import Belief, Engine, Suggestion
+from .contracts import (
+    AbstractPlanner,
+    AbstractReferee,
+    Ask,
+    CallRecord,
+    Decision,
+    Plan,
+    PlanAnswer,
+    PlanRequest,
+    Spent,
+    Verdict,
+)
+from .novelty import Novelty
+from .patience import Patience
+from .referee import TrustReferee
+from .schedule import Schedule
+from .strategy import decision_of, default_engine
+from .warm_start import WarmStartReferee
+
+_STARTING = ("default", "initial_design", "transfer", "random")
+
+
+class Limits(Protocol):
+    """What is read of a study's budget: tokens, money and calls that models may use; None is unlimited."""
+
+    tokens: int | None
+    money: float | None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the strategy deals with its planner. ``proposals``: asked for per call; ``every``, ``plateau``: see
+    Schedule."""
+
+    proposals: int = 4
+    referee: AbstractReferee = field(default_factory=TrustReferee)
+    every: int = 3
+    plateau: int = 5
+
+
+class TrialogueStrategy:
+    """The hybrid of planner and engine. Keeps proposals that were not used yet, and how often the planner failed."""
+
+    name = "trialogue"
+
+    def __init__(
+        self,
+        problem: Problem,
+        seed: int,
+        *,
+        planner: AbstractPlanner,
+        budget: Limits | None = None,
+        engine: Engine | None = None,
+        rules: Rules | None = None,
+    ) -> None:
+        self._problem, self._seed, self._planner, self._budget = problem, seed, planner, budget
+        self._engine = engine if engine is not None else default_engine(problem)
+        self._rules = rules or Rules()
+        self._warm = WarmStartReferee(trials=getattr(budget, "trials", None))
+        self._patience = Patience()
+        self._schedule = Schedule(self._rules.every, self._rules.plateau)
+        self._pool: list[Proposal] = []
+
+    def plan(self, ask: Ask) -> Plan:
+        """Return ``ask.n`` decisions: the engine's, some of them replaced by proposals that passed the referee."""
+        rng = stream(self._seed, ask.index, "surrogate")
+        belief = self._engine.condition(ask.history, rng)
+        suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)
+        notes = tuple(belief.notes)
+        if ask.fixed or suggestions[0].origin == "default":
+            return Plan(tuple(decision_of(s, notes=notes) for s in suggestions))
+        calls, said = self._fill_pool(ask, belief, suggestions[0])
+        verdicts = self._judge(ask.history, belief, suggestions[0])
+        return Plan(self._decide(suggestions, verdicts, (*notes, *said), calls, ask), calls)
+
+    def _fill_pool(
+        self, ask: Ask, belief: Belief, suggestion: Suggestion
+    ) -> tuple[tuple[CallRecord, ...], tuple[str, ...]]:
+        """Drop what was tried from the pool and ask the planner if it is due; return the calls and what is to be
+        noted."""
+        novelty = Novelty.of(ask.history)
+        self._pool = [p for p in self._pool if novelty.is_new(p.params)]
+        starting = suggestion.origin in _STARTING
+        if not self._schedule.is_due(ask, starting=starting, pooled=len(self._pool)):
+            return (), ()
+        if not self._patience.allows(ask.index):
+            return (), (self._patience.reason,)
+        over = over_budget(self._budget, ask.spent)
+        if over:
+            return (), (f"the planner was not asked: {over}; the surrogate goes on alone",)
+        answer = self._ask_planner(ask, belief, suggestion, starting)
+        self._patience.record(ask.index, answer)
+        self._schedule.asked(ask, answer)
+        self._pool = [*answer.proposals] if answer.proposals else self._pool
+        return answer.calls, answer.notes
+
+    def _ask_planner(self, ask: Ask, belief: Belief, suggestion: Suggestion, starting: bool) -> PlanAnswer:
+        tokens = getattr(self._budget, "tokens", None)
+        request = PlanRequest(
+            ask.history,
+            self._rules.proposals,
+            "warm_start" if starting else "candidates",
+            stream(self._seed, ask.index, "planner"),
+            belief,
+            suggestion,
+            deadline_s=getattr(self._planner, "timeout_s", 60.0),
+            tokens_left=None if tokens is None else max(0, tokens - ask.spent.tokens),
+        )
+        return self._planner.propose(request)
+
+    def _judge(self, history: History, belief: Belief, suggestion: Suggestion) -> tuple[Verdict, ...]:
+        if not self._pool:
+            return ()
+        referee = self._warm if suggestion.origin in _STARTING else self._rules.referee
+        return referee.judge(self._pool, belief, suggestion, history)
+
+    def _decide(
+        self,
+        suggestions: Sequence[Suggestion],
+        verdicts: Sequence[Verdict],
+        notes: tuple[str, ...],
+        calls: tuple[CallRecord, ...],
+        ask: Ask,
+    ) -> tuple[Decision, ...]:
+        """Return the engine's decisions, the last of them replaced by kept proposals: one in three of a batch."""
+        kept = sorted((v for v in verdicts if v.kept), key=lambda v: v.gap)[: max(1, ask.n // 3)]
+        self._pool = [p for p in self._pool if all(p is not v.proposal for v in kept)]
+        failed = bool(calls) and all(c.outcome not in ("ok", "abstained") for c in calls)
+        verdict = "fallback" if failed else ("replaced" if verdicts else "own")
+        own = [decision_of(s, verdict=verdict, notes=notes) for s in suggestions[: ask.n - len(kept)]]
+        tokens = sum(c.prompt_tokens + c.completion_tokens for c in calls)
+        starting = suggestions[0].origin in _STARTING
+        chosen = [_kept_decision(v, notes, unchecked=starting) for v in kept]
+        decisions = [*own, *chosen]
+        decisions[0] = replace(decisions[0], tokens=tokens, verdicts=tuple(verdicts))
+        return tuple(decisions)
+
+
+def _kept_decision(verdict: Verdict, notes: tuple[str, ...], *, unchecked: bool) -> Decision:
+    p = verdict.proposal
+    return Decision(
+        p.params,
+        source=p.source,
+        reason=verdict.reason,
+        verdict="unchecked" if unchecked else "kept",
+        prediction=verdict.prediction,
+        hypothesis=p.hypothesis,
+        notes=notes,
+    )
+
+
+def over_budget(budget: Limits | None, spent: Spent) -> str:
+    """Return which of a study's budgets for model calls is used up, in words; empty when none is."""
+    tokens, money, calls = (getattr(budget, name, None) for name in ("tokens", "money", "calls"))
+    if tokens is not None and spent.tokens >= tokens:
+        return f"the budget of {tokens} tokens is used up"
+    if money is not None and spent.price >= money:
+        return f"the budget of {money:g} for model calls is used up"
+    if calls is not None and spent.calls >= calls:
+        return f"the budget of {calls} model calls is used up"
+    return ""

@@ -1,0 +1,44 @@
+"""When a planner is asked: at the start, then every few trials, sooner on a plateau, less often when it is not trusted.
+
+Cost grows with the number of trials, not with its square: about ten calls of two thousand tokens for 25 trials.
+"""
+
+from dataclasses import dataclass
+
+from ..prompts.selection import goodness
+from .contracts import Ask, PlanAnswer
+from .trust import trust_in_planner
+
+
+@dataclass
+class Schedule:
+    """``every``: trials between two calls of a trusted planner; ``plateau``: trials without improvement that count as
+    one.
+
+    Remembers only when it was last asked: one per study.
+    """
+
+    every: int = 3
+    plateau: int = 5
+    last: int = -(10**9)
+    abstained: int = 0
+
+    def is_due(self, ask: Ask, *, starting: bool, pooled: int) -> bool:
+        """Whether to ask now; ``starting``: still in the initial design; ``pooled``: proposals not used yet."""
+        since = ask.index - self.last
+        if starting:
+            return pooled == 0 and since >= 1
+        trust = trust_in_planner(ask.history).mean
+        every = self.every if trust >= 0.45 else (2 * self.every if trust >= 0.3 else 4 * self.every)
+        every *= 1 + self.abstained
+        return since >= every or (since >= self.every and self.on_plateau(ask))
+
+    def on_plateau(self, ask: Ask) -> bool:
+        """Whether the last ``plateau`` trials brought nothing better."""
+        g = goodness(ask.history)
+        return len(g) > self.plateau and g[-self.plateau :].max() <= g[: -self.plateau].max()
+
+    def asked(self, ask: Ask, answer: PlanAnswer) -> None:
+        """Take note of a call."""
+        self.last = ask.index
+        self.abstained = min(4, self.abstained + 1) if answer.abstained else 0

@@ -1,0 +1,67 @@
+"""How far a planner is trusted, learnt from what came of its proposals. Knows nothing of models or prompts.
+
+The counterfactual is empirical: a planner's trial is scored by how many of the surrogate's own trials around it, in
+the order of the study, it beats. "Did it improve on the best?" would be the wrong question: its base rate falls with
+every trial. The score is free of scale, and several objectives or constraints enter through
+``prompts.selection.goodness``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..evaluators.history import History
+from ..prompts.selection import goodness
+
+_NEIGHBOURS = 4
+"""Surrogate's trials that a planner's trial is compared with: the nearest in order, before and after."""
+
+_DECAY = 0.9
+"""Weight of a score per planner's trial that came later: a model that was right about warm starts may be wrong
+later."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """``mean``: expected share of the surrogate's trials that the planner's next one beats, in (0, 1); ``trials``:
+    scored."""
+
+    mean: float
+    trials: int
+    last: float = 0.5
+
+
+def is_planned(source: str) -> bool:
+    """Whether a trial's source is a planner."""
+    return source.startswith("planner")
+
+
+def trust_in_planner(history: History, *, prior: float = 1.0) -> Trust:
+    """Return the trust after ``history``: a Beta posterior with prior Beta(prior, prior) and decaying weights.
+
+    A failed trial of the planner scores 0. Without any trial of the surrogate to compare with, a trial is not scored.
+    """
+    g = goodness(history)
+    numbers = np.array([t.number for t in history.finished])
+    planned = np.array([is_planned(t.source) for t in history.finished], bool)
+    scores = [
+        (t.number, _score(i, g, numbers, planned)) for i, t in enumerate(history.finished) if planned[i]
+    ]
+    scores += [
+        (t.number, 0.0)
+        for t in history.failed
+        if is_planned(t.source) and t.kind not in ("lost", "infrastructure")
+    ]
+    known = [s for _, s in sorted(scores) if s == s]
+    weights = _DECAY ** np.arange(len(known))[::-1]
+    wins = prior + float(weights @ np.array(known)) if known else prior
+    total = 2 * prior + float(weights.sum())
+    return Trust(wins / total, len(known), known[-1] if known else 0.5)
+
+
+def _score(i: int, g: np.ndarray, numbers: np.ndarray, planned: np.ndarray) -> float:
+    others = np.flatnonzero(~planned)
+    if not len(others):
+        return float("nan")
+    nearest = others[np.argsort(np.abs(numbers[others] - numbers[i]), kind="stable")[:_NEIGHBOURS]]
+    return float(np.mean((g[i] > g[nearest]) + 0.5 * (g[i] == g[nearest])))
