@@ -7,37 +7,27 @@ Colours are Okabe and Ito's, which colour-blind readers tell apart.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
+from ..evaluators.parameters import Categorical
+from .figure_parts import (
+    AXIS,
+    FATES,
+    SCALE,
+    Figure,
+    axis_title,
+    base_layout,
+    choices,
+    colour,
+    faded,
+    hover,
+    plain,
+    word,
+)
+from .parallel_figure import parallel
 from .study_view import Row, StudyView
 
-Figure = dict[str, Any]
-
-COLOURS = {
-    "planner": "#D55E00",
-    "surrogate": "#0072B2",
-    "initial_design": "#7f8c99",
-    "random": "#7f8c99",
-    "default": "#222222",
-    "user": "#E69F00",
-    "transfer": "#CC79A7",
-}
-FATES = {"improved": "#009E73", "finished": "#9ecfbd", "infeasible": "#E69F00", "failed": "#c0392b"}
-FATES |= {"pruned": "#b39ddb", "running": "#bbbbbb", "excluded": "#dddddd", "rejected": "#d9d9d9"}
-SCALE = [[0.0, "#440154"], [0.25, "#3b528b"], [0.5, "#21918c"], [0.75, "#5ec962"], [1.0, "#fde725"]]
-
-
-def colour(source: str) -> str:
-    """Return the colour of a source; ``planner:NAME`` counts as planner."""
-    return COLOURS.get(source.split(":")[0], "#56B4E9")
-
-
-def plain(text: object, limit: int = 160) -> str:
-    """Return text that plotly shows as it stands: its few HTML tags do not apply, and it ends after ``limit``."""
-    words = str(text)
-    words = words if len(words) <= limit else words[: limit - 1] + "…"
-    return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+__all__ = ["calibration", "fates", "front", "history", "importances", "parallel", "slices", "sources"]
 
 
 def history(view: StudyView, objective: int = 0) -> Figure:
@@ -45,7 +35,7 @@ def history(view: StudyView, objective: int = 0) -> Figure:
     data = [_points(view, source, objective) for source in view.sources()]
     data.append(_best_line(view, objective))
     data += _marks_without_value(view, objective)
-    layout = _layout("trial", _axis_title(view, objective))
+    layout: Figure = base_layout("trial", axis_title(view, objective))
     layout["legend"] = {"orientation": "h", "y": 1.12, "x": 0}
     return {"data": [trace for trace in data if trace["x"]], "layout": layout}
 
@@ -54,7 +44,7 @@ def slices(view: StudyView, objective: int = 0) -> Figure:
     """Value against each parameter, one panel per parameter; later trials are lighter."""
     names = list(view.problem.space.names)
     columns = min(3, len(names))
-    layout = _layout(None, None)
+    layout: Figure = base_layout(None, None)
     layout["grid"] = {"rows": math.ceil(len(names) / columns), "columns": columns, "pattern": "independent"}
     layout["height"] = 260 * layout["grid"]["rows"]
     layout["showlegend"] = False
@@ -64,21 +54,9 @@ def slices(view: StudyView, objective: int = 0) -> Figure:
         data.append(_slice(view, name, objective) | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"})
         layout[f"xaxis{suffix}"] = _parameter_axis(view, name)
         layout[f"yaxis{suffix}"] = {
-            "title": {"text": _axis_title(view, objective) if i % columns == 1 else ""}
+            "title": {"text": axis_title(view, objective) if i % columns == 1 else ""}
         }
     return {"data": data, "layout": layout}
-
-
-def parallel(view: StudyView, objective: int = 0) -> Figure:
-    """One line per finished trial through all its parameters, coloured by value. Inactive parameters stand below."""
-    rows = view.counted
-    values = [row.values[objective] for row in rows]
-    dimensions = [_dimension(view, name, rows) for name in view.problem.space.names]
-    dimensions.append({"label": plain(view.problem.objectives[objective].name, 30), "values": values})
-    better_is_high = view.problem.signs[objective] > 0
-    line = {"color": values, "colorscale": SCALE, "reversescale": not better_is_high, "showscale": True}
-    layout = _layout(None, None) | {"margin": {"l": 90, "r": 40, "t": 60, "b": 30}}
-    return {"data": [{"type": "parcoords", "line": line, "dimensions": dimensions}], "layout": layout}
 
 
 def importances(shares: Mapping[str, float]) -> Figure:
@@ -93,7 +71,7 @@ def importances(shares: Mapping[str, float]) -> Figure:
         "marker": {"color": "#0072B2"},
         "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
     }
-    layout = _layout("importance (PED-ANOVA)", None) | {"height": 120 + 34 * len(ordered)}
+    layout: Figure = base_layout("importance (PED-ANOVA)", None) | {"height": 120 + 34 * len(ordered)}
     layout["xaxis"] |= {"tickformat": ".0%", "range": [0, max([*shares.values(), 0.01]) * 1.15]}
     layout["yaxis"] |= {"automargin": True}
     return {"data": [bar], "layout": layout}
@@ -118,9 +96,9 @@ def sources(view: StudyView) -> Figure:
         "source": [left.index(a) for a, _ in flows],
         "target": [len(left) + right.index(b) for _, b in flows],
         "value": list(flows.values()),
-        "color": [_faded(FATES[b]) for _, b in flows],
+        "color": [faded(FATES[b]) for _, b in flows],
     }
-    layout = _layout(None, None) | {"height": 140 + 42 * max(len(left), len(right))}
+    layout: Figure = base_layout(None, None) | {"height": 140 + 42 * max(len(left), len(right))}
     return {"data": [{"type": "sankey", "node": nodes, "link": links}], "layout": layout}
 
 
@@ -138,7 +116,7 @@ def calibration(view: StudyView) -> Figure:
                 "y": [r.values[0] for r in rows],
                 "error_x": {"array": [2 * (r.sd or 0.0) for r in rows], "thickness": 1, "width": 0},
                 "marker": {"color": colour(source), "size": 8},
-                "text": [_hover(r) for r in rows],
+                "text": [hover(r) for r in rows],
                 "hovertemplate": "%{text}<extra></extra>",
             }
         )
@@ -149,7 +127,7 @@ def calibration(view: StudyView) -> Figure:
         data.append(
             {"type": "scatter", "mode": "lines", "x": ends, "y": ends, "line": line, "name": "as expected"}
         )
-    layout = _layout("expected (± 2 sd)", "measured")
+    layout: Figure = base_layout("expected (± 2 sd)", "measured")
     return {"data": [trace for trace in data if trace["x"]], "layout": layout}
 
 
@@ -160,7 +138,7 @@ def front(view: StudyView, x: int = 0, y: int = 1) -> Figure:
     line = {"shape": "hv", "color": "#009E73"}
     edge = {"type": "scatter", "mode": "lines", "name": "Pareto front", "line": line}
     data.append(edge | {"x": [r.values[x] for r in best], "y": [r.values[y] for r in best]})
-    layout = _layout(_axis_title(view, x), _axis_title(view, y))
+    layout: Figure = base_layout(axis_title(view, x), axis_title(view, y))
     return {"data": [trace for trace in data if trace["x"]], "layout": layout}
 
 
@@ -193,7 +171,7 @@ def _points(view: StudyView, source: str, objective: int) -> Figure:
             "size": 9,
             "symbol": ["circle" if r.feasible else "circle-open" for r in rows],
         },
-        "text": [_hover(r) for r in rows],
+        "text": [hover(r) for r in rows],
         "hovertemplate": "%{text}<extra></extra>",
     }
 
@@ -228,7 +206,7 @@ def _marks_without_value(view: StudyView, objective: int) -> list[Figure]:
                 "x": [r.number for r in rows],
                 "y": [worst] * len(rows),
                 "marker": {"symbol": symbol, "color": FATES[fate], "size": 9},
-                "text": [_hover(r) for r in rows],
+                "text": [hover(r) for r in rows],
                 "hovertemplate": "%{text}<extra></extra>",
             }
         )
@@ -241,7 +219,7 @@ def _cloud(view: StudyView, source: str, x: int, y: int) -> Figure:
     points = {
         "x": [r.values[x] for r in rows],
         "y": [r.values[y] for r in rows],
-        "text": [_hover(r) for r in rows],
+        "text": [hover(r) for r in rows],
     }
     look = {"type": "scatter", "mode": "markers", "name": plain(source, 40), "marker": marker}
     return look | points | {"hovertemplate": "%{text}<extra></extra>"}
@@ -253,10 +231,10 @@ def _slice(view: StudyView, name: str, objective: int) -> Figure:
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": [_word(v) for v in x] if view.problem.space[name].is_categorical else x,
+        "x": [word(v) for v in x] if isinstance(view.problem.space[name], Categorical) else x,
         "y": [r.values[objective] for r in rows],
         "marker": {"color": [r.number for r in rows], "colorscale": SCALE, "size": 8, "line": {"width": 0}},
-        "text": [_hover(r) for r in rows],
+        "text": [hover(r) for r in rows],
         "hovertemplate": "%{text}<extra></extra>",
     }
 
@@ -264,91 +242,7 @@ def _slice(view: StudyView, name: str, objective: int) -> Figure:
 def _parameter_axis(view: StudyView, name: str) -> Figure:
     parameter = view.problem.space[name]
     unit = f" ({parameter.unit})" if parameter.unit else ""
-    axis: Figure = {"title": {"text": plain(name + unit, 40)}}
-    if parameter.is_categorical:
-        return axis | {"type": "category", "categoryarray": [_word(c) for c in _choices(parameter)]}
+    axis: Figure = {"title": {"text": plain(name + unit, 40)}, **AXIS}
+    if isinstance(parameter, Categorical):
+        return axis | {"type": "category", "categoryarray": [word(c) for c in choices(parameter)]}
     return axis | {"type": "log", "exponentformat": "power"} if parameter.log else axis
-
-
-def _choices(parameter: Any) -> Sequence[object]:  # Any: the three kinds share no public base
-    return list(parameter.choices)
-
-
-def _word(value: object) -> str:
-    return plain("none" if value is None else value, 30)
-
-
-def _dimension(view: StudyView, name: str, rows: Sequence[Row]) -> Figure:
-    parameter = view.problem.space[name]
-    label = plain(name, 30)
-    if parameter.is_categorical:
-        return {"label": label} | _categorical_dimension(_choices(parameter), name, rows)
-    scaled: Callable[[float], float] = math.log10 if parameter.log else float
-    low, high = scaled(parameter.low), scaled(parameter.high)
-    below = low - 0.08 * (high - low)
-    values = [scaled(float(r.params[name])) if name in r.params else below for r in rows]  # pyright: ignore[reportArgumentType] - a number
-    ticks = [low + (high - low) * k / 4 for k in range(5)]
-    words = [f"{10**t if parameter.log else t:.3g}" for t in ticks]
-    off = any(name not in r.params for r in rows)
-    return {
-        "label": label,
-        "values": values,
-        "range": [below if off else low, high],
-        "tickvals": [below, *ticks] if off else ticks,
-        "ticktext": ["off", *words] if off else words,
-    }
-
-
-def _categorical_dimension(choices: Sequence[object], name: str, rows: Sequence[Row]) -> Figure:
-    words = [_word(c) for c in choices]
-    off = any(name not in r.params for r in rows)
-    values = [words.index(_word(r.params[name])) if name in r.params else -1 for r in rows]
-    first = -1 if off else 0
-    ticks = list(range(first, len(words)))
-    return {
-        "values": values,
-        "range": [first, max(len(words) - 1, first + 1)],
-        "tickvals": ticks,
-        "ticktext": (["off"] if off else []) + words,
-    }
-
-
-def _hover(row: Row) -> str:
-    """Return the lines that a reader sees on a point."""
-    lines = [f"<b>trial {row.number}</b> · {plain(row.source, 40)} {plain(row.verdict, 20)}"]
-    lines += [f"{plain(n, 40)}: {plain(_short(v), 60)}" for n, v in row.params.items()]
-    if row.values:
-        lines.append("= " + ", ".join(_short(v) for v in row.values))
-    if row.mean is not None and row.sd is not None:
-        lines.append(f"expected {_short(row.mean)} ± {_short(row.sd)}")
-    lines += [plain(text) for text in (row.hypothesis, row.text) if text]
-    return "<br>".join(lines)
-
-
-def _short(value: object) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
-
-
-def _axis_title(view: StudyView, objective: int) -> str:
-    stated = view.problem.objectives[objective]
-    unit = f" ({stated.unit})" if stated.unit else ""
-    return plain(f"{stated.name}{unit}", 50)
-
-
-def _faded(hex_colour: str) -> str:
-    red, green, blue = (int(hex_colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.45)"
-
-
-def _layout(x: str | None, y: str | None) -> Figure:
-    axis = {"gridcolor": "#e8ebef", "zeroline": False, "linecolor": "#c5ccd3"}
-    return {
-        "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#24303c"},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "margin": {"l": 64, "r": 20, "t": 30, "b": 48},
-        "height": 400,
-        "hoverlabel": {"align": "left"},
-        "xaxis": axis | {"title": {"text": x or ""}},
-        "yaxis": axis | {"title": {"text": y or ""}},
-    }

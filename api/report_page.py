@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
+from ..evaluators.parameters import Categorical, Parameter
 from . import figures
+from .figure_parts import FATES, Figure, colour
 from .study_view import Row, StudyView
 
 
@@ -25,7 +26,7 @@ class Chart:
     name: str
     title: str
     caption: str
-    figure: figures.Figure
+    figure: Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def charts_of(view: StudyView, importances: Mapping[str, float] | None = None) -
         charts.append(Chart("importances", "Importance", caption, figures.importances(importances)))
     caption = "Each panel is one parameter; later trials are lighter."
     charts.append(Chart("slices", "One parameter at a time", caption, figures.slices(view)))
-    caption = "Each line is a trial. Drag along an axis to select; drag a title to reorder."
+    caption = "Each line is a trial, brighter ones are better; the thick one is the best."
     charts.append(Chart("parallel", "All parameters at once", caption, figures.parallel(view)))
     expected = figures.calibration(view)
     if expected["data"]:
@@ -91,7 +92,7 @@ def charts_of(view: StudyView, importances: Mapping[str, float] | None = None) -
 
 def tiles_of(view: StudyView) -> list[Tile]:
     """Return the numbers at the top of the page."""
-    counts = {fate: sum(f == fate for _, f in figures.fates(view)) for fate in figures.FATES}
+    counts = {fate: sum(f == fate for _, f in figures.fates(view)) for fate in FATES}
     done = counts["improved"] + counts["finished"] + counts["infeasible"]
     kept = sum(row.source.startswith("planner") for row in view.rows)
     without = ", ".join(f"{counts[f]} {f}" for f in ("failed", "pruned", "running", "excluded") if counts[f])
@@ -147,9 +148,9 @@ def _best_tile(view: StudyView) -> Tile:
     return Tile(f"best {objective.name}", short(best.values[0]), note)
 
 
-def _searched(parameter: Any) -> str:  # Any: the three kinds share no public base
+def _searched(parameter: Parameter) -> str:
     """Return what was searched, in words."""
-    if parameter.is_categorical:
+    if isinstance(parameter, Categorical):
         return ", ".join(short(choice) for choice in parameter.choices)
     scale = ", log" if parameter.log else ""
     unit = f" {parameter.unit}" if parameter.unit else ""
@@ -168,6 +169,6 @@ def _asset(name: str) -> Markup:
 
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    filters: dict[str, Callable[..., str]] = {"short": short, "searched": _searched, "colour": figures.colour}
+    filters: dict[str, Callable[..., str]] = {"short": short, "searched": _searched, "colour": colour}
     environment.filters.update(filters)
     return environment.from_string(_asset("report.html.jinja"))

@@ -12,7 +12,7 @@ for (const [name, figure] of Object.entries(figures)) {
       if (trace.marker && trace.marker.color === "#222222") trace.marker.color = "#e6ebf0";
     }
   }
-  Plotly.newPlot(name, figure.data, figure.layout, { responsive: true, displaylogo: false, displayModeBar: "hover" });
+  Plotly.newPlot(name, figure.data, figure.layout, { responsive: true, displaylogo: false, displayModeBar: false });
 }
 
 const table = document.getElementById("trials");
