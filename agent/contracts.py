@@ -63,7 +63,10 @@ class PlanAnswer:
 class AbstractPlanner(Protocol):
     """Proposes configurations. Never raises for what a model or a network does wrong: the answer is then empty."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the ledger calls this planner."""
+        ...
 
     def propose(self, request: PlanRequest) -> PlanAnswer:
         """Return up to ``request.n`` proposals."""
@@ -94,9 +97,12 @@ class AbstractReferee(Protocol):
 
 @dataclass(frozen=True)
 class Decision:
-    """A trial to run and everything the ledger keeps of why. ``source``: who proposed it (``"surrogate"``, ``"default"``,
-    ``"initial_design"``, ``"planner:<name>"``, ``"user"``, ``"random"``); ``verdict``: ``"own"``, ``"kept"``, ``"replaced"``,
-    ``"unchecked"`` or ``"fallback"``."""
+    """A trial to run and everything the ledger keeps of why.
+
+    ``source``: who proposed it (``"surrogate"``, ``"default"``, ``"initial_design"``, ``"planner:<name>"``, ``"user"``,
+    ``"random"``). ``verdict``: ``"own"`` (nobody else proposed), ``"kept"`` (a planner's, checked), ``"unchecked"`` (a
+    planner's warm start), ``"replaced"`` (proposals were rejected) or ``"fallback"`` (the planner failed).
+    """
 
     params: Params
     source: str
@@ -143,5 +149,5 @@ class AbstractStrategy(Protocol):
     name: str
 
     def plan(self, ask: Ask) -> Plan:
-        """Return ``ask.n`` decisions with distinct configurations, none tried or running unless said so in the reason."""
+        """Return ``ask.n`` decisions with distinct configurations, none tried or running unless the reason says so."""
         ...
