@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 Scope = Literal["read", "write", "admin"]
 RANK: Mapping[str, int] = {"read": 0, "write": 1, "admin": 2}
@@ -98,6 +98,11 @@ class TokenBucket:
             self.level -= 1
             return 0.0
         return (1 - self.level) / self.per_s
+
+
+def no_such_study(name: str) -> str:
+    """Return what is said of a study that does not exist, or that the caller may not see: the same words."""
+    return f"There is no study {name[:100]!r} that you may see; `GET v1/studies` lists them."
 
 
 def host_name(host: str) -> str:
