@@ -75,7 +75,7 @@ def check_torch() -> Finding:
 def check_database(storage: str) -> Finding:
     """Say whether the database can be opened, and how many studies are in it."""
     from ..agent.errors import LedgerUnavailable
-    from ..agent.ledger import study_names
+    from ..agent.ledger import list_studies
 
     shown = storage.split("://")[0] + "://…" + storage[-40:] if "@" in storage else storage
     file = storage.removeprefix("sqlite:///")
@@ -87,10 +87,10 @@ def check_database(storage: str) -> Finding:
             "database", "bad", f"{shown}: its folder cannot be written", f"create or open {folder!r}"
         )
     try:
-        names = study_names(storage)
+        studies = list_studies(storage)
     except LedgerUnavailable as error:
         return Finding("database", "bad", str(error), "see the message")
-    return Finding("database", "ok", f"{shown}: {len(names)} studies")
+    return Finding("database", "ok", f"{shown}: {len(studies)} studies")
 
 
 def check_planner(spec: str | None, timeout_s: float) -> Iterator[Finding]:

@@ -17,3 +17,6 @@ Storage = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
+Study = Annotated[
+    str, typer.Argument(metavar="STUDY", help="Name of the study; `trialogue list` shows them.")
+]

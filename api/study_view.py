@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..agent.ledger import Ledger
 from ..agent.records import Failure, Pruned, TrialRecord
 from ..evaluators.history import Params
 from ..evaluators.problem import Problem
@@ -92,6 +93,14 @@ def view_of(name: str, problem: Problem, records: Sequence[TrialRecord], *, toke
     rejected = sum(not proposal.get("kept") for record in records for proposal in record.proposals)
     rows = tuple(row_of(record, problem) for record in sorted(records, key=lambda record: record.number))
     return StudyView(name, problem, rows, rejected=rejected, tokens=tokens)
+
+
+def read_view(study_name: str, storage: str) -> StudyView:
+    """Return the view of a stored study without changing it. Raises StudyNotFound, LedgerUnavailable."""
+    ledger = Ledger(storage)
+    stored = ledger.find(study_name)
+    records = list(ledger.records(stored.study_id))
+    return view_of(stored.name, stored.problem, records, tokens=ledger.heads(stored.study_id).spent.tokens)
 
 
 def row_of(record: TrialRecord, problem: Problem) -> Row:
