@@ -1,0 +1,207 @@
+"""What the engine believes given one history: how good configurations look, and which to run next.
+
+Knows nothing of fitting (engine.py) or of how the space is searched (search.py). Immutable after it was built.
+
+Notation: as in contracts.py; "standardized" is the scale of the outcome transform: prior mean 0, prior sd 1.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..evaluators.history import History, Params, Value
+from .acquisition import log_expected_improvement, log_probability_below, mixture
+from .contracts import Assessment, Origin, Prediction, Suggestion
+from .designs import next_design_row
+from .embedding import Embedding
+from .feasibility import Classifier
+from .outcome import OutcomeModel
+from .pareto import log_chebyshev_improvement, log_hypervolume_improvement
+from .search import Domain, keys, maximise
+from .threads import one_thread
+
+
+@dataclass(frozen=True)
+class LimitModel:
+    """A measured constraint: its model, and the limits in its own unit."""
+
+    model: OutcomeModel
+    lower: float | None
+    upper: float | None
+
+    def log_probability(self, Z: np.ndarray) -> np.ndarray:
+        """Return log P(lower <= value <= upper) (m,), the limits taken as independent."""
+        mean, variance = self.model.predict(Z)
+        total = np.zeros(len(Z))
+        if self.upper is not None:
+            total += log_probability_below(
+                mean, variance, float(self.model.transform.forward(np.array(self.upper)))
+            )
+        if self.lower is not None:
+            total += log_probability_below(
+                -mean, variance, -float(self.model.transform.forward(np.array(self.lower)))
+            )
+        return total
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that was fitted: one model per objective, one per measured constraint, one classifier per kind of failure.
+
+    ``best`` (S,): what improvement is measured against. ``front`` (n, m): feasible outcomes on the standardized scales.
+    ``feasible``: whether any finished trial is feasible.
+    """
+
+    embedding: Embedding
+    objectives: tuple[OutcomeModel, ...]
+    limits: tuple[LimitModel, ...]
+    classifiers: tuple[Classifier, ...]
+    best: np.ndarray
+    front: np.ndarray
+    feasible: bool
+    weights: np.ndarray
+    normals: np.ndarray
+
+    def log_feasible(self, Z: np.ndarray) -> np.ndarray:
+        """Return log P(feasible) (m,) at embedded rows."""
+        total = np.zeros(len(Z))
+        for part in (*self.limits, *self.classifiers):
+            total += part.log_probability(Z)
+        return total
+
+    def log_acquisition(self, Z: np.ndarray) -> np.ndarray:
+        """Return log(EI x P(feasible)) (m,); while nothing is feasible, P(feasible) counts most."""
+        feasible = self.log_feasible(Z)
+        gain = self._log_gain(Z)
+        return feasible + gain if self.feasible else feasible + 0.25 * gain
+
+    def _log_gain(self, Z: np.ndarray) -> np.ndarray:
+        if len(self.objectives) == 1:
+            return log_expected_improvement(*self.objectives[0].predict(Z), self.best)
+        pairs = [mixture(*o.predict(Z)) for o in self.objectives]
+        mean, variance = np.stack([p[0] for p in pairs]), np.stack([p[1] ** 2 for p in pairs])
+        if len(pairs) == 2:
+            return log_hypervolume_improvement(mean, variance, self.front)
+        return log_chebyshev_improvement(mean, variance, self.front, self.weights, self.normals)
+
+    def score(self, X: np.ndarray, active: np.ndarray) -> np.ndarray:
+        """Return ``log_acquisition`` of canonical rows."""
+        return self.log_acquisition(self.embedding.embed(X, active))
+
+    def with_fantasies(self, X: np.ndarray, active: np.ndarray) -> "Model":
+        """Return the model that also believes its own means at these rows: how running trials are taken in."""
+        if not len(X):
+            return self
+        Z = self.embedding.embed(X, active)
+        return replace(
+            self,
+            objectives=tuple(o.with_fantasies(Z) for o in self.objectives),
+            limits=tuple(replace(c, model=c.model.with_fantasies(Z)) for c in self.limits),
+        )
+
+
+@dataclass(frozen=True)
+class GaussianBelief:
+    """The belief of ``GaussianEngine``. ``model`` is None while fewer than two finished trials differ."""
+
+    history: History
+    embedding: Embedding
+    model: Model | None
+    notes: tuple[str, ...] = ()
+    signs: np.ndarray = field(default_factory=lambda: np.ones(1))
+    design_size: int = 4
+
+    @property
+    def modelled(self) -> bool:
+        """Whether there is a model yet."""
+        return self.model is not None
+
+    def assess(self, params: Sequence[Params]) -> tuple[Assessment, ...]:
+        """Return how good valid configurations look, in order; empty while nothing is modelled."""
+        if self.model is None or not params:
+            return ()
+        X, active = self.embedding.space.encode(params)
+        with one_thread():
+            return self._assess_rows(self.model, X, active)
+
+    def suggest(
+        self, n: int, rng: np.random.Generator, *, fixed: Mapping[str, Value] | None = None
+    ) -> tuple[Suggestion, ...]:
+        """Return n distinct configurations that are neither tried nor running. Raises SpaceExhausted."""
+        taken, X, active = set(self._taken), self._tried[0], self._tried[1]
+        model, found = self.model, list[Suggestion]()
+        with one_thread():
+            for i in range(n):
+                domain = Domain(self.embedding.space, taken, dict(fixed or {}))
+                if i and model is not None:
+                    model = model.with_fantasies(X[-1:], active[-1:])
+                x, origin, reason = self._next(domain, model, X, active, rng, ahead=i)
+                row, mask = self.embedding.space.canonical(x[None, :])
+                assessment = self._assess_rows(model, row, mask)[0] if model is not None else None
+                found.append(Suggestion(self.embedding.space.decode(row)[0], origin, reason, assessment))
+                taken.add(keys(row)[0])
+                X, active = np.vstack([X, row]), np.vstack([active, mask])
+        return tuple(found)
+
+    def _next(
+        self, domain: Domain, model: Model | None, X: np.ndarray, active: np.ndarray, rng: np.random.Generator, *,
+        ahead: int,
+    ) -> tuple[np.ndarray, Origin, str]:  # fmt: skip
+        space = self.embedding.space
+        first = self._default_row(domain)
+        if first is not None:
+            stated = "the declared defaults" if space.has_defaults else "the centre of the scaled space"
+            return first, "default", f"{stated}: first, so that all else is measured against it"
+        if model is None or len(self.history.finished) + ahead < self.design_size:
+            x = next_design_row(self.embedding, domain, X, active, rng)
+            return x, "initial_design", "tells most about the whole space given what was tried"
+        x, value = maximise(model.score, domain, self._anchors, rng)
+        what = "expected improvement" if model.feasible else "probability of being feasible (none is yet)"
+        return x, "acquisition", f"largest {what}, log value {value:.2f}"
+
+    def _default_row(self, domain: Domain) -> np.ndarray | None:
+        space = self.embedding.space
+        x, active = domain.repair(space.encode([space.default()])[0])
+        if len(x) == 0 or keys(x)[0] in domain.taken:
+            return None
+        del active
+        return x[0] if len(self.history) == 0 and len(domain.taken) == 0 else None
+
+    def _assess_rows(self, model: Model, X: np.ndarray, active: np.ndarray) -> tuple[Assessment, ...]:
+        Z = self.embedding.embed(X, active)
+        log_acquisition, p = model.log_acquisition(Z), np.exp(model.log_feasible(Z))
+        natural = [o.natural(Z) for o in model.objectives]
+        z_mean, z_sd = mixture(*model.objectives[0].predict(Z))
+        out = []
+        for i in range(len(X)):
+            mean = tuple(float(s * m[i]) for s, (m, _) in zip(self.signs, natural, strict=True))
+            prediction = Prediction(mean, tuple(float(sd[i]) for _, sd in natural), float(p[i]))
+            out.append(Assessment(float(log_acquisition[i]), float(z_mean[i]), float(z_sd[i]), prediction))
+        return tuple(out)
+
+    @cached_property
+    def _tried(self) -> tuple[np.ndarray, np.ndarray]:
+        rows = [self.history.rows(kind) for kind in ("finished", "failed", "pruned", "running")]
+        return np.vstack([r.X for r in rows]), np.vstack([r.active for r in rows])
+
+    @cached_property
+    def _taken(self) -> frozenset[bytes]:
+        return (
+            frozenset(keys(self.embedding.space.canonical(self._tried[0])[0]))
+            if len(self._tried[0])
+            else frozenset()
+        )
+
+    @cached_property
+    def _anchors(self) -> np.ndarray:
+        """The best five finished rows, feasible ones before others."""
+        history = self.history
+        if not history.finished:
+            return np.empty((0, len(self.embedding.space)))
+        y = (history.Y * self.signs)[:, 0]
+        feasible = np.array([history.problem.feasible(t.measurement) for t in history.finished])
+        order = np.lexsort([-y, ~feasible])
+        rows = history.rows("finished").X
+        return rows[order[:5]]

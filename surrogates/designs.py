@@ -1,0 +1,36 @@
+"""Initial designs: where to look while there is nothing to learn from.
+
+The default configuration comes first; then, one at a time and given everything tried or running, the point that tells
+most about the whole space under the prior of the Gaussian process (greedy integrated-variance reduction): it spreads over
+branches and categories, and stays away from corners. Stateless: the next point depends on the history only.
+
+Notation: Z (n, p) embedded rows of what is tried or running.
+"""
+
+import numpy as np
+
+from .embedding import Embedding
+from .gp import Fitted, Priors
+from .search import Domain, candidates
+
+REFERENCE = 256
+"""Points that stand for the whole space."""
+
+
+def next_design_row(
+    embedding: Embedding, domain: Domain, X: np.ndarray, active: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the untaken row (d,) that reduces the prior variance over the space most, given rows X (n, d)."""
+    C, mask = candidates(domain, np.empty((0, len(embedding.space))), rng, REFERENCE)
+    U, on = embedding.space.canonical(embedding.space.sample_rows(rng, REFERENCE))
+    theta = Priors.default(len(embedding.space)).mean
+    theta[-1] = np.log(1e-3)
+    gp = Fitted.build(theta, embedding.group, embedding.embed(X, active), np.zeros(len(X)), np.zeros(len(X)))
+    return C[int(np.argmax(variance_reduction(gp, embedding.embed(C, mask), embedding.embed(U, on))))]
+
+
+def variance_reduction(gp: Fitted, Z: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Return by how much measuring each row of Z (m, p) lowers the summed variance at the reference rows (k, p)."""
+    joint = gp.posterior_covariance(Z, reference)
+    _, variance = gp.predict(Z)
+    return np.sum(joint * joint, axis=1) / (variance + np.exp(gp.theta[-1]))

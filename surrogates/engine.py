@@ -1,0 +1,132 @@
+"""The engine: conditions Gaussian processes on a study's history. The heart of trialogue when no model helps.
+
+Fits under one process-wide lock with one thread; keeps warm starts between calls; bounded rows, so that long histories
+stay affordable. Knows nothing of studies, ledgers or language models.
+
+Notation: as in contracts.py.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..evaluators.history import History
+from ..evaluators.problem import Problem
+from .belief import GaussianBelief, LimitModel, Model
+from .embedding import Embedding
+from .feasibility import Classifier, failure_rows, fit_classifier
+from .outcome import OutcomeModel, Settings, Warm, fit_outcome
+from .subset import choose_rows
+from .threads import one_thread
+
+
+@dataclass
+class GaussianEngine:
+    """Gaussian processes with log expected improvement, for mixed, conditional, noisy, constrained problems.
+
+    Deterministic in (history, rng, earlier calls). Safe to call from several threads: calls are serialized.
+    """
+
+    problem: Problem
+    settings: Settings = field(default_factory=Settings)
+    _warm: dict[str, Warm] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._embedding = Embedding(self.problem.space)
+
+    def condition(self, history: History, rng: np.random.Generator) -> GaussianBelief:
+        """Return the belief given ``history``. Never raises for what a history holds, however degenerate."""
+        with one_thread():
+            model = self._fit(history, rng) if _distinct(history) else None
+        notes = tuple(n for o in model.objectives for n in o.notes) if model else ()
+        return GaussianBelief(
+            history, self._embedding, model, notes, self.problem.signs, self.settings.design
+        )
+
+    def _fit(self, history: History, rng: np.random.Generator) -> Model:
+        Y = history.Y * self.problem.signs
+        feasible = np.array([self.problem.feasible(t.measurement) for t in history.finished])
+        rows = choose_rows(history.rows("finished").X, np.where(feasible, Y[:, 0], -np.inf), Y[:, 0], rng)
+        data = history.rows("finished")
+        Z = self._embedding.embed(data.X[rows], data.active[rows])
+        D = self._embedding.squared_distances(Z)
+        objectives = tuple(
+            self._outcome(f"objective {i}", D, Z, Y[rows, i], history.Y_sem[rows, i], rng)
+            for i in range(Y.shape[1])
+        )
+        limits = self._limits(history, rows, D, Z, rng)
+        standard = np.stack([o.transform.forward(Y[:, i]) for i, o in enumerate(objectives)], axis=1)
+        known = feasible[rows] if feasible.any() else np.ones(len(rows), bool)
+        best = np.array([m.predict(Z[known])[0].max() for m in objectives[0].members])
+        model = Model(
+            self._embedding, objectives, limits, self._classifiers(history, rng), best,
+            standard[feasible if feasible.any() else slice(None)], bool(feasible.any()),
+            *_scalarisations(Y.shape[1]),
+        )  # fmt: skip
+        running = history.rows("running")
+        return model.with_fantasies(running.X, running.active)
+
+    def _outcome(
+        self,
+        name: str,
+        D: np.ndarray,
+        Z: np.ndarray,
+        y: np.ndarray,
+        sem: np.ndarray,
+        rng: np.random.Generator,
+    ) -> OutcomeModel:
+        model = fit_outcome(
+            D, Z, self._embedding.group, y, sem, warm=self._warm.get(name), settings=self.settings, rng=rng
+        )
+        self._warm[name] = model.warm
+        return model
+
+    def _limits(
+        self, history: History, rows: np.ndarray, D: np.ndarray, Z: np.ndarray, rng: np.random.Generator
+    ) -> tuple[LimitModel, ...]:
+        out = []
+        for j, constraint in enumerate(self.problem.constraints):
+            values = history.C[rows, j]
+            measured = np.flatnonzero(np.isfinite(values))
+            if len(measured) < 2:
+                continue
+            model = self._outcome(
+                f"constraint {constraint.name}", D[:, measured][:, :, measured], Z[measured], values[measured],
+                np.full(len(measured), np.nan), rng,
+            )  # fmt: skip
+            out.append(LimitModel(model, constraint.lower, constraint.upper))
+        return tuple(out)
+
+    def _classifiers(self, history: History, rng: np.random.Generator) -> tuple[Classifier, ...]:
+        kinds = failure_rows([t.kind for t in history.failed])
+        good, bad = history.rows("finished"), history.rows("failed")
+        out = []
+        for kind, mask in kinds.items():
+            chosen, failed = _latest(len(good.X), 150), np.flatnonzero(mask)[-150:]
+            X, active = (
+                np.vstack([good.X[chosen], bad.X[failed]]),
+                np.vstack([good.active[chosen], bad.active[failed]]),
+            )
+            Z = self._embedding.embed(X, active)
+            labels = np.r_[np.ones(len(chosen)), -np.ones(len(failed))]
+            D = self._embedding.squared_distances(Z)
+            out.append(fit_classifier(kind, D, Z, self._embedding.group, labels))
+        return tuple(out)
+
+
+def _latest(n: int, most: int) -> np.ndarray:
+    return np.arange(max(0, n - most), n)
+
+
+def _distinct(history: History) -> bool:
+    """Return whether two finished trials differ, in configuration or value."""
+    if len(history.finished) < 2:
+        return False
+    X, Y = history.rows("finished").X, history.Y
+    return bool((X[0] != X).any() or (Y[0] != Y).any())
+
+
+def _scalarisations(m: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return fixed weights (8, m) and normals (32, m) for three and more objectives."""
+    rng = np.random.default_rng(0)
+    return np.maximum(rng.dirichlet(np.ones(m), 8), 0.02), rng.standard_normal((32, m))
