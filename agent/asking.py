@@ -1,0 +1,147 @@
+"""The way of one ask: bring the history up to date, take what is queued, let the strategy decide, claim; again when overtaken."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from ..evaluators.history import Params, Value
+from ..evaluators.problem import Problem
+from . import tables
+from .budget import Budget
+from .change import Change, change
+from .claims import NewTrial, Overtaken, grant, write_trials
+from .contracts import AbstractStrategy, Ask, Decision, Plan
+from .database import Database
+from .errors import BudgetExhausted, LedgerUnavailable
+from .leases import Lease, own_lease
+from .ledger import StoredStudy
+from .memory import Memory
+from .optuna_rows import OptunaRows
+from .records import TrialRecord
+
+_Q = tables.queue
+
+_ATTEMPTS = 200
+"""Each failed attempt means that another process got a trial; with 200 in a row something else is wrong."""
+
+
+class Decider(Protocol):
+    """What deciding needs of a study."""
+
+    @property
+    def strategy(self) -> AbstractStrategy: ...  # noqa: D102
+    @property
+    def budget(self) -> Budget: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Up to ``n`` trials, with these parameters fixed, for this holder."""
+
+    n: int
+    fixed: Mapping[str, Value] | None = None
+    lease: Lease | None = None
+
+
+def ask(
+    database: Database,
+    stored: StoredStudy,
+    memory: Memory,
+    optuna_rows: OptunaRows,
+    decider: Decider,
+    request: Request,
+) -> list[TrialRecord]:
+    """Return the next trials, running and claimed. Raises BudgetExhausted, SpaceExhausted, InvalidParameters."""
+    fixed = check_fixed(stored.problem, request.fixed)
+    lease = request.lease or own_lease()
+    numbers: list[int] = []
+    for _ in range(_ATTEMPTS):
+        heads = memory.refresh()
+        n = _allowed(decider.budget, memory, request.n - len(numbers), begun=bool(numbers))
+        if n == 0:
+            break
+        if heads.queued and not fixed:
+            with change(database, stored.study_id) as current:
+                numbers += _claim_queued(current, stored.problem, optuna_rows, n, lease)
+            continue
+        plan = decider.strategy.plan(Ask(memory.history, heads.asked, n, fixed, heads.spent))
+        try:
+            with change(database, stored.study_id) as current:
+                numbers += _claim_planned(current, stored.problem, optuna_rows, plan, memory.revision, lease)
+        except Overtaken:
+            if plan.calls:  # spent all the same
+                with change(database, stored.study_id) as current:
+                    current.charge(plan.calls)
+    else:
+        raise LedgerUnavailable(
+            f"{_ATTEMPTS} decisions in a row were overtaken by other processes on study {stored.name!r}; ask again with fewer workers."
+        )
+    return [memory.records[number] for number in numbers]
+
+
+def check_fixed(problem: Problem, fixed: Mapping[str, Value] | None) -> dict[str, Value] | None:
+    """Return the fixed parameters with canonical values; raises InvalidParameters."""
+    if not fixed:
+        return None
+    return {name: problem.space[name].coerce(value) for name, value in fixed.items()}
+
+
+def enqueue(current: Change, params: Params, source: str, reason: str) -> None:
+    """Put valid parameters at the end of the queue."""
+    counters = current.counters
+    counters["queue_end"] += 1
+    counters["queued"] += 1
+    row = {
+        "study_id": current.study_id,
+        "position": counters["queue_end"],
+        "params": json.dumps(dict(params)),
+    }
+    current.connection.execute(_Q.insert().values(**row, source=source, reason=reason))
+    current.event("enqueued", params=dict(params), source=source, reason=reason)
+
+
+def _allowed(budget: Budget, memory: Memory, n: int, *, begun: bool) -> int:
+    over = budget.exhausted_by(trials=memory.trials_used, seconds=memory.seconds_used)
+    if over is not None and begun:
+        return 0
+    if over is not None:
+        raise BudgetExhausted(f"{over}; resume the study with a larger `budget=` to go on.")
+    return n if budget.trials is None else min(n, budget.trials - memory.trials_used)
+
+
+def _claim_queued(
+    current: Change, problem: Problem, optuna_rows: OptunaRows, n: int, lease: Lease
+) -> list[int]:
+    taken = _pop(current, n)
+    if not taken:  # another process was faster
+        return []
+    numbers = write_trials(current, problem, optuna_rows, _running(taken, current.now))
+    grant(current, numbers, lease)
+    return numbers
+
+
+def _claim_planned(
+    current: Change, problem: Problem, optuna_rows: OptunaRows, plan: Plan, seen: int, lease: Lease
+) -> list[int]:
+    planned = _running(plan.decisions, current.now)
+    numbers = write_trials(current, problem, optuna_rows, planned, seen_revision=seen)
+    current.charge(plan.calls)
+    current.counters["asked"] += len(numbers)
+    grant(current, numbers, lease)
+    return numbers
+
+
+def _running(decisions: Sequence[Decision], now: float) -> list[NewTrial]:
+    return [NewTrial(decision.params, decision, started_at=now) for decision in decisions]
+
+
+def _pop(current: Change, n: int) -> list[Decision]:
+    query = sa.select(_Q).where(_Q.c.study_id == current.study_id).order_by(_Q.c.position).limit(n)
+    rows = current.connection.execute(query).all()
+    last = max((row.position for row in rows), default=0)
+    current.connection.execute(_Q.delete().where(_Q.c.study_id == current.study_id, _Q.c.position <= last))
+    current.counters["queued"] -= len(rows)
+    return [Decision(json.loads(row.params), row.source, row.reason, "unchecked") for row in rows]

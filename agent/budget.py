@@ -1,0 +1,50 @@
+"""What a study may use. Knows nothing of where the use is counted (``agent/ledger.py``)."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ..serving.errors import InvalidInput
+from .contracts import Spent
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Limits of a study; None is unlimited.
+
+    ``trials``: trials asked for, whatever became of them; lost ones and added results do not count.
+    ``seconds``: seconds of evaluation, summed over trials. When either is used up, ``ask`` raises BudgetExhausted and ``run`` ends.
+    ``tokens``, ``calls``, ``price`` (US dollars): of model calls. When one is used up the surrogate goes on alone.
+    """
+
+    trials: int | None = None
+    seconds: float | None = None
+    tokens: int | None = None
+    calls: int | None = None
+    price: float | None = None
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (number and value >= 0 and value == value):
+                raise InvalidInput(f"`budget.{limit.name}` must be a number >= 0 or None, got {value!r}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the limits that are set."""
+        return {k: v for k, v in asdict(self).items() if v is not None}
+
+    def exhausted_by(self, *, trials: int, seconds: float) -> str | None:
+        """Return in words which limit of trials or seconds is used up, or None."""
+        if self.trials is not None and trials >= self.trials:
+            return f"the budget of {self.trials} trials is used up"
+        if self.seconds is not None and seconds >= self.seconds:
+            return f"the budget of {self.seconds:g} seconds of evaluation is used up ({seconds:.1f} s)"
+        return None
+
+    def model_exhausted_by(self, spent: Spent) -> str | None:
+        """Return in words which limit of model calls is used up, or None."""
+        for name in ("tokens", "calls", "price"):
+            limit, used = getattr(self, name), getattr(spent, name)
+            if limit is not None and used >= limit:
+                return f"the budget of {limit:g} {name} is used up ({used:g})"
+        return None

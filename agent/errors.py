@@ -1,0 +1,39 @@
+"""Errors of the agent: studies, trials, budgets and the ledger. Their place in the tree: ``serving/errors.py``."""
+
+from ..serving.errors import InvalidInput, TrialogueError
+
+
+class StudyMismatch(InvalidInput):
+    """A study of that name exists with another search space, objectives, constraints or seed."""
+
+
+class StudyError(TrialogueError):
+    """Root of what can go wrong with a well-formed request on a study."""
+
+
+class StudyNotFound(StudyError, LookupError):
+    """No study of that name in the ledger."""
+
+
+class TrialNotFound(StudyError, LookupError):
+    """No trial of that number in the study."""
+
+
+class ResultConflict(StudyError):
+    """A trial that already ended was told a different result; the first one stands."""
+
+
+class NoFeasibleTrial(StudyError, ValueError):
+    """No finished trial satisfies the constraints yet."""
+
+
+class BudgetExhausted(StudyError):
+    """The study has used its trials or seconds."""
+
+
+class ExecutorBroken(StudyError):
+    """The executor lost its workers; the trials they ran are failed as lost and ``run`` can be called with a new one."""
+
+
+class LedgerUnavailable(StudyError):
+    """The database cannot be opened, read or written; its operator must act. The message names the cure."""

@@ -1,0 +1,94 @@
+"""Leases: which worker holds a running trial, and whether it still lives.
+
+A lease of a process on this machine lives exactly as long as the process (same boot, same pid, same start time), whatever the
+clock says. A lease from another machine, or one without a pid (a worker behind the service), lives until it expires; its holder
+renews it. Dead leases fail their trials as "lost"; live ones are left alone.
+Sources: /proc/PID/stat field 22 and /proc/sys/kernel/random/boot_id, see proc(5).
+"""
+
+import os
+import socket
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+LEASE_S = 120.0
+"""How long a lease lives without renewal. ``run`` renews three times as often, so one missed renewal costs nothing."""
+
+UNATTENDED_S = 7 * 86_400.0
+"""Lease of a plain ``ask``, whose holder does not renew: on this machine the process is looked at instead, and on another
+nobody may call a trial lost while a person evaluates it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who holds a trial, until when (seconds since the epoch). ``pid`` None: known only by its renewals."""
+
+    worker: str
+    host: str
+    boot_id: str
+    pid: int | None
+    process_started: str | None
+    expires_at: float
+
+
+def own_lease(*, worker: str | None = None, lasts_s: float = UNATTENDED_S) -> Lease:
+    """Return a lease of this process."""
+    pid = os.getpid()
+    host = socket.gethostname()
+    return Lease(worker or f"{host}:{pid}", host, boot_id(), pid, process_start(pid), time.time() + lasts_s)
+
+
+def remote_lease(worker: str, *, lasts_s: float = LEASE_S) -> Lease:
+    """Return a lease of a worker that is known only by name and lives by renewing."""
+    return Lease(worker, "", "", None, None, time.time() + lasts_s)
+
+
+def why_dead(lease: Lease, now: float) -> str | None:
+    """Return in words why the holder of a lease is gone, or None while it may live."""
+    if lease.pid is None or lease.host != socket.gethostname():
+        if lease.expires_at >= now:
+            return None
+        return (
+            f"worker {lease.worker} did not renew its lease, which ended {now - lease.expires_at:.0f} s ago"
+        )
+    if lease.boot_id != boot_id():
+        return f"process {lease.pid} on {lease.host} ended when the machine was restarted"
+    if process_start(lease.pid) != lease.process_started:
+        return f"process {lease.pid} on {lease.host} ended without telling a result"
+    return None
+
+
+@cache
+def boot_id() -> str:
+    """Return an identifier of this machine's current boot; empty where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def process_start(pid: int) -> str | None:
+    """Return when process ``pid`` started, in the system's own words; None when there is no such process.
+
+    Guards against a pid that was given to another process since.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return None if Path("/proc/self/stat").exists() else _alive(pid)
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in ("Z", "X") else fields[19]
+
+
+def _alive(pid: int) -> str | None:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return "alive"

@@ -1,0 +1,87 @@
+"""A trial in the hands of whoever evaluates it: what to run, why, and a way to report progress."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..evaluators.errors import InvalidMeasurement
+from ..evaluators.history import Params
+from ..surrogates.contracts import Prediction
+from .records import TrialRecord
+
+
+class Trial:
+    """A running trial as ``Study.ask`` hands it out. Tell it with ``study.tell(trial, …)``, from any process, by its number.
+
+    ``params``: active parameters only. ``prediction``: what the surrogate believed (mean and sd per objective, p_feasible), or None.
+    """
+
+    def __init__(self, record: TrialRecord, report: Callable[[int, int, float], bool]) -> None:
+        self.record = record
+        self._report = report
+
+    @property
+    def number(self) -> int:
+        """The trial's number in its study, from 0."""
+        return self.record.number
+
+    @property
+    def params(self) -> Params:
+        """The configuration to evaluate: a new dict each time."""
+        return dict(self.record.params)
+
+    @property
+    def source(self) -> str:
+        """Who proposed it: ``"surrogate"``, ``"default"``, ``"initial_design"``, ``"planner:<name>"``, ``"user"``, ``"random"``."""
+        return self.record.source
+
+    @property
+    def reason(self) -> str:
+        """Why this configuration, in words."""
+        return self.record.reason
+
+    @property
+    def verdict(self) -> str:
+        """What the referee made of it: ``"own"``, ``"kept"``, ``"replaced"``, ``"unchecked"``, ``"fallback"``."""
+        return self.record.verdict
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """What the surrogate believed when it was chosen."""
+        return self.record.prediction
+
+    @property
+    def hypothesis(self) -> str:
+        """What the model that proposed it expects, in its words."""
+        return self.record.hypothesis
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that this trial's proposal cost."""
+        return self.record.tokens
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Fallbacks and repairs on the way to it, in words."""
+        return self.record.notes
+
+    @property
+    def proposals(self) -> tuple[Mapping[str, Any], ...]:
+        """What was proposed for this trial and what the referee answered."""
+        return self.record.proposals
+
+    def report(self, step: int, value: float) -> bool:
+        """Record an intermediate value (first objective's unit) and return whether the study's pruner would stop now.
+
+        When it returns True, end the evaluation and tell ``pruned=True``. Raises InvalidMeasurement for a step that is not a
+        whole number >= 0 or a value that is not a number; NaN and infinities are recorded and are for the pruner to judge.
+        """
+        if isinstance(step, bool) or not isinstance(step, int) or step < 0:
+            raise InvalidMeasurement(f"`step` must be a whole number >= 0, got {step!r}.")
+        if isinstance(value, bool) or not hasattr(value, "__float__"):
+            raise InvalidMeasurement(f"a reported value must be a number, got {value!r}.")
+        number = float(value)
+        return self._report(self.number, step, number if not math.isnan(number) else math.nan)
+
+    def __repr__(self) -> str:
+        return f"Trial(number={self.number}, params={dict(self.params)!r}, source={self.source!r}, verdict={self.verdict!r})"
