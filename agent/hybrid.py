@@ -8,12 +8,12 @@ model does.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from ..evaluators.history import History, Proposal
 from ..evaluators.problem import Problem
 from ..evaluators.streams import stream
 from ..surrogates.contracts import Belief, Engine, Suggestion
+from .budget import Budget
 from .contracts import (
     AbstractPlanner,
     AbstractReferee,
@@ -23,7 +23,6 @@ from .contracts import (
     Plan,
     PlanAnswer,
     PlanRequest,
-    Spent,
     Verdict,
 )
 from .novelty import Novelty
@@ -34,13 +33,6 @@ from .strategy import decision_of, default_engine
 from .warm_start import WarmStartReferee
 
 _STARTING = ("default", "initial_design", "transfer", "random")
-
-
-class Limits(Protocol):
-    """What is read of a study's budget: tokens, money and calls that models may use; None is unlimited."""
-
-    tokens: int | None
-    money: float | None
 
 
 @dataclass(frozen=True)
@@ -65,14 +57,14 @@ class TrialogueStrategy:
         seed: int,
         *,
         planner: AbstractPlanner,
-        budget: Limits | None = None,
+        budget: Budget | None = None,
         engine: Engine | None = None,
         rules: Rules | None = None,
     ) -> None:
         self._problem, self._seed, self._planner, self._budget = problem, seed, planner, budget
         self._engine = engine if engine is not None else default_engine(problem)
         self._rules = rules or Rules()
-        self._warm = WarmStartReferee(trials=getattr(budget, "trials", None))
+        self._warm = WarmStartReferee(trials=None if budget is None else budget.trials)
         self._patience = Patience()
         self._schedule = Schedule(self._rules.every, self._rules.plateau)
         self._pool: list[Proposal] = []
@@ -101,7 +93,7 @@ class TrialogueStrategy:
             return (), ()
         if not self._patience.allows(ask.index):
             return (), (self._patience.reason,)
-        over = over_budget(self._budget, ask.spent)
+        over = None if self._budget is None else self._budget.model_exhausted_by(ask.spent)
         if over:
             return (), (f"the planner was not asked: {over}; the surrogate goes on alone",)
         answer = self._ask_planner(ask, belief, suggestion, starting)
@@ -111,7 +103,7 @@ class TrialogueStrategy:
         return answer.calls, answer.notes
 
     def _ask_planner(self, ask: Ask, belief: Belief, suggestion: Suggestion, starting: bool) -> PlanAnswer:
-        tokens = getattr(self._budget, "tokens", None)
+        tokens = None if self._budget is None else self._budget.tokens
         request = PlanRequest(
             ask.history,
             self._rules.proposals,
@@ -163,15 +155,3 @@ def _kept_decision(verdict: Verdict, notes: tuple[str, ...], *, unchecked: bool)
         hypothesis=p.hypothesis,
         notes=notes,
     )
-
-
-def over_budget(budget: Limits | None, spent: Spent) -> str:
-    """Return which of a study's budgets for model calls is used up, in words; empty when none is."""
-    tokens, money, calls = (getattr(budget, name, None) for name in ("tokens", "money", "calls"))
-    if tokens is not None and spent.tokens >= tokens:
-        return f"the budget of {tokens} tokens is used up"
-    if money is not None and spent.price >= money:
-        return f"the budget of {money:g} for model calls is used up"
-    if calls is not None and spent.calls >= calls:
-        return f"the budget of {calls} model calls is used up"
-    return ""

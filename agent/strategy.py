@@ -8,7 +8,7 @@ without a model.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..evaluators.problem import Problem
 from ..evaluators.streams import stream
 from ..serving.errors import InvalidInput
 from ..surrogates.contracts import Engine, Suggestion
+from .budget import Budget
 from .contracts import AbstractPlanner, AbstractStrategy, Ask, Decision, Plan
 
 StrategyName = Literal["trialogue", "surrogate", "llambo", "random"]
@@ -69,7 +70,7 @@ def strategy_for(
     seed: int,
     planner: AbstractPlanner | None = None,
     strategy: str | None = None,
-    budget: Any = None,  # Any: agent/budget.py's Budget stands above this module's needs; only three fields are read
+    budget: Budget | None = None,
 ) -> AbstractStrategy:
     """Return the strategy of that name; None means ``"trialogue"`` with a planner and ``"surrogate"`` without."""
     name = strategy or ("trialogue" if planner is not None else "surrogate")
