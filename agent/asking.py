@@ -1,9 +1,9 @@
-"""The way of one ask: bring the history up to date, take what is queued, let the strategy decide, claim; again when overtaken."""
+"""The way of one ask: bring the history up to date, take what is queued, let the strategy decide, claim; again "
+"when overtaken."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -28,20 +28,13 @@ _ATTEMPTS = 200
 """Each failed attempt means that another process got a trial; with 200 in a row something else is wrong."""
 
 
-class Decider(Protocol):
-    """What deciding needs of a study."""
-
-    @property
-    def strategy(self) -> AbstractStrategy: ...  # noqa: D102
-    @property
-    def budget(self) -> Budget: ...  # noqa: D102
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """Up to ``n`` trials, with these parameters fixed, for this holder."""
 
     n: int
+    strategy: AbstractStrategy
+    budget: Budget
     fixed: Mapping[str, Value] | None = None
     lease: Lease | None = None
 
@@ -51,7 +44,6 @@ def ask(
     stored: StoredStudy,
     memory: Memory,
     optuna_rows: OptunaRows,
-    decider: Decider,
     request: Request,
 ) -> list[TrialRecord]:
     """Return the next trials, running and claimed. Raises BudgetExhausted, SpaceExhausted, InvalidParameters."""
@@ -60,14 +52,14 @@ def ask(
     numbers: list[int] = []
     for _ in range(_ATTEMPTS):
         heads = memory.refresh()
-        n = _allowed(decider.budget, memory, request.n - len(numbers), begun=bool(numbers))
+        n = _allowed(request.budget, memory, request.n - len(numbers), begun=bool(numbers))
         if n == 0:
             break
         if heads.queued and not fixed:
             with change(database, stored.study_id) as current:
                 numbers += _claim_queued(current, stored.problem, optuna_rows, n, lease)
             continue
-        plan = decider.strategy.plan(Ask(memory.history, heads.asked, n, fixed, heads.spent))
+        plan = request.strategy.plan(Ask(memory.history, heads.asked, n, fixed, heads.spent))
         try:
             with change(database, stored.study_id) as current:
                 numbers += _claim_planned(current, stored.problem, optuna_rows, plan, memory.revision, lease)
@@ -77,7 +69,8 @@ def ask(
                     current.charge(plan.calls)
     else:
         raise LedgerUnavailable(
-            f"{_ATTEMPTS} decisions in a row were overtaken by other processes on study {stored.name!r}; ask again with fewer workers."
+            f"{_ATTEMPTS} decisions in a row were overtaken by other processes on study {stored.name!r}; ask again "
+            "with fewer workers."
         )
     return [memory.records[number] for number in numbers]
 

@@ -12,8 +12,9 @@ class Budget:
     """Limits of a study; None is unlimited.
 
     ``trials``: trials asked for, whatever became of them; lost ones and added results do not count.
-    ``seconds``: seconds of evaluation, summed over trials. When either is used up, ``ask`` raises BudgetExhausted and ``run`` ends.
-    ``tokens``, ``calls``, ``price`` (US dollars): of model calls. When one is used up the surrogate goes on alone.
+    ``seconds``: seconds of evaluation, summed over trials. When either is used up, ``ask`` raises BudgetExhausted and
+    ``run`` ends. ``tokens``, ``calls``, ``price`` (US dollars): of model calls. When one is used up the surrogate goes
+    on alone.
     """
 
     trials: int | None = None

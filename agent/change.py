@@ -1,7 +1,8 @@
 """One write transaction on one study: its lock, its counters and its events.
 
-All writes to a study are serialised by the lock on its row, so revisions grow in the order of commits: a reader that has seen
-revision r asks for what is newer and misses nothing. Each event takes one revision; a changed trial carries the last one.
+All writes to a study are serialised by the lock on its row, so revisions grow in the order of commits: a reader that
+has seen revision r asks for what is newer and misses nothing. Each event takes one revision; a changed trial carries
+the last one.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Giving out trials: the claim on a configuration, the trial in Optuna's tables and the lease, in one transaction.
 
-A claim is the row of our table of trials with its unique (study, key, replicate). Two processes that decide at the same time on the
-same history decide the same: the second finds the first one's claim, which its strategy could not see, and must decide again.
-A configuration that its strategy did see is proposed on purpose and becomes a replicate.
+A claim is the row of our table of trials with its unique (study, key, replicate). Two processes that decide at the
+same time on the same history decide the same: the second finds the first one's claim, which its strategy could not
+see, and must decide again. A configuration that its strategy did see is proposed on purpose and becomes a replicate.
 """
 
 import hashlib

@@ -1,8 +1,10 @@
-"""A connection to the ledger's database: opening, migrating, transactions, and every database error made one typed error.
+"""A connection to the ledger's database: opening, migrating, transactions, and every database error made one typed
+error.
 
-Knows nothing of studies. SQLite files run in WAL mode with a busy timeout; write transactions begin IMMEDIATE, so that what a
-transaction read is still true when it writes. ``storage=None`` is a private SQLite database in memory: one connection, one lock.
-Source of the hooks: SQLAlchemy's manual on pysqlite's transactions; https://www.sqlite.org/wal.html.
+Knows nothing of studies. SQLite files run in WAL mode with a busy timeout; write transactions begin IMMEDIATE, so that
+what a transaction read is still true when it writes. ``storage=None`` is a private SQLite database in memory: one
+connection, one lock. Source of the hooks: SQLAlchemy's manual on pysqlite's transactions;
+https://www.sqlite.org/wal.html.
 """
 
 import os
@@ -15,7 +17,7 @@ from contextlib import contextmanager
 import optuna
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from ..serving.errors import InvalidInput
@@ -23,7 +25,8 @@ from . import tables
 from .errors import LedgerUnavailable
 
 BUSY_TIMEOUT_S = 30.0
-"""How long a writer waits for another: a write transaction takes milliseconds, so this is far beyond any honest queue."""
+"""How long a writer waits for another: a write transaction takes milliseconds, so this is far beyond any honest "
+"queue."""
 
 
 class Database:
@@ -59,12 +62,15 @@ class Database:
         newest = len(tables.MIGRATIONS)
         with self.read() as connection:
             known = sa.inspect(connection).has_table(tables.schema.name)
-            version = connection.scalar(sa.select(sa.func.max(tables.schema.c.version))) if known else 0
+            version = (
+                connection.scalar(sa.select(sa.func.max(tables.schema.c.version))) if known else 0
+            ) or 0
         if version == newest:
             return
         if version > newest:
             raise LedgerUnavailable(
-                f"the ledger has schema version {version}, this version of trialogue knows {newest}; install a newer trialogue."
+                f"the ledger has schema version {version}, this version of trialogue knows {newest}; install a "
+                "newer trialogue."
             )
         with self.write() as connection:
             if (
@@ -73,7 +79,8 @@ class Database:
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(5781236)"))
             connection.execute(
                 sa.text(
-                    "CREATE TABLE IF NOT EXISTS trialogue_schema (version INTEGER PRIMARY KEY, applied_at DOUBLE PRECISION)"
+                    "CREATE TABLE IF NOT EXISTS trialogue_schema (version INTEGER PRIMARY KEY, applied_at DOUBLE "
+                    "PRECISION)"
                 )
             )
             done = connection.scalar(sa.select(sa.func.max(tables.schema.c.version))) or 0
@@ -112,12 +119,13 @@ class Database:
     def write(self) -> Iterator[sa.Connection]:
         """Yield a connection in a write transaction, committed at the end and rolled back on any error."""
         self._after_fork()
-        with self.serialised(), self._mapped_errors():
-            with (
-                self._engine.connect().execution_options(trialogue_write=True) as connection,
-                connection.begin(),
-            ):
-                yield connection
+        with (
+            self.serialised(),
+            self._mapped_errors(),
+            self._engine.connect() as connection,
+            connection.execution_options(trialogue_write=True).begin(),
+        ):
+            yield connection
 
     def close(self) -> None:
         """Close the pooled connections. The database may be used again; one in memory is gone."""
@@ -132,14 +140,14 @@ class Database:
     def _mapped_errors(self) -> Iterator[None]:
         try:
             yield
-        except sa.exc.IntegrityError:
+        except IntegrityError:
             raise
         except (
-            DBAPIError,
+            SQLAlchemyError,
             sqlite3.Error,
             optuna.exceptions.StorageInternalError,
-            SQLAlchemyError,
             OSError,
+            ImportError,
         ) as error:
             raise LedgerUnavailable(_explained(self.url, error)) from error
 
@@ -156,7 +164,8 @@ def normal_url(url: str | None) -> str:
         parsed = None
     if parsed is None or parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise InvalidInput(
-            f"`storage` must be a URL such as sqlite:///study.db or postgresql://user@host/name, or None (in memory), got {url!r}."
+            "`storage` must be a URL such as sqlite:///study.db or postgresql://user@host/name, or None (in "
+            f"memory), got {url!r}."
         )
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
@@ -220,6 +229,3 @@ def _explained(url: str, error: BaseException) -> str:
         (cure for sign, cure in _CURES if sign.lower() in said.lower()), "check the URL and the server"
     )
     return f"the ledger {shown!r} cannot be used ({said}); {cure}."
-
-
-__all__ = ["BUSY_TIMEOUT_S", "Database", "NoSuchModuleError", "normal_url"]

@@ -1,7 +1,7 @@
 """What becomes of a trial after it was given out: results, failures, reports, exclusion, lost leases.
 
-Telling is idempotent: the same ending again changes nothing, a different one raises ResultConflict and the first stands. Only a
-trial that was failed as lost may still be told a result, because its worker turned out to live.
+Telling is idempotent: the same ending again changes nothing, a different one raises ResultConflict and the first
+stands. Only a trial that was failed as lost may still be told a result, because its worker turned out to live.
 """
 
 import json
@@ -69,7 +69,8 @@ def report_value(change: Change, number: int, step: int, value: float) -> int:
 
 
 def pruned_now(change: Change, number: int) -> Pruned:
-    """Return the ending of a trial that is pruned at its last finite report; raises InvalidMeasurement when there is none."""
+    """Return the ending of a trial that is pruned at its last finite report; raises InvalidMeasurement when there "
+    "is none."""
     row, record = find(change, number)
     if isinstance(record.ending, Pruned):
         return record.ending

@@ -44,8 +44,8 @@ def with_space(problem: Problem, space: SearchSpace | None) -> Problem:
 def fork(parent: Forkable, name: str, problem: Problem) -> StoredStudy:
     """Create study ``name`` with every ended, not excluded trial of the parent that fits ``problem``.
 
-    A parameter that the parent did not have takes its declared default, for that is what the parent ran with; a trial without
-    one, or outside the new bounds, is left out. Provenance, failures and times are copied with the trials.
+    A parameter that the parent did not have takes its declared default, for that is what the parent ran with; a trial
+    without one, or outside the new bounds, is left out. Provenance, failures and times are copied with the trials.
     """
     new: list[NewTrial] = []
     left_out: list[str] = []

@@ -1,4 +1,5 @@
-"""Results from elsewhere into a study: many at once, from another Optuna study, from a table of comma-separated values."""
+"""Results from elsewhere into a study: many at once, from another Optuna study, from a table of comma-separated "
+"values."""
 
 import csv
 import time
@@ -57,8 +58,8 @@ class Readable:
 def from_optuna(problem: Problem, study_name: str, storage: str) -> Readable:
     """Return the finished trials of a plain Optuna study that fit ``problem``.
 
-    Values are taken in order; Optuna's constraints are differences to limits and cannot be turned back, so outcome constraints
-    are taken from user attributes of their names.
+    Values are taken in order; Optuna's constraints are differences to limits and cannot be turned back, so outcome
+    constraints are taken from user attributes of their names.
     """
     import optuna
 

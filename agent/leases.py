@@ -1,8 +1,8 @@
 """Leases: which worker holds a running trial, and whether it still lives.
 
-A lease of a process on this machine lives exactly as long as the process (same boot, same pid, same start time), whatever the
-clock says. A lease from another machine, or one without a pid (a worker behind the service), lives until it expires; its holder
-renews it. Dead leases fail their trials as "lost"; live ones are left alone.
+A lease of a process on this machine lives exactly as long as the process (same boot, same pid, same start time),
+whatever the clock says. A lease from another machine, or one without a pid (a worker behind the service), lives until
+it expires; its holder renews it. Dead leases fail their trials as "lost"; live ones are left alone.
 Sources: /proc/PID/stat field 22 and /proc/sys/kernel/random/boot_id, see proc(5).
 """
 
@@ -17,8 +17,8 @@ LEASE_S = 120.0
 """How long a lease lives without renewal. ``run`` renews three times as often, so one missed renewal costs nothing."""
 
 UNATTENDED_S = 7 * 86_400.0
-"""Lease of a plain ``ask``, whose holder does not renew: on this machine the process is looked at instead, and on another
-nobody may call a trial lost while a person evaluates it."""
+"""Lease of a plain ``ask``, whose holder does not renew: on this machine the process is looked at instead, and on
+another nobody may call a trial lost while a person evaluates it."""
 
 
 @dataclass(frozen=True, slots=True)

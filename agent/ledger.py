@@ -1,7 +1,8 @@
 """The ledger: the studies of one database, and everything that is read from it by SQL.
 
-State lives here and nowhere else. A study is an Optuna study plus our rows beside it; both are written in one transaction.
-One ``Ledger`` may serve any number of studies and threads; give it as ``storage=`` to share its connections.
+State lives here and nowhere else. A study is an Optuna study plus our rows beside it; both are written in one
+transaction. One ``Ledger`` may serve any number of studies and threads; give it as ``storage=`` to share its
+connections.
 """
 
 import json

@@ -1,7 +1,7 @@
 """A study's trials kept in memory, brought up to date from the ledger by what changed since.
 
-The state is the ledger's; this is a copy that can be thrown away. The history's arrays are extended, not recomputed, as long as
-trials only end; an exclusion, a restoration or a late result rebuilds it.
+The state is the ledger's; this is a copy that can be thrown away. The history's arrays are extended, not recomputed,
+as long as trials only end; an exclusion, a restoration or a late result rebuilds it.
 """
 
 from collections.abc import Sequence

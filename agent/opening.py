@@ -54,7 +54,8 @@ def create_or_resume(
         different.append(f"the seed is {stored.seed} there, {seed} here")
     if different:
         raise StudyMismatch(
-            f"study {name!r} exists and is another one: {'; '.join(different)}. Choose another name, or change the space with "
+            f"study {name!r} exists and is another one: {'; '.join(different)}. Choose another name, or change the "
+            "space with "
             f"`study.fork(new_name, space=…)`."
         )
     config = settings.config(stored.config)

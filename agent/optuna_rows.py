@@ -1,7 +1,8 @@
 """How a trial stands in Optuna's tables, so that Optuna and its dashboard read our studies as their own.
 
-Equivalent to ``create_new_trial(template_trial=<RUNNING or finished template>)`` followed by ``set_trial_state_values``, but in the
-transaction of the caller and many at a time (decision 0030; a test compares the two). Knows nothing of claims or strategies.
+Equivalent to ``create_new_trial(template_trial=<RUNNING or finished template>)`` followed by
+``set_trial_state_values``, but in the transaction of the caller and many at a time (decision 0030; a test compares the
+two). Knows nothing of claims or strategies.
 """
 
 import json

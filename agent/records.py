@@ -1,7 +1,7 @@
 """A trial as the ledger keeps it, and its way to and from the rows of the database. No SQL here.
 
-One record holds everything about a trial: parameters, who proposed it and why, what became of it. The values that strategies
-see (``evaluators/history.py``) are made from it.
+One record holds everything about a trial: parameters, who proposed it and why, what became of it. The values that
+strategies see (``evaluators/history.py``) are made from it.
 """
 
 import json
@@ -41,7 +41,8 @@ Ending = Measurement | Failure | Pruned
 class TrialRecord:
     """A trial as it stands in the ledger. ``ending`` is None while it runs; ``excluded`` is the reason, or None.
 
-    ``started_at`` and ``ended_at`` are seconds since the epoch; ``replicate`` counts earlier trials of the same configuration.
+    ``started_at`` and ``ended_at`` are seconds since the epoch; ``replicate`` counts earlier trials of the same
+    configuration.
     """
 
     number: int
@@ -88,7 +89,8 @@ class TrialRecord:
 
     @property
     def seconds(self) -> float:
-        """How long the trial took, by the clock of the ledger; 0 while it runs, when it was lost and for added results."""
+        """How long the trial took, by the clock of the ledger; 0 while it runs, when it was lost and for added "
+        "results."""
         lost = isinstance(self.ending, Failure) and self.ending.kind == "lost"
         if self.started_at is None or self.ended_at is None or lost:
             return 0.0

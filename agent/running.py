@@ -1,7 +1,8 @@
 """The loop of ``Study.run``: ask, evaluate somewhere, tell, until something ends it.
 
-Evaluations run in this thread, in threads, or in any ``concurrent.futures.Executor``; decisions are made here. A heartbeat renews the
-leases of what is running. On Ctrl-C, and when an executor breaks, no trial is left running: those that did are failed as "lost".
+Evaluations run in this thread, in threads, or in any ``concurrent.futures.Executor``; decisions are made here. A
+heartbeat renews the leases of what is running. On Ctrl-C, and when an executor breaks, no trial is left running: those
+that did are failed as "lost".
 """
 
 import logging
@@ -87,9 +88,10 @@ def evaluate_job(job: Job) -> Ending:
 class Loop:
     """One call of ``Study.run``.
 
-    ``n_trials``: trials to start; ``seconds``: no trial is started later (running ones are waited for). At least one of the two, or
-    a budget on the study. ``workers``: evaluations at a time (default: 1, or what the executor has). ``on_trial``: called in this thread
-    with each ended trial. ``workdir``: a folder in which each trial keeps its own; None makes temporary ones.
+    ``n_trials``: trials to start; ``seconds``: no trial is started later (running ones are waited for). At least one
+    of the two, or a budget on the study. ``workers``: evaluations at a time (default: 1, or what the executor has).
+    ``on_trial``: called in this thread with each ended trial. ``workdir``: a folder in which each trial keeps its own;
+    None makes temporary ones.
     """
 
     def __init__(
@@ -211,7 +213,8 @@ class Loop:
             Exception
         ) as error:  # the edge to an executor that is not ours: mostly that the evaluator cannot be pickled
             raise ExecutorBroken(
-                f"the executor could not run the evaluator ({type(error).__name__}: {error}); for processes it must be a "
+                f"the executor could not run the evaluator ({type(error).__name__}: {error}); for processes it must "
+                "be a "
                 "function of a module, with arguments that can be pickled."
             ) from error
 
@@ -259,7 +262,8 @@ class _Unreachable:
 
     def __call__(self, step: int, value: float) -> bool:
         raise InvalidInput(
-            "a trial in another process cannot report to a study in memory; give the study a `storage=` such as sqlite:///study.db."
+            "a trial in another process cannot report to a study in memory; give the study a `storage=` such as "
+            "sqlite:///study.db."
         )
 
 
@@ -290,8 +294,9 @@ def _heartbeat(study: Runnable, numbers: Callable[[], list[int]]) -> Iterator[No
 
     def beat() -> None:
         while not stop.wait(LEASE_S / 3):
+            held = numbers()
             try:
-                if held := numbers():
+                if held:
                     study.renew(held)
             except LedgerUnavailable as error:
                 _log.warning("the leases of trials %s could not be renewed: %s", held, error)

@@ -58,4 +58,4 @@ def _nothing_yet(problem: Problem, finished: int) -> str:
     if not finished:
         return "no trial has finished yet; ask, evaluate and tell one first."
     limits = ", ".join(c.name for c in problem.constraints)
-    return f"none of {finished} finished trials satisfies the constraints ({limits}); go on, or relax a limit in a fork."
+    return f"none of {finished} finished trials satisfies ({limits}); go on, or relax a limit by a fork."

@@ -1,9 +1,9 @@
 """The study: ask for a trial, evaluate it anywhere, tell the result.
 
-Everything is in the ledger before a method returns; a ``Study`` holds only a copy that it brings up to date. Any number of studies
-in any number of processes may work on the same name. Threads may share a ``Study``: decisions are made one at a time.
-``Ask.index``, which selects the random streams, counts the trials that the strategy has decided: added, enqueued and told trials do
-not shift it, so the same seed and the same results give the same trials.
+Everything is in the ledger before a method returns; a ``Study`` holds only a copy that it brings up to date. Any
+number of studies in any number of processes may work on the same name. Threads may share a ``Study``: decisions are
+made one at a time. ``Ask.index``, which selects the random streams, counts the trials that the strategy has decided:
+added, enqueued and told trials do not shift it, so the same seed and the same results give the same trials.
 """
 
 import threading
@@ -46,10 +46,10 @@ from .trial import Trial
 class Study:
     """A search for the best configuration of one problem, kept in a ledger.
 
-    Creates the study, or resumes the one of that name. ``storage``: None (in memory), a database URL or a shared ``Ledger``.
-    ``seed``: None is 0 for a new study and whatever is stored for an old one. ``planner``: see ``agent/planner.py``.
-    ``strategy``: a name of ``agent/strategy.py`` or an ``AbstractStrategy``. ``pruner``: any of ``optuna.pruners``.
-    ``budget``: None keeps the stored one. Raises StudyMismatch, LedgerUnavailable, InvalidInput.
+    Creates the study, or resumes the one of that name. ``storage``: None (in memory), a database URL or a shared
+    ``Ledger``. ``seed``: None is 0 for a new study and whatever is stored for an old one. ``planner``: see
+    ``agent/planner.py``. ``strategy``: a name of ``agent/strategy.py`` or an ``AbstractStrategy``. ``pruner``: any of
+    ``optuna.pruners``. ``budget``: None keeps the stored one. Raises StudyMismatch, LedgerUnavailable, InvalidInput.
     Resuming fails the trials whose worker is dead as "lost"; those of living workers go on.
     """
 
@@ -168,10 +168,8 @@ class Study:
         if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
             raise InvalidInput(f"`n` must be a whole number >= 1, got {n!r}.")
         with self._deciding:
-            request = asking.Request(1 if n is None else n, fixed, lease)
-            records = asking.ask(
-                self.ledger.database, self.stored, self._memory, self._optuna_rows, self, request
-            )
+            request = asking.Request(1 if n is None else n, self.strategy, self.budget, fixed, lease)
+            records = asking.ask(self.ledger.database, self.stored, self._memory, self._optuna_rows, request)
         trials = [self._trial(record) for record in records]
         return trials if n is not None else trials[0]
 
@@ -199,7 +197,8 @@ class Study:
         """
         if (value is not None) + (failed is not None) + bool(pruned) != 1:
             raise InvalidMeasurement(
-                f"tell exactly one of a value, `failed=` or `pruned=True`, got value={value!r}, failed={failed!r}, pruned={pruned!r}."
+                f"tell exactly one of a value, `failed=` or `pruned=True`, got value={value!r}, failed={failed!r}, "
+                f"pruned={pruned!r}."
             )
         number = trial if isinstance(trial, int) else trial.number
         ending: Ending | None = None
@@ -250,7 +249,8 @@ class Study:
             mark_excluded(current, number, None)
 
     def reap(self, *, requeue: bool = False) -> list[int]:
-        """Fail the running trials whose worker is dead as "lost"; return their numbers. ``requeue``: try them again first."""
+        """Fail the running trials whose worker is dead as "lost"; return their numbers. ``requeue``: try them "
+        "again first."""
         with change(self.ledger.database, self.stored.study_id) as current:
             lost = fail_lost(current, self._optuna_rows)
             for record, why in lost if requeue else ():
@@ -346,10 +346,12 @@ class Study:
     def run(
         self, evaluate: Evaluate, n_trials: int | None = None, seconds: float | None = None, **options: Any
     ) -> RunEnd:
-        """Ask, evaluate and tell until ``n_trials`` are started or ``seconds`` are over, or the budget or the space ends.
+        """Ask, evaluate and tell until ``n_trials`` are started or ``seconds`` are over, or the budget or the space
+        ends.
 
-        ``evaluate(params)`` or ``evaluate(params, run)``; raising fails the trial and the study goes on. Options (``running.Loop``):
-        ``executor`` (any ``concurrent.futures.Executor``), ``workers``, ``on_trial``, ``on_start``, ``workdir``, ``fidelity``.
+        ``evaluate(params)`` or ``evaluate(params, run)``; raising fails the trial and the study goes on. Options
+        (``running.Loop``): ``executor`` (any ``concurrent.futures.Executor``), ``workers``, ``on_trial``,
+        ``on_start``, ``workdir``, ``fidelity``.
         """
         if (
             n_trials is None

@@ -1,8 +1,8 @@
 """Tables of the ledger: Optuna's, as far as they are written here, and ours beside them; and the migrations of ours.
 
-Optuna's tables are created by Optuna; they are declared here because one SQL transaction writes both (decision 0030). Ours carry
-the prefix ``trialogue_`` and refer to a trial by (study, number). There are no foreign keys into Optuna's tables, so that
-Optuna's own tools can delete a study; what they leave behind is swept when the next study is created.
+Optuna's tables are created by Optuna; they are declared here because one SQL transaction writes both (decision 0030).
+Ours carry the prefix ``trialogue_`` and refer to a trial by (study, number). There are no foreign keys into Optuna's
+tables, so that Optuna's own tools can delete a study; what they leave behind is swept when the next study is created.
 Migrations are numbered and append-only: a released one is never edited.
 """
 
@@ -168,34 +168,42 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE trialogue_studies (study_id INTEGER PRIMARY KEY, problem TEXT NOT NULL, seed BIGINT NOT NULL,
            config TEXT NOT NULL, lineage TEXT, created_at DOUBLE PRECISION NOT NULL, revision INTEGER NOT NULL,
-           asked INTEGER NOT NULL, next_number INTEGER NOT NULL, last_trial_id INTEGER NOT NULL, queued INTEGER NOT NULL,
-           queue_end INTEGER NOT NULL, calls INTEGER NOT NULL, tokens INTEGER NOT NULL, price DOUBLE PRECISION NOT NULL)""",
+           asked INTEGER NOT NULL, next_number INTEGER NOT NULL, last_trial_id INTEGER NOT NULL, queued INTEGER NOT
+           NULL, queue_end INTEGER NOT NULL, calls INTEGER NOT NULL, tokens INTEGER NOT NULL, price DOUBLE PRECISION
+           NOT NULL)""",
         """CREATE TABLE trialogue_trials (study_id INTEGER NOT NULL, number INTEGER NOT NULL, trial_id INTEGER NOT NULL,
-           key TEXT NOT NULL, replicate INTEGER NOT NULL, revision INTEGER NOT NULL, state TEXT NOT NULL, params TEXT NOT NULL,
-           source TEXT NOT NULL, verdict TEXT NOT NULL, decision TEXT NOT NULL, value DOUBLE PRECISION, outcome TEXT,
-           excluded TEXT, started_at DOUBLE PRECISION, ended_at DOUBLE PRECISION,
+           key TEXT NOT NULL, replicate INTEGER NOT NULL, revision INTEGER NOT NULL, state TEXT NOT NULL, params TEXT
+           NOT NULL, source TEXT NOT NULL, verdict TEXT NOT NULL, decision TEXT NOT NULL, value DOUBLE PRECISION,
+           outcome TEXT, excluded TEXT, started_at DOUBLE PRECISION, ended_at DOUBLE PRECISION,
            PRIMARY KEY (study_id, number), UNIQUE (study_id, key, replicate))""",
         "CREATE INDEX trialogue_trials_by_revision ON trialogue_trials (study_id, revision)",
         """CREATE TABLE trialogue_leases (study_id INTEGER NOT NULL, number INTEGER NOT NULL, worker TEXT NOT NULL,
-           host TEXT NOT NULL, boot_id TEXT NOT NULL, pid INTEGER, process_started TEXT, expires_at DOUBLE PRECISION NOT NULL,
-           PRIMARY KEY (study_id, number))""",
+           host TEXT NOT NULL, boot_id TEXT NOT NULL, pid INTEGER, process_started TEXT, expires_at DOUBLE PRECISION
+           NOT NULL, PRIMARY KEY (study_id, number))""",
         """CREATE TABLE trialogue_queue (study_id INTEGER NOT NULL, position INTEGER NOT NULL, params TEXT NOT NULL,
            source TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (study_id, position))""",
-        """CREATE TABLE trialogue_events (study_id INTEGER NOT NULL, number INTEGER NOT NULL, at DOUBLE PRECISION NOT NULL,
+        """CREATE TABLE trialogue_events (study_id INTEGER NOT NULL, number INTEGER NOT NULL, at DOUBLE PRECISION NOT
+        NULL,
            kind TEXT NOT NULL, trial_number INTEGER, data TEXT NOT NULL, PRIMARY KEY (study_id, number))""",
-        """CREATE TABLE trialogue_calls (study_id INTEGER NOT NULL, number INTEGER NOT NULL, at DOUBLE PRECISION NOT NULL,
+        """CREATE TABLE trialogue_calls (study_id INTEGER NOT NULL, number INTEGER NOT NULL, at DOUBLE PRECISION NOT
+        NULL,
            model TEXT NOT NULL, purpose TEXT NOT NULL, prompt_hash TEXT NOT NULL, outcome TEXT NOT NULL,
            prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, latency_s DOUBLE PRECISION NOT NULL,
            price DOUBLE PRECISION, detail TEXT NOT NULL, PRIMARY KEY (study_id, number))""",
     ),
     (
-        """CREATE TABLE trialogue_messages (study_id INTEGER NOT NULL, number INTEGER NOT NULL, at DOUBLE PRECISION NOT NULL,
+        """CREATE TABLE trialogue_messages (study_id INTEGER NOT NULL, number INTEGER NOT NULL, at DOUBLE PRECISION NOT
+        NULL,
            role TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (study_id, number))""",
-        """CREATE TABLE trialogue_api_keys (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, scope TEXT NOT NULL, studies TEXT,
-           made_at DOUBLE PRECISION NOT NULL, requests_per_minute INTEGER, asks_per_day BIGINT, tokens_per_day BIGINT)""",
-        """CREATE TABLE trialogue_api_use (name TEXT NOT NULL, day INTEGER NOT NULL, asks BIGINT NOT NULL, tokens BIGINT NOT NULL,
+        """CREATE TABLE trialogue_api_keys (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, scope TEXT NOT NULL,
+        studies TEXT,
+           made_at DOUBLE PRECISION NOT NULL, requests_per_minute INTEGER, asks_per_day BIGINT, tokens_per_day
+           BIGINT)""",
+        """CREATE TABLE trialogue_api_use (name TEXT NOT NULL, day INTEGER NOT NULL, asks BIGINT NOT NULL, tokens
+        BIGINT NOT NULL,
            PRIMARY KEY (name, day))""",
-        """CREATE TABLE trialogue_api_answers (key TEXT PRIMARY KEY, at DOUBLE PRECISION NOT NULL, status INTEGER NOT NULL,
+        """CREATE TABLE trialogue_api_answers (key TEXT PRIMARY KEY, at DOUBLE PRECISION NOT NULL, status INTEGER NOT
+        NULL,
            body TEXT NOT NULL)""",
     ),
 )

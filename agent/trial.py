@@ -11,9 +11,11 @@ from .records import TrialRecord
 
 
 class Trial:
-    """A running trial as ``Study.ask`` hands it out. Tell it with ``study.tell(trial, …)``, from any process, by its number.
+    """A running trial as ``Study.ask`` hands it out. Tell it with ``study.tell(trial, …)``, from any process, by its
+    number.
 
-    ``params``: active parameters only. ``prediction``: what the surrogate believed (mean and sd per objective, p_feasible), or None.
+    ``params``: active parameters only. ``prediction``: what the surrogate believed (mean and sd per objective,
+    p_feasible), or None.
     """
 
     def __init__(self, record: TrialRecord, report: Callable[[int, int, float], bool]) -> None:
@@ -32,7 +34,8 @@ class Trial:
 
     @property
     def source(self) -> str:
-        """Who proposed it: ``"surrogate"``, ``"default"``, ``"initial_design"``, ``"planner:<name>"``, ``"user"``, ``"random"``."""
+        """Who proposed it: ``"surrogate"``, ``"default"``, ``"initial_design"``, ``"planner:<name>"``, ``"user"``, "
+        "``"random"``."""
         return self.record.source
 
     @property
@@ -73,8 +76,9 @@ class Trial:
     def report(self, step: int, value: float) -> bool:
         """Record an intermediate value (first objective's unit) and return whether the study's pruner would stop now.
 
-        When it returns True, end the evaluation and tell ``pruned=True``. Raises InvalidMeasurement for a step that is not a
-        whole number >= 0 or a value that is not a number; NaN and infinities are recorded and are for the pruner to judge.
+        When it returns True, end the evaluation and tell ``pruned=True``. Raises InvalidMeasurement for a step that is
+        not a whole number >= 0 or a value that is not a number; NaN and infinities are recorded and are for the pruner
+        to judge.
         """
         if isinstance(step, bool) or not isinstance(step, int) or step < 0:
             raise InvalidMeasurement(f"`step` must be a whole number >= 0, got {step!r}.")
@@ -84,4 +88,5 @@ class Trial:
         return self._report(self.number, step, number if not math.isnan(number) else math.nan)
 
     def __repr__(self) -> str:
-        return f"Trial(number={self.number}, params={dict(self.params)!r}, source={self.source!r}, verdict={self.verdict!r})"
+        named = {"number": self.number, "params": self.params, "source": self.source, "verdict": self.verdict}
+        return f"Trial({', '.join(f'{k}={v!r}' for k, v in named.items())})"
