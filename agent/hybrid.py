@@ -132,7 +132,6 @@ class TrialogueStrategy:
     ) -> tuple[Decision, ...]:
         """Return the engine's decisions, the last of them replaced by kept proposals: one in three of a batch."""
         kept = sorted((v for v in verdicts if v.kept), key=lambda v: v.gap)[: max(1, ask.n // 3)]
-        self._pool = [p for p in self._pool if all(p is not v.proposal for v in kept)]
         failed = bool(calls) and all(c.outcome not in ("ok", "abstained") for c in calls)
         verdict = "fallback" if failed else ("replaced" if verdicts else "own")
         own = [decision_of(s, verdict=verdict, notes=notes) for s in suggestions[: ask.n - len(kept)]]

@@ -33,7 +33,7 @@ class WarmStartReferee:
     ) -> tuple[Verdict, ...]:
         """Keep the first proposal, or the one that looks best where something is modelled, while the planner does
         well."""
-        waiting = sum(is_planned(getattr(t, "source", "")) for t in history.running)
+        waiting = sum(is_planned(t.source) for t in history.running)
         used = sum(is_planned(t.source) for t in (*history.finished, *history.failed)) + waiting
         trust = trust_in_planner(history)
         if used >= self.most:

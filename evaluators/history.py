@@ -58,6 +58,7 @@ class RunningTrial:
 
     number: int
     params: Params
+    source: str = "user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,10 @@ class History:
     ) -> "History":
         """Return the history with these trials added; ``running`` replaces the running ones (None keeps them)."""
         added = {"finished": finished, "failed": failed, "pruned": pruned}
-        rows = {kind: self.rows(kind).extended(self.problem, [t.params for t in new]) for kind, new in added.items()}
+        rows = {
+            kind: self.rows(kind).extended(self.problem, [t.params for t in new])
+            for kind, new in added.items()
+        }
         kept = self.running if running is None else tuple(running)
         return replace(
             self,
