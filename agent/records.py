@@ -244,4 +244,4 @@ def pruned_of(records: Sequence[TrialRecord]) -> list[PrunedTrial]:
 
 def running_of(records: Sequence[TrialRecord]) -> list[RunningTrial]:
     """Return the running trials among ``records`` as strategies see them."""
-    return [RunningTrial(r.number, r.params) for r in records if r.state == "running"]
+    return [RunningTrial(r.number, r.params, r.source) for r in records if r.state == "running"]
