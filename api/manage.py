@@ -67,17 +67,20 @@ def import_(
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
-    """Add finished trials from a CSV file to a study, all or none: what was measured before counts as knowledge.
+    """Add finished trials from a CSV file to a study: what was measured before counts as knowledge.
 
-    Columns are named like the parameters, objectives and constraints; an empty cell is an inactive parameter. Other
-    columns are left out. `trialogue export` writes such a file.
+    Columns are named like the parameters, objectives and constraints; an empty cell is an inactive parameter. Lines
+    that do not fit are left out, and said. `trialogue export` writes such a file.
     """
-    from ..agent.imports import rows_from_csv
+    from ..agent.imports import from_csv
     from ..agent.study import Study as OpenedStudy
 
     require_database(storage)
     opened = OpenedStudy.load(study, storage=storage)
-    numbers = opened.add_many(rows_from_csv(file, opened.problem))
+    found = from_csv(opened.problem, file)
+    numbers = opened.add_many(found.rows)
+    for line, why in found.left_out:
+        print(f"{file}, line {line}, left out: {why}", file=sys.stderr)
     print(json.dumps(numbers) if as_json else f"Added {len(numbers)} trials to {study!r}.")
 
 
