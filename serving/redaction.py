@@ -45,8 +45,8 @@ def hide_secrets(text: str, secrets: Sequence[str] = ()) -> str:
     """Return ``text`` without keys and passwords; paths and hosts stay. For logs and errors on this machine."""
     for secret in sorted({s for s in secrets if len(s) >= 4}, key=len, reverse=True):
         text = text.replace(secret, "<secret>")
-    text = _ASSIGNED.sub(r"\1\2<secret>", _USERINFO.sub("<secret>@", text))
-    return _KEYS.sub("<secret>", text)
+    text = _KEYS.sub("<secret>", _USERINFO.sub("<secret>@", text))
+    return _ASSIGNED.sub(r"\1\2<secret>", text)
 
 
 def shorten(text: str, limit: int) -> str:
