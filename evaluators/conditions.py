@@ -1,7 +1,8 @@
-"""When a parameter is active: conditions on its parents, checked once and evaluated on columns or on one configuration.
+"""When a parameter is active: conditions on its parents, checked once and evaluated on columns or on one
+configuration.
 
-Notation: X (n, d) in the unit cube · active (n, d) bool. A parameter is active if every parent it names is active and has one of
-the values; parents stand before their children, so one pass from left to right decides.
+Notation: X (n, d) in the unit cube · active (n, d) bool. A parameter is active if every parent it names is active
+and has one of the values; parents stand before their children, so one pass from left to right decides.
 """
 
 import re
@@ -11,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from .definitions import is_comparison
 from .errors import InvalidParameters, InvalidSpace
 from .expressions import Expression, parse
-from .parameters import Categorical, Parameter, is_comparison
+from .parameters import Categorical, Parameter
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Condition:
 
 
 def conditions_of(parameters: Sequence[Parameter]) -> tuple[tuple[Condition, ...], ...]:
-    """Return the conditions of each parameter, or raise InvalidSpace for parents that are unknown, later, or cyclic."""
+    """Return the conditions of each parameter, or raise InvalidSpace for parents that are unknown, later, or
+    cyclic."""
     index = {p.name: i for i, p in enumerate(parameters)}
     _refuse_cycles({p.name: tuple(p.when or ()) for p in parameters})
     return tuple(

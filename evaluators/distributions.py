@@ -1,6 +1,7 @@
 """Parameters as Optuna distributions, which is how a ledger keeps them beside each trial.
 
-Optuna knows no step on a logarithmic scale: such a parameter gets the range without its step, which contains every value of ours.
+Optuna knows no step on a logarithmic scale: such a parameter gets the range without its step, which contains every
+value of ours.
 """
 
 from optuna.distributions import (

@@ -5,7 +5,8 @@ from typing import Literal
 from ..serving.errors import InvalidInput, TrialogueError
 
 FailureKind = Literal["crash", "timeout", "out_of_memory", "constraint", "invalid", "infrastructure", "lost"]
-"""Why a trial has no measurement. ``infrastructure`` and ``lost`` (its process died) say nothing of the configuration."""
+"""Why a trial has no measurement. ``infrastructure`` and ``lost`` (its process died) say nothing of the
+configuration."""
 
 
 class InvalidSpace(InvalidInput):

@@ -1,10 +1,10 @@
 """One small expression language: relations between parameters, limits on results, rules that a model writes.
 
-Numbers, names, quoted text, ``True False None``; ``+ - * /``; ``< <= > >= == !=`` (chains allowed); ``and or not``; parentheses.
-No powers, no calls, no attributes, at most 500 characters and 100 terms: an expression cannot do harm and always ends.
-A name that is not an identifier stands in backquotes: ```learning-rate` < 0.1``. Knows nothing of search spaces.
-Evaluation is on numpy columns or on single values; a division by zero gives NaN, and a comparison with NaN is false.
-Source of the parser's form: Pratt, "Top down operator precedence", 1973.
+Numbers, names, quoted text, ``True False None``; ``+ - * /``; ``< <= > >= == !=`` (chains allowed); ``and or not``;
+parentheses. No powers, no calls, no attributes, at most 500 characters and 100 terms: an expression cannot do harm
+and always ends. A name that is not an identifier stands in backquotes: ```learning-rate` < 0.1``. Knows nothing of
+search spaces. Evaluation is on numpy columns or on single values; a division by zero gives NaN, and a comparison
+with NaN is false. Source of the parser's form: Pratt, "Top down operator precedence", 1973.
 """
 
 import operator
@@ -110,13 +110,8 @@ class Expression:
     @cached_property
     def numeric_names(self) -> frozenset[str]:
         """Names that must be numbers: operands of arithmetic and of ``< <= > >=``."""
-        found: set[str] = set()
-        for node in nodes(self.tree):
-            if isinstance(node, Binary) and (node.op in _ARITHMETIC or node.op in _ORDERINGS):
-                found |= {side.name for side in (node.left, node.right) if isinstance(side, Name)}
-            elif isinstance(node, Unary) and node.op == "-" and isinstance(node.operand, Name):
-                found.add(node.operand.name)
-        return frozenset(found)
+        operands = (side for node in nodes(self.tree) for side in _numeric_operands(node))
+        return frozenset(side.name for side in operands if isinstance(side, Name))
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """Return its value; ``values``: one number, text or numpy column of equal length per name in ``names``."""
@@ -175,8 +170,8 @@ def _tokens(text: str) -> Iterator[_Token]:
         if match is None:
             where = position + len(text[position:]) - len(text[position:].lstrip())
             raise InvalidSpace(
-                f"`{text}` is not understood at character {where + 1} ({text[where : where + 10]!r}); allowed are numbers, names, "
-                "quoted text, + - * /, comparisons, and, or, not, parentheses."
+                f"`{text}` is not understood at character {where + 1} ({text[where : where + 10]!r}); allowed are "
+                "numbers, names, quoted text, + - * /, comparisons, and, or, not, parentheses."
             )
         kind = match.lastgroup or ""
         value = match.group(kind)
@@ -187,7 +182,8 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 class _Parser:
-    """Reads tokens from left to right; ``expression(minimum)`` takes all operators that bind tighter than ``minimum``."""
+    """Reads tokens from left to right; ``expression(minimum)`` takes all operators that bind tighter than
+    ``minimum``."""
 
     def __init__(self, text: str, tokens: tuple[_Token, ...]) -> None:
         self._text = text
@@ -270,16 +266,20 @@ def _is_boolean(node: Node) -> bool:
 def _check_kinds(expression: Expression) -> None:
     """Refuse arithmetic on truth values and text, which would evaluate to something nobody meant."""
     for node in nodes(expression.tree):
-        arithmetic = isinstance(node, Binary) and (node.op in _ARITHMETIC or node.op in _ORDERINGS)
-        if arithmetic or (isinstance(node, Unary) and node.op == "-"):
-            sides = (node.left, node.right) if isinstance(node, Binary) else (node.operand,)
-            for side in sides:
-                text = isinstance(side, Constant) and not isinstance(side.value, int | float)
-                if text or _is_boolean(side):
-                    raise InvalidSpace(
-                        f"`{expression.text}`: {node.op!r} works on numbers only; compare text with == or !=, "
-                        "combine comparisons with and, or."
-                    )
+        for side in _numeric_operands(node):
+            text = isinstance(side, Constant) and (side.value is None or isinstance(side.value, str | bool))
+            if text or _is_boolean(side):
+                raise InvalidSpace(
+                    f"`{expression.text}`: {getattr(node, 'op', '')!r} works on numbers only; "
+                    "compare text with == or !=, combine comparisons with and, or."
+                )
+
+
+def _numeric_operands(node: Node) -> tuple[Node, ...]:
+    """Return the operands that must be numbers."""
+    if isinstance(node, Binary) and (node.op in _ARITHMETIC or node.op in _ORDERINGS):
+        return node.left, node.right
+    return (node.operand,) if isinstance(node, Unary) and node.op == "-" else ()
 
 
 def _evaluate(node: Node, values: Mapping[str, Any]) -> Any:
@@ -291,6 +291,9 @@ def _evaluate(node: Node, values: Mapping[str, Any]) -> Any:
         operand = _evaluate(node.operand, values)
         return np.logical_not(operand) if node.op == "not" else operator.neg(operand)
     left, right = _evaluate(node.left, values), _evaluate(node.right, values)
+    if node.op in {"==", "!="} and (left is None or right is None):
+        none = _is_none(right if left is None else left)
+        return none if node.op == "==" else np.logical_not(none)
     if node.op == "and":
         return np.logical_and(left, right)
     if node.op == "or":
@@ -298,3 +301,10 @@ def _evaluate(node: Node, values: Mapping[str, Any]) -> Any:
     if node.op in _COMPARISONS:
         return _COMPARISONS[node.op](left, right)
     return _ARITHMETIC[node.op](left, right)
+
+
+def _is_none(value: Any) -> Any:
+    """Return where a value or column is None, which stands as NaN among numbers."""
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return np.array([v is None for v in value.tolist()], bool)
+    return np.isnan(value) if isinstance(value, np.ndarray | float) else np.bool_(value is None)

@@ -43,10 +43,10 @@ class Listing:
         return self.X[self._tree.query(X)[1]]
 
     @cached_property
-    def _tree(self) -> Any:  # Any: scipy.spatial.cKDTree has no types
-        from scipy.spatial import cKDTree
+    def _tree(self) -> Any:  # Any: scipy.spatial.KDTree has no types
+        from scipy.spatial import KDTree
 
-        return cKDTree(self.X)
+        return KDTree(self.X)
 
 
 def _dump(valid: Mapping[str, Any]) -> str:

@@ -41,7 +41,9 @@ class Measurement:
         set_(self, "seconds", seconds)
         set_(self, "cost", cost)
         if self.sem is not None and (len(self.sem) != len(self.values) or min(self.sem) < 0):
-            raise InvalidMeasurement(f"`sem` needs one non-negative number per value, got {sem!r} for values {values!r}.")
+            raise InvalidMeasurement(
+                f"`sem` needs one non-negative number per value, got {sem!r} for values {values!r}."
+            )
 
     @property
     def value(self) -> float:
@@ -55,7 +57,8 @@ def _finite(name: str, value: object) -> float:
     number = float(value)  # pyright: ignore[reportArgumentType]
     if not math.isfinite(number):
         raise InvalidMeasurement(
-            f"`{name}` must be finite numbers, got {value!r}; tell the trial as failed (`failed='…'`) when there is no result."
+            f"`{name}` must be finite numbers, got {value!r}; "
+            "tell the trial as failed (`failed='…'`) when there is no result."
         )
     return number
 

@@ -16,7 +16,7 @@ import numpy as np
 from .errors import InvalidMeasurement, InvalidProblem, InvalidSpace
 from .expressions import Binary, Constant, Expression, Name, Node, Unary, parse
 from .measurement import Measurement
-from .schema import refuse_unknown
+from .schema import refuse_unknown_keys
 from .space import SearchSpace
 
 Direction = Literal["minimize", "maximize"]
@@ -141,8 +141,9 @@ class Problem:
     def check(self, measurement: Measurement) -> Measurement:
         """Return the measurement if it fits this problem, else raise InvalidMeasurement.
 
-        One value per objective; no constraint that the problem does not have. A limit that was measured only as a metric
-        is taken from there; one that is not measured at all is refused, for nobody could say whether the trial is feasible.
+        One value per objective; no constraint that the problem does not have. A limit that was measured only as a
+        metric is taken from there; one that is not measured at all is refused, for nobody could say whether the
+        trial is feasible.
         """
         wanted = [o.name for o in self.objectives]
         if len(measurement.values) != len(wanted):
@@ -153,7 +154,8 @@ class Problem:
         for name in measurement.constraints:
             if name not in limits:
                 raise InvalidMeasurement(
-                    f"Unknown constraint {name!r}; the problem has {', '.join(limits) or 'none'}. Other numbers go to `metrics`."
+                    f"Unknown constraint {name!r}; the problem has {', '.join(limits) or 'none'}. "
+                    "Other numbers go to `metrics`."
                 )
         missing = [n for n in limits if n not in measurement.constraints]
         if not missing:
@@ -187,12 +189,8 @@ class Problem:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Problem":
         """Return the problem that ``to_dict`` describes. Raises InvalidProblem or InvalidSpace."""
-        try:
-            refuse_unknown(
-                plain, ("name", "description", "objectives", "constraints", "context", "space"), "a problem"
-            )
-        except InvalidSpace as error:
-            raise InvalidProblem(str(error)) from None
+        known = ("name", "description", "objectives", "constraints", "context", "space")
+        refuse_unknown_keys(plain, known, "a problem", InvalidProblem)
         objectives = plain.get("objectives")
         return cls(
             plain.get("name", ""),
@@ -287,12 +285,7 @@ def _made(kind: Any, table: object) -> Any:
     what = kind.__name__.lower()
     if not isinstance(table, Mapping):
         raise InvalidProblem(f"Each {what} must be a table with a `name`, got {table!r}.")
-    try:
-        refuse_unknown(
-            table, tuple(kind.__dataclass_fields__), f"an {what}" if what[0] == "o" else f"a {what}"
-        )
-    except InvalidSpace as error:
-        raise InvalidProblem(str(error)) from None
+    refuse_unknown_keys(table, tuple(kind.__dataclass_fields__), f"the {what} table", InvalidProblem)
     if "name" not in table:
         raise InvalidProblem(f"Each {what} must have a `name`, got {dict(table)!r}.")
     return kind(**table)

@@ -1,8 +1,8 @@
 """How numbers lie in the unit interval, and which of their digits count.
 
-Notation: u (n,) in [0, 1] · v (n,) values in their own unit. Every scale has ``to_unit`` and its inverse ``from_unit``, and ``snap``
-(= ``to_unit(from_unit(u))``). Two values that agree in 12 significant digits are the same value: below that is floating-point noise.
-Knows nothing of parameters, names or conditions.
+Notation: u (n,) in [0, 1] · v (n,) values in their own unit. Every scale has ``to_unit`` and its inverse
+``from_unit``, and ``snap`` (= ``to_unit(from_unit(u))``). Two values that agree in 12 significant digits are the
+same value: below that is floating-point noise. Knows nothing of parameters, names or conditions.
 """
 
 import math
@@ -13,13 +13,17 @@ from typing import Protocol
 import numpy as np
 
 DIGITS = 12
-"""Digits that count. A unit coordinate carries 15 to 16, and the logarithms of a range of 1e-100 to 1e100 cost three."""
+"""Digits that count. A unit coordinate carries 15 to 16, and the logarithms of a range of 1e-100 to 1e100 cost
+three."""
 
 
 class Scale(Protocol):
     """Maps values to [0, 1] and back, column by column."""
 
-    levels: int
+    @property
+    def levels(self) -> int:
+        """Number of values; 0 when continuous."""
+        ...
 
     def to_unit(self, v: np.ndarray) -> np.ndarray:
         """Return coordinates; inverse of ``from_unit`` on canonical values."""
@@ -45,7 +49,8 @@ def round_significant(v: float) -> float:
 
 @dataclass(frozen=True)
 class _Decimals:
-    """Rounding to the 12 digits that count at magnitude ``largest``; the same operations for numbers and for columns."""
+    """Rounding to the 12 digits that count at magnitude ``largest``; the same operations for numbers and for
+    columns."""
 
     largest: float
 
@@ -129,7 +134,8 @@ class Log:
 class Grid:
     """``levels`` values low, low + step, …; each owns a bin (linear: of equal width) and stands in its middle.
 
-    On a logarithmic grid the bins end half-way between neighbouring values, so that a small value owns more of the interval.
+    On a logarithmic grid the bins end half-way between neighbouring values, so that a small value owns more of the
+    interval.
     """
 
     low: float
@@ -171,7 +177,8 @@ class Grid:
         return ((lower + np.log(v + self.step / 2)) / 2 - a) / (b - a)
 
     def to_unit(self, v: np.ndarray) -> np.ndarray:
-        """Return the middles of the bins of grid values; values beside the grid go to the nearest, outside it past [0, 1]."""
+        """Return the middles of the bins of grid values; values beside the grid go to the nearest, outside it past
+        [0, 1]."""
         index = np.rint((v - self.low) / self.step)
         inside = self._middle(np.clip(index, 0, self.levels - 1))
         return np.where(index < 0, -1.0, np.where(index >= self.levels, 2.0, inside))

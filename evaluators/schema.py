@@ -1,14 +1,17 @@
 """The space in other people's words: the JSON schema for structured output, names on the wire, plain dictionaries.
 
-The schema is flat, everything is required, inactive parameters are null; conditions and relations cannot be said in it and are
-checked by ``SearchSpace.validate``. Limits are those of OpenAI's structured output, the tightest of the servers we speak to.
+The schema is flat, everything is required, inactive parameters are null; conditions and relations cannot be said in
+it and are checked by ``SearchSpace.validate``. Limits are those of OpenAI's structured output, the tightest of the
+servers we speak to.
 """
 
 import difflib
+import json
 import re
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
+from ..serving.errors import InvalidInput
 from .errors import InvalidSpace
 from .parameters import Categorical, Choice, Float, Int, Parameter
 
@@ -57,7 +60,8 @@ def json_schema(
 def from_wire(
     parameters: Sequence[Parameter], names: Mapping[str, str], answer: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return raw parameters under their own names; nulls are dropped where null is no choice, text becomes what it means.
+    """Return raw parameters under their own names; nulls are dropped where null is no choice, text becomes what it
+    means.
 
     Names that are not the space's are kept, so that validation can refuse them.
     """
@@ -78,7 +82,7 @@ def space_from_dict(
     space_type: Any, plain: Mapping[str, Any]
 ) -> Any:  # Any: SearchSpace, which imports this module
     """Return the space described by ``{"parameters": {name: table}, "where": [...], "allowed": [...]}``."""
-    refuse_unknown(plain, ("parameters", "where", "allowed"), "a search space")
+    refuse_unknown_keys(plain, ("parameters", "where", "allowed"), "a search space")
     tables = plain.get("parameters")
     if (
         isinstance(tables, Sequence)
@@ -93,13 +97,14 @@ def space_from_dict(
 
 
 def parameter_from_dict(name: str, table: object) -> Parameter:
-    """Return the parameter that ``Parameter.to_dict`` describes. In TOML, which has no null, ``{none = true}`` is None."""
+    """Return the parameter that ``Parameter.to_dict`` describes. In TOML, which has no null, ``{none = true}`` is
+    None."""
     if not isinstance(table, Mapping) or table.get("type") not in _KINDS:
         got = table.get("type") if isinstance(table, Mapping) else table
         raise InvalidSpace(f"`{name}`: `type` must be 'float', 'int' or 'categorical', got {got!r}.")
     kind = _KINDS[table["type"]]
     allowed = ("type", *(f for f in kind.__dataclass_fields__ if f not in {"name", "_", "labelled"}))
-    refuse_unknown(table, allowed, f"the {table['type']} parameter `{name}`")
+    refuse_unknown_keys(table, allowed, f"the {table['type']} parameter `{name}`")
     arguments = {k: without_none_tables(v) for k, v in table.items() if k != "type"}
     required = ("choices",) if kind is Categorical else ("low", "high")
     for key in required:
@@ -110,13 +115,15 @@ def parameter_from_dict(name: str, table: object) -> Parameter:
     return kind(name, **arguments)
 
 
-def refuse_unknown(table: Mapping[str, Any], allowed: Sequence[str], what: str) -> None:
-    """Raise InvalidSpace for a key that is not allowed, with the nearest one that is."""
+def refuse_unknown_keys(
+    table: Mapping[str, Any], allowed: Sequence[str], what: str, error: type[InvalidInput] = InvalidSpace
+) -> None:
+    """Raise ``error`` for a key that is not allowed, with the nearest one that is."""
     for key in table:
         if key not in allowed:
             close = difflib.get_close_matches(str(key), allowed, 1)
             cure = f"did you mean {close[0]!r}?" if close else f"it knows {', '.join(allowed)}."
-            raise InvalidSpace(f"Unknown key {key!r} in {what}; {cure}")
+            raise error(f"Unknown key {key!r} in {what}; {cure}")
 
 
 def without_none_tables(value: Any) -> Any:
@@ -178,13 +185,16 @@ def _condition(allowed: Any) -> str:
 
 
 def _meant(parameter: Parameter, value: Any) -> Any:
-    """Return what text means: a number for a numeric parameter, a choice for its spelling. Anything else stays as it is."""
+    """Return what text means: a number for a numeric parameter, a choice for its spelling. Anything else stays as
+    it is."""
     if not isinstance(value, str):
         return value
     if isinstance(parameter, Categorical):
         if value in parameter.choices:
             return value
-        spelled: dict[str, Choice] = {str(c).lower(): c for c in parameter.choices}
+        spelled: dict[str, Choice] = {
+            t.lower(): c for c in parameter.choices for t in (json.dumps(c), str(c))
+        }
         return spelled.get(value.strip().lower(), value)
     try:
         return float(value)

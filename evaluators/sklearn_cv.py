@@ -114,7 +114,7 @@ class CrossValidation:
             )  # an unconverged model scores what it scores
             for fold, (train, test) in enumerate(self._splitter.split(X, y)):
                 train = _fraction(train, run.fidelity)
-                model = self._model(params, run.seed)
+                model = self._model(params, run.seed, len(train))
                 start = time.perf_counter()
                 model.fit(X[train], y[train])
                 seconds.append(time.perf_counter() - start)
@@ -136,8 +136,13 @@ class CrossValidation:
             return float(np.sqrt(np.mean((predicted - y) ** 2)))
         return float(np.mean(predicted == y))
 
-    def _model(self, params: Mapping[str, Any], seed: int) -> Any:  # Any: scikit-learn estimators
-        estimator = _estimator(self.model, self.is_regression, dict(params), seed)
+    def _model(self, params: Mapping[str, Any], seed: int, rows: int) -> Any:  # Any: scikit-learn estimators
+        given = dict(params)
+        if "batch_size" in given:
+            given["batch_size"] = min(given["batch_size"], rows)
+        if "n_neighbors" in given:
+            given["n_neighbors"] = min(given["n_neighbors"], rows)
+        estimator = _estimator(self.model, self.is_regression, given, seed)
         return pipeline.make_pipeline(StandardScaler(), estimator) if self.model in _SCALED else estimator
 
 

@@ -1,8 +1,9 @@
 """The search space: which configurations there are, and how they lie in the unit cube.
 
-Notation: X (n, d) in the unit cube, one column per parameter in order · active (n, d) bool. Choice i of k stands at (i + 0.5) / k,
-steps in the middle of their bin, inactive coordinates at 0.5. A configuration (``params``) is a dict of active parameters only.
-Knows nothing of objectives, trials or models. Everything is immutable and may be read from several threads.
+Notation: X (n, d) in the unit cube, one column per parameter in order · active (n, d) bool. Choice i of k stands at
+(i + 0.5) / k, steps in the middle of their bin, inactive coordinates at 0.5. A configuration (``params``) is a dict
+of active parameters only. Knows nothing of objectives, trials or models. Everything is immutable and may be read
+from several threads.
 """
 
 import difflib
@@ -16,14 +17,14 @@ import numpy as np
 from . import schema
 from .conditions import Condition, conditions_of
 from .errors import InvalidParameters, InvalidSpace
-from .expressions import Expression, parse
+from .expressions import Expression
 from .listing import Listing
 from .parameters import Categorical, Choice, Float, Int, Parameter
+from .relations import checked_relations, holds, impossible
 
 Params = Mapping[str, Any]  # Any: bool, int, float, str, None or a numpy scalar, until validated
 
 MAX_PARAMETERS = 500
-MAX_RELATIONS = 200
 MAX_COUNTED = 1_000_000
 """Spaces up to this size are counted and enumerated; beyond, ``size`` is None."""
 _BATCH = 4096
@@ -35,8 +36,9 @@ _MAX_DRAWS = 4_000_000
 class SearchSpace:
     """Parameters in order, their conditions, and relations between them (``where=["low <= high"]``).
 
-    A relation that mentions an inactive parameter holds. ``allowed``: if given, only these configurations are in the space
-    (a recorded table); coordinates then snap to the nearest of them. Raises InvalidSpace for a definition that breaks a rule.
+    A relation that mentions an inactive parameter holds. ``allowed``: if given, only these configurations are in
+    the space (a recorded table); coordinates then snap to the nearest of them. Raises InvalidSpace for a definition
+    that breaks a rule.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class SearchSpace:
         self.names: tuple[str, ...] = tuple(p.name for p in self.parameters)
         self._column = {name: i for i, name in enumerate(self.names)}
         self._conditions: tuple[tuple[Condition, ...], ...] = conditions_of(self.parameters)
-        self._relations: tuple[Expression, ...] = _checked_relations(where, self.parameters)
+        self._relations: tuple[Expression, ...] = checked_relations(where, self.parameters)
         self.where: tuple[str, ...] = tuple(r.text for r in self._relations)
         self._conditional = tuple(i for i, c in enumerate(self._conditions) if c)
         self._listed = None if allowed is None else Listing(self, allowed)
@@ -87,7 +89,7 @@ class SearchSpace:
         """
         valid = self._canonical(params)
         for relation in self._relations:
-            if not _holds(relation, valid):
+            if not holds(relation, valid):
                 values = ", ".join(f"{n}={valid[n]!r}" for n in relation.names)
                 raise InvalidParameters(f"`{relation.text}` must hold, got {values}; change one of them.")
         if self._listed is not None and self._dump(valid) not in self._listed.keys:
@@ -98,7 +100,8 @@ class SearchSpace:
         return valid
 
     def clip(self, params: Params) -> dict[str, Choice]:
-        """Return a repaired configuration: rounded, clipped, unknown and inactive dropped, missing filled from defaults.
+        """Return a repaired configuration: rounded, clipped, unknown and inactive dropped, missing filled from
+        defaults.
 
         Relations may still be broken; check with ``satisfies``.
         """
@@ -123,7 +126,7 @@ class SearchSpace:
         """Return whether all relations hold (and, in a listed space, whether the configuration is listed)."""
         valid = self._canonical(params)
         listed = self._listed is None or self._dump(valid) in self._listed.keys
-        return listed and all(_holds(r, valid) for r in self._relations)
+        return listed and all(holds(r, valid) for r in self._relations)
 
     def encode(self, params: Sequence[Params]) -> tuple[np.ndarray, np.ndarray]:
         """Return coordinates (n, d) and the mask of active ones (n, d) of valid configurations.
@@ -177,9 +180,9 @@ class SearchSpace:
 
     def satisfies_rows(self, X: np.ndarray) -> np.ndarray:
         """Return where the relations hold, (n,) bool, for the configurations nearest to the rows of X (n, d)."""
-        holds = np.ones(len(X), bool)
+        hold = np.ones(len(X), bool)
         if not self._relations:
-            return holds
+            return hold
         X = X if self._listed is None else self._listed.nearest(X)
         used = {name for relation in self._relations for name in relation.names}
         columns = {name: self[name].column(X[:, self._column[name]]) for name in used}
@@ -188,8 +191,8 @@ class SearchSpace:
             true = np.asarray(relation.evaluate(columns), bool)
             if active is not None:
                 true = true | ~active[:, [self._column[n] for n in relation.names]].all(axis=1)
-            holds &= true
-        return holds
+            hold &= true
+        return hold
 
     @cached_property
     def has_defaults(self) -> bool:
@@ -199,7 +202,8 @@ class SearchSpace:
     def default(self) -> dict[str, Choice]:
         """Return the declared defaults; for the rest the middle of the scaled range, the first choice.
 
-        Where that breaks a relation, the nearest of 2,000 sampled configurations that break none (always the same one).
+        Where that breaks a relation, the nearest of 2,000 sampled configurations that break none (always the same
+        one).
         """
         return dict(self._default)
 
@@ -222,7 +226,7 @@ class SearchSpace:
                 rows = next(self.enumerated(MAX_COUNTED))
                 return rows[rng.integers(len(rows), size=n)]
             if drawn > _MAX_DRAWS and kept < n:
-                raise self._impossible(drawn, kept)
+                raise impossible(self.where, drawn, kept)
             batch = min(2 * batch, _BATCH * 8)
         return np.vstack(found)[:n]
 
@@ -245,7 +249,8 @@ class SearchSpace:
         return None if rows is None else len(rows)
 
     def enumerated(self, batch: int = _BATCH) -> Iterator[np.ndarray]:
-        """Yield the canonical coordinates of every configuration of a space with a ``size``, ``batch`` rows at a time."""
+        """Yield the canonical coordinates of every configuration of a space with a ``size``, ``batch`` rows at a
+        time."""
         rows = self._listed.X if self._listed is not None else self._all_rows()
         if rows is None:
             raise InvalidSpace(f"Only spaces with at most {MAX_COUNTED} configurations can be enumerated.")
@@ -273,7 +278,8 @@ class SearchSpace:
         return schema.from_wire(self.parameters, self.wire_names, answer)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the space as plain JSON values; the order of ``parameters`` carries meaning. Inverse of ``from_dict``."""
+        """Return the space as plain JSON values; the order of ``parameters`` carries meaning. Inverse of
+        ``from_dict``."""
         plain: dict[str, Any] = {"parameters": {p.name: p.to_dict() for p in self.parameters}}
         if self.where:
             plain["where"] = list(self.where)
@@ -296,7 +302,7 @@ class SearchSpace:
 
     @cached_property
     def _default(self) -> dict[str, Choice]:
-        if self._listed is None and all(_holds(r, self._typical) for r in self._relations):
+        if self._listed is None and all(holds(r, self._typical) for r in self._relations):
             return self._typical
         x, _ = self.encode([self._typical])
         if self._listed is not None:
@@ -333,7 +339,8 @@ class SearchSpace:
             if not conditions or self._is_active(conditions, valid):
                 if parameter.name not in params:
                     raise InvalidParameters(
-                        f"`{parameter.name}` is missing, got {dict(params)!r}; fill from defaults with `space.clip(params)`."
+                        f"`{parameter.name}` is missing, got {dict(params)!r}; "
+                        "fill from defaults with `space.clip(params)`."
                     )
                 valid[parameter.name] = parameter.coerce(params[parameter.name])
         return valid
@@ -346,13 +353,6 @@ class SearchSpace:
         close = difflib.get_close_matches(str(name), self.names, 1)
         cure = f"did you mean {close[0]!r}?" if close else f"the space has {', '.join(self.names)}."
         return f"Unknown parameter {name!r}; {cure}"
-
-    def _impossible(self, drawn: int, kept: int) -> InvalidSpace:
-        share = "none" if not kept else f"only {kept}"
-        return InvalidSpace(
-            f"Of {drawn} random configurations {share} fulfilled {list(self.where)!r}; "
-            "relax the relations, or narrow the parameters to where they can hold."
-        )
 
     def _all_rows(self) -> np.ndarray | None:
         """Return coordinates of every configuration (relations hold), or None beyond a million."""
@@ -372,18 +372,11 @@ class SearchSpace:
     def _check_default(self) -> None:
         if self.has_defaults and self._listed is None:
             for relation in self._relations:
-                if not _holds(relation, self._typical):
+                if not holds(relation, self._typical):
                     values = ", ".join(f"{n}={self._typical[n]!r}" for n in relation.names)
                     raise InvalidSpace(
                         f"The defaults break `{relation.text}`: {values}; change a default or the relation."
                     )
-
-
-def _holds(relation: Expression, params: Params) -> bool:
-    """Return whether a relation holds; it does where one of its parameters is inactive."""
-    if any(name not in params for name in relation.names):
-        return True
-    return relation.holds({n: np.nan if params[n] is None else params[n] for n in relation.names})
 
 
 def _checked_parameters(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
@@ -400,32 +393,3 @@ def _checked_parameters(parameters: Iterable[Parameter]) -> tuple[Parameter, ...
             raise InvalidSpace(f"Names of parameters must differ, got {parameter.name!r} twice; rename one.")
         seen.add(parameter.name)
     return listed
-
-
-def _checked_relations(where: Sequence[str], parameters: Sequence[Parameter]) -> tuple[Expression, ...]:
-    if isinstance(where, str):
-        raise InvalidSpace(f"`where` must be a list of relations, got {where!r}; write [{where!r}].")
-    if len(where) > MAX_RELATIONS:
-        raise InvalidSpace(f"A search space has at most {MAX_RELATIONS} relations, got {len(where)}.")
-    known = {p.name: p for p in parameters}
-    relations = tuple(parse(text) for text in where)
-    for relation in relations:
-        if not relation.is_boolean or not relation.names:
-            raise InvalidSpace(
-                f"A relation must compare parameters, as 'low <= high', got {relation.text!r}."
-            )
-        for name in relation.names:
-            if name not in known:
-                close = difflib.get_close_matches(name, known, 1)
-                cure = f"did you mean {close[0]!r}?" if close else f"the space has {', '.join(known)}."
-                raise InvalidSpace(f"`{relation.text}` names {name!r}, which is not a parameter; {cure}")
-            parameter = known[name]
-            if (
-                name in relation.numeric_names
-                and isinstance(parameter, Categorical)
-                and not parameter.is_numeric
-            ):
-                raise InvalidSpace(
-                    f"`{relation.text}` calculates with {name!r}, whose choices are not numbers; compare it with == or !=."
-                )
-    return relations
