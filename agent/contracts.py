@@ -76,13 +76,17 @@ class AbstractPlanner(Protocol):
 @dataclass(frozen=True)
 class Verdict:
     """The referee's answer to one proposal: kept or rejected, in words, with the gap to the engine's own optimum
-    (``log_acquisition`` of the optimum minus that of the proposal; NaN where nothing was modelled)."""
+    (``log_acquisition`` of the optimum minus that of the proposal; NaN where nothing was modelled).
+
+    ``checked``: whether the engine's belief was allowed to say no.
+    """
 
     proposal: Proposal
     kept: bool
     reason: str
     gap: float = float("nan")
     prediction: Prediction | None = None
+    checked: bool = True
 
 
 class AbstractReferee(Protocol):

@@ -41,6 +41,7 @@ class Rules:
     Schedule."""
 
     proposals: int = 4
+    warm_start: AbstractReferee | None = None
     referee: AbstractReferee = field(default_factory=TrustReferee)
     every: int = 3
     plateau: int = 5
@@ -64,7 +65,8 @@ class TrialogueStrategy:
         self._problem, self._seed, self._planner, self._budget = problem, seed, planner, budget
         self._engine = engine if engine is not None else default_engine(problem)
         self._rules = rules or Rules()
-        self._warm = WarmStartReferee(trials=None if budget is None else budget.trials)
+        trials = None if budget is None else budget.trials
+        self._warm: AbstractReferee = self._rules.warm_start or WarmStartReferee(trials=trials)
         self._patience = Patience()
         self._schedule = Schedule(self._rules.every, self._rules.plateau)
         self._pool: list[Proposal] = []
@@ -136,20 +138,19 @@ class TrialogueStrategy:
         verdict = "fallback" if failed else ("replaced" if verdicts else "own")
         own = [decision_of(s, verdict=verdict, notes=notes) for s in suggestions[: ask.n - len(kept)]]
         tokens = sum(c.prompt_tokens + c.completion_tokens for c in calls)
-        starting = suggestions[0].origin in _STARTING
-        chosen = [_kept_decision(v, notes, unchecked=starting) for v in kept]
+        chosen = [_kept_decision(v, notes) for v in kept]
         decisions = [*own, *chosen]
         decisions[0] = replace(decisions[0], tokens=tokens, verdicts=tuple(verdicts))
         return tuple(decisions)
 
 
-def _kept_decision(verdict: Verdict, notes: tuple[str, ...], *, unchecked: bool) -> Decision:
+def _kept_decision(verdict: Verdict, notes: tuple[str, ...]) -> Decision:
     p = verdict.proposal
     return Decision(
         p.params,
         source=p.source,
         reason=verdict.reason,
-        verdict="unchecked" if unchecked else "kept",
+        verdict="kept" if verdict.checked else "unchecked",
         prediction=verdict.prediction,
         hypothesis=p.hypothesis,
         notes=notes,

@@ -1,9 +1,10 @@
-"""The referee of the first trials, when there is no model to check proposals with: a limited number is run unchecked.
+"""The referees of the first trials, while the engine still fills its initial design: what is run in place of a design
+point.
 
-The engine's default configuration comes first and is the yardstick. One proposal is then tried; more follow only
-while the planner's trials beat the others, and never more than ceil(sqrt(T)) in all (LLINBO's Transient rule, arXiv
-2505.14756). They stand in place of points of the initial design, which a wrong proposal costs little more than a poor
-one would.
+The engine's default comes first and is the yardstick. ``WarmStartReferee`` compares a proposal with the design point it
+would replace, by the belief that two trials already give: a proposal that looks no worse costs nothing in expectation,
+whoever made it. ``UncheckedWarmStart`` runs the first proposals as they are, which was measured to cost more (decision
+0051). Both stop at ceil(sqrt(T)) planned trials (LLINBO's Transient rule, arXiv 2505.14756).
 """
 
 import math
@@ -13,43 +14,100 @@ from dataclasses import dataclass
 from ..evaluators.history import History, Proposal
 from ..surrogates.contracts import Belief, Suggestion
 from .contracts import Verdict
-from .trust import is_planned, trust_in_planner
+from .trust import Trust, is_planned, trust_in_planner
 
 
 @dataclass(frozen=True)
 class WarmStartReferee:
-    """``trials``: the study's budget T where known (else 30). ``floor``: trust below which nothing unchecked is run."""
+    """Keeps the most plausible proposal if it looks as good as the design point, with a slack that follows trust.
+
+    ``trials``: the study's budget T where known (else 30). ``proven``: trust from which a proposal need not be checked.
+    ``slack``: what a neutral trust allows on the log acquisition.
+    """
 
     trials: int | None = None
-    floor: float = 0.5
-
-    @property
-    def most(self) -> int:
-        """How many trials of a planner may be run unchecked."""
-        return math.ceil(math.sqrt(self.trials or 30))
+    proven: float = 0.62
+    slack: float = 0.0
 
     def judge(
         self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
     ) -> tuple[Verdict, ...]:
-        """Keep the first proposal, or the one that looks best where something is modelled, while the planner does
-        well."""
+        """Return one verdict per proposal; at most one is kept."""
+        used, trust = planned_trials(history), trust_in_planner(history)
+        if used >= most_unchecked(self.trials):
+            return tuple(
+                Verdict(p, False, f"{used} planned trials are enough to start with") for p in proposals
+            )
+        own = suggestion.assessment
+        if not belief.modelled or own is None:
+            return tuple(Verdict(p, False, "nothing is modelled yet") for p in proposals)
+        assessments = belief.assess([p.params for p in proposals])
+        gaps = [own.log_acquisition - a.log_acquisition for a in assessments]
+        allowed = self.allowed(trust)
+        best = min(range(len(gaps)), key=gaps.__getitem__)
+        rule = f"gap {gaps[best]:.3g} to the design point, allowed {allowed:.3g}, trust {trust.mean:.2f}"
+        return tuple(
+            Verdict(
+                p,
+                i == best and gaps[i] <= allowed,
+                rule if i == best else "another one looks better",
+                g,
+                a.prediction,
+                math.isfinite(allowed),
+            )
+            for i, (p, g, a) in enumerate(zip(proposals, gaps, assessments, strict=True))
+        )
+
+    def allowed(self, trust: Trust) -> float:
+        """Return the slack on the log acquisition: everything once proven, nothing below a neutral trust."""
+        return math.inf if trust.mean >= self.proven else (self.slack if trust.mean >= 0.5 else -0.5)
+
+
+@dataclass(frozen=True)
+class UncheckedWarmStart:
+    """Keeps the first proposal, whatever it looks like, while the planner's trials do no worse than the others."""
+
+    trials: int | None = None
+    floor: float = 0.5
+
+    def judge(
+        self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
+    ) -> tuple[Verdict, ...]:
+        """Return one verdict per proposal; at most the first is kept."""
+        used, trust = planned_trials(history), trust_in_planner(history)
         waiting = sum(is_planned(t.source) for t in history.running)
-        used = sum(is_planned(t.source) for t in (*history.finished, *history.failed)) + waiting
-        trust = trust_in_planner(history)
-        if used >= self.most:
-            return tuple(Verdict(p, False, f"{used} unchecked trials are enough") for p in proposals)
+        if used >= most_unchecked(self.trials):
+            return tuple(
+                Verdict(p, False, f"{used} planned trials are enough to start with") for p in proposals
+            )
         if trust.mean < self.floor or (waiting and not trust.trials):
             return tuple(
                 Verdict(p, False, f"its trials did worse than others: trust {trust.mean:.2f}")
                 for p in proposals
             )
-        best = self._best(proposals, belief)
-        reason = f"unchecked warm start {used + 1} of at most {self.most}, trust {trust.mean:.2f}"
+        reason = f"unchecked warm start {used + 1}, trust {trust.mean:.2f}"
         return tuple(
-            Verdict(p, i == best, reason if i == best else "another proposal goes first")
+            Verdict(p, i == 0, reason if i == 0 else "another one goes first", checked=False)
             for i, p in enumerate(proposals)
         )
 
-    def _best(self, proposals: Sequence[Proposal], belief: Belief) -> int:
-        """Return which proposal goes first: the model's own order until enough trials are known to say otherwise."""
-        return 0
+
+@dataclass(frozen=True)
+class NoWarmStart:
+    """Keeps nothing: the engine's initial design is run as it is."""
+
+    def judge(
+        self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
+    ) -> tuple[Verdict, ...]:
+        """Return one verdict per proposal."""
+        return tuple(Verdict(p, False, "the initial design is the engine's") for p in proposals)
+
+
+def planned_trials(history: History) -> int:
+    """Return how many trials of ``history`` a planner proposed, running ones included."""
+    return sum(is_planned(t.source) for t in (*history.finished, *history.failed, *history.running))
+
+
+def most_unchecked(trials: int | None) -> int:
+    """Return how many trials of a planner may be run before there is a model to check them with."""
+    return math.ceil(math.sqrt(trials or 30))
