@@ -5,6 +5,7 @@ GPUs and custom resources, and Ray decides on which machine it runs. Ray never r
 died is a failed trial with a reason, and whether to try again is the study's decision. Extra: ``trialogue[ray]``.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
@@ -37,7 +38,7 @@ class RayExecutor(Executor):
     ) -> None:
         self._connected_here = not ray.is_initialized()
         if self._connected_here:
-            ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level="warning")
+            ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level=logging.WARNING)
         self._options: dict[str, Any] = {
             "num_cpus": num_cpus,
             "num_gpus": num_gpus,

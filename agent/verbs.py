@@ -16,7 +16,8 @@ from ..evaluators.history import Params, Value
 from ..serving.errors import InvalidInput
 
 Effect = Literal["reads", "changes", "runs"]
-"""``reads``: free to call. ``changes``: alters the study. ``runs``: spends an evaluation. The last two need approval."""
+"""``reads``: free to call. ``changes``: alters the study. ``runs``: spends an evaluation. The last two need
+approval."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,11 @@ class Verb:
         """The line a person sees: ``/predict NAME=VALUE…``."""
         return " ".join([f"/{self.name}", *(_shown(p) for p in self.parameters)])
 
-    def callable(self, call: Callable[["Verb", Mapping[str, Any]], Any], *extra: inspect.Parameter) -> Callable[..., Any]:
-        """Return a function with this verb's signature (after ``extra`` parameters) that passes its arguments to ``call``."""
+    def callable(
+        self, call: Callable[["Verb", Mapping[str, Any]], Any], *extra: inspect.Parameter
+    ) -> Callable[..., Any]:
+        """Return a function with this verb's signature (after ``extra`` parameters) that passes its arguments
+        to ``call``."""
 
         def bound(**arguments: Any) -> Any:
             return call(self, arguments)
@@ -114,6 +118,7 @@ def parse(verb: Verb, rest: str, *, partial: bool = False) -> dict[str, Any]:
     waiting = [p for p in verb.parameters if not _is_mapping(p)]
     pairs_to = next((p.name for p in verb.parameters if _is_mapping(p)), None)
     words = _words(rest)
+    n_words = len(words)
     while words:
         word = words.pop(0)
         name, sign, value = word.partition("=")
@@ -125,23 +130,27 @@ def parse(verb: Verb, rest: str, *, partial: bool = False) -> dict[str, Any]:
             arguments.setdefault(pairs_to, {})[name] = read_value(value)
         elif waiting:
             parameter = waiting.pop(0)
-            if _takes_rest(parameter):
-                arguments[parameter.name] = " ".join([word, *words])
+            if _takes_rest(parameter):  # as it was typed, with its quotes and lines
+                arguments[parameter.name] = rest.split(maxsplit=n_words - len(words) - 1)[-1].strip()
                 break
             arguments[parameter.name] = _typed(verb, parameter, word)
         else:
             raise InvalidInput(f"{word!r} is one word too many; usage: {verb.usage}")
-    missing = [p.name for p in verb.parameters if p.default is inspect.Parameter.empty and p.name not in arguments]
+    missing = [
+        p.name for p in verb.parameters if p.default is inspect.Parameter.empty and p.name not in arguments
+    ]
     if missing and not partial:
         raise InvalidInput(f"`/{verb.name}` needs {', '.join(missing)}; usage: {verb.usage}")
     return arguments
 
 
 def _words(rest: str) -> list[str]:
+    """Split as a shell does, so that values may hold spaces; sentences with quotes in them are split plainly."""
     try:
-        return shlex.split(rest)
+        words = shlex.split(rest)
     except ValueError:  # an apostrophe in a sentence is not a quote
         return rest.split()
+    return words if len(words) == len(rest.split()) or "=" in rest else rest.split()
 
 
 def _typed(verb: Verb, parameter: inspect.Parameter, word: str) -> Any:

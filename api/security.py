@@ -1,6 +1,7 @@
 """The door's guard: one ASGI middleware that covers REST, MCP and page alike.
 
-In order: size of the body, Host (DNS rebinding; on loopback too), Origin (another site's page), key, scope, study, rate.
+In order: size of the body, Host (DNS rebinding; on loopback too), Origin (another site's page), key, scope,
+study, rate.
 It knows paths and headers only; what a route does with its body is the route's business. Keys are looked up through
 ``Lookup``; without one (loopback only, see `server.check_address`) every caller is the local administrator.
 Who called stands in ``scope["state"]["caller"]``, where routes and MCP tools read it.
@@ -224,11 +225,9 @@ class Guard:
                 403, "Scope too small", f"This needs a key with scope {needed!r}; yours has {caller.scope!r}."
             )
         found = STUDY_PATH.match(path)
-        if found and not caller.sees(unquote(found[1])):
-            # The answer for a study that exists must not differ from that for one that does not.
-            raise Refused(
-                404, "No such study", f"There is no study {unquote(found[1])[:100]!r} that your key may see."
-            )
+        # ASGI's path is decoded already: to decode it again would let two spellings mean two studies.
+        if found and not caller.sees(found[1]):
+            raise Refused(404, "No such study", no_such_study(found[1]))
 
     async def _within_size(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Count the body as it streams: ``Content-Length`` may be absent."""

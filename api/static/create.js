@@ -30,6 +30,15 @@ function parameterRow(onRemove) {
   return row;
 }
 
+function named(list) {
+  const out = {};
+  for (const { name, ...definition } of list) {
+    if (name in out) throw new Error(`Two parameters are called “${name}”.`);
+    out[name] = definition;
+  }
+  return out;
+}
+
 function fieldsForm(about) {
   const name = h("input", { name: "name", required: true, maxlength: 100, placeholder: "svm-digits" });
   const description = h("textarea", { name: "description", placeholder: "What is tuned, on what data, and what matters. A language model reads this." });
@@ -47,7 +56,7 @@ function fieldsForm(about) {
     h("fieldset", {}, h("legend", {}, "Study"), h("div", { class: "fields" }, field("Trials", budget), field("Seed", seed), field("Language model", planner))));
   const read = () => ({
     name: name.value.trim(), seed: Number(seed.value), planner: planner.value === "none" ? null : planner.value, budget: { trials: Number(budget.value) },
-    problem: { name: name.value.trim(), description: description.value, objectives: [{ name: objective.value.trim(), direction: direction.value }], parameters: [...rows.children].map((r) => r.read()) },
+    problem: { name: name.value.trim(), description: description.value, objectives: [{ name: objective.value.trim(), direction: direction.value }], space: { parameters: named([...rows.children].map((r) => r.read())) } },
   });
   return { node, read };
 }

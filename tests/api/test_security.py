@@ -26,12 +26,18 @@ KEYS = {
 }
 
 
-def call(method: str, path: str, *, keys: bool = True, limits: Limits | None = None, **kwargs: Any) -> httpx2.Response:
+def call(
+    method: str, path: str, *, keys: bool = True, limits: Limits | None = None, **kwargs: Any
+) -> httpx2.Response:
     return calls([(method, path, kwargs)], keys=keys, limits=limits)[0]
 
 
-def calls(requests: list[tuple[str, str, dict[str, Any]]], *, keys: bool = True, limits: Limits | None = None) -> list[httpx2.Response]:
-    guard = Guard(tiny, limits=limits or Limits(), lookup=KEYS.get if keys else None, path_of=lambda s: s["path"])
+def calls(
+    requests: list[tuple[str, str, dict[str, Any]]], *, keys: bool = True, limits: Limits | None = None
+) -> list[httpx2.Response]:
+    guard = Guard(
+        tiny, limits=limits or Limits(), lookup=KEYS.get if keys else None, path_of=lambda s: s["path"]
+    )
 
     async def go() -> list[httpx2.Response]:
         transport = httpx2.ASGITransport(app=guard)  # pyright: ignore[reportArgumentType]
@@ -68,7 +74,9 @@ def bearer(key: str) -> dict[str, str]:
         ("GET", "/v1/keys", "w", 403),
     ],
 )
-def test_a_key_opens_what_its_scope_and_studies_say(method: str, path: str, key: str | None, status: int) -> None:
+def test_a_key_opens_what_its_scope_and_studies_say(
+    method: str, path: str, key: str | None, status: int
+) -> None:
     response = call(method, path, headers=bearer(key) if key else {})
     assert response.status_code == status
     if status >= 400:
@@ -80,7 +88,9 @@ def test_without_keys_the_caller_is_local() -> None:
     assert call("DELETE", "/v1/studies/x", keys=False).text == "local"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:8765", "", "[::1", "user@evil.example"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:8765", "", "[::1", "user@evil.example"]
+)
 def test_a_rebound_name_is_refused(host: str) -> None:
     assert call("GET", "/v1/studies", keys=False, headers={"Host": host}).status_code == 421
 

@@ -1,0 +1,48 @@
+"""Leases of workers behind the service: renewing them, and failing what a silent worker left.
+
+A trial whose lease has expired is failed as lost with its reason and put back into the queue. A worker that comes back
+late may still tell its result: the ledger then marks the trial as recovered.
+"""
+
+import time
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from ..agent import tables
+from ..agent.errors import StudyNotFound
+from ..agent.leases import Lease, why_dead
+from ..agent.ledger import Ledger
+from ..agent.study import Study
+from .shelf import Shelf
+
+_L = tables.leases
+
+
+def renew(study: Study, number: int, worker: str, lease_s: float) -> bool:
+    """Let a lease live ``lease_s`` from now; return whether this worker still holds the running trial."""
+    held = sa.and_(_L.c.study_id == study.stored.study_id, _L.c.number == number, _L.c.worker == worker)
+    with study.ledger.database.write() as connection:
+        changed = connection.execute(_L.update().where(held).values(expires_at=time.time() + lease_s))
+    return changed.rowcount == 1
+
+
+def studies_with_dead_leases(ledger: Ledger, now: float) -> list[str]:
+    """Return the names of studies in which somebody who held a trial is gone."""
+    fields = (_L.c.worker, _L.c.host, _L.c.boot_id, _L.c.pid, _L.c.process_started, _L.c.expires_at)
+    names = tables.optuna_studies
+    query = sa.select(names.c.study_name, *fields).join(names, names.c.study_id == _L.c.study_id)
+    with ledger.database.read() as connection:
+        rows = connection.execute(query).all()
+    return sorted({row.study_name for row in rows if why_dead(Lease(*row[1:]), now) is not None})
+
+
+def reap(ledger: Ledger, shelf: Shelf, *, clock: Callable[[], float] = time.time) -> int:
+    """Fail and queue again what silent workers left, in all studies; return how many trials that were."""
+    lost = 0
+    for name in studies_with_dead_leases(ledger, clock()):
+        try:
+            lost += len(shelf.study(name).reap(requeue=True))
+        except StudyNotFound:  # deleted at this moment
+            shelf.forget(name)
+    return lost

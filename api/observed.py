@@ -1,0 +1,105 @@
+"""What the operator sees of the service: metrics for Prometheus and structured logs. Knows no study's content.
+
+Logs are JSON lines on stderr with study and trial where a request names them; no header and no body is logged.
+"""
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+PLACE = re.compile(r"^/v1/studies/([^/]+)(?:/trials/(\d+))?")
+log = structlog.get_logger("trialogue.api")
+
+
+class Metrics:
+    """The service's counters, in a registry of its own (several servers may live in one process)."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        common: dict[str, Any] = {"namespace": "trialogue", "registry": self.registry}
+        self.requests = Counter("requests", "Requests answered.", ["method", "route", "status"], **common)
+        self.seconds = Histogram(
+            "request_seconds", "Seconds until a request was answered.", ["route"],
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30), **common,
+        )  # fmt: skip
+        self.asked = Counter("trials_asked", "Trials handed out.", ["source", "verdict"], **common)
+        self.ended = Counter("trials_ended", "Trials that ended.", ["state"], **common)
+        self.expired = Counter("leases_expired", "Trials failed because their worker went silent.", **common)
+        self.tokens = Counter("chat_tokens", "Tokens used by chat sessions.", **common)
+        self.listeners = Gauge("event_listeners", "Open event streams.", **common)
+        self.open_studies = Gauge("open_studies", "Studies held in memory.", **common)
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class Observer:
+    """ASGI middleware: counts and logs each request. ``path_of`` strips the URL prefix."""
+
+    def __init__(
+        self, app: Any, *, metrics: Metrics, path_of: Callable[[MutableMapping[str, Any]], str]
+    ) -> None:
+        self.app, self.metrics, self.path_of = app, metrics, path_of
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+    ) -> None:
+        """Serve one request and note how it went."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        started = time.perf_counter()
+        status = 500
+
+        async def noted(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        finally:
+            self._note(scope, status, time.perf_counter() - started)
+
+    def _note(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", None) or (
+            "mcp" if self.path_of(scope).startswith("/mcp") else "other"
+        )
+        self.metrics.requests.labels(scope["method"], route, status).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+        place = PLACE.match(self.path_of(scope))
+        context = {
+            k: v for k, v in zip(("study", "trial"), place.groups() if place else (), strict=False) if v
+        }
+        caller = scope.get("state", {}).get("caller")
+        emit = log.info if status < 500 else log.error
+        emit("request", method=scope["method"], route=route, status=status, ms=round(1000 * seconds, 1),
+             caller=caller.name if caller else None, **context)  # fmt: skip
+
+
+def configure_logs(stream: TextIO | None = None, *, level: str = "info", as_json: bool = True) -> None:
+    """Set up structlog for a server process. Called by the command line, never on import."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shown = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            shown,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        cache_logger_on_first_use=False,
+    )

@@ -1,0 +1,160 @@
+"""REST: trials. Ask, tell, heartbeat, report, list, exclude, enqueue, add. Nothing is evaluated here."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+
+from ..agent.errors import BudgetExhausted
+from ..agent.leases import UNATTENDED_S, remote_lease
+from ..agent.study import Study
+from ..agent.views import trial_view
+from ..evaluators.measurement import Measurement
+from . import schemas
+from .context import Here, StudyInPath
+from .leasing import renew
+
+router = APIRouter(prefix="/v1/studies/{study_name}", tags=["trials"])
+Order = Literal["number", "-number", "value", "-value"]
+
+
+@router.post("/ask")
+def ask(here: Here, body: schemas.AskBody) -> JSONResponse:
+    """Hand out the next trials. With ``worker`` they are leased to it and must be kept alive by heartbeats."""
+    here.services.charge(here.caller, asks=body.n)
+    return here.once(lambda: _asked(here, body))
+
+
+def _asked(here: StudyInPath, body: schemas.AskBody) -> dict[str, Any]:
+    study = here.study
+    lease_s = body.lease_s if body.worker else UNATTENDED_S
+    holder = body.worker or f"{here.caller.name} (over HTTP)"
+
+    def attempt() -> list[Any]:
+        return study.ask(body.n, fixed=body.fixed, lease=remote_lease(holder, lasts_s=lease_s))
+
+    try:
+        trials = attempt()
+    except BudgetExhausted:
+        if not here.services.shelf.renewed(study):  # another process may have raised the budget
+            raise
+        trials = attempt()
+    for trial in trials:
+        here.services.metrics.asked.labels(trial.source.split(":")[0], trial.verdict).inc()
+    return {"trials": [trial_view(study.problem, t.record) for t in trials]}
+
+
+@router.post("/trials/{number}/tell")
+def tell(here: Here, number: int, body: schemas.TellBody) -> JSONResponse:
+    """Record how a trial ended. The same ending again is fine; another one is refused with 409."""
+
+    def told() -> dict[str, Any]:
+        study = here.study
+        if body.measurement is not None:
+            record = study.tell(number, measurement_of(body.measurement))
+        elif body.failed is not None:
+            record = study.tell(number, failed=body.failed, kind=body.kind)
+        else:
+            record = study.tell(number, pruned=True)
+        here.services.metrics.ended.labels(record.state).inc()
+        return trial_view(study.problem, record)
+
+    return JSONResponse(here.services.answers.once(None, told))  # telling is idempotent by itself
+
+
+@router.post("/trials/{number}/heartbeat")
+def heartbeat(here: Here, number: int, body: schemas.HeartbeatBody) -> dict[str, Any]:
+    """Renew a worker's lease. ``stop``: the trial is no longer wanted, or no longer this worker's."""
+    study = here.study
+    held = renew(study, number, body.worker, body.lease_s)
+    return {"stop": not held, "reason": "" if held else _why_not_held(study, number)}
+
+
+def _why_not_held(study: Study, number: int) -> str:
+    record = study.trial(number)
+    if record.state == "running":
+        return f"trial {number} is held by another worker"
+    return f"trial {number} is {record.state}" + (f": {record.failure.reason}" if record.failure else "")
+
+
+@router.post("/trials/{number}/report")
+def report(here: Here, number: int, body: schemas.ReportBody) -> dict[str, bool]:
+    """Record an intermediate value; ``stop``: the study's pruner would end the trial now."""
+    return {"stop": here.study.report(number, body.step, body.value)}
+
+
+@router.get("/trials")
+def trials(
+    here: Here,
+    state: Literal["finished", "failed", "pruned", "running"] | None = None,
+    source: Annotated[str | None, Query(max_length=300)] = None,
+    newest: bool = False,
+    order: Order | None = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    after: Annotated[int, Query(ge=0, le=2**62)] = 0,
+) -> dict[str, Any]:
+    """List trials, a page at a time: ``next`` is the ``after`` of the next page, null on the last."""
+    stored = here.services.shelf.stored(here.name)
+    chosen: Order = order or ("-number" if newest else "number")
+    ledger = here.services.ledger
+    records, total = ledger.page(
+        stored.study_id, state=state, source=source, order=chosen, limit=limit, offset=after
+    )
+    more = after + len(records) < total
+    items = [trial_view(stored.problem, r) for r in records]
+    return {"items": items, "total": total, "next": after + len(records) if more else None}
+
+
+@router.get("/trials/{number}")
+def trial(here: Here, number: int) -> dict[str, Any]:
+    """Return everything about one trial."""
+    return trial_view(here.study.problem, here.study.trial(number))
+
+
+@router.post("/trials/{number}/exclude")
+def exclude(here: Here, number: int, body: schemas.ReasonBody) -> JSONResponse:
+    """Leave a trial out of everything that is learnt, and say why."""
+    return here.once(lambda: _changed(here, number, lambda s: s.exclude(number, body.reason)))
+
+
+@router.post("/trials/{number}/restore")
+def restore(here: Here, number: int, body: schemas.ReasonBody | None = None) -> JSONResponse:
+    """Let an excluded trial count again."""
+    return here.once(lambda: _changed(here, number, lambda s: s.restore(number)))
+
+
+def _changed(here: StudyInPath, number: int, change: Any) -> dict[str, Any]:
+    study = here.study
+    change(study)
+    return trial_view(study.problem, study.trial(number))
+
+
+@router.post("/enqueue")
+def enqueue(here: Here, body: schemas.ParamsBody) -> JSONResponse:
+    """Put a configuration before everything the strategy would do."""
+
+    def queued() -> dict[str, Any]:
+        study = here.study
+        study.enqueue(body.params, reason=body.reason or f"enqueued by {here.caller.name}")
+        return {"waiting": study.ledger.heads(study.stored.study_id).queued}
+
+    return here.once(queued)
+
+
+@router.post("/add", status_code=201)
+def add(here: Here, body: schemas.AddBody) -> JSONResponse:
+    """Record finished results from elsewhere: all of them or none."""
+    rows = [(row.params, measurement_of(row.measurement)) for row in body.rows]
+    return here.once(lambda: {"numbers": here.study.add_many(rows)}, status=201)
+
+
+def measurement_of(body: schemas.MeasurementBody) -> Measurement:
+    """Return the measurement of a request. Raises InvalidMeasurement."""
+    return Measurement(
+        body.values,
+        body.sem,
+        constraints=body.constraints,
+        metrics=body.metrics,
+        seconds=body.seconds,
+        cost=body.cost,
+    )

@@ -1,0 +1,195 @@
+"""What travels over HTTP: pydantic models of requests and answers. Never passed inwards: routes convert at the door.
+
+Every text and list has a limit, so that a hostile body is refused before anything is built from it.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+StudyName = Annotated[
+    str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._\-]*$")
+]
+"""Names made over HTTP are safe in URLs, file names and shells."""
+Text = Annotated[str, StringConstraints(max_length=20_000)]
+Line = Annotated[str, StringConstraints(max_length=300)]
+ParamValue = bool | int | float | Annotated[str, StringConstraints(max_length=1_000)] | None
+Params = Annotated[
+    dict[Annotated[str, StringConstraints(max_length=100)], ParamValue], Field(max_length=1_000)
+]
+Numbers = Annotated[dict[Annotated[str, StringConstraints(max_length=100)], float], Field(max_length=1_000)]
+WorkerName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Wire(BaseModel):
+    """Root of all wire models: unknown fields are refused, so that a misspelt one is not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class BudgetBody(Wire):
+    """Limits of a study; a limit that is absent or null does not exist."""
+
+    trials: int | None = Field(None, ge=0, le=10**9)
+    seconds: float | None = Field(None, ge=0, le=1e12)
+    tokens: int | None = Field(None, ge=0, le=10**15)
+    calls: int | None = Field(None, ge=0, le=10**12)
+    price: float | None = Field(None, ge=0, le=1e12)
+
+
+class StudyBody(Wire):
+    """A new study: ``name`` and ``problem``, or ``toml`` (a specification file without ``[evaluator]``)."""
+
+    name: StudyName | None = None
+    problem: dict[str, Any] | None = None
+    toml: Annotated[str, StringConstraints(max_length=1_000_000)] | None = None
+    seed: int = Field(0, ge=0, lt=2**63)
+    planner: Line | None = None
+    strategy: Line | None = None
+    budget: BudgetBody | None = None
+    exist_ok: bool = False
+    """Resume a study of that name when it has the same space, instead of refusing."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "StudyBody":
+        if (self.toml is None) == (self.problem is None):
+            raise ValueError("give either `problem` (with `name`) or `toml`, and not both")
+        if self.problem is not None and self.name is None:
+            raise ValueError("`problem` needs a `name`")
+        return self
+
+
+class AskBody(Wire):
+    """A request for trials. ``worker`` holds their leases and renews them; without it nobody needs to."""
+
+    n: int = Field(1, ge=1, le=1_000)
+    fixed: Params | None = None
+    worker: WorkerName | None = None
+    lease_s: float = Field(120.0, ge=1.0, le=86_400.0)
+
+
+class MeasurementBody(Wire):
+    """One result: ``values`` holds one number per objective."""
+
+    values: Annotated[list[float], Field(min_length=1, max_length=100)] | float
+    sem: Annotated[list[float], Field(max_length=100)] | float | None = None
+    constraints: Numbers = Field(default_factory=dict)
+    metrics: Numbers = Field(default_factory=dict)
+    seconds: float | None = Field(None, ge=0)
+    cost: float | None = None
+
+
+FailureKindBody = Literal[
+    "crash", "timeout", "out_of_memory", "constraint", "invalid", "infrastructure", "lost"
+]
+
+
+class TellBody(Wire):
+    """How a trial ended: exactly one of the three."""
+
+    measurement: MeasurementBody | None = None
+    failed: Text | None = None
+    kind: FailureKindBody = "crash"
+    pruned: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_ending(self) -> "TellBody":
+        if sum((self.measurement is not None, self.failed is not None, bool(self.pruned))) != 1:
+            raise ValueError("give exactly one of `measurement`, `failed`, `pruned`")
+        return self
+
+
+class HeartbeatBody(Wire):
+    """A worker that still works on a trial."""
+
+    worker: WorkerName
+    lease_s: float = Field(120.0, ge=1.0, le=86_400.0)
+
+
+class ReportBody(Wire):
+    """An intermediate value of a running trial."""
+
+    step: int = Field(ge=0, lt=2**31)
+    value: float
+
+
+class ParamsBody(Wire):
+    """A configuration."""
+
+    params: Params
+    reason: Text = ""
+
+
+class ReasonBody(Wire):
+    """Why."""
+
+    reason: Text = ""
+
+
+class NoteBody(Wire):
+    """A remark that stays with the study and is told to the model."""
+
+    text: Text
+
+
+class FinishedRow(Wire):
+    """A result from elsewhere."""
+
+    params: Params
+    measurement: MeasurementBody
+
+
+class AddBody(Wire):
+    """Results from elsewhere."""
+
+    rows: Annotated[list[FinishedRow], Field(min_length=1, max_length=10_000)]
+
+
+class PredictBody(Wire):
+    """Where to look."""
+
+    params: Params
+
+
+class OrderBody(Wire):
+    """How many more trials the workers may run."""
+
+    n: int = Field(ge=1, le=1_000_000)
+
+
+class ForkBody(Wire):
+    """A new study with these trials and another problem (None: the same)."""
+
+    name: StudyName
+    problem: dict[str, Any] | None = None
+
+
+class SayBody(Wire):
+    """A message to the chat: words, or a command that begins with a slash."""
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+
+
+class DecisionBody(Wire):
+    """A person's word on one request for approval."""
+
+    type: Literal["approve", "edit", "reject"]
+    arguments: dict[str, Any] | None = None
+    message: Text = ""
+
+
+class DecisionsBody(Wire):
+    """A word on each open request, in order."""
+
+    decisions: Annotated[list[DecisionBody], Field(min_length=1, max_length=50)]
+
+
+class KeyBody(Wire):
+    """A new API key."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    scope: Literal["read", "write", "admin"] = "write"
+    studies: list[Line] | None = None
+    requests_per_minute: int | None = Field(None, ge=1)
+    asks_per_day: int | None = Field(None, ge=0)
+    tokens_per_day: int | None = Field(None, ge=0)
