@@ -83,13 +83,13 @@ def _first_json(text: str) -> Any:
 
 def _embedded(text: str) -> Any:
     """Return the first JSON object with proposals that stands somewhere in prose, or None."""
-    decoder = json.JSONDecoder(parse_constant=_refuse)
-    for match in list(re.finditer(r"\{\s*\"(?:proposals|params)\"", text))[:5]:
-        try:
-            return decoder.raw_decode(text, match.start())[0]
-        except (ValueError, RecursionError):
-            continue
-    return None
+    match = re.search(r"\{\s*\"(?:proposals|params)\"", text)
+    if match is None or text[:1] in ("{", "["):  # meant as JSON as a whole, and broken
+        return None
+    try:
+        return json.JSONDecoder(parse_constant=_refuse).raw_decode(text, match.start())[0]
+    except (ValueError, RecursionError):
+        return None
 
 
 def _hashed(text: str) -> Any:

@@ -1,0 +1,89 @@
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trialogue.prompts.answers import MAX_CHARACTERS, read_answer
+from trialogue.prompts.errors import ModelAnswerInvalid
+
+PROPOSAL = {"params": {"x": 1}, "hypothesis": "h", "expected": "e", "confidence": 0.5}
+ANSWER = {"proposals": [PROPOSAL], "abstain": False}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(ANSWER),
+        f"\n```json\n{json.dumps(ANSWER, indent=2)}\n```\nI hope this helps.",
+        f"Sure! Here it is: {json.dumps(ANSWER)} Good luck.",
+        json.dumps([PROPOSAL]),
+        json.dumps(PROPOSAL),
+    ],
+)
+def test_json_is_found_where_it_stands(text):
+    (proposal,) = read_answer(text).proposals
+    assert proposal.params == {"x": 1}
+
+
+def test_a_proposal_keeps_what_was_said_of_it():
+    (p,) = read_answer(json.dumps(ANSWER)).proposals
+    assert (p.hypothesis, p.expected, p.confidence) == ("h", "e", 0.5)
+
+
+def test_an_abstention_is_no_proposal():
+    assert read_answer('{"proposals": [], "abstain": true}').abstained
+    assert read_answer(json.dumps({**ANSWER, "abstain": True})).proposals == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "I would lower it.",
+        "null",
+        "[]",
+        "{}",
+        '{"proposals": []}',
+        '{"proposals": "none"}',
+        '{"proposals": {"params": {"x": 1}}}',
+        json.dumps(ANSWER)[:-3],
+        '{"proposals": [{"params": NaN}]}',
+        "[" * 100_000,
+        '{"a":' * 50_000,
+        "9" * 10_000,
+        "x" * (MAX_CHARACTERS + 1),
+    ],
+)
+def test_what_is_no_answer_is_refused(text):
+    with pytest.raises(ModelAnswerInvalid):
+        read_answer(text)
+
+
+def test_half_an_answer_is_not_salvaged():
+    two = json.dumps({"proposals": [PROPOSAL, PROPOSAL], "abstain": False})
+    with pytest.raises(ModelAnswerInvalid):
+        read_answer(two[: len(two) - 20])
+
+
+def test_llambos_form_is_read_where_the_server_knows_no_schema():
+    text = '## C: 1.5, kernel: rbf, gamma: 1e-3 ##\n## C: 2, kernel: "linear", gamma: null ##'
+    first, second = read_answer(text, structured=False).proposals
+    assert first.params == {"C": 1.5, "kernel": "rbf", "gamma": 1e-3}
+    assert second.params == {"C": 2, "kernel": "linear", "gamma": None}
+    with pytest.raises(ModelAnswerInvalid):
+        read_answer(text)
+
+
+def test_a_confidence_that_is_none_is_left_out():
+    for wrong in (2, -1, "high", True, None):
+        (p,) = read_answer(json.dumps({"proposals": [{**PROPOSAL, "confidence": wrong}]})).proposals
+        assert p.confidence is None
+
+
+@given(st.text(max_size=300))
+def test_any_text_gives_an_answer_or_the_one_error(text):
+    for structured in (True, False):
+        with contextlib.suppress(ModelAnswerInvalid):
+            read_answer(text, structured=structured)

@@ -1,0 +1,135 @@
+import contextlib
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prompts.spaces import spaces, svm
+
+import trialogue as tl
+from trialogue.prompts.errors import ModelAnswerInvalid
+from trialogue.prompts.wire import Wire, shown_number
+
+WIRE = Wire(svm().space)
+
+
+def test_the_schema_is_the_contract():
+    schema = WIRE.schema(4)
+    assert schema["required"] == ["proposals", "abstain"]
+    proposal = schema["properties"]["proposals"]["items"]
+    assert proposal["required"] == ["params", "hypothesis", "expected", "confidence"]
+    params = proposal["properties"]["params"]
+    assert params["required"] == ["kernel", "C", "gamma", "max_iter"]
+    assert params["properties"]["kernel"]["enum"] == ["linear", "rbf"]
+    assert "null" in json.dumps(params["properties"]["gamma"])
+    assert params["additionalProperties"] is False
+    text = json.dumps(schema)
+    assert not any(f'"{word}"' in text for word in ("if", "then", "oneOf"))
+
+
+def test_a_configuration_on_the_wire_is_flat_with_nulls_and_four_digits():
+    assert WIRE.to_wire({"kernel": "linear", "C": 12.34567, "max_iter": 1234}) == {
+        "kernel": "linear",
+        "C": 12.35,
+        "gamma": None,
+        "max_iter": 1234,
+    }
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_what_goes_out_comes_back_whatever_the_names(data):
+    space = data.draw(spaces())
+    wire = Wire(space)
+    seed = data.draw(st.integers(0, 1000))
+    (params,) = space.sample(np.random.default_rng(seed), 1)
+    sent = json.loads(json.dumps(wire.to_wire(params)))
+    back = wire.from_wire(sent)
+    assert set(back) == set(params)
+    X, _ = space.encode([params, back])
+    assert np.abs(X[0] - X[1]).max() < 1e-3
+    assert list(sent) == list(
+        wire.schema(1)["properties"]["proposals"]["items"]["properties"]["params"]["properties"]
+    )
+
+
+def test_two_hundred_parameters_and_a_hundred_choices_survive():
+    parameters = [tl.Float(f"learning rate {i}", 0, 1) for i in range(200)]
+    space = tl.SearchSpace([*parameters, tl.Categorical("choice", [f"a\"{i}'\n{{}}" for i in range(100)])])
+    wire = Wire(space)
+    (params,) = space.sample(np.random.default_rng(0), 1)
+    back = wire.from_wire(json.loads(json.dumps(wire.to_wire(params))))
+    assert back["choice"] == params["choice"]
+    assert len(back) == 201
+
+
+def test_more_choices_than_servers_take_become_text():
+    space = tl.SearchSpace([tl.Categorical("n", list(range(400)))])
+    wire = Wire(space)
+    body = wire.schema(1)["properties"]["proposals"]["items"]["properties"]["params"]["properties"]["n"]
+    assert body["type"] == "string"
+    assert wire.to_wire({"n": 7}) == {"n": "7"}
+    assert wire.from_wire({"n": "7"}) == {"n": 7}
+
+
+GOOD = {"kernel": "rbf", "C": 1.0, "gamma": 0.1, "max_iter": 200}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"C": "large"}, "must be a number"),
+        ({"C": True}, "must be a number"),
+        ({"C": [1]}, "must be a number"),
+        ({"C": float("inf")}, "must be a number"),
+        ({"C": 10**400}, "must be a number"),
+        ({"C": 1e9}, "must be in"),
+        ({"C": -5}, "must be in"),
+        ({"kernel": "sigmoid"}, "must be one of"),
+        ({"kernel": {"x": 1}}, "must be one of"),
+        ({"gamma": None}, "gamma"),
+        ({"max_iter": None}, "max_iter"),
+    ],
+)
+def test_wrong_values_are_refused_with_what_would_be_right(change, says):
+    with pytest.raises(ModelAnswerInvalid, match=says):
+        WIRE.from_wire({**GOOD, **change})
+
+
+@pytest.mark.parametrize("raw", [None, 3, "x", [], [1], True])
+def test_params_that_are_no_object_are_refused(raw):
+    with pytest.raises(ModelAnswerInvalid):
+        WIRE.from_wire(raw)
+
+
+def test_small_slips_are_repaired():
+    assert WIRE.from_wire({**GOOD, "C": 1000.5, "max_iter": 200.4}) == {**GOOD, "C": 1000.0, "max_iter": 200}
+
+
+def test_values_of_inactive_parameters_are_dropped_even_when_wrong():
+    assert WIRE.from_wire({**GOOD, "kernel": "linear", "gamma": "any"}) == {
+        "kernel": "linear",
+        "C": 1.0,
+        "max_iter": 200,
+    }
+
+
+def test_a_relation_that_does_not_hold_is_told():
+    space = tl.SearchSpace([tl.Float("low", 0, 1), tl.Float("high", 0, 1)], where=["low <= high"])
+    with pytest.raises(ModelAnswerInvalid, match="low <= high"):
+        Wire(space).from_wire({"low": 0.9, "high": 0.1})
+
+
+leaves = st.none() | st.booleans() | st.floats() | st.integers() | st.text()
+
+
+@given(st.recursive(leaves, lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+def test_any_json_gives_a_valid_configuration_or_the_one_error(raw):
+    for value in (raw, {**GOOD, "C": raw}, {**GOOD, "kernel": raw}, {"C": raw}):
+        with contextlib.suppress(ModelAnswerInvalid):
+            WIRE.space.validate(WIRE.from_wire(value))
+
+
+def test_numbers_are_shown_with_four_significant_digits_in_their_own_scale():
+    assert [shown_number(v) for v in (123456.0, 1.23456e-7, -0.00012345)] == [123500.0, 1.235e-07, -0.0001234]
