@@ -74,3 +74,86 @@ def unwarp(u: np.ndarray) -> np.ndarray:
 SCORE_EDGES = _SCALE_EDGES
 SCORE_CENTRES = unwarp((_SCALE_EDGES[1:] + _SCALE_EDGES[:-1]) / 2)
 """z (128,) at the centre of each score bin."""
+
+
+@dataclass(frozen=True)
+class NumberHistory:
+    """Trials as numbers. X (n, d) in the unit cube · active (n, d) · loss (n,) smaller is better · failed (n,) bool.
+
+    ``categorical`` (d,): parameters without an order. The loss of failed trials is ignored.
+    """
+
+    X: np.ndarray
+    active: np.ndarray
+    loss: np.ndarray
+    failed: np.ndarray
+    categorical: np.ndarray
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The loss at z = 0 (the best) and the distance to z = 1 (the median, or the next value above the best)."""
+        known = np.sort(self.loss[~self.failed])
+        if not len(known):
+            return 0.0, 1.0
+        above = known[known > known[0]]
+        gap = known[len(known) // 2] - known[0]
+        return float(known[0]), float(gap if gap > 0 else (above[0] - known[0] if len(above) else 1.0))
+
+    def relative(self) -> np.ndarray:
+        """Return z (n,): 0 for the best, 1 for the median; failed trials stand at infinity."""
+        best, gap = self.scale
+        return np.where(self.failed, np.inf, (self.loss - best) / gap)
+
+    def shortened(self, most: int, rng: np.random.Generator) -> "NumberHistory":
+        """Return at most ``most`` trials: the better half of them by score, the rest drawn evenly."""
+        n = len(self.loss)
+        if n <= most:
+            return self
+        order = np.argsort(self.relative(), kind="stable")
+        best, rest = order[: most // 2], order[most // 2 :]
+        return self.rows(np.sort(np.r_[best, rng.choice(rest, most - len(best), replace=False)]))
+
+    def rows(self, at: np.ndarray) -> "NumberHistory":
+        """Return these trials in this order."""
+        return NumberHistory(self.X[at], self.active[at], self.loss[at], self.failed[at], self.categorical)
+
+
+def longest_history(dialect: Dialect, d: int, positions: int = 1024) -> int:
+    """Return how many trials of d parameters fit into a prompt, with room for one continuation."""
+    return min(dialect.max_trials, (positions - (1 + d) - (d + 2)) // (d + 2))
+
+
+def number_bins(X: np.ndarray) -> np.ndarray:
+    """Return the bin of each coordinate."""
+    return np.clip((X * BINS).astype(np.int64), 0, BINS - 1)
+
+
+def score_bins(z: np.ndarray) -> np.ndarray:
+    """Return the bin of each finite relative score."""
+    return np.searchsorted(SCORE_EDGES[1:-1], warp(np.clip(z, -50, 1e4)), side="left")
+
+
+def parameter_tokens(dialect: Dialect, X: np.ndarray, active: np.ndarray) -> np.ndarray:
+    """Return one token per coordinate, (…, m), in the slots 0 … m-1."""
+    tokens = X0 + BINS * np.arange(X.shape[-1]) + number_bins(X)
+    return np.where(active, tokens, OFF) if dialect.knows_off else tokens
+
+
+def history_tokens(
+    dialect: Dialect, history: NumberHistory, columns: np.ndarray, order: np.ndarray
+) -> np.ndarray:
+    """Return the prompt (1 + m + n(m + 2),) that shows the parameters ``columns`` of the trials in ``order``."""
+    z = history.relative()[order]
+    failed = ~np.isfinite(z)
+    scores = Y0 + score_bins(np.where(failed, 1e4, z))
+    if dialect.knows_fail:
+        scores = np.where(failed, FAIL, scores)
+    x = parameter_tokens(dialect, history.X[order][:, columns], history.active[order][:, columns])
+    trials = np.column_stack([np.full(len(order), TRIAL), x, scores])
+    kinds = np.where(history.categorical[columns], CATEGORICAL, NUMERIC)
+    return np.r_[BOS, kinds, trials.ravel()].astype(np.int64)
+
+
+def score_columns(dialect: Dialect) -> np.ndarray:
+    """Return the tokens that may follow a trial's parameters: the score bins and, where known, ``fail``."""
+    return np.r_[np.arange(Y0, Y0 + BINS), FAIL] if dialect.knows_fail else np.arange(Y0, Y0 + BINS)

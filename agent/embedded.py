@@ -1,0 +1,203 @@
+"""The planner that is always there: the shipped model proposes, with no key, no network and no GPU.
+
+Before anything is known it proposes what engineers already know of parameters by name (``prompts/knowledge.py``). From
+three scored trials on, the embedded model samples points that should score well, scores them itself, and proposes those
+of highest expected improvement. It abstains where its own predictions of the study's trials are no better than
+guessing from their distribution. Whether a proposal is run is the referee's decision.
+Sources: PFNs4BO (Müller et al. 2023), OptFormer (Chen et al. 2022) for amortised sampling and re-ranking.
+"""
+
+import time
+
+import numpy as np
+
+from ..evaluators.history import History, Proposal
+from ..prompts import number_dialect as nd
+from ..prompts.knowledge import warm_starts
+from ..prompts.selection import goodness
+from ..serving.embedded import EmbeddedModel
+from ..serving.errors import ServingError
+from ..surrogates.embedded_lm import EmbeddedLM, InContext, expected_improvement
+from .contracts import CallRecord, Outcome, PlanAnswer, PlanRequest
+from .novelty import Novelty
+
+FEWEST = 3
+"""Scored trials before the model is asked: it was not trained on shorter histories."""
+SAMPLES = 16
+"""Points sampled per prompt, half of them from p(optimum | history), half at high score levels."""
+LOCAL = 24
+"""Points added around the best trials: what 128 bins per parameter cannot resolve."""
+SHORTLIST = 24
+"""Candidates that all prompts score; the first prompt alone chooses them."""
+CHECKED_FROM = 12
+"""Trials from which the model's own calibration is measured."""
+
+
+class EmbeddedPlanner:
+    """Implements ``AbstractPlanner`` over a small model in this process. Safe to call from several threads.
+
+    ``abstains``: whether it keeps silent where it predicts the study's own trials badly.
+    """
+
+    def __init__(self, model: EmbeddedModel | None = None, *, abstains: bool = True) -> None:
+        self.name = "embedded"
+        self.timeout_s = 30.0
+        self._lm = EmbeddedLM(model)
+        self._abstains = abstains
+
+    def propose(self, request: PlanRequest) -> PlanAnswer:
+        """Return up to ``request.n`` proposals: by name at the start, by the model once there is something to read."""
+        history = request.history
+        novelty = Novelty.of(history)
+        known = [p for p in warm_starts(history.problem) if novelty.is_new(p.params)]
+        if request.purpose == "warm_start" and known:
+            return PlanAnswer(tuple(_own(p, self.name) for p in known[: request.n]))
+        numbers = numbers_of(history)
+        if (~numbers.failed).sum() < FEWEST:
+            note = f"the embedded model needs {FEWEST} scored trials; no parameter is known by name"
+            return PlanAnswer(notes=(note,), abstained=True)
+        started = time.monotonic()
+        try:
+            return self._answer(request, numbers, novelty, started)
+        except (ServingError, OSError) as error:  # a broken checkpoint: the study goes on
+            call = CallRecord(self.name, request.purpose, "", "unreachable", detail=str(error)[:500])
+            return PlanAnswer(calls=(call,), notes=(str(error),))
+
+    def skill(self, history: History, rng: np.random.Generator) -> float:
+        """Return how much better the model predicts half of the trials from the other half than their distribution
+        does.
+
+        In nats per trial: 0 is no skill. NaN below 2 x ``FEWEST`` scored trials.
+        """
+        numbers = numbers_of(history)
+        scored = rng.permutation(np.flatnonzero(~numbers.failed))[-2 * self._lm.dialect.max_trials :]
+        if len(scored) < 2 * FEWEST:
+            return float("nan")
+        gains = [self._gain(history, numbers, scored[h::2], scored[1 - h :: 2], rng) for h in (0, 1)]
+        return float(np.mean(gains))
+
+    def _gain(
+        self,
+        history: History,
+        numbers: nd.NumberHistory,
+        shown: np.ndarray,
+        hidden: np.ndarray,
+        rng: np.random.Generator,
+    ) -> float:
+        part = numbers.rows(shown)
+        best, gap = part.scale
+        context = self._lm.condition(history.problem.space, part, rng, prompts=2)
+        bins = nd.score_bins((numbers.loss[hidden] - best) / gap)
+        p = context.scores(numbers.X[hidden], numbers.active[hidden])[np.arange(len(hidden)), bins]
+        distance = np.arange(nd.BINS) - nd.score_bins(part.relative())[:, None]
+        marginal = np.exp(-0.5 * (distance / 8.0) ** 2).sum(0)
+        marginal = 0.9 * marginal / marginal.sum() + 0.1 / nd.BINS
+        return float(np.mean(np.log(np.maximum(p, 1e-4)) - np.log(marginal[bins])))
+
+    def _answer(
+        self, request: PlanRequest, numbers: nd.NumberHistory, novelty: Novelty, started: float
+    ) -> PlanAnswer:
+        history, rng = request.history, request.rng
+        if self._abstains and len(numbers.loss) >= CHECKED_FROM:
+            skill = self.skill(history, rng)
+            if skill < 0:
+                note = (
+                    f"the embedded model abstains: its predictions are {-skill:.2f} nats worse than guessing"
+                )
+                return PlanAnswer(
+                    (), (self._call(request, 0, 0, started, "abstained"),), (note,), abstained=True
+                )
+        context = self._lm.condition(history.problem.space, numbers, rng)
+        X = self._candidates(context, rng)
+        chosen, p = self._ranked(context, X)
+        proposals = self._proposals(request, context, chosen, p, novelty)
+        spent = len(X) * (1 + min(len(history.problem.space), self._lm.dialect.slots))
+        return PlanAnswer(proposals, (self._call(request, context.tokens, spent, started, "ok"),))
+
+    def _candidates(self, context: InContext, rng: np.random.Generator) -> np.ndarray:
+        """Return canonical points that fulfil the relations: the model's samples and steps from the best trials."""
+        levels = nd.LEVEL0 + np.arange(SAMPLES - SAMPLES // 2) % 3
+        goals = np.r_[np.full(SAMPLES // 2, nd.OPTIMUM), levels]
+        X = np.vstack([context.sample(goals, rng), _steps(context, rng)])
+        X, _ = context.space.canonical(X)
+        X = np.unique(X, axis=0)
+        return X[context.space.satisfies_rows(X)]
+
+    def _ranked(self, context: InContext, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return points by falling expected improvement, with their score distributions."""
+        _, active = context.space.canonical(X)
+        if len(X) > SHORTLIST:
+            first = expected_improvement(context.scores(X, active, prompts=1))
+            at = np.argsort(-first, kind="stable")[:SHORTLIST]
+            X, active = X[at], active[at]
+        p = context.scores(X, active)
+        order = np.argsort(-expected_improvement(p), kind="stable")
+        return X[order], p[order]
+
+    def _proposals(
+        self, request: PlanRequest, context: InContext, X: np.ndarray, p: np.ndarray, novelty: Novelty
+    ) -> tuple[Proposal, ...]:
+        space, out = request.history.problem.space, []
+        for params, row in zip(space.decode(X), p, strict=True):
+            if len(out) < request.n and novelty.is_new(params) and space.satisfies(params):
+                novelty.add(params)
+                out.append(Proposal(params, f"planner:{self.name}", *_said(request.history, context, row)))
+        return tuple(out)
+
+    def _call(self, request: PlanRequest, read: int, written: int, started: float, outcome: Outcome) -> CallRecord:
+        took = time.monotonic() - started
+        return CallRecord(self.name, request.purpose, "", outcome, read, written, took, 0.0)
+
+
+def numbers_of(history: History) -> nd.NumberHistory:
+    """Return the trials a planner reads: measured ones, and those that failed for what they were.
+
+    A measured trial that breaks a constraint counts as failed while enough others are left to learn from.
+    """
+    told = history.rows("finished")
+    ours = [i for i, t in enumerate(history.failed) if t.kind not in ("lost", "infrastructure")]
+    bad = history.rows("failed")
+    feasible = np.array([history.problem.feasible(t.measurement) for t in history.finished], bool)
+    if feasible.sum() < FEWEST:
+        feasible[:] = True
+    return nd.NumberHistory(
+        np.vstack([told.X, bad.X[ours]]),
+        np.vstack([told.active, bad.active[ours]]),
+        np.r_[-goodness(history), np.full(len(ours), np.inf)],
+        np.r_[~feasible, np.ones(len(ours), bool)],
+        history.problem.space.is_categorical,
+    )
+
+
+def _steps(context: InContext, rng: np.random.Generator) -> np.ndarray:
+    """Return points (LOCAL, d) around the three best trials, some parameters changed a little."""
+    best = context.history.X[np.argsort(context.history.relative(), kind="stable")[:3]]
+    weights = np.array([0.6, 0.25, 0.15])[: len(best)]
+    base = best[rng.choice(len(best), LOCAL, p=weights / weights.sum())]
+    size = np.exp(rng.uniform(np.log(0.01), np.log(0.2), (LOCAL, 1)))
+    moved = rng.random(base.shape) < np.maximum(0.4, 1.5 * rng.random((LOCAL, 1)))
+    x = base + rng.normal(size=base.shape) * size * moved
+    x = np.clip(np.where(x < 0, -x, np.where(x > 1, 2 - x, x)), 0, 1)
+    redrawn = context.space.is_categorical & (rng.random(x.shape) < 0.25)
+    return np.where(redrawn, rng.random(x.shape), x)
+
+
+def _said(history: History, context: InContext, p: np.ndarray) -> tuple[str, str, float]:
+    """Return hypothesis, expected value and confidence in words and numbers of one score distribution."""
+    better = float(p[: nd.BINS][nd.SCORE_CENTRES < 0].sum())
+    fails = float(p[nd.BINS])
+    text = f"better than the best with probability {better:.2f}" + (
+        f", fails with {fails:.2f}" if fails > 0.05 else ""
+    )
+    if len(history.problem.objectives) > 1:
+        return text, "", better
+    best, gap = context.history.scale
+    centre = np.average(nd.SCORE_CENTRES, weights=p[: nd.BINS] + 1e-12)
+    value = -(best + gap * centre) * float(np.asarray(history.problem.signs).ravel()[0])
+    return text, f"{history.problem.objectives[0].name} about {value:.4g}", better
+
+
+def _own(proposal: Proposal, name: str) -> Proposal:
+    return Proposal(
+        proposal.params, f"planner:{name}", proposal.hypothesis, proposal.expected, proposal.confidence
+    )

@@ -1,0 +1,202 @@
+"""The embedded model as a completion endpoint: tokens in, log-probabilities of the next token out.
+
+Any ordinary Llama checkpoint in a folder (``config.json``, ``model.safetensors``); the same files are served by vLLM.
+The forward pass is our own (80 lines, float32): importing transformers alone takes longer than a second, and many
+short continuations of one long prompt share its keys and values here instead of each holding a copy.
+Knows nothing of what the tokens mean; that is ``prompts/number_dialect.py``.
+
+Shapes: E prompts · K continuations of each · L tokens of each continuation · S tokens of a prompt · V vocabulary.
+Source: Touvron et al. 2023 (Llama); Zheng et al. 2025, "Masked diffusion models are secretly time-agnostic masked
+models" (categorical sampling needs 64 bits: 32-bit Gumbel noise is truncated and lowers the temperature).
+"""
+
+import json
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor
+
+from .errors import ServingError
+
+SHIPPED = Path(__file__).parent / "embedded_model"
+"""The checkpoint that comes with the package."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Prompts that were read, with continuations of them: layer by layer keys and values.
+
+    ``prefix``: per layer (E, H, S, D) twice; ``own``: per layer (E, H, K, L, D) twice, or None for no continuation yet.
+    ``log_p``: (E, K, V) log-probabilities of the next token, float64.
+    """
+
+    prefix: tuple[tuple[Tensor, Tensor], ...]
+    own: tuple[tuple[Tensor, Tensor], ...] | None
+    log_p: np.ndarray
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Config:
+    width: int
+    layers: int
+    heads: int
+    epsilon: float
+    theta: float
+    positions: int
+
+    @classmethod
+    def read(cls, folder: Path) -> "_Config":
+        try:
+            raw: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise ServingError(
+                f"`{folder}` must hold a Llama checkpoint with config.json, got {error}."
+            ) from error
+        heads = raw["num_attention_heads"]
+        if raw.get("num_key_value_heads", heads) != heads or raw.get("attention_bias") or raw.get("mlp_bias"):
+            raise ServingError(
+                f"`{folder}` must hold a Llama without grouped heads and biases; serve others by vLLM."
+            )
+        theta = raw.get("rope_parameters", raw).get("rope_theta", 10000.0)
+        return cls(
+            raw["hidden_size"], raw["num_hidden_layers"], heads, raw["rms_norm_eps"], theta,
+            raw["max_position_embeddings"],
+        )  # fmt: skip
+
+
+class EmbeddedModel:
+    """A small Llama in this process, loaded when first asked. Safe to call from several threads: it only reads.
+
+    The caller decides the number of threads (torch's is one per process, not per model).
+    """
+
+    def __init__(self, folder: Path = SHIPPED) -> None:
+        self.folder = folder
+        self._loading = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """What calls of this model are recorded as."""
+        return "embedded"
+
+    @cached_property
+    def config(self) -> _Config:
+        """The checkpoint's shape. Raises ServingError when the folder holds none."""
+        return _Config.read(self.folder)
+
+    def read_prompts(self, tokens: np.ndarray) -> Branch:
+        """Return the state after E prompts of equal length, tokens (E, S): ``log_p`` is (E, 1, V)."""
+        self._check(tokens, 0)
+        with torch.no_grad():
+            hidden, pairs = self._run(torch.from_numpy(tokens.astype(np.int64))[:, None], 0, None, None)
+            prefix = tuple((k[:, :, 0], v[:, :, 0]) for k, v in pairs)
+            return Branch(prefix, None, self._log_p(hidden[:, :, -1]), tokens.shape[1])
+
+    def extend(self, branch: Branch, tokens: np.ndarray) -> Branch:
+        """Return the state after tokens (E, K, L) more; the first extension of a prompt fixes K."""
+        self._check(tokens, branch.position)
+        with torch.no_grad():
+            ids = torch.from_numpy(tokens.astype(np.int64))
+            hidden, own = self._run(ids, branch.position, branch.prefix, branch.own)
+            return Branch(
+                branch.prefix, own, self._log_p(hidden[:, :, -1]), branch.position + tokens.shape[2]
+            )
+
+    @cached_property
+    def _weights(self) -> dict[str, Tensor]:
+        with self._loading:
+            raw = {n: t.float() for n, t in load_file(self.folder / "model.safetensors").items()}
+            for i in range(self.config.layers):
+                at = f"model.layers.{i}."
+                raw[f"{at}qkv"] = torch.cat([raw.pop(f"{at}self_attn.{n}_proj.weight") for n in "qkv"])
+                raw[f"{at}gate_up"] = torch.cat([raw.pop(f"{at}mlp.{n}_proj.weight") for n in ("gate", "up")])
+            return raw
+
+    def _run(
+        self,
+        ids: Tensor,
+        start: int,
+        prefix: tuple[tuple[Tensor, Tensor], ...] | None,
+        own: tuple[tuple[Tensor, Tensor], ...] | None,
+    ) -> tuple[Tensor, tuple[tuple[Tensor, Tensor], ...]]:
+        """Return hidden states (E, K, L, C) and each layer's own keys and values (E, H, K, L', D)."""
+        w, c = self._weights, self.config
+        x = F.embedding(ids, w["model.embed_tokens.weight"])
+        rotation, kept = self._rotation(start, ids.shape[2]), []
+        for i in range(c.layers):
+            at = f"model.layers.{i}."
+            h = F.rms_norm(x, (c.width,), w[f"{at}input_layernorm.weight"], c.epsilon)
+            q, k, v = self._heads(F.linear(h, w[f"{at}qkv"]), rotation)
+            if own is not None:
+                k, v = _joined(own[i][0], k), _joined(own[i][1], v)
+            kept.append((k, v))
+            a = _attention(q, k, v, None if prefix is None else prefix[i])
+            x = x + F.linear(a, w[f"{at}self_attn.o_proj.weight"])
+            h = F.rms_norm(x, (c.width,), w[f"{at}post_attention_layernorm.weight"], c.epsilon)
+            gate, up = F.linear(h, w[f"{at}gate_up"]).chunk(2, -1)
+            x = x + F.linear(F.silu(gate) * up, w[f"{at}mlp.down_proj.weight"])
+        return F.rms_norm(x, (c.width,), w["model.norm.weight"], c.epsilon), tuple(kept)
+
+    def _heads(self, qkv: Tensor, rotation: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return rotated queries and keys, and values: (E, H, K, L, D) each."""
+        E, K, L, _ = qkv.shape
+        H, D = self.config.heads, self.config.width // self.config.heads
+        q, k, v = qkv.view(E, K, L, 3, H, D).permute(3, 0, 4, 1, 2, 5)
+        cos, sin = rotation
+
+        def rotated(t: Tensor) -> Tensor:
+            return t * cos + torch.cat([-t[..., D // 2 :], t[..., : D // 2]], -1) * sin
+
+        return rotated(q), rotated(k), v
+
+    def _rotation(self, start: int, L: int) -> tuple[Tensor, Tensor]:
+        D = self.config.width // self.config.heads
+        frequency = self.config.theta ** -(torch.arange(0, D, 2).float() / D)
+        angle = torch.arange(start, start + L)[:, None] * frequency
+        angle = torch.cat([angle, angle], -1)
+        return angle.cos(), angle.sin()
+
+    def _log_p(self, hidden: Tensor) -> np.ndarray:
+        logits = hidden @ self._weights["lm_head.weight"].T
+        return logits.double().log_softmax(-1).numpy()
+
+    def _check(self, tokens: np.ndarray, position: int) -> None:
+        end = position + tokens.shape[-1]
+        if end > self.config.positions:
+            raise ServingError(
+                f"A prompt has at most {self.config.positions} tokens, got {end}; show fewer trials."
+            )
+
+
+def _joined(before: Tensor, after: Tensor) -> Tensor:
+    return torch.cat([before, after], 3)
+
+
+def _attention(q: Tensor, k: Tensor, v: Tensor, prefix: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Return what each token attends to, heads joined (E, K, L, C): its prompt, and its own continuation up to it."""
+    E, H, K, L, D = q.shape
+    q = q * D**-0.5
+    hidden = torch.ones(L, k.shape[3], dtype=torch.bool).tril(k.shape[3] - L).logical_not()
+    scores = (q @ k.transpose(-1, -2)).masked_fill(hidden, -1e9)
+    if prefix is None:
+        out = scores.softmax(-1) @ v
+    else:
+        S = prefix[0].shape[2]
+        shared = (q.reshape(E, H, K * L, D) @ prefix[0].transpose(-1, -2)).view(E, H, K, L, S)
+        p = torch.cat([shared, scores], -1).softmax(-1)
+        out = (p[..., :S].reshape(E, H, K * L, S) @ prefix[1]).view(E, H, K, L, D) + p[..., S:] @ v
+    return out.permute(0, 2, 3, 1, 4).reshape(E, K, L, H * D)
+
+
+def draw(log_p: np.ndarray, rng: np.random.Generator, *, temperature: float = 1.0) -> np.ndarray:
+    """Return one index per row of log-probabilities (…, V); -inf is never drawn. Gumbel maximum in 64 bits."""
+    u = rng.random(log_p.shape)
+    return np.argmax(log_p / temperature - np.log(-np.log(np.maximum(u, 1e-300))), axis=-1)
