@@ -131,6 +131,11 @@ class Categorical(BaseParameter):
         """Return which choice (n,) int owns each coordinate."""
         return np.clip(np.floor(u * self.levels), 0, self.levels - 1).astype(np.int64)
 
+    @property
+    def middles(self) -> np.ndarray:
+        """Coordinates (levels,) of all choices, in order."""
+        return (np.arange(self.levels) + 0.5) / self.levels
+
     def column(self, u: np.ndarray) -> np.ndarray:
         """Return the choices (n,) as an array, for relations: numbers where all are, None as NaN."""
         return self._array[self.indices(u)]

@@ -4,6 +4,8 @@ Optuna knows no step on a logarithmic scale: such a parameter gets the range wit
 value of ours.
 """
 
+from decimal import Decimal
+
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -11,7 +13,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from .parameters import Categorical, Int, Parameter
+from .parameters import Categorical, Float, Int, Parameter
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:
@@ -21,5 +23,11 @@ def distribution(parameter: Parameter) -> BaseDistribution:
     if isinstance(parameter, Int):
         step = 1 if parameter.log else parameter.step or 1
         return IntDistribution(parameter.low, parameter.high, log=parameter.log, step=step)
-    step = None if parameter.log else parameter.step
+    step = parameter.step if parameter.step and not parameter.log and _divides(parameter) else None
     return FloatDistribution(parameter.low, parameter.high, log=parameter.log, step=step)
+
+
+def _divides(parameter: Float) -> bool:
+    """Return whether the step leads from bound to bound in decimals, as Optuna requires."""
+    low, high, step = (Decimal(str(n)) for n in (parameter.low, parameter.high, parameter.step))
+    return (high - low) % step == 0

@@ -67,10 +67,8 @@ class _Number(BaseParameter):
             )
         canonical = self._plain(self.scale.canonical(number))
         if self.levels and abs(canonical - number) > 1e-9 * max(abs(number), abs(self.step or 1)):
-            raise InvalidParameters(
-                f"`{self.name}` must be {self.low!r} plus a multiple of {self.step or 1!r}, got {value!r}; "
-                f"the nearest is {canonical!r}."
-            )
+            rule = f"{self.low!r} plus a multiple of {self.step!r}" if self.step else "a whole number"
+            raise InvalidParameters(f"`{self.name}` must be {rule}, got {value!r}; the nearest is {canonical!r}.")
         return canonical
 
     def nearest(self, value: object) -> Any:
@@ -101,6 +99,11 @@ class _Number(BaseParameter):
     def snap(self, u: np.ndarray) -> np.ndarray:
         """Return the coordinates (n,) of the valid values nearest to ``u``."""
         return self.scale.snap(u)
+
+    @property
+    def middles(self) -> np.ndarray:
+        """Coordinates (levels,) of all values of a discrete parameter, in order."""
+        return self.scale.to_unit(self.low + np.arange(self.levels) * float(self.step or 1))
 
     def column(self, u: np.ndarray) -> np.ndarray:
         """Return the values (n,) as an array, for relations."""
@@ -201,7 +204,8 @@ class Float(_Number):
     def __post_init__(self) -> None:
         for side in ("low", "high", "step"):
             if getattr(self, side) is not None:
-                object.__setattr__(self, side, _finite(self.name, side, getattr(self, side)))
+                number = _finite(self.name, side, getattr(self, side))
+                object.__setattr__(self, side, number if self.step is None else round_significant(number))
         largest = max(abs(self.low), abs(self.high))
         if largest > LARGEST or (0 < largest < 1 / LARGEST) or (self.log and 0 < self.low < 1 / LARGEST):
             raise InvalidSpace(
@@ -215,7 +219,8 @@ class Float(_Number):
                 "tune the difference from `low` instead."
             )
         object.__setattr__(self, "when", checked_when(self.name, self.when))
-        _ = self.scale
+        if isinstance(self.scale, Grid):  # 0.1 + 2 * 0.1 is 0.3 here
+            object.__setattr__(self, "high", self.scale.canonical(self.high))
         self._check_default()
 
     def _scale(self) -> Scale:
@@ -254,7 +259,7 @@ class Int(_Number):
         self._check_default()
 
     def _scale(self) -> Scale:
-        step = self.step or 1
+        step = 1 if self.step is None else self.step
         return Grid(float(self.low), float(step), self._count_levels(float(step)), self.log)
 
     def decode(self, u: np.ndarray) -> list[int]:

@@ -55,7 +55,9 @@ class SearchSpace:
         self._relations: tuple[Expression, ...] = checked_relations(where, self.parameters)
         self.where: tuple[str, ...] = tuple(r.text for r in self._relations)
         self._conditional = tuple(i for i, c in enumerate(self._conditions) if c)
-        self._listed = None if allowed is None else Listing(self, allowed)
+        self._listed: Listing | None = None
+        if allowed is not None:
+            self._listed = Listing(self, allowed)
         self._check_default()
 
     def __len__(self) -> int:
@@ -362,11 +364,9 @@ class SearchSpace:
             k = parameter.levels
             if k == 0 or len(X) + (k - 1) * int(active.sum()) > MAX_COUNTED:
                 return None
-            X = np.repeat(X, np.where(active, k, 1), axis=0)
-            X[np.repeat(active, np.where(active, k, 1)), i] = np.tile(
-                (np.arange(k) + 0.5) / k, int(active.sum())
-            )
-            X[:, i] = parameter.snap(X[:, i])
+            repeats = np.where(active, k, 1)
+            X = np.repeat(X, repeats, axis=0)
+            X[np.repeat(active, repeats), i] = np.tile(parameter.middles, int(active.sum()))
         return X[self.satisfies_rows(X)]
 
     def _check_default(self) -> None:

@@ -1,0 +1,79 @@
+"""Random search spaces for property tests: all kinds of parameters, conditions, relations."""
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from trialogue.evaluators.parameters import Categorical, Float, Int, Parameter
+from trialogue.evaluators.space import SearchSpace
+
+_finite = st.floats(-1e6, 1e6, allow_nan=False).map(lambda x: float(f"{x:.6g}"))
+
+
+@st.composite
+def floats(draw: st.DrawFn, name: str) -> Float:
+    """A Float: linear, logarithmic, or with steps."""
+    kind = draw(st.sampled_from(["linear", "log", "step", "log step"]))
+    if kind == "linear":
+        low = draw(_finite)
+        return Float(name, low, low + max(abs(low), 1.0) * draw(st.floats(1e-3, 1e3)))
+    low = draw(st.floats(1e-9, 1e6).map(lambda x: float(f"{x:.3g}")))
+    if kind == "log":
+        return Float(name, low, low * draw(st.floats(1.01, 1e12)), log=True)
+    step = draw(st.sampled_from([0.1, 0.25, 1.0, 3.0]))
+    low = draw(st.integers(1, 50)) * step
+    high = low + step * draw(st.integers(1, 200))
+    return Float(name, low, high, step=step, log=kind == "log step")
+
+
+@st.composite
+def ints(draw: st.DrawFn, name: str) -> Int:
+    """An Int: linear or logarithmic, with or without steps."""
+    log = draw(st.booleans())
+    low = draw(st.integers(1, 1000) if log else st.integers(-1000, 1000))
+    step = draw(st.sampled_from([None, 1, 2, 7, 256]))
+    return Int(name, low, low + (step or 1) * draw(st.integers(1, 10**6)), log=log, step=step)
+
+
+@st.composite
+def categoricals(draw: st.DrawFn, name: str) -> Categorical:
+    """A Categorical: text, numbers, truth values, None, labels."""
+    choices: Any = draw(
+        st.sampled_from(
+            [
+                ["a", "b", "c"],
+                [16, 32, 64],
+                [0.1, 0.25, 1.5],
+                [True, False],
+                [None, "x", 3],
+                ["only"],
+                {"off": None, "ngram": {"n": 3, "k": [1, 2]}},
+                [None, 8, 16],
+            ]
+        )
+    )
+    return Categorical(name, choices, ordered=draw(st.booleans()))
+
+
+@st.composite
+def spaces(draw: st.DrawFn, *, most: int = 6) -> SearchSpace:
+    """A space of one to ``most`` parameters, some of them conditional on earlier ones."""
+    parameters: list[Parameter] = []
+    for i in range(draw(st.integers(1, most))):
+        name = draw(st.sampled_from([f"x{i}", f"learning-rate {i}", f"größe.{i}"]))
+        parameter = draw(st.one_of(floats(name), ints(name), categoricals(name)))
+        if parameters and draw(st.booleans()):
+            parameter = _conditional(parameter, draw(st.sampled_from(parameters)), draw)
+        parameters.append(parameter)
+    return SearchSpace(parameters)
+
+
+def _conditional(child: Parameter, parent: Parameter, draw: st.DrawFn) -> Parameter:
+    """Return ``child``, active only for some values of ``parent``."""
+    if isinstance(parent, Categorical):
+        allowed: Any = draw(st.lists(st.sampled_from(parent.choices), min_size=1, unique=True))
+    else:
+        allowed = f">= {parent.decode(np.array([0.5]))[0]!r}"
+    table = {k: v for k, v in child.to_dict().items() if k != "type"}
+    return type(child)(child.name, **table, when={parent.name: allowed})
