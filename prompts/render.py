@@ -115,15 +115,16 @@ def history_rows(
     failed = _within(failed, budget // 5, options)
     budget -= sum(map(options.count, [*running, *failed]))
     chosen: list[int] = []
+    digits = [wording.value_digits(column.tolist()) for column in history.Y.T]
     if len(g):
         for i in options.select(history.rows("finished").X, g, options.max_rows, rng):
-            cost = options.count(wording.finished_row(history.finished[i], problem, wire))
+            cost = options.count(wording.finished_row(history.finished[i], problem, wire, digits))
             if cost > budget and chosen:
                 break
             budget -= cost
             chosen.append(i)
     measured = [
-        wording.finished_row(history.finished[i], problem, wire)
+        wording.finished_row(history.finished[i], problem, wire, digits)
         for i in sorted(chosen, key=lambda i: (g[i], i))
     ]
     rows = [*reversed(failed), *measured, *running]

@@ -6,6 +6,7 @@ they leave this machine.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -86,11 +87,25 @@ def _condition(when: Mapping[str, Any], wire: Wire) -> str:
     return " and ".join(parts)
 
 
-def finished_row(trial: FinishedTrial, problem: Problem, wire: Wire) -> str:
-    """Return the JSON line of a measured trial: number, params, values by objective name, constraints, feasibility."""
+def value_digits(values: Sequence[float]) -> int:
+    """Return how many significant digits tell these values apart to a thousandth of their spread, from 4 to 12."""
+    spread, largest = max(values, default=0.0) - min(values, default=0.0), max(map(abs, values), default=0.0)
+    return 4 if spread <= 0 else min(12, max(4, 4 + math.ceil(math.log10(max(largest / spread, 1.0)))))
+
+
+def finished_row(
+    trial: FinishedTrial, problem: Problem, wire: Wire, digits: Sequence[int] | None = None
+) -> str:
+    """Return the JSON line of a measured trial: number, params, values by objective name, constraints, feasibility.
+
+    ``digits``: significant digits per objective (default 4).
+    """
+    digits = digits or [4] * len(trial.measurement.values)
     m = trial.measurement
     row: dict[str, Any] = {"number": trial.number, "params": wire.to_wire(trial.params)}
-    row["values"] = {o.name: shown_number(v) for o, v in zip(problem.objectives, m.values, strict=True)}
+    row["values"] = {
+        o.name: float(f"{v:.{k}g}") for o, v, k in zip(problem.objectives, m.values, digits, strict=True)
+    }
     if m.sem is not None:
         row["standard_error"] = {
             o.name: shown_number(s) for o, s in zip(problem.objectives, m.sem, strict=True)
