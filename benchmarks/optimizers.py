@@ -1,0 +1,251 @@
+"""Optimizers behind one ask/tell, for benchmarks: trialogue's engine, and its peers at their library defaults.
+
+``ask`` returns active parameters; ``tell`` takes the benchmark's Outcome (a failed or infeasible trial is told the way the
+library's documentation says: as failed, or with its constraint values).
+"""
+
+import logging
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from problems.base import Case, Outcome
+
+from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
+from trialogue.evaluators.measurement import Measurement
+from trialogue.evaluators.streams import stream
+
+Params = dict[str, Any]
+
+
+class Optimizer(Protocol):
+    def ask(self) -> Params: ...
+    def tell(self, params: Params, outcome: Outcome) -> None: ...
+
+
+def failure_kind(text: str) -> Any:
+    return "out_of_memory" if "memory" in text else "timeout" if "timeout" in text else "crash"
+
+
+class Trialogue:
+    """The engine alone, without a ledger."""
+
+    def __init__(self, case: Case, seed: int, **settings: Any) -> None:
+        from trialogue.surrogates.engine import GaussianEngine
+        from trialogue.surrogates.outcome import Settings
+
+        self.engine = (
+            GaussianEngine(case.problem, Settings(**settings)) if settings else GaussianEngine(case.problem)
+        )
+        self.history, self.seed, self.index = History(case.problem), seed, 0
+
+    def ask(self) -> Params:
+        rng = stream(self.seed, self.index, "surrogate")
+        self.index += 1
+        return dict(self.engine.condition(self.history, rng).suggest(1, rng)[0].params)
+
+    def tell(self, params: Params, outcome: Outcome) -> None:
+        number = len(self.history)
+        if outcome.value is None:
+            failed = FailedTrial(number, params, failure_kind(outcome.failure), outcome.failure)
+            self.history = self.history.extended(failed=[failed])
+        else:
+            measured = Measurement(outcome.value, constraints=outcome.constraints or {})
+            self.history = self.history.extended(finished=[FinishedTrial(number, params, measured)])
+
+
+class Study:
+    """trialogue as its users run it: Study.ask and Study.tell, ledger in memory."""
+
+    def __init__(self, case: Case, seed: int) -> None:
+        import trialogue as tl
+
+        self.study = tl.Study(case.problem, name=f"{case.name}-{seed}", seed=seed)
+
+    def ask(self) -> Params:
+        self.trial = self.study.ask()
+        return dict(self.trial.params)
+
+    def tell(self, params: Params, outcome: Outcome) -> None:
+        if outcome.value is None:
+            self.study.tell(self.trial, failed=outcome.failure)
+        else:
+            self.study.tell(self.trial, Measurement(outcome.value, constraints=outcome.constraints or {}))
+
+
+class Random:
+    def __init__(self, case: Case, seed: int) -> None:
+        self.space, self.rng = case.problem.space, np.random.default_rng([seed, 77])
+
+    def ask(self) -> Params:
+        return self.space.sample(self.rng, 1)[0]
+
+    def tell(self, params: Params, outcome: Outcome) -> None:
+        pass
+
+
+class Optuna:
+    """Define-by-run over the same space, so that conditions are Optuna's own."""
+
+    def __init__(self, case: Case, seed: int, *, sampler: str) -> None:
+        import optuna
+
+        warnings.simplefilter("ignore")
+        optuna.logging.set_verbosity(logging.ERROR)
+        self.optuna, self.case = optuna, case
+        limits = self._limits if case.problem.constraints else None
+        make = {
+            "tpe": lambda: optuna.samplers.TPESampler(seed=seed, constraints_func=limits),
+            "group": lambda: optuna.samplers.TPESampler(
+                seed=seed, multivariate=True, group=True, constraints_func=limits
+            ),
+            "gp": lambda: optuna.samplers.GPSampler(seed=seed, constraints_func=limits),
+        }
+        self.study = optuna.create_study(sampler=make[sampler]())
+
+    def _limits(self, trial: Any) -> list[float]:
+        return trial.user_attrs["limits"]
+
+    def ask(self) -> Params:
+        space, params = self.case.problem.space, Params()
+        self.trial = self.study.ask()
+        distributions = space.distributions()
+        for i, name in enumerate(space.names):
+            conditions = space._conditions[i]
+            if all(c.parent.name in params and c.holds(params[c.parent.name]) for c in conditions):
+                params[name] = self.trial._suggest(name, distributions[name])
+        return space.validate(params)
+
+    def tell(self, params: Params, outcome: Outcome) -> None:
+        state = self.optuna.trial.TrialState
+        if outcome.value is None:
+            self.trial.set_user_attr("limits", [1.0] * len(self.case.problem.constraints))
+            self.study.tell(self.trial, state=state.FAIL)
+            return
+        measured = outcome.constraints or {}
+        limits = []
+        for c in self.case.problem.constraints:
+            value = measured[c.name]
+            limits.append(
+                max(
+                    value - c.upper if c.upper is not None else -1e9,
+                    c.lower - value if c.lower is not None else -1e9,
+                )
+            )
+        self.trial.set_user_attr("limits", limits)
+        self.study.tell(self.trial, outcome.value)
+
+
+class Nevergrad:
+    """NGOpt over the same space; a failed trial is told the worst value seen so far, limits through constraint violations."""
+
+    def __init__(self, case: Case, seed: int) -> None:
+        import nevergrad as ng
+
+        warnings.simplefilter("ignore")
+        self.case, self.worst = case, 0.0
+        parameters = {}
+        for p in case.problem.space.parameters:
+            if p.is_categorical or hasattr(p, "choices"):
+                parameters[p.name] = (ng.p.Choice if p.is_categorical else ng.p.TransitionChoice)(
+                    list(range(p.levels))
+                )
+            else:
+                integer = p.levels > 0
+                scalar = (
+                    ng.p.Log(lower=p.low, upper=p.high) if p.log else ng.p.Scalar(lower=p.low, upper=p.high)
+                )
+                parameters[p.name] = scalar.set_integer_casting() if integer else scalar
+        space = ng.p.Dict(**parameters)
+        space.random_state.seed(seed)
+        self.optimizer = ng.optimizers.NGOpt(parametrization=space, budget=30)
+
+    def ask(self) -> Params:
+        self.candidate = self.optimizer.ask()
+        raw = dict(self.candidate.value)
+        for p in self.case.problem.space.parameters:
+            if hasattr(p, "choices"):
+                raw[p.name] = list(p.choices)[raw[p.name]]
+        return self.case.problem.space.clip(raw)
+
+    def tell(self, params: Params, outcome: Outcome) -> None:
+        if outcome.value is None:
+            self.optimizer.tell(self.candidate, self.worst)
+            return
+        self.worst = max(self.worst, outcome.value)
+        measured = outcome.constraints or {}
+        excess = [
+            max(0.0, measured[c.name] - c.upper) for c in self.case.problem.constraints if c.upper is not None
+        ]
+        self.optimizer.tell(self.candidate, outcome.value, constraint_violation=excess or None)
+
+
+class Ax:
+    """Ax's Client at its defaults."""
+
+    def __init__(self, case: Case, seed: int) -> None:
+        from ax.api.client import Client
+        from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
+
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        self.case, self.client = case, Client(random_seed=seed)
+        parameters = []
+        for p in case.problem.space.parameters:
+            if hasattr(p, "choices"):
+                values = list(range(p.levels))
+                parameters.append(
+                    ChoiceParameterConfig(
+                        name=p.name, values=values, parameter_type="int", is_ordered=not p.is_categorical
+                    )
+                )
+            else:
+                kind = "int" if p.levels else "float"
+                scaling = "log" if p.log else "linear"
+                parameters.append(
+                    RangeParameterConfig(
+                        name=p.name, bounds=(p.low, p.high), parameter_type=kind, scaling=scaling
+                    )
+                )
+        self.client.configure_experiment(parameters=parameters)
+        limits = [f"{c.name} <= {c.upper}" for c in case.problem.constraints if c.upper is not None]
+        self.client.configure_optimization(objective="-objective", outcome_constraints=limits)
+
+    def ask(self) -> Params:
+        self.index, raw = next(iter(self.client.get_next_trials(max_trials=1).items()))
+        raw = dict(raw)
+        for p in self.case.problem.space.parameters:
+            if hasattr(p, "choices"):
+                raw[p.name] = list(p.choices)[int(raw[p.name])]
+        return self.case.problem.space.clip(raw)
+
+    def tell(self, params: Params, outcome: Outcome) -> None:
+        if outcome.value is None:
+            self.client.mark_trial_failed(self.index)
+        else:
+            self.client.complete_trial(
+                self.index, raw_data={"objective": outcome.value, **(outcome.constraints or {})}
+            )
+
+
+def make(name: str, case: Case, seed: int) -> Optimizer:
+    """Return the optimizer of that name; ``trialogue:key=value,…`` sets fields of the engine's Settings."""
+    if name == "study":
+        return Study(case, seed)
+    if name == "random":
+        return Random(case, seed)
+    if name.startswith("optuna-"):
+        return Optuna(case, seed, sampler=name.removeprefix("optuna-"))
+    if name in ("nevergrad", "ax"):
+        return {"nevergrad": Nevergrad, "ax": Ax}[name](case, seed)
+    label, _, options = name.partition(":")
+    if label != "trialogue":
+        raise SystemExit(f"Unknown optimizer {name!r}.")
+    settings = dict(o.split("=", 1) for o in options.split(";") if o)
+    return Trialogue(case, seed, **{k: eval(v) for k, v in settings.items()})
