@@ -160,7 +160,7 @@ class _Round:
         for completion in answer.completions:
             text = completion.text
             try:
-                raw = read_answer(text, structured=not any("schema" in n for n in answer.notes))
+                raw = read_answer(text, structured=answer.structured)
             except ModelAnswerInvalid as error:
                 cut = " It was cut off: be shorter." if completion.finish_reason == "length" else ""
                 errors.append(f"{error}{cut}")

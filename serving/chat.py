@@ -83,7 +83,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class ChatAnswer:
-    """The completions of one request (possibly fewer than asked for, never none), and what they cost."""
+    """The completions of one request (possibly fewer than asked for, never none), and what they cost.
+
+    ``structured``: whether the server was made to obey the schema.
+    """
 
     completions: tuple[Completion, ...]
     usage: Usage
@@ -92,6 +95,7 @@ class ChatAnswer:
     latency_s: float
     replayed: bool = False
     notes: tuple[str, ...] = ()
+    structured: bool = True
 
 
 class ChatEndpoint(Protocol):

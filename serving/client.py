@@ -122,6 +122,7 @@ class OpenAIClient:
             request.hash(model),
             time.monotonic() - started,
             notes=tuple(gathered.notes),
+            structured=request.schema is not None and "schema" not in self._traits.refused,
         )
 
     def _discover(self, deadline_s: float) -> str:

@@ -120,4 +120,5 @@ def _answer_of(entry: Mapping[str, Any]) -> ChatAnswer:
         answer["latency_s"],
         replayed=True,
         notes=tuple(answer["notes"]),
+        structured=answer["structured"],
     )

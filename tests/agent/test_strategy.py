@@ -1,0 +1,57 @@
+import pytest
+from contracts.planner import problem
+from contracts.strategy import StrategyContract, play
+
+import trialogue as tl
+from trialogue.agent.hybrid import TrialogueStrategy
+from trialogue.agent.planner import Planner
+from trialogue.agent.strategy import RandomStrategy, SurrogateStrategy, strategy_for
+from trialogue.serving.scripted import ScriptedServer
+from trialogue.serving.scripted_models import nearest_neighbour, uniform
+
+
+class TestRandomStrategy(StrategyContract):
+    @pytest.fixture
+    def make(self):
+        return RandomStrategy
+
+
+class TestSurrogateStrategy(StrategyContract):
+    @pytest.fixture
+    def make(self):
+        return SurrogateStrategy
+
+
+class TestTrialogueStrategy(StrategyContract):
+    @pytest.fixture
+    def make(self):
+        with ScriptedServer(nearest_neighbour) as server:
+            yield lambda problem, seed: TrialogueStrategy(problem, seed, planner=Planner(server.url))
+
+
+def test_names_become_strategies():
+    planner = Planner("http://127.0.0.1:9/v1#none")
+    assert strategy_for(problem(), seed=0).name == "surrogate"
+    assert strategy_for(problem(), seed=0, planner=planner).name == "trialogue"
+    assert strategy_for(problem(), seed=0, planner=planner, strategy="surrogate").name == "surrogate"
+    assert strategy_for(problem(), seed=0, strategy="random").name == "random"
+    assert strategy_for(problem(), seed=0, planner=planner, strategy="llambo").name == "llambo"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("bayes", "must be one of"), ("trialogue", "needs a model"), ("llambo", "needs a model")],
+)
+def test_a_name_that_cannot_be_used_is_refused_with_the_cure(name, says):
+    with pytest.raises(tl.TrialogueError, match=says):
+        strategy_for(problem(), seed=0, strategy=name)
+
+
+def test_the_surrogate_starts_with_the_default():
+    assert play(SurrogateStrategy(problem(), 0), 1)[0].source == "default"
+
+
+def test_a_model_that_knows_nothing_still_leads_to_a_good_end():
+    with ScriptedServer(uniform) as server:
+        decisions = play(TrialogueStrategy(problem(), 0, planner=Planner(server.url)), 20)
+    assert {"kept", "replaced"} & {d.verdict for d in decisions}
