@@ -51,6 +51,9 @@ _SPLIT_SEED = 0
 _SCALED = frozenset({"svm", "mlp", "knn"})
 """Models that measure distances or descend gradients, which need features of like size."""
 
+_MAX_SVM_ITERATIONS = 50_000
+"""Some corners of the space (a steep polynomial and a large C) do not converge within hours; this is half a second."""
+
 
 @dataclass(frozen=True)
 class CrossValidation:
@@ -160,7 +163,8 @@ def _fraction(rows: np.ndarray, fidelity: float) -> np.ndarray:
 
 def _estimator(model: str, regression: bool, params: dict[str, Any], seed: int) -> Any:
     if model == "svm":
-        return svm.SVR(**params) if regression else svm.SVC(**params, random_state=seed)
+        capped = {**params, "max_iter": _MAX_SVM_ITERATIONS}
+        return svm.SVR(**capped) if regression else svm.SVC(**capped, random_state=seed)
     if model == "knn":
         kind = neighbors.KNeighborsRegressor if regression else neighbors.KNeighborsClassifier
         return kind(**params)
