@@ -1,6 +1,6 @@
 """The planner: asks a language model for configurations and returns those that are valid, new and distinct.
 
-Prompt, call, parse, validate, drop what was tried, at most one repair round, and an account of every call. Whatever a
+Prompt, call and at most one repair round (``agent/dialogue.py``). Whatever a
 model or a network does wrong ends in an empty answer with the reason in words, never in an error. Decides nothing: see
 ``agent/referee.py``. The variants of the instruction are chosen by what came of their proposals.
 Source of the ensemble: GenQREnsemble (2024), with feedback from results.
@@ -17,15 +17,12 @@ from typing import Any
 import numpy as np
 
 from ..evaluators.history import History, Proposal
-from ..prompts.answers import RawProposal, read_answer
-from ..prompts.errors import ModelAnswerInvalid
 from ..prompts.render import Prompt, PromptOptions, instructions, render_proposal_prompt, render_repair
 from ..prompts.selection import goodness
-from ..prompts.wire import Wire
-from ..serving.chat import ChatAnswer, ChatEndpoint, ChatRequest
-from ..serving.errors import EndpointTimeout, EndpointUnreachable, InvalidInput, ServingError
-from .contracts import AbstractPlanner, CallRecord, Outcome, PlanAnswer, PlanRequest
-from .novelty import Novelty
+from ..serving.chat import ChatEndpoint
+from ..serving.errors import InvalidInput
+from .contracts import AbstractPlanner, PlanAnswer, PlanRequest
+from .dialogue import Dialogue, Manner
 
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -93,126 +90,18 @@ class Planner:
         seed = int(request.rng.integers(2**31))
         variant = self._variants.choose(request)
         prompt = self.prompt(request, variant=variant)
-        round_ = _Round(self, request, time.monotonic() + min(request.deadline_s, self.timeout_s), seed)
-        text, errors = round_.ask(prompt)
-        if not round_.proposals and errors and not round_.abstained:
-            round_.ask(render_repair(prompt, text, errors, request.n), purpose="repair")
-        self._variants.keep(variant, request.history, round_.proposals)
-        return PlanAnswer(tuple(round_.proposals), tuple(round_.calls), tuple(round_.notes), round_.abstained)
+        dialogue = self.dialogue(request, seed)
+        text, errors = dialogue.ask(prompt, samples=self._samples)
+        if not dialogue.proposals and errors and not dialogue.abstained:
+            dialogue.ask(render_repair(prompt, text, errors, request.n), purpose="repair")
+        self._variants.keep(variant, request.history, dialogue.proposals)
+        return dialogue.answer()
 
-    def price_of(self, prompt_tokens: int, completion_tokens: int) -> float | None:
-        """Return US dollars for so many tokens, or None where prices are unknown."""
-        if self._prices is None:
-            return None
-        return (prompt_tokens * self._prices[0] + completion_tokens * self._prices[1]) / 1e6
-
-    def chat_request(
-        self, prompt: Prompt, request: PlanRequest, seed: int, tokens_left: int | None
-    ) -> ChatRequest | None:
-        """Return the request for a prompt, or None where the tokens left do not suffice for it."""
-        per_proposal = 160 + 16 * len(request.history.problem.space)
-        max_tokens = min(8_000, 400 + request.n * per_proposal)
-        if tokens_left is not None:
-            needed = sum(self.options.count(m.content) for m in prompt.messages)
-            max_tokens = min(max_tokens, (tokens_left - needed) // self._samples)
-            if max_tokens < per_proposal:
-                return None
-        return ChatRequest(
-            prompt.messages,
-            n=self._samples,
-            schema=prompt.schema,
-            temperature=self._temperature,
-            max_tokens=max_tokens,
-            seed=seed,
-        )
-
-
-class _Round:
-    """One question to the model, with its repair: what came, what it cost, what was wrong."""
-
-    def __init__(self, planner: Planner, request: PlanRequest, until: float, seed: int) -> None:
-        self._planner, self._request, self._until, self._seed = planner, request, until, seed
-        self._novelty = Novelty.of(request.history)
-        self._wire = Wire(request.history.problem.space)
-        self.proposals: list[Proposal] = []
-        self.calls: list[CallRecord] = []
-        self.notes: list[str] = []
-        self.abstained = False
-
-    def ask(self, prompt: Prompt, *, purpose: str | None = None) -> tuple[str, list[str]]:
-        """Send a prompt and take in its answers; return the last text and what was wrong, in words for the model."""
-        purpose = purpose or self._request.purpose
-        left = self._tokens_left()
-        chat = self._planner.chat_request(prompt, self._request, self._seed, left)
-        if chat is None:
-            self._fail(purpose, "over_budget", f"not asked: {left} tokens are left")
-            return "", []
-        try:
-            answer = self._planner.endpoint.complete(chat, deadline_s=self._until - time.monotonic())
-        except ServingError as error:
-            self._fail(purpose, _outcome_of(error), str(error), chat)
-            return "", []
-        return self._take(answer, purpose)
-
-    def _take(self, answer: ChatAnswer, purpose: str) -> tuple[str, list[str]]:
-        before, errors, text = len(self.proposals), [], ""
-        tokens = answer.usage.total // len(answer.completions)
-        for completion in answer.completions:
-            text = completion.text
-            try:
-                raw = read_answer(text, structured=answer.structured)
-            except ModelAnswerInvalid as error:
-                cut = " It was cut off: be shorter." if completion.finish_reason == "length" else ""
-                errors.append(f"{error}{cut}")
-                continue
-            self.abstained |= raw.abstained
-            errors += self._add(raw.proposals, tokens)
-        good = len(self.proposals) > before
-        self.abstained &= not self.proposals
-        outcome: Outcome = "ok" if good else ("abstained" if self.abstained else "invalid")
-        self._record(answer, purpose, outcome, "; ".join(errors))
-        self.notes += [*answer.notes, *(errors if not good else [])]
-        return text, errors
-
-    def _add(self, raws: Sequence[RawProposal], tokens: int) -> list[str]:
-        errors = []
-        for raw in raws:
-            try:
-                params = self._wire.from_wire(raw.params)
-            except ModelAnswerInvalid as error:
-                errors.append(str(error))
-                continue
-            if not self._novelty.is_new(params):
-                errors.append(f"{self._wire.to_wire(params)} was tried already, or is not clearly different.")
-                continue
-            if len(self.proposals) < self._request.n:
-                self._novelty.add(params)
-                source = f"planner:{self._planner.name}"
-                share = tokens // max(1, len(raws))
-                self.proposals.append(
-                    Proposal(params, source, raw.hypothesis, raw.expected, raw.confidence, share)
-                )
-        return errors
-
-    def _tokens_left(self) -> int | None:
-        spent = sum(c.prompt_tokens + c.completion_tokens for c in self.calls)
-        left = self._request.tokens_left
-        return None if left is None else left - spent
-
-    def _record(self, answer: ChatAnswer, purpose: str, outcome: Outcome, detail: str) -> None:
-        usage = answer.usage
-        price = self._planner.price_of(usage.prompt_tokens, usage.completion_tokens)
-        counts = (usage.prompt_tokens, usage.completion_tokens, answer.latency_s, price)
-        self.calls.append(
-            CallRecord(answer.model, purpose, answer.prompt_hash, outcome, *counts, detail[:500])
-        )
-
-    def _fail(self, purpose: str, outcome: Outcome, detail: str, chat: ChatRequest | None = None) -> None:
-        model = self._planner.endpoint.model
-        self.calls.append(
-            CallRecord(model, purpose, chat.hash(model) if chat else "", outcome, detail=detail[:500])
-        )
-        self.notes.append(detail)
+    def dialogue(self, request: PlanRequest, seed: int) -> Dialogue:
+        """Return what asks this model for ``request``, within its deadline and its tokens, and keeps the account."""
+        until = time.monotonic() + min(request.deadline_s, self.timeout_s)
+        manner = Manner(self.name, self._temperature, self._prices, self.options.count)
+        return Dialogue(self.endpoint, request, until, seed, manner)
 
 
 @dataclass
@@ -300,9 +189,3 @@ def _recorded(path: str | Path | None, endpoint: ChatEndpoint) -> ChatEndpoint:
     from ..serving.recording import RecordedEndpoint
 
     return RecordedEndpoint(path, endpoint)
-
-
-def _outcome_of(error: ServingError) -> Outcome:
-    if isinstance(error, EndpointTimeout):
-        return "timeout"
-    return "unreachable" if isinstance(error, EndpointUnreachable) else "refused"

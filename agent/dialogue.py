@@ -1,0 +1,156 @@
+"""One question to a model, and what becomes of its answers: parsed, validated, new, and accounted for.
+
+Never raises for what a model or a network does: errors end as words, in the call's record and for the model itself.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..evaluators.history import Proposal
+from ..prompts.answers import RawProposal, read_answer
+from ..prompts.errors import ModelAnswerInvalid
+from ..prompts.render import Prompt
+from ..prompts.wire import Wire
+from ..serving.chat import ChatAnswer, ChatEndpoint, ChatRequest
+from ..serving.errors import EndpointTimeout, EndpointUnreachable, ServingError
+from .contracts import CallRecord, Outcome, PlanAnswer, PlanRequest
+from .novelty import Novelty
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a model is asked. ``prices``: US dollars per million prompt and completion tokens; ``count`` counts tokens."""
+
+    name: str
+    temperature: float | None
+    prices: tuple[float, float] | None
+    count: Callable[[str], int]
+
+    def price_of(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """Return US dollars for so many tokens, or None where prices are unknown."""
+        if self.prices is None:
+            return None
+        return (prompt_tokens * self.prices[0] + completion_tokens * self.prices[1]) / 1e6
+
+
+class Dialogue:
+    """What came of asking a model for ``request``: proposals, calls, notes. One thread; used for one request."""
+
+    def __init__(
+        self, endpoint: ChatEndpoint, request: PlanRequest, until: float, seed: int, manner: Manner
+    ) -> None:
+        self._endpoint, self._request, self._until, self._seed, self._manner = (
+            endpoint,
+            request,
+            until,
+            seed,
+            manner,
+        )
+        self._novelty = Novelty.of(request.history)
+        self._wire = Wire(request.history.problem.space)
+        self.proposals: list[Proposal] = []
+        self.calls: list[CallRecord] = []
+        self.notes: list[str] = []
+        self.abstained = False
+
+    def ask(self, prompt: Prompt, *, purpose: str | None = None, samples: int = 1) -> tuple[str, list[str]]:
+        """Send a prompt and take in its answers; return the last text and what was wrong, in words for the model."""
+        purpose = purpose or self._request.purpose
+        left = self._tokens_left()
+        chat = self._chat_request(prompt, samples, left)
+        if chat is None:
+            self._fail(purpose, "over_budget", f"not asked: {left} tokens are left")
+            return "", []
+        try:
+            answer = self._endpoint.complete(chat, deadline_s=self._until - time.monotonic())
+        except ServingError as error:
+            self._fail(purpose, _outcome_of(error), str(error), chat)
+            return "", []
+        return self._take(answer, purpose)
+
+    def answer(self) -> PlanAnswer:
+        """Return everything that came, as a planner's answer."""
+        return PlanAnswer(tuple(self.proposals), tuple(self.calls), tuple(self.notes), self.abstained)
+
+    def _chat_request(self, prompt: Prompt, samples: int, tokens_left: int | None) -> ChatRequest | None:
+        """Return the request for a prompt, or None where the tokens left do not suffice for it."""
+        per_proposal = 160 + 16 * len(self._wire.space)
+        max_tokens = min(8_000, 400 + self._request.n * per_proposal)
+        if tokens_left is not None:
+            needed = sum(self._manner.count(m.content) for m in prompt.messages)
+            max_tokens = min(max_tokens, (tokens_left - needed) // samples)
+            if max_tokens < per_proposal:
+                return None
+        return ChatRequest(
+            prompt.messages,
+            n=samples,
+            schema=prompt.schema,
+            temperature=self._manner.temperature,
+            max_tokens=max_tokens,
+            seed=self._seed,
+        )
+
+    def _take(self, answer: ChatAnswer, purpose: str) -> tuple[str, list[str]]:
+        before, errors, text = len(self.proposals), [], ""
+        tokens = answer.usage.total // len(answer.completions)
+        for completion in answer.completions:
+            text = completion.text
+            try:
+                raw = read_answer(text, structured=answer.structured)
+            except ModelAnswerInvalid as error:
+                cut = " It was cut off: be shorter." if completion.finish_reason == "length" else ""
+                errors.append(f"{error}{cut}")
+                continue
+            self.abstained |= raw.abstained
+            errors += self._add(raw.proposals, tokens)
+        good = len(self.proposals) > before
+        self.abstained &= not self.proposals
+        outcome: Outcome = "ok" if good else ("abstained" if self.abstained else "invalid")
+        self._record(answer, purpose, outcome, "; ".join(errors))
+        self.notes += [*answer.notes, *(errors if not good else [])]
+        return text, errors
+
+    def _add(self, raws: Sequence[RawProposal], tokens: int) -> list[str]:
+        errors = []
+        for raw in raws:
+            try:
+                params = self._wire.from_wire(raw.params)
+            except ModelAnswerInvalid as error:
+                errors.append(str(error))
+                continue
+            if not self._novelty.is_new(params):
+                errors.append(f"{self._wire.to_wire(params)} was tried already, or is not clearly different.")
+            elif len(self.proposals) < self._request.n:
+                self._novelty.add(params)
+                share = tokens // max(1, len(raws))
+                source = f"planner:{self._manner.name}"
+                self.proposals.append(
+                    Proposal(params, source, raw.hypothesis, raw.expected, raw.confidence, share)
+                )
+        return errors
+
+    def _tokens_left(self) -> int | None:
+        left = self._request.tokens_left
+        return None if left is None else left - sum(c.prompt_tokens + c.completion_tokens for c in self.calls)
+
+    def _record(self, answer: ChatAnswer, purpose: str, outcome: Outcome, detail: str) -> None:
+        usage = answer.usage
+        price = self._manner.price_of(usage.prompt_tokens, usage.completion_tokens)
+        counts = (usage.prompt_tokens, usage.completion_tokens, answer.latency_s, price)
+        self.calls.append(
+            CallRecord(answer.model, purpose, answer.prompt_hash, outcome, *counts, detail[:500])
+        )
+
+    def _fail(self, purpose: str, outcome: Outcome, detail: str, chat: ChatRequest | None = None) -> None:
+        model = self._endpoint.model
+        self.calls.append(
+            CallRecord(model, purpose, chat.hash(model) if chat else "", outcome, detail=detail[:500])
+        )
+        self.notes.append(detail)
+
+
+def _outcome_of(error: ServingError) -> Outcome:
+    if isinstance(error, EndpointTimeout):
+        return "timeout"
+    return "unreachable" if isinstance(error, EndpointUnreachable) else "refused"
