@@ -17,7 +17,7 @@ from .contracts import Assessment, Origin, Prediction, Suggestion
 from .designs import next_design_row
 from .embedding import Embedding
 from .feasibility import Classifier
-from .outcome import OutcomeModel
+from .outcome import OutcomeModel, Settings
 from .pareto import log_chebyshev_improvement, log_hypervolume_improvement
 from .search import Domain, keys, maximise
 from .threads import one_thread
@@ -111,7 +111,7 @@ class GaussianBelief:
     model: Model | None
     notes: tuple[str, ...] = ()
     signs: np.ndarray = field(default_factory=lambda: np.ones(1))
-    design_size: int = 4
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def modelled(self) -> bool:
@@ -154,8 +154,8 @@ class GaussianBelief:
         if first is not None:
             stated = "the declared defaults" if space.has_defaults else "the centre of the scaled space"
             return first, "default", f"{stated}: first, so that all else is measured against it"
-        if model is None or len(self.history.finished) + ahead < self.design_size:
-            x = next_design_row(self.embedding, domain, X, active, rng)
+        if model is None or len(self.history.finished) + ahead < self.settings.design:
+            x = next_design_row(self.embedding, domain, X, active, rng, length=self.settings.design_length)
             return x, "initial_design", "tells most about the whole space given what was tried"
         x, value = maximise(model.score, domain, self._anchors, rng)
         what = "expected improvement" if model.feasible else "probability of being feasible (none is yet)"

@@ -18,12 +18,13 @@ REFERENCE = 256
 
 
 def next_design_row(
-    embedding: Embedding, domain: Domain, X: np.ndarray, active: np.ndarray, rng: np.random.Generator
+    embedding: Embedding, domain: Domain, X: np.ndarray, active: np.ndarray, rng: np.random.Generator, *,
+    length: float,
 ) -> np.ndarray:
     """Return the untaken row (d,) that reduces the prior variance over the space most, given rows X (n, d)."""
     C, mask = candidates(domain, np.empty((0, len(embedding.space))), rng, REFERENCE)
     U, on = embedding.space.canonical(embedding.space.sample_rows(rng, REFERENCE))
-    theta = Priors.default(len(embedding.space)).mean
+    theta = Priors.default(len(embedding.space), length=length).mean
     theta[-1] = np.log(1e-3)
     gp = Fitted.build(theta, embedding.group, embedding.embed(X, active), np.zeros(len(X)), np.zeros(len(X)))
     return C[int(np.argmax(variance_reduction(gp, embedding.embed(C, mask), embedding.embed(U, on))))]

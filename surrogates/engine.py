@@ -6,7 +6,7 @@ stay affordable. Knows nothing of studies, ledgers or language models.
 Notation: as in contracts.py.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class GaussianEngine:
             model = self._fit(history, rng) if _distinct(history) else None
         notes = tuple(n for o in model.objectives for n in o.notes) if model else ()
         return GaussianBelief(
-            history, self._embedding, model, notes, self.problem.signs, self.settings.design
+            history, self._embedding, model, notes, self.problem.signs, self.settings
         )
 
     def _fit(self, history: History, rng: np.random.Generator) -> Model:

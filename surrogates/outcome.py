@@ -26,6 +26,8 @@ class Settings:
     """Hyperparameter samples while there are at most ``sampled_rows`` rows; one (the mode) beyond."""
     sampled_rows: int = 60
     transforms: tuple[Kind, ...] = ("linear", "power", "rank")
+    limit_transforms: tuple[Kind, ...] = ("linear", "power")
+    design_length: float = 0.45
     length: float = 0.45
     length_sd: float = 0.9
     noise: float = -7.0
