@@ -66,7 +66,7 @@ class Change:
         """The revision of the newest event so far."""
         return self.counters["revision"]
 
-    def event(self, kind: EventKind, trial_number: int | None = None, **data: Any) -> int:
+    def event(self, kind: EventKind, trial_number: int | None = None, /, **data: Any) -> int:
         """Leave an event; return its number, which is the revision of what it tells."""
         self.counters["revision"] += 1
         self._events.append(

@@ -20,7 +20,7 @@ from .change import Change
 from .contracts import Decision
 from .leases import Lease
 from .optuna_rows import OptunaRows, OptunaTrial, state_of
-from .records import Ending, decision_to_json, ending_to_json
+from .records import Ending, decision_to_json, ending_to_json, feasible_of
 
 _T = tables.trials
 _SAME_KEY = sa.select(_T.c.key, _T.c.replicate, _T.c.revision, _T.c.excluded).where(
@@ -84,7 +84,12 @@ def write_trials(
         )
         if trial.decision.verdict == "fallback":
             revision = change.event("fallback", row.number, reason=trial.decision.reason)
-        own.append(_own_row(change.study_id, row, trial, trial_id, key, replicate, revision))
+        own.append(
+            {
+                **_own_row(change.study_id, row, trial, trial_id, key, replicate, revision),
+                "feasible": feasible_of(problem, trial.ending),
+            }
+        )
     change.connection.execute(_T.insert(), own)
     return [row.number for row in rows]
 

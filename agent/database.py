@@ -11,6 +11,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,6 +41,7 @@ class Database:
         with self._mapped_errors():
             self._engine_options = _engine_options(self.url)
             self._engine = sa.create_engine(self.url, **self._engine_options)
+            _close_with(self, self._engine)
             if self._engine.dialect.name == "sqlite":
                 _install_sqlite_hooks(self._engine, self.in_memory)
             self._open()
@@ -77,17 +79,14 @@ class Database:
                 connection.dialect.name == "postgresql"
             ):  # two processes may open a new database at the same moment
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(5781236)"))
-            connection.execute(
-                sa.text(
-                    "CREATE TABLE IF NOT EXISTS trialogue_schema (version INTEGER PRIMARY KEY, applied_at DOUBLE "
-                    "PRECISION)"
-                )
-            )
+            connection.execute(sa.text(tables.SCHEMA_TABLE))
             done = connection.scalar(sa.select(sa.func.max(tables.schema.c.version))) or 0
             for number in range(done + 1, newest + 1):
                 for statement in tables.MIGRATIONS[number - 1]:
                     connection.execute(sa.text(statement))
-                connection.execute(tables.schema.insert().values(version=number, applied_at=time.time()))
+                connection.execute(
+                    tables.schema.insert().values(version=number, applied_at=time.time(), last_study_id=0)
+                )
 
     def optuna_storage(self) -> optuna.storages.RDBStorage:
         """Return Optuna's own storage on this database, creating its tables when they are missing."""
@@ -95,7 +94,10 @@ class Database:
             level = optuna.logging.get_verbosity()
             optuna.logging.set_verbosity(optuna.logging.WARNING)
             try:
-                return optuna.storages.RDBStorage(self.url, engine_kwargs=dict(self._engine_options))
+                storage = optuna.storages.RDBStorage(self.url, engine_kwargs=dict(self._engine_options))
+                if not self.in_memory:  # there the one connection is ours
+                    _close_with(storage, storage.engine)
+                return storage
             finally:
                 optuna.logging.set_verbosity(level)
 
@@ -150,6 +152,11 @@ class Database:
             ImportError,
         ) as error:
             raise LedgerUnavailable(_explained(self.url, error)) from error
+
+
+def _close_with(owner: object, engine: sa.Engine) -> None:
+    """Close the engine's connections when its owner is forgotten; not at exit, where a child would close its parent's."""
+    weakref.finalize(owner, engine.dispose).atexit = False
 
 
 def normal_url(url: str | None) -> str:

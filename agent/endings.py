@@ -18,7 +18,7 @@ from .database import Database
 from .errors import ResultConflict, TrialNotFound
 from .leases import Lease, why_dead
 from .optuna_rows import OptunaRows, report, state_of
-from .records import Ending, Failure, Pruned, TrialRecord, ending_to_json, record_from_row
+from .records import Ending, Failure, Pruned, TrialRecord, ending_to_json, feasible_of, record_from_row
 
 _T, _L = tables.trials, tables.leases
 _ROW = sa.select(_T).where(_T.c.study_id == sa.bindparam("study_id"), _T.c.number == sa.bindparam("number"))
@@ -49,6 +49,7 @@ def end_trial(change: Change, optuna_rows: OptunaRows, number: int, ending: Endi
             state=state,
             outcome=json.dumps(ending_to_json(ending)),
             value=getattr(ending, "value", None),
+            feasible=feasible_of(optuna_rows.problem, ending),
             ended_at=change.now,
             revision=revision,
         )

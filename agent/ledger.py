@@ -8,24 +8,24 @@ connections.
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from optuna.study import StudyDirection
 from sqlalchemy.exc import IntegrityError
 
 from ..evaluators.problem import Problem
 from ..serving.errors import InvalidInput
-from . import tables
+from . import optuna_rows, tables
 from .change import change
 from .contracts import Spent
 from .database import Database
 from .errors import StudyMismatch, StudyNotFound
 from .records import TrialRecord, record_from_row
+from .summaries import StudySummary, summaries_of
 
 _S, _T, _O = tables.studies, tables.trials, tables.optuna_studies
 _NAMED = sa.select(_S, _O.c.study_name).join(_O, _O.c.study_id == _S.c.study_id)
@@ -54,21 +54,6 @@ class Heads:
     spent: Spent
 
 
-@dataclass(frozen=True, slots=True)
-class StudySummary:
-    """One line of a list of studies. ``best``: first objective's best value among finished trials that count."""
-
-    name: str
-    direction: str
-    objectives: tuple[str, ...]
-    trials: int
-    running: int
-    failed: int
-    best: float | None
-    created_at: float
-    last_at: float | None
-
-
 class Ledger:
     """The studies of one database. Raises LedgerUnavailable for whatever is wrong with it."""
 
@@ -95,7 +80,8 @@ class Ledger:
         try:
             with self.database.write() as connection:
                 _sweep(connection)
-                study_id = _insert_optuna_study(connection, name, problem)
+                study_id = optuna_rows.insert_study(connection, name, problem, _fresh_id(connection))
+                connection.execute(tables.schema.update().values(last_study_id=study_id))
                 connection.execute(
                     _S.insert().values(
                         study_id=study_id,
@@ -242,7 +228,7 @@ class Ledger:
         with self.database.write() as connection:
             for table in tables.OWN_BY_STUDY:
                 connection.execute(table.delete().where(table.c.study_id == study_id))
-            _delete_optuna_study(connection, study_id)
+            optuna_rows.delete_study(connection, study_id)
 
     def backup(self, path: str | Path) -> None:
         """Copy an SQLite ledger to ``path`` while others work on it. PostgreSQL has ``pg_dump``."""
@@ -258,26 +244,7 @@ class Ledger:
 
     def summaries(self) -> list[StudySummary]:
         """Return one line per study, newest activity first, without reading trials."""
-        counts = (
-            sa.select(
-                _T.c.study_id,
-                sa.func.count().label("trials"),
-                sa.func.sum(sa.case((_T.c.state == "running", 1), else_=0)).label("running"),
-                sa.func.sum(sa.case((_T.c.state == "failed", 1), else_=0)).label("failed"),
-                _best_of(sa.func.min),
-                _best_of(sa.func.max),
-                sa.func.max(sa.func.coalesce(_T.c.ended_at, _T.c.started_at)).label("last_at"),
-            )
-            .group_by(_T.c.study_id)
-            .subquery()
-        )
-        query = sa.select(_S.c.problem, _S.c.created_at, _O.c.study_name, counts).select_from(
-            _S.join(_O, _O.c.study_id == _S.c.study_id).outerjoin(counts, counts.c.study_id == _S.c.study_id)
-        )
-        with self.database.read() as connection:
-            rows = connection.execute(query).all()
-        lines = [_summary(row) for row in rows]
-        return sorted(lines, key=lambda line: line.last_at or line.created_at, reverse=True)
+        return summaries_of(self.database)
 
 
 _HEADS = sa.select(_S.c.revision, _S.c.asked, _S.c.queued, _S.c.calls, _S.c.tokens, _S.c.price).where(
@@ -307,64 +274,15 @@ def export_rows(name: str, storage: str) -> Iterator[dict[str, Any]]:
     return (record.to_dict() for record in ledger.records(study_id))
 
 
-def _best_of(aggregate: Callable[..., Any]) -> Any:
-    counted = sa.case(((_T.c.state == "finished") & _T.c.excluded.is_(None), _T.c.value), else_=None)
-    name = "lowest" if aggregate is sa.func.min else "highest"
-    return aggregate(counted).label(name)
+def _fresh_id(connection: sa.Connection) -> int | None:
+    """Return an id that no study ever had, so that whoever still holds a deleted study does not write into another one.
 
-
-def _summary(row: Any) -> StudySummary:  # Any: a SQLAlchemy row
-    problem = json.loads(row.problem)
-    objectives = problem["objectives"]
-    direction = objectives[0].get("direction", "minimize")
-    return StudySummary(
-        name=row.study_name,
-        direction=direction,
-        objectives=tuple(o["name"] for o in objectives),
-        trials=row.trials or 0,
-        running=row.running or 0,
-        failed=row.failed or 0,
-        best=row.lowest if direction == "minimize" else row.highest,
-        created_at=row.created_at,
-        last_at=row.last_at,
-    )
-
-
-def _insert_optuna_study(connection: sa.Connection, name: str, problem: Problem) -> int:
-    study_id = connection.scalar(_O.insert().values(study_name=name).returning(_O.c.study_id))
-    directions = [StudyDirection[o.direction.upper()] for o in problem.objectives]
-    connection.execute(
-        tables.optuna_directions.insert(),
-        [{"study_id": study_id, "direction": d, "objective": i} for i, d in enumerate(directions)],
-    )
-    names = json.dumps([o.name for o in problem.objectives])
-    connection.execute(
-        tables.optuna_study_system_attrs.insert().values(
-            study_id=study_id, key="study:metric_names", value_json=names
-        )
-    )
-    made_by = {"made_by": "trialogue", "problem": problem.name, "description": problem.description}
-    connection.execute(
-        tables.optuna_study_user_attrs.insert(),
-        [{"study_id": study_id, "key": k, "value_json": json.dumps(v)} for k, v in made_by.items()],
-    )
-    assert study_id is not None
-    return study_id
-
-
-def _delete_optuna_study(connection: sa.Connection, study_id: int) -> None:
-    ids = sa.select(tables.optuna_trials.c.trial_id).where(tables.optuna_trials.c.study_id == study_id)
-    of_trials = ("params", "values", "reports", "user_attrs", "system_attrs")
-    for table in (getattr(tables, f"optuna_{name}") for name in of_trials):
-        connection.execute(table.delete().where(table.c.trial_id.in_(ids)))
-    connection.execute(
-        sa.text(
-            f"DELETE FROM trial_heartbeats WHERE trial_id IN ({ids.compile(compile_kwargs={'literal_binds': True})})"
-        )
-    )
-    of_study = (tables.optuna_trials, tables.optuna_directions, tables.optuna_study_system_attrs)
-    for table in (*of_study, tables.optuna_study_user_attrs, _O):
-        connection.execute(table.delete().where(table.c.study_id == study_id))
+    PostgreSQL's sequence never gives an id twice; SQLite does, after the newest row was deleted.
+    """
+    if connection.dialect.name != "sqlite":
+        return None
+    newest = connection.scalar(sa.select(sa.func.max(_O.c.study_id))) or 0
+    return 1 + max(newest, connection.scalar(sa.select(sa.func.max(tables.schema.c.last_study_id))) or 0)
 
 
 def _sweep(connection: sa.Connection) -> None:

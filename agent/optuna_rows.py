@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from optuna.distributions import distribution_to_json
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from ..evaluators.history import Params
@@ -59,7 +60,7 @@ class OptunaRows:
     """Writes the trials of one problem into Optuna's tables."""
 
     def __init__(self, problem: Problem) -> None:
-        self._problem = problem
+        self.problem = problem
         self._distributions = problem.space.distributions()
         self._json = {name: distribution_to_json(d) for name, d in self._distributions.items()}
 
@@ -121,7 +122,7 @@ class OptunaRows:
                         _attr(trial_id, "failure_kind", ending.kind),
                     ]
                 case Pruned():
-                    if len(self._problem.objectives) == 1:
+                    if len(self.problem.objectives) == 1:
                         values.append(_value(trial_id, 0, ending.value))
         _insert(connection, tables.optuna_values, values)
         _insert(connection, tables.optuna_system_attrs, system)
@@ -130,13 +131,47 @@ class OptunaRows:
     def _constraints(self, measurement: Measurement) -> dict[str, float]:
         """Return each constraint as Optuna wants it: satisfied iff <= 0. One that was not measured is left out."""
         result = {}
-        for constraint in self._problem.constraints:
+        for constraint in self.problem.constraints:
             value = measurement.constraints.get(constraint.name)
             if value is not None:
                 upper = -math.inf if constraint.upper is None else value - constraint.upper
                 lower = -math.inf if constraint.lower is None else constraint.lower - value
                 result[constraint.name] = max(upper, lower)
         return result
+
+
+def insert_study(connection: sa.Connection, name: str, problem: Problem, study_id: int | None = None) -> int:
+    """Write a study with its directions and the names of its objectives; return its id."""
+    given = {} if study_id is None else {"study_id": study_id}
+    insert = tables.optuna_studies.insert().values(study_name=name, **given)
+    study_id = connection.scalar(insert.returning(tables.optuna_studies.c.study_id))
+    directions = [StudyDirection[o.direction.upper()] for o in problem.objectives]
+    connection.execute(
+        tables.optuna_directions.insert(),
+        [{"study_id": study_id, "direction": d, "objective": i} for i, d in enumerate(directions)],
+    )
+    names = json.dumps([o.name for o in problem.objectives])
+    connection.execute(
+        tables.optuna_study_system_attrs.insert().values(
+            study_id=study_id, key="study:metric_names", value_json=names
+        )
+    )
+    made_by = {"made_by": "trialogue", "problem": problem.name, "description": problem.description}
+    connection.execute(
+        tables.optuna_study_user_attrs.insert(),
+        [{"study_id": study_id, "key": k, "value_json": json.dumps(v)} for k, v in made_by.items()],
+    )
+    assert study_id is not None
+    return study_id
+
+
+def delete_study(connection: sa.Connection, study_id: int) -> None:
+    """Delete a study and its trials from Optuna's tables."""
+    ids = sa.select(tables.optuna_trials.c.trial_id).where(tables.optuna_trials.c.study_id == study_id)
+    for table in tables.OPTUNA_BY_TRIAL:
+        connection.execute(table.delete().where(table.c.trial_id.in_(ids)))
+    for table in tables.OPTUNA_BY_STUDY:
+        connection.execute(table.delete().where(table.c.study_id == study_id))
 
 
 def report(connection: sa.Connection, trial_id: int, step: int, value: float) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ..evaluators.errors import FailureKind
 from ..evaluators.history import FailedTrial, FinishedTrial, Params, PrunedTrial, RunningTrial
 from ..evaluators.measurement import Measurement
+from ..evaluators.problem import Problem
 from ..surrogates.contracts import Prediction
 from .contracts import Decision
 
@@ -213,6 +214,11 @@ def ending_from_json(state: State, text: str | None) -> Ending | None:
     if state == "finished":
         return Measurement(data.pop("values"), data.pop("sem", None), **data)
     return Failure(**data) if state == "failed" else Pruned(**data)
+
+
+def feasible_of(problem: Problem, ending: Ending | None) -> int | None:
+    """Return 1 or 0 for a finished trial that satisfies the constraints or does not, None for any other."""
+    return int(problem.feasible(ending)) if isinstance(ending, Measurement) else None
 
 
 def finished_of(records: Sequence[TrialRecord]) -> list[FinishedTrial]:

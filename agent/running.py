@@ -155,8 +155,7 @@ class Loop:
             while self._running:
                 done, _ = wait(self._running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
                 for future in done:
-                    self._finish(self._running[future], self._outcome(future))
-                    del self._running[future]
+                    self._finish(self._running[future], self._outcome(future), future)
                 self._fill(executor)
         finally:
             if own is not None:  # after Ctrl-C a running evaluation cannot be stopped, only left behind
@@ -218,12 +217,15 @@ class Loop:
                 "function of a module, with arguments that can be pickled."
             ) from error
 
-    def _finish(self, number: int, ending: Ending) -> None:
+    def _finish(self, number: int, ending: Ending, future: "Future[Ending] | None" = None) -> None:
         try:
             record = self._study.finish(number, ending)
         except ResultConflict as conflict:  # somebody else told it meanwhile: the first result stands
             _log.warning("%s", conflict)
             return
+        finally:
+            if future is not None:
+                del self._running[future]
         self._ended += 1
         if self._on_trial is not None:
             self._on_trial(record)

@@ -96,6 +96,19 @@ optuna_system_attrs = _optuna(
     sa.Column("value_json", sa.Text),
 )
 
+_heartbeats = _optuna(
+    "trial_heartbeats", sa.Column("trial_heartbeat_id", sa.Integer), sa.Column("trial_id", sa.Integer)
+)
+
+OPTUNA_BY_TRIAL = (
+    *(optuna_params, optuna_values, optuna_reports),
+    *(optuna_user_attrs, optuna_system_attrs, _heartbeats),
+)
+OPTUNA_BY_STUDY = (
+    *(optuna_trials, optuna_directions),
+    *(optuna_study_system_attrs, optuna_study_user_attrs, optuna_studies),
+)
+
 
 def _ours(name: str, columns: dict[str, type[sa.types.TypeEngine]]) -> sa.Table:
     return sa.Table(f"trialogue_{name}", metadata, *(sa.Column(c, t) for c, t in columns.items()))
@@ -103,7 +116,7 @@ def _ours(name: str, columns: dict[str, type[sa.types.TypeEngine]]) -> sa.Table:
 
 _I, _T, _F = sa.Integer, sa.Text, sa.Double
 
-schema = _ours("schema", {"version": _I, "applied_at": _F})
+schema = _ours("schema", {"version": _I, "applied_at": _F, "last_study_id": _I})
 studies = _ours(
     "studies",
     {
@@ -124,7 +137,7 @@ trials = _ours(
     {
         **{"study_id": _I, "number": _I, "trial_id": _I, "key": _T, "replicate": _I, "revision": _I},
         **{"state": _T, "params": _T, "source": _T, "verdict": _T, "decision": _T},
-        **{"value": _F, "outcome": _T, "excluded": _T, "started_at": _F, "ended_at": _F},
+        **{"value": _F, "feasible": _I, "outcome": _T, "excluded": _T, "started_at": _F, "ended_at": _F},
     },
 )
 leases = _ours(
@@ -164,6 +177,10 @@ api_answers = _ours("api_answers", {"key": _T, "at": _F, "status": _I, "body": _
 
 OWN_BY_STUDY = (studies, trials, leases, queue, events, calls, messages)
 
+SCHEMA_TABLE = """CREATE TABLE IF NOT EXISTS trialogue_schema
+    (version INTEGER PRIMARY KEY, applied_at DOUBLE PRECISION NOT NULL, last_study_id INTEGER NOT NULL)"""
+"""Which migrations were applied, and the newest study id ever given out (for SQLite, which reuses them)."""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE trialogue_studies (study_id INTEGER PRIMARY KEY, problem TEXT NOT NULL, seed BIGINT NOT NULL,
@@ -174,7 +191,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE trialogue_trials (study_id INTEGER NOT NULL, number INTEGER NOT NULL, trial_id INTEGER NOT NULL,
            key TEXT NOT NULL, replicate INTEGER NOT NULL, revision INTEGER NOT NULL, state TEXT NOT NULL, params TEXT
            NOT NULL, source TEXT NOT NULL, verdict TEXT NOT NULL, decision TEXT NOT NULL, value DOUBLE PRECISION,
-           outcome TEXT, excluded TEXT, started_at DOUBLE PRECISION, ended_at DOUBLE PRECISION,
+           feasible INTEGER, outcome TEXT, excluded TEXT, started_at DOUBLE PRECISION, ended_at DOUBLE PRECISION,
            PRIMARY KEY (study_id, number), UNIQUE (study_id, key, replicate))""",
         "CREATE INDEX trialogue_trials_by_revision ON trialogue_trials (study_id, revision)",
         """CREATE TABLE trialogue_leases (study_id INTEGER NOT NULL, number INTEGER NOT NULL, worker TEXT NOT NULL,

@@ -1,0 +1,95 @@
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from contracts.study import problem
+
+from trialogue.agent import leases
+from trialogue.agent.leases import own_lease, process_start, remote_lease, why_dead
+from trialogue.agent.study import Study
+
+
+def test_a_process_on_this_machine_lives_whatever_the_clock_says() -> None:
+    lease = own_lease(lasts_s=-1000)
+    assert why_dead(lease, time.time()) is None
+    assert why_dead(lease, time.time() + 1e9) is None
+
+
+def test_an_ended_process_a_reused_pid_and_a_reboot_are_told_apart() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    now = time.time()
+    assert "ended without telling" in str(why_dead(replace(own_lease(), pid=ended.pid), now))
+    assert "ended without telling" in str(why_dead(replace(own_lease(), process_started="1"), now))
+    assert "restarted" in str(why_dead(replace(own_lease(), boot_id="before"), now))
+
+
+def test_a_worker_elsewhere_lives_by_renewing() -> None:
+    lease = remote_lease("w1", lasts_s=60)
+    assert why_dead(lease, time.time()) is None
+    assert "w1 did not renew" in str(why_dead(lease, time.time() + 61))
+    other_host = replace(own_lease(lasts_s=60), host="elsewhere")
+    assert why_dead(other_host, time.time()) is None
+    assert why_dead(other_host, time.time() + 61) is not None
+
+
+def test_a_zombie_is_not_alive() -> None:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    deadline = time.monotonic() + 5
+    while process_start(child) is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert process_start(child) is None
+    os.waitpid(child, 0)
+
+
+def test_resuming_fails_only_what_dead_processes_hold(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    study = Study(problem(), storage=url, strategy="random")
+    mine = study.ask()
+    dead = study.ask(lease=replace(own_lease(), process_started="1"))
+    late = study.ask(lease=remote_lease("w1", lasts_s=-1))
+    fresh = study.ask(lease=remote_lease("w2"))
+    again = Study(problem(), storage=url, strategy="random")
+    states = {t.number: t.state for t in again.trials}
+    assert states == {
+        mine.number: "running",
+        dead.number: "failed",
+        late.number: "failed",
+        fresh.number: "running",
+    }
+    failure = again.trial(dead.number).failure
+    assert failure is not None
+    assert failure.kind == "lost"
+    assert "ended without telling" in failure.reason
+
+
+def test_a_lost_trial_can_be_queued_again() -> None:
+    study = Study(problem(), strategy="random")
+    lost = study.ask(lease=remote_lease("w1", lasts_s=-1))
+    assert study.reap(requeue=True) == [lost.number]
+    again = study.ask()
+    assert again.params == lost.params
+    assert "trial 0 was lost" in again.reason
+    assert study.trial(again.number).replicate == 1
+    assert study.reap() == []
+
+
+def test_renewing_keeps_a_lease_alive() -> None:
+    study = Study(problem(), strategy="random")
+    trial = study.ask(lease=remote_lease("w1", lasts_s=0.05))
+    study.renew([trial.number])
+    time.sleep(0.1)
+    assert study.reap() == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_this_boot_and_process_have_names() -> None:
+    assert leases.boot_id()
+    assert process_start(os.getpid())
+    assert process_start(2**22 + 1) is None

@@ -1,0 +1,106 @@
+"""What every ledger must do, whatever database it stands on. A subclass gives ``ledger``, empty."""
+
+import threading
+
+import pytest
+from contracts.study import problem, space
+
+import trialogue as tl
+from trialogue.agent.errors import StudyMismatch, StudyNotFound
+from trialogue.agent.ledger import Ledger
+from trialogue.agent.study import Study
+
+
+class LedgerContract:
+    """Subclasses define the fixture ``ledger``."""
+
+    def test_a_study_is_found_again_as_it_was_created(self, ledger: Ledger) -> None:
+        created = ledger.create("a", problem(), seed=3, config={"budget": {"trials": 5}})
+        found = ledger.find("a")
+        assert found == created
+        assert (found.problem, found.seed, found.config) == (problem(), 3, {"budget": {"trials": 5}})
+        with pytest.raises(StudyMismatch):
+            ledger.create("a", problem(), seed=3)
+        with pytest.raises(StudyNotFound):
+            ledger.find("b")
+
+    def test_studies_do_not_see_each_other(self, ledger: Ledger) -> None:
+        one, two = (Study(problem(), name=name, storage=ledger, strategy="random") for name in ("a", "b"))
+        one.tell(one.ask(), 1.0)
+        assert two.ask().number == 0
+        assert [e.kind for e in two.events()] == ["created", "asked"]
+        assert [t.state for t in one.trials] == ["finished"]
+
+    def test_a_list_of_studies_says_how_each_stands(self, ledger: Ledger) -> None:
+        study = Study(problem(), name="a", storage=ledger, strategy="random")
+        Study(problem(), name="empty", storage=ledger)
+        trials = study.ask(n=4)
+        study.tell(trials[0], 0.5)
+        study.tell(trials[1], 0.9)
+        study.tell(trials[2], failed="no")
+        study.exclude(1, reason="bad node")
+        lines = {line.name: line for line in ledger.summaries()}
+        line = lines["a"]
+        assert (line.trials, line.running, line.failed, line.best, line.direction) == (
+            4,
+            1,
+            1,
+            0.5,
+            "maximize",
+        )
+        assert (lines["empty"].trials, lines["empty"].best) == (0, None)
+
+    def test_trials_are_read_in_pages(self, ledger: Ledger) -> None:
+        study = Study(problem(), name="a", storage=ledger, strategy="random")
+        study.add_many([({"kernel": "linear", "C": float(i + 1)}, float(i)) for i in range(25)])
+        study.ask()
+        study_id = study.stored.study_id
+        page, total = ledger.page(study_id, limit=10, offset=20, order="number")
+        assert ([t.number for t in page], total) == ([20, 21, 22, 23, 24, 25], 26)
+        best, total = ledger.page(study_id, state="finished", order="-value", limit=2)
+        assert ([t.value for t in best], total) == ([24.0, 23.0], 25)
+        assert ledger.page(study_id, source="random")[1] == 1
+        assert [r.number for r in ledger.records(study_id, batch=7)] == list(range(26))
+
+    def test_a_deleted_study_leaves_nothing(self, ledger: Ledger) -> None:
+        study = Study(problem(), name="a", storage=ledger, strategy="random")
+        study.tell(study.ask(), 1.0)
+        study.ask()
+        ledger.delete("a")
+        assert ledger.summaries() == []
+        again = Study(problem(), name="a", storage=ledger, strategy="random")
+        assert again.trials == ()
+        assert again.ask().number == 0
+        with pytest.raises(StudyNotFound):
+            study.ask()
+        with pytest.raises(StudyNotFound):
+            ledger.delete("b")
+
+    def test_many_results_are_recorded_or_none(self, ledger: Ledger) -> None:
+        study = Study(problem(), name="a", storage=ledger, strategy="random")
+        good = {"kernel": "linear", "C": 1.0}
+        with pytest.raises(tl.TrialogueError, match="row 1"):
+            study.add_many([(good, 1.0), ({"kernel": "cubic", "C": 1.0}, 1.0)])
+        assert study.trials == ()
+        assert study.add_many([(good, 1.0), (good, 2.0)]) == [0, 1]
+        assert [t.replicate for t in study.trials] == [0, 1]
+        assert study.add_many([]) == []
+
+    def test_threads_share_a_ledger_and_a_study(self, ledger: Ledger) -> None:
+        study = Study(problem(), name="a", storage=ledger, strategy="random")
+        handed: list[tuple[int, str]] = []
+
+        def work() -> None:
+            for _ in range(6):
+                trial = study.ask()
+                handed.append((trial.number, space().key(trial.params)))
+                study.tell(trial, 1.0)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(number for number, _ in handed) == list(range(24))
+        assert {n: space().key(study.trial(n).params) for n, _ in handed} == dict(handed)
+        assert len({key for _, key in handed}) == 24
