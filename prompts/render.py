@@ -158,7 +158,7 @@ def _demands(purpose: Purpose) -> list[str]:
     return [] if purpose == "warm_start" else ["Do not repeat or barely change a configuration listed above."]
 
 
-def instructions(purpose: Purpose) -> tuple[str, ...]:
+def instructions(purpose: Purpose | Literal["llambo"]) -> tuple[str, ...]:
     """Return the paraphrased instructions for one purpose; ``{n}`` stands for the number of proposals."""
     return tuple(_instructions()[purpose])
 
