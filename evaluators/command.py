@@ -46,7 +46,8 @@ class Command:
 
     def __post_init__(self) -> None:
         words = self.command
-        if isinstance(words, str) or not words or not all(isinstance(w, str) for w in words):
+        listed = isinstance(words, Sequence) and not isinstance(words, str) and len(words) > 0
+        if not listed or not all(isinstance(w, str) and w and "\0" not in w for w in words):
             raise InvalidSpecification(
                 f"`command` must be a list of words, as ['python', 'train.py', '--c', '{{C}}'], got {words!r}."
             )

@@ -26,6 +26,8 @@ class Listing:
     """The listed configurations: canonical, each once. ``keys``: their canonical texts."""
 
     def __init__(self, space: _Space, allowed: Iterable[Mapping[str, Any]]) -> None:
+        if isinstance(allowed, str | Mapping) or not isinstance(allowed, Iterable):
+            raise InvalidSpace(f"`allowed` must be a list of configurations, got {allowed!r}.")
         by_key = {_dump(valid): valid for valid in map(space.validate, allowed)}
         if not by_key:
             raise InvalidSpace("`allowed` must list at least one configuration, got none.")

@@ -68,7 +68,9 @@ class _Number(BaseParameter):
         canonical = self._plain(self.scale.canonical(number))
         if self.levels and abs(canonical - number) > 1e-9 * max(abs(number), abs(self.step or 1)):
             rule = f"{self.low!r} plus a multiple of {self.step!r}" if self.step else "a whole number"
-            raise InvalidParameters(f"`{self.name}` must be {rule}, got {value!r}; the nearest is {canonical!r}.")
+            raise InvalidParameters(
+                f"`{self.name}` must be {rule}, got {value!r}; the nearest is {canonical!r}."
+            )
         return canonical
 
     def nearest(self, value: object) -> Any:

@@ -191,13 +191,15 @@ class Problem:
         """Return the problem that ``to_dict`` describes. Raises InvalidProblem or InvalidSpace."""
         known = ("name", "description", "objectives", "constraints", "context", "space")
         refuse_unknown_keys(plain, known, "a problem", InvalidProblem)
-        objectives = plain.get("objectives")
+        objectives, constraints = plain.get("objectives"), plain.get("constraints", ())
         return cls(
             plain.get("name", ""),
             SearchSpace.from_dict(plain.get("space", {})),
-            objectives=None if objectives is None else [_made(Objective, o) for o in objectives],
+            objectives=None
+            if objectives is None
+            else [_made(Objective, o) for o in _list("objectives", objectives)],
             constraints=[
-                c if isinstance(c, str) else _made(Constraint, c) for c in plain.get("constraints", ())
+                c if isinstance(c, str) else _made(Constraint, c) for c in _list("constraints", constraints)
             ],
             description=plain.get("description", ""),
             context=plain.get("context", {}),
@@ -232,24 +234,29 @@ def _number(node: Node) -> float | None:
 
 def _check_name(what: str, name: object) -> None:
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > 200:
-        raise InvalidProblem(f"The name of a {what} must be 1 to 200 printable characters, got {name!r}.")
+        raise InvalidProblem(f"`name` of the {what} must be 1 to 200 printable characters, got {name!r}.")
+
+
+def _list(what: str, value: object) -> Sequence[Any]:
+    """Return a sequence as it is; refuse a single thing."""
+    if isinstance(value, str | Mapping) or not isinstance(value, Sequence):
+        raise InvalidProblem(f"`{what}` must be a list, got {value!r}; put it into brackets.")
+    return value
 
 
 def _checked_objectives(objectives: object) -> tuple[Objective, ...]:
     if objectives is None:
         return (Objective("objective"),)
-    if isinstance(objectives, str | Mapping) or not isinstance(objectives, Sequence):
-        raise InvalidProblem(f"`objectives` must be a list, got {objectives!r}; put it into brackets.")
-    if not objectives or not all(isinstance(o, Objective) for o in objectives):
+    listed = _list("objectives", objectives)
+    if not listed or not all(isinstance(o, Objective) for o in listed):
         raise InvalidProblem(f"`objectives` must list at least one Objective, got {objectives!r}.")
-    _refuse_repeated("objective", [o.name for o in objectives])
-    return tuple(objectives)
+    _refuse_repeated("objective", [o.name for o in listed])
+    return tuple(listed)
 
 
 def _checked_constraints(constraints: object) -> tuple[Constraint, ...]:
-    if isinstance(constraints, str | Mapping) or not isinstance(constraints, Sequence):
-        raise InvalidProblem(f"`constraints` must be a list, got {constraints!r}; put it into brackets.")
-    made = tuple(Constraint.parse(c) if isinstance(c, str) else c for c in constraints)
+    listed = _list("constraints", constraints)
+    made = tuple(Constraint.parse(c) if isinstance(c, str) else c for c in listed)
     if not all(isinstance(c, Constraint) for c in made):
         raise InvalidProblem(
             f"`constraints` must list Constraints or text such as 'fit_s <= 2', got {constraints!r}."

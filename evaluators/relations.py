@@ -27,7 +27,7 @@ def holds(relation: Expression, params: Mapping[str, Any]) -> bool:
 
 def checked_relations(where: Sequence[str], parameters: Sequence[Parameter]) -> tuple[Expression, ...]:
     """Return the parsed relations, or raise InvalidSpace for one that does not fit the parameters."""
-    if isinstance(where, str):
+    if isinstance(where, str) or not isinstance(where, Sequence):
         raise InvalidSpace(f"`where` must be a list of relations, got {where!r}; write [{where!r}].")
     if len(where) > MAX_RELATIONS:
         raise InvalidSpace(f"A search space has at most {MAX_RELATIONS} relations, got {len(where)}.")

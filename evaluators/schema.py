@@ -97,9 +97,8 @@ def space_from_dict(
 
 
 def parameter_from_dict(name: str, table: object) -> Parameter:
-    """Return the parameter that ``Parameter.to_dict`` describes. In TOML, which has no null, ``{none = true}`` is
-    None."""
-    if not isinstance(table, Mapping) or table.get("type") not in _KINDS:
+    """Return the parameter that ``Parameter.to_dict`` describes; ``{none = true}`` is None, for TOML has no null."""
+    if not isinstance(table, Mapping) or str(table.get("type")) not in _KINDS:
         got = table.get("type") if isinstance(table, Mapping) else table
         raise InvalidSpace(f"`{name}`: `type` must be 'float', 'int' or 'categorical', got {got!r}.")
     kind = _KINDS[table["type"]]

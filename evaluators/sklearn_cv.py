@@ -71,7 +71,7 @@ class CrossValidation:
 
     def __post_init__(self) -> None:
         for what, value, known in (("dataset", self.dataset, DATASETS), ("model", self.model, SPACES)):
-            if value not in known:
+            if not isinstance(value, str) or value not in known:
                 raise InvalidSpecification(f"`{what}` must be one of {', '.join(known)}, got {value!r}.")
         if isinstance(self.folds, bool) or not isinstance(self.folds, int) or not 2 <= self.folds <= 20:
             raise InvalidSpecification(f"`folds` must be a whole number in [2, 20], got {self.folds!r}.")

@@ -73,6 +73,13 @@ def parse_specification(
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidSpecification(f"{origin} is not valid TOML: {error}.") from None
+    return specification_of(tables, folder=folder, origin=origin)
+
+
+def specification_of(
+    tables: Mapping[str, Any], *, folder: Path | str = ".", origin: str = "the specification"
+) -> Specification:
+    """Return what the tables of a file say; as ``parse_specification`` after reading the TOML."""
     _refuse(tables, ("study", "problem", "parameters", "evaluator"), origin)
     study, problem, evaluator = (_table(tables, name, origin) for name in ("study", "problem", "evaluator"))
     _refuse(study, STUDY_KEYS, f"[study] of {origin}")
@@ -156,10 +163,17 @@ def _replay(
 ) -> Any:
     from .replay import Replay
 
-    path = folder / str(table["replay"])
     ignore = table.get("ignore", ())
+    if not isinstance(table["replay"], str) or not isinstance(ignore, Sequence):
+        raise InvalidSpecification(
+            f"`replay` must name a CSV file and `ignore` list columns, got {dict(table)!r}."
+        )
     return Replay.read(
-        path, objectives=objectives, constraints=constraints, ignore=ignore, parameters=parameters
+        folder / table["replay"],
+        objectives=objectives,
+        constraints=constraints,
+        ignore=ignore,
+        parameters=parameters,
     )
 
 
