@@ -20,9 +20,12 @@ from .novelty import Novelty
 
 @dataclass(frozen=True)
 class Manner:
-    """How a model is asked. ``prices``: US dollars per million prompt and completion tokens; ``count`` counts tokens."""
+    """How a model is asked. ``name``: what its proposals are signed with (None: the model's own name).
 
-    name: str
+    ``prices``: US dollars per million prompt and completion tokens; ``count`` counts tokens.
+    """
+
+    name: str | None
     temperature: float | None
     prices: tuple[float, float] | None
     count: Callable[[str], int]
@@ -124,7 +127,7 @@ class Dialogue:
             elif len(self.proposals) < self._request.n:
                 self._novelty.add(params)
                 share = tokens // max(1, len(raws))
-                source = f"planner:{self._manner.name}"
+                source = f"planner:{self._manner.name or self._endpoint.model}"
                 self.proposals.append(
                     Proposal(params, source, raw.hypothesis, raw.expected, raw.confidence, share)
                 )

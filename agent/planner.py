@@ -100,7 +100,7 @@ class Planner:
     def dialogue(self, request: PlanRequest, seed: int) -> Dialogue:
         """Return what asks this model for ``request``, within its deadline and its tokens, and keeps the account."""
         until = time.monotonic() + min(request.deadline_s, self.timeout_s)
-        manner = Manner(self.name, self._temperature, self._prices, self.options.count)
+        manner = Manner(self._name, self._temperature, self._prices, self.options.count)
         return Dialogue(self.endpoint, request, until, seed, manner)
 
 

@@ -193,3 +193,42 @@ def _score(call: ScriptedCall, row: Mapping[str, Any]) -> float | None:
         return None
     name, value = next(iter(values.items()))
     return -value if f'minimize "{name}"' in call.text else value
+
+
+def in_context_learner(call: ScriptedCall) -> ScriptedReply:
+    """Answer LLAMBO's questions from the rows: scores and classes by nearest neighbours, candidates around the best
+    row."""
+    query = call.rows[-1]["params"] if call.rows else {}
+    scored = [(r["params"], r["score"]) for r in call.rows if "score" in r]
+    labelled = [(r["params"], r["best"]) for r in call.rows if "best" in r]
+    if scored:
+        noise = call.rng().gauss(0, 1.0)
+        return ScriptedReply(json.dumps({"score": round(_weighted(scored, query) + noise, 2)}))
+    if labelled:
+        p = min(0.98, max(0.02, _weighted(labelled, query)))
+        top = [{"token": t, "logprob": math.log(q)} for t, q in (("1", p), ("0", 1 - p))]
+        said = "1" if p >= 0.5 else "0"
+        token = {"token": said, "logprob": math.log(max(p, 1 - p)), "top_logprobs": top}
+        return ScriptedReply(said, logprobs=[token] if call.body.get("logprobs") else None)
+    return nearest_neighbour(call)
+
+
+def _weighted(rows: Sequence[tuple[Mapping[str, Any], float]], query: Mapping[str, Any]) -> float:
+    """Return the mean of the rows' values, weighted by nearness to ``query`` in the rows' own ranges."""
+    ranges = {}
+    for name in query:
+        numbers = [_number(p.get(name)) for p, _ in rows]
+        ranges[name] = (max(numbers) - min(numbers)) or 1.0
+    total = value = 0.0
+    for params, y in rows:
+        d2 = sum(((_number(params.get(n)) - _number(query[n])) / ranges[n]) ** 2 for n in query)
+        weight = math.exp(-8 * d2) + 1e-9
+        total, value = total + weight, value + weight * y
+    return value / total
+
+
+def _number(value: Any) -> float:
+    """Return a number for any value: logarithms of small positive numbers, 0 or 1 for text by its first letter."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return float(len(str(value)) % 7)
+    return math.log10(value) if 0 < value < 0.1 else float(value)
