@@ -1,0 +1,196 @@
+"""One vLLM server as an object: start, wait until it really answers, stop, and say why it failed.
+
+It listens on 127.0.0.1 only. Its processes are one session that the host (``vllm_host``) made; only that session is
+ever signalled. What a configuration means, and whether it is good, is not known here.
+"""
+
+import json
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from .errors import ServerDidNotStart
+from .vllm_failures import VllmFailure, classify
+from .vllm_host import HostDied, VllmHost
+
+FlagValue = bool | int | float | str | None
+LOG_TAIL = 20_000  # characters: root causes stand tens of lines above the end
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSpec:
+    """What to serve. ``flags``: vLLM's parameter names; None is "not given". ``variables``: environment variables."""
+
+    model: str
+    flags: Mapping[str, FlagValue] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    served_name: str | None = None
+
+    def argv(self) -> list[str]:
+        """Return the arguments of ``vllm serve`` that make up the configuration."""
+        return [self.model, *flag_arguments(self.flags)]
+
+    def command(self) -> str:
+        """Return a shell command that a person can run: variables, ``vllm serve``, model and flags."""
+        import shlex
+
+        variables = [f"{key}={shlex.quote(value)}" for key, value in self.variables.items()]
+        return " ".join([*variables, "vllm", "serve", *map(shlex.quote, self.argv())])
+
+
+def flag_arguments(flags: Mapping[str, FlagValue]) -> list[str]:
+    """Return flags as arguments: ``max_num_seqs: 8`` as ``--max-num-seqs 8``, False as ``--no-…``, None left out."""
+    arguments: list[str] = []
+    for name, value in flags.items():
+        dashed = name.replace("_", "-")
+        if isinstance(value, bool):
+            arguments.append(f"--{dashed}" if value else f"--no-{dashed}")
+        elif value is not None:
+            arguments += [f"--{dashed}", str(value)]
+    return arguments
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class VllmServerFailed(ServerDidNotStart):
+    """A server that did not start, died or hung; ``failure`` says which and why."""
+
+    def __init__(self, failure: VllmFailure, log: Path) -> None:
+        super().__init__(f"{failure}; the whole log is in {str(log)!r}.")
+        self.failure = failure
+        self.log = log
+
+
+class VllmServer:
+    """A running server. Made by ``start``; use as a context manager or call ``stop``."""
+
+    def __init__(self, host: VllmHost, spec: ServerSpec, *, pid: int, port: int, log: Path) -> None:
+        self.host = host
+        self.spec = spec
+        self.pid = pid
+        self.port = port
+        self.log = log
+        self.ready_s = float("nan")
+
+    @classmethod
+    def start(
+        cls,
+        host: VllmHost,
+        spec: ServerSpec,
+        *,
+        log: Path,
+        port: int | None = None,
+        deadline_s: float = 180.0,
+    ) -> Self:
+        """Start a server and return it when it has answered a request; VllmServerFailed when it does not in time."""
+        began = time.monotonic()
+        chosen = port or free_port()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+        host.start()
+        plumbing = ["--host", "127.0.0.1", "--port", str(chosen), "--disable-uvicorn-access-log"]
+        if spec.served_name:
+            plumbing += ["--served-model-name", spec.served_name]
+        pid = host.serve([*spec.argv(), *plumbing], spec.variables, log)
+        server = cls(host, spec, pid=pid, port=chosen, log=log)
+        try:
+            server._wait_until_ready(began + deadline_s)
+        except BaseException:
+            server.stop(grace_s=0.5)
+            raise
+        server.ready_s = time.monotonic() - began
+        return server
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def base_url(self) -> str:
+        """Address for an OpenAI client, ending in ``/v1``."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def name(self) -> str:
+        """The model name to put into requests."""
+        return self.spec.served_name or self.spec.model
+
+    def stop(self, grace_s: float = 5.0) -> None:
+        """End the server and every process of its session; harmless when it has ended already."""
+        self.host.stop(self.pid, grace_s)
+
+    def exit_code(self) -> int | None:
+        """Return the leading process's exit code (negative: a signal), None while it runs."""
+        return self.host.call("poll", pid=self.pid)["exit"]
+
+    def processes(self) -> list[int]:
+        """Return the pids of the server's session."""
+        return self.host.call("poll", pid=self.pid)["processes"]
+
+    def log_tail(self, characters: int = LOG_TAIL) -> str:
+        """Return the end of what the server wrote."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return text[-characters:]
+
+    def failure(self, phase: str = "load", *, timed_out: bool = False) -> VllmFailure:
+        """Return why the server failed, from its log and exit code."""
+        try:
+            code = self.exit_code()
+        except HostDied as error:
+            return VllmFailure("killed", str(error)[:200], "load")
+        assert phase in ("start", "load")
+        return classify(self.log_tail(), phase=phase, exit_code=code, timed_out=timed_out)
+
+    def get(self, path: str, timeout_s: float = 5.0) -> bytes:
+        """Return the body of a GET request to the server; OSError when it cannot be had."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=timeout_s) as answer:
+            return answer.read()
+
+    def post(
+        self, path: str, body: Mapping[str, Any] | None = None, timeout_s: float = 60.0
+    ) -> bytes:  # Any: JSON
+        """Return the body of a POST request with a JSON body; OSError when it cannot be had."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            json.dumps(body or {}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+            return answer.read()
+
+    def answers(self, timeout_s: float = 60.0) -> bool:
+        """Return whether the server completes a two-token request."""
+        body = {"model": self.name, "prompt": "Hello", "max_tokens": 2, "temperature": 0}
+        try:
+            return b"choices" in self.post("/v1/completions", body, timeout_s)
+        except (OSError, urllib.error.HTTPError):
+            return False
+
+    def reset_prefix_cache(self) -> None:
+        """Empty the prefix cache, so that one measurement does not warm the next."""
+        self.post("/reset_prefix_cache", timeout_s=10)
+
+    def _wait_until_ready(self, deadline: float) -> None:
+        while time.monotonic() < deadline:
+            if self.exit_code() is not None:
+                raise VllmServerFailed(self.failure("start"), self.log)
+            try:
+                self.get("/health", timeout_s=1)
+            except OSError:
+                time.sleep(0.1)
+                continue
+            if self.exit_code() is None and self.answers(max(deadline - time.monotonic(), 1)):
+                return
+        raise VllmServerFailed(self.failure("start", timed_out=True), self.log)
