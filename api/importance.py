@@ -40,5 +40,5 @@ def importances(view: StudyView, objective: int = 0) -> dict[str, float] | None:
 def _evaluated(study: optuna.Study) -> dict[str, float]:
     evaluator = optuna.importance.PedAnovaImportanceEvaluator()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.simplefilter("ignore")  # that a rarely active parameter is judged on few trials
         return optuna.importance.get_param_importances(study, evaluator=evaluator)
