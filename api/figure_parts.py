@@ -101,3 +101,19 @@ def base_layout(x: str | None, y: str | None) -> Figure:
         "xaxis": AXIS | {"title": {"text": x or ""}},
         "yaxis": AXIS | {"title": {"text": y or ""}},
     }
+
+
+def telling_range(view: StudyView, objective: int) -> list[float] | None:
+    """Return where an axis of results should end so that a few far worse ones do not flatten the rest; None for all.
+
+    The better four fifths are shown in full when all together span more than three times as much.
+    """
+    sign = float(view.problem.signs[objective])
+    goodness = sorted((sign * r.values[objective] for r in view.rows if r.fate == "finished"), reverse=True)
+    if len(goodness) < 8:
+        return None
+    best, usual, worst = goodness[0], goodness[int(0.8 * len(goodness))], goodness[-1]
+    if best - usual == 0 or best - worst < 3 * (best - usual):
+        return None
+    pad = 0.12 * (best - usual)
+    return sorted([sign * (best + pad), sign * (usual - 2 * pad)])

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
-from ..evaluators.parameters import Categorical
+from ..evaluators.parameters import Categorical, Int
 from .figure_parts import (
     AXIS,
     FATES,
@@ -22,6 +22,7 @@ from .figure_parts import (
     faded,
     hover,
     plain,
+    telling_range,
     word,
 )
 from .parallel_figure import parallel
@@ -37,6 +38,7 @@ def history(view: StudyView, objective: int = 0) -> Figure:
     data += _marks_without_value(view, objective)
     layout: Figure = base_layout("trial", axis_title(view, objective))
     layout["legend"] = {"orientation": "h", "y": 1.12, "x": 0}
+    layout["yaxis"] |= {"range": telling_range(view, objective)}
     return {"data": [trace for trace in data if trace["x"]], "layout": layout}
 
 
@@ -193,8 +195,11 @@ def _best_line(view: StudyView, objective: int) -> Figure:
 
 def _marks_without_value(view: StudyView, objective: int) -> list[Figure]:
     """Failed and pruned trials, on the worst edge of the picture."""
-    values = [r.values[objective] for r in view.rows if r.fate == "finished"]
-    worst = min(values, key=lambda v: view.problem.signs[objective] * v, default=0.0)
+    sign = view.problem.signs[objective]
+    values = telling_range(view, objective) or [
+        r.values[objective] for r in view.rows if r.fate == "finished"
+    ]
+    worst = min(values, key=lambda v: sign * v, default=0.0)
     traces = []
     for fate, symbol in (("failed", "x"), ("pruned", "triangle-down")):
         rows = [r for r in view.rows if r.fate == fate]
@@ -245,4 +250,7 @@ def _parameter_axis(view: StudyView, name: str) -> Figure:
     axis: Figure = {"title": {"text": plain(name + unit, 40)}, **AXIS}
     if isinstance(parameter, Categorical):
         return axis | {"type": "category", "categoryarray": [word(c) for c in choices(parameter)]}
-    return axis | {"type": "log", "exponentformat": "power"} if parameter.log else axis
+    if parameter.log:
+        return axis | {"type": "log", "exponentformat": "power"}
+    few = isinstance(parameter, Int) and parameter.high - parameter.low <= 12
+    return axis | {"dtick": 1} if few else axis

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..evaluators.parameters import Categorical, Parameter
+from ..evaluators.parameters import Categorical, Int, Parameter
 from .figure_parts import SCALE, Figure, base_layout, choices, hover, plain, rgb, word
 from .study_view import Row, StudyView
 
@@ -67,8 +67,13 @@ class Axis:
             return cls(name, plain(name, 24), off + ticks, lambda value: words.index(word(value)) / top)
         scaled: Callable[[float], float] = math.log10 if parameter.log else float
         low, high = scaled(parameter.low), scaled(parameter.high)
-        marks = [low + (high - low) * i / 4 for i in range(5)]
-        ticks = tuple((i / 4, f"{10**mark if parameter.log else mark:.3g}") for i, mark in enumerate(marks))
+        steps = 4
+        if isinstance(parameter, Int) and not parameter.log and high - low <= 8:
+            steps = round(high - low)
+        marks = [low + (high - low) * i / steps for i in range(steps + 1)]
+        ticks = tuple(
+            (i / steps, f"{10**mark if parameter.log else mark:.3g}") for i, mark in enumerate(marks)
+        )
         return cls(name, plain(name, 24), off + ticks, lambda value: (scaled(value) - low) / (high - low))
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from ..evaluators.parameters import Categorical, Parameter
 from . import figures
-from .figure_parts import FATES, Figure, colour
+from .figure_parts import FATES, Figure, colour, telling_range
 from .study_view import Row, StudyView
 
 
@@ -64,6 +64,8 @@ def charts_of(view: StudyView, importances: Mapping[str, float] | None = None) -
     for i, objective in enumerate(view.problem.objectives):
         caption = (
             "Each point is a trial, coloured by who proposed it; the line is the best so far. Crosses failed."
+        if telling_range(view, i):
+            caption += " A few far worse results lie outside; a double click shows them."
         )
         charts.append(Chart(f"history{i}", f"History of {objective.name}", caption, figures.history(view, i)))
     if len(view.problem.objectives) > 1:
