@@ -8,6 +8,7 @@ Sources: PFNs4BO (Müller et al. 2023), OptFormer (Chen et al. 2022) for amortis
 """
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,8 +20,11 @@ from ..serving.embedded import EmbeddedModel
 from ..serving.errors import ServingError
 from ..surrogates.embedded_lm import EmbeddedLM, InContext, expected_improvement
 from .contracts import CallRecord, Outcome, PlanAnswer, PlanRequest
+from .known import KNOWN, KnownReferee
 from .novelty import Novelty
 
+OPENING = 10
+"""Trials after which the usual configurations are no longer proposed: the study knows better by then."""
 FEWEST = 3
 """Scored trials before the model is asked: it was not trained on shorter histories."""
 SAMPLES = 16
@@ -49,9 +53,9 @@ class EmbeddedPlanner:
         """Return up to ``request.n`` proposals: by name at the start, by the model once there is something to read."""
         history = request.history
         novelty = Novelty.of(history)
-        known = [p for p in warm_starts(history.problem) if novelty.is_new(p.params)]
-        if request.purpose == "warm_start" and known:
-            return PlanAnswer(tuple(_own(p, self.name) for p in known[: request.n]))
+        known = known_proposals(history)
+        if known:
+            return PlanAnswer(known[: request.n])
         numbers = numbers_of(history)
         if (~numbers.failed).sum() < FEWEST:
             note = f"the embedded model needs {FEWEST} scored trials; no parameter is known by name"
@@ -144,9 +148,20 @@ class EmbeddedPlanner:
                 out.append(Proposal(params, f"planner:{self.name}", *_said(request.history, context, row)))
         return tuple(out)
 
-    def _call(self, request: PlanRequest, read: int, written: int, started: float, outcome: Outcome) -> CallRecord:
+    def _call(
+        self, request: PlanRequest, read: int, written: int, started: float, outcome: Outcome
+    ) -> CallRecord:
         took = time.monotonic() - started
         return CallRecord(self.name, request.purpose, "", outcome, read, written, took, 0.0)
+
+
+def known_proposals(history: History) -> tuple[Proposal, ...]:
+    """Return the untried usual configurations while the study is young; () where nothing is known by name."""
+    if len(history.finished) + len(history.failed) >= OPENING or not KnownReferee().allows(history)[0]:
+        return ()
+    novelty = Novelty.of(history)
+    known = [p for p in warm_starts(history.problem) if novelty.is_new(p.params)]
+    return tuple(replace(p, source=KNOWN) for p in known)
 
 
 def numbers_of(history: History) -> nd.NumberHistory:
@@ -173,7 +188,7 @@ def _steps(context: InContext, rng: np.random.Generator) -> np.ndarray:
     """Return points (LOCAL, d) around the three best trials, some parameters changed a little."""
     best = context.history.X[np.argsort(context.history.relative(), kind="stable")[:3]]
     weights = np.array([0.6, 0.25, 0.15])[: len(best)]
-    base = best[rng.choice(len(best), LOCAL, p=weights / weights.sum())]
+    base: np.ndarray = best[rng.choice(len(best), LOCAL, p=weights / weights.sum())]
     size = np.exp(rng.uniform(np.log(0.01), np.log(0.2), (LOCAL, 1)))
     moved = rng.random(base.shape) < np.maximum(0.4, 1.5 * rng.random((LOCAL, 1)))
     x = base + rng.normal(size=base.shape) * size * moved
@@ -192,12 +207,7 @@ def _said(history: History, context: InContext, p: np.ndarray) -> tuple[str, str
     if len(history.problem.objectives) > 1:
         return text, "", better
     best, gap = context.history.scale
-    centre = np.average(nd.SCORE_CENTRES, weights=p[: nd.BINS] + 1e-12)
-    value = -(best + gap * centre) * float(np.asarray(history.problem.signs).ravel()[0])
+    below = np.searchsorted(np.cumsum(p[: nd.BINS]) / max(p[: nd.BINS].sum(), 1e-12), 0.5)
+    centre = nd.SCORE_CENTRES[min(int(below), nd.BINS - 1)]  # the median: the tail of bad scores is very long
+    value = -(best + gap * centre) * history.problem.signs[0]
     return text, f"{history.problem.objectives[0].name} about {value:.4g}", better
-
-
-def _own(proposal: Proposal, name: str) -> Proposal:
-    return Proposal(
-        proposal.params, f"planner:{name}", proposal.hypothesis, proposal.expected, proposal.confidence
-    )

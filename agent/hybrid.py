@@ -25,6 +25,7 @@ from .contracts import (
     PlanRequest,
     Verdict,
 )
+from .known import KNOWN, KnownReferee
 from .novelty import Novelty
 from .patience import Patience
 from .referee import TrustReferee
@@ -121,6 +122,8 @@ class TrialogueStrategy:
     def _judge(self, history: History, belief: Belief, suggestion: Suggestion) -> tuple[Verdict, ...]:
         if not self._pool:
             return ()
+        if all(p.source == KNOWN for p in self._pool):
+            return KnownReferee().judge(self._pool, belief, suggestion, history)
         referee = self._warm if suggestion.origin in _STARTING else self._rules.referee
         return referee.judge(self._pool, belief, suggestion, history)
 

@@ -1,0 +1,54 @@
+"""The referee of what is known by name: usual configurations from the knowledge base are worth a trial unchecked.
+
+A model fitted to a handful of trials knows less than the documentation: on LLAMBO's own tasks one counted evaluation of
+the library default, followed by a GP, equals GPT-3.5. The first known configuration is therefore always run; another
+follows only while one of them is the best trial, so that wrong knowledge costs one trial. Knows nothing of how the
+configurations were found (``prompts/knowledge.py``).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..evaluators.history import History, Proposal
+from ..prompts.selection import goodness
+from ..surrogates.contracts import Belief, Suggestion
+from .contracts import Verdict
+
+KNOWN = "knowledge"
+"""Source of such proposals and their trials."""
+
+
+@dataclass(frozen=True)
+class KnownReferee:
+    """``most``: known configurations that are run at all."""
+
+    most: int = 3
+
+    def judge(
+        self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
+    ) -> tuple[Verdict, ...]:
+        """Keep the first proposal, if none was run yet or one of those run is the best trial."""
+        allowed, why = self.allows(history)
+        return tuple(
+            Verdict(
+                p, allowed and i == 0, why if i == 0 or not allowed else "another goes first", checked=False
+            )
+            for i, p in enumerate(proposals)
+        )
+
+    def allows(self, history: History) -> tuple[bool, str]:
+        """Return whether another known configuration is run now, and why."""
+        known = np.array([t.source == KNOWN for t in history.finished], bool)
+        failed = sum(t.source == KNOWN for t in history.failed)
+        waiting = sum(t.source == KNOWN for t in history.running)
+        if not known.any() and not failed and not waiting:
+            return True, "known by name: run unchecked, once"
+        if known.sum() + failed + waiting >= self.most or waiting or failed:
+            return False, "enough known configurations were run"
+        leads = bool(known[np.argmax(goodness(history))])
+        return (
+            leads,
+            "a known configuration leads: another" if leads else "the known configuration does not lead",
+        )
