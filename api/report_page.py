@@ -64,9 +64,9 @@ def charts_of(view: StudyView, importances: Mapping[str, float] | None = None) -
     for i, objective in enumerate(view.problem.objectives):
         caption = (
             "Each point is a trial, coloured by who proposed it; the line is the best so far. Crosses failed."
+        )
         if telling_range(view, i):
             caption += " A few far worse results lie outside; a double click shows them."
-        )
         charts.append(Chart(f"history{i}", f"History of {objective.name}", caption, figures.history(view, i)))
     if len(view.problem.objectives) > 1:
         charts.append(Chart("front", "Trade-off", "No result beats the line in both.", figures.front(view)))
