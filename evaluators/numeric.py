@@ -125,6 +125,8 @@ class _Number(BaseParameter):
         return {"type": type(self).__name__.lower(), "low": self.low, "high": self.high, **stated}
 
     def _number(self, value: object) -> float:
+        if type(value) is float and math.isfinite(value):  # the usual case, four times as fast
+            return value
         if (
             isinstance(value, bool | np.bool_)
             or not isinstance(value, numbers.Real)

@@ -146,8 +146,8 @@ class SearchSpace:
                 present[rows, i] = True
         active = self._activity(X)
         bad = active & (~present | (X < -1e-9) | (X > 1 + 1e-9))
-        if bad.any():
-            self._canonical(params[int(np.argwhere(bad)[0, 0])])  # raises with the reason
+        for row in np.flatnonzero(bad.any(axis=1)).tolist():
+            self._canonical(params[row])  # raises with the reason, unless only noise digits are out of bounds
         return np.where(active, np.clip(X, 0.0, 1.0), 0.5), active
 
     def decode(self, X: np.ndarray) -> list[dict[str, Choice]]:

@@ -173,6 +173,19 @@ def test_relations_are_validated_sampled_and_vacuous_when_inactive() -> None:
     assert space.satisfies_rows(U).tolist() == [space.satisfies(p) for p in space.decode(U)]
 
 
+@given(spaces(), SEEDS, st.data())
+def test_relations_mean_the_same_for_rows_and_for_configurations(
+    space: SearchSpace, seed: int, data: st.DataObject
+) -> None:
+    numeric = [p.name for p in space if not isinstance(p, Categorical)]
+    pick = st.sampled_from(numeric or list(space.names))
+    ops = st.sampled_from(["<=", "<", "==", "!="] if numeric else ["==", "!="])
+    relations = [f"`{data.draw(pick)}` {data.draw(ops)} `{data.draw(pick)}`" for _ in range(2)]
+    related = SearchSpace(space.parameters, relations)
+    U = np.random.default_rng(seed).random((30, len(space)))
+    assert related.satisfies_rows(U).tolist() == [related.satisfies(p) for p in related.decode(U)]
+
+
 def test_impossible_relations_end_with_a_clear_error() -> None:
     space = SearchSpace([Float("a", 0, 1), Float("b", 2, 3)], where=["a > b"])
     with pytest.raises(InvalidSpace, match="none fulfilled"):
@@ -319,6 +332,8 @@ def test_spaces_that_break_a_rule_are_refused(parameters: Any, where: Any, messa
 def test_coordinates_out_of_bounds_are_clipped_and_values_refused() -> None:
     space = SearchSpace([Float("x", 0, 1), Int("n", 1, 4), Categorical("k", ["a", "b"])])
     assert space.decode(np.array([[-1.0, 2.0, 1.5]])) == [{"x": 0.0, "n": 4, "k": "b"}]
+    with pytest.raises(InvalidParameters, match="`k` is missing"):
+        space.encode([{"x": 1 + 1e-13, "n": 1, "k": "a"}, {"x": 1, "n": 1}])
     for bad in ({"x": 1.5, "n": 1, "k": "a"}, {"x": 1, "n": 9, "k": "a"}, {"x": 1, "n": 1, "k": "z"}):
         with pytest.raises(InvalidParameters):
             space.encode([bad])
