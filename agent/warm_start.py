@@ -39,7 +39,7 @@ class WarmStartReferee:
                 Verdict(p, False, f"{used} planned trials are enough to start with") for p in proposals
             )
         own = suggestion.assessment
-        if not belief.modelled or own is None:
+        if not proposals or not belief.modelled or own is None:
             return tuple(Verdict(p, False, "nothing is modelled yet") for p in proposals)
         assessments = belief.assess([p.params for p in proposals])
         gaps = [own.log_acquisition - a.log_acquisition for a in assessments]

@@ -31,7 +31,7 @@ _ATTEMPTS = 6
 _ATTEMPTS_REFUSED = 3
 """Where nothing listens: a server that restarts needs minutes, and the study goes on without it in the meantime."""
 
-_WAIT = tenacity.wait_exponential(multiplier=0.1, exp_base=2, min=0.1, max=8)
+_WAIT = tenacity.wait_exponential(multiplier=0.05, exp_base=2, min=0.05, max=8)
 
 _DROPPABLE = {
     "seed": ("seed",),
@@ -339,7 +339,7 @@ def _refused(state: tenacity.RetryCallState) -> bool:
 
 
 def _retry_wait(state: tenacity.RetryCallState) -> float:
-    """Return the seconds to wait: what the server asks for (``Retry-After``), else 0.1, 0.2, 0.4, …"""
+    """Return the seconds to wait: what the server asks for (``Retry-After``), else 0.05, 0.1, 0.2, …"""
     error = state.outcome.exception() if state.outcome is not None else None
     if isinstance(error, openai.APIStatusError):
         stated = error.response.headers.get("retry-after", "")

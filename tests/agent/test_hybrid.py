@@ -1,0 +1,195 @@
+import time
+
+import numpy as np
+import pytest
+from contracts.planner import problem, value
+from contracts.strategy import play
+
+import trialogue as tl
+from trialogue.agent.contracts import Ask, CallRecord, PlanAnswer, Spent
+from trialogue.agent.hybrid import Rules, TrialogueStrategy
+from trialogue.agent.patience import Patience
+from trialogue.agent.planner import Planner
+from trialogue.agent.referee import SlackReferee
+from trialogue.agent.schedule import Schedule
+from trialogue.agent.strategy import SurrogateStrategy
+from trialogue.agent.warm_start import NoWarmStart, UncheckedWarmStart
+from trialogue.evaluators.history import FinishedTrial, History
+from trialogue.serving import scripted_models as scripted
+from trialogue.serving.scripted import ScriptedReply, ScriptedServer
+
+CLOSED = Rules(warm_start=NoWarmStart(), referee=SlackReferee(slack=-1e9))
+EAGER = Rules(warm_start=UncheckedWarmStart())
+
+
+def hybrid(server, seed=0, *, timeout_s=5.0, rules=None, budget=None):
+    planner = Planner(server.url, timeout_s=timeout_s)
+    return TrialogueStrategy(problem(), seed, planner=planner, rules=rules, budget=budget)
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return [d.params for d in play(SurrogateStrategy(problem(), 0), 14)]
+
+
+def near_optimum(rng):
+    return {"x": 1 + rng.gauss(0, 0.3), "rate": 10 ** (-3 + rng.gauss(0, 0.2)), "method": "fast", "depth": 3}
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        scripted.garbage,
+        lambda c: ScriptedReply(status=500),
+        lambda c: ScriptedReply(drop=True),
+        lambda c: ScriptedReply('{"proposals": [], "abstain": true}'),
+        lambda c: ScriptedReply("<think>" + "hm " * 1000),
+    ],
+    ids=["garbage", "500", "dropped", "abstains", "thinks"],
+)
+def test_a_broken_model_leaves_the_trials_bit_identical(behaviour, alone):
+    with ScriptedServer(behaviour) as server:
+        decisions = play(hybrid(server), 8)
+    assert [d.params for d in decisions] == alone[:8]
+    assert {d.verdict for d in decisions} <= {"own", "fallback"}
+
+
+def test_a_model_whose_proposals_are_all_rejected_leaves_the_trials_bit_identical(alone):
+    with ScriptedServer(scripted.uniform) as server:
+        decisions = play(hybrid(server, rules=CLOSED), 14)
+    assert [d.params for d in decisions] == alone
+    assert "replaced" in {d.verdict for d in decisions}
+    assert all(v.reason for d in decisions for v in d.verdicts)
+
+
+def test_a_slow_model_costs_twice_its_timeout_and_leaves_the_trials_bit_identical(alone):
+    started = time.monotonic()
+    with ScriptedServer(scripted.slow(60)) as server:
+        decisions = play(hybrid(server, timeout_s=0.4), 14)
+        assert len(server.requests) == 2
+    assert [d.params for d in decisions] == alone
+    assert time.monotonic() - started < 2 * 0.4 + 8
+    assert any("did not answer" in n for d in decisions for n in d.notes)
+
+
+def test_a_flaky_model_is_as_good_as_the_same_without_faults():
+    expert = scripted.expert(near_optimum)
+    with ScriptedServer({"m": expert}) as a, ScriptedServer({"m": scripted.Flaky(expert, faults=2)}) as b:
+        assert [d.params for d in play(hybrid(a), 9)] == [d.params for d in play(hybrid(b), 9)]
+
+
+def test_an_expert_is_listened_to():
+    with ScriptedServer(scripted.expert(near_optimum)) as server:
+        decisions = play(hybrid(server), 12)
+    planned = [d for d in decisions if d.source == "planner:scripted"]
+    assert planned
+    assert {d.verdict for d in planned} <= {"kept", "unchecked"}
+    assert all(d.hypothesis == "scripted" for d in planned)
+    assert min(value(d.params) for d in decisions[:10]) < 0.2
+
+
+def test_the_default_comes_before_any_call():
+    with ScriptedServer(scripted.uniform) as server:
+        decisions = play(hybrid(server), 1)
+        assert server.requests == []
+    assert decisions[0].source == "default"
+
+
+def test_an_unchecked_warm_start_says_that_it_is_unchecked():
+    with ScriptedServer(scripted.expert(near_optimum)) as server:
+        decisions = play(hybrid(server, rules=EAGER), 3)
+    assert decisions[1].verdict == "unchecked"
+    assert decisions[1].source == "planner:scripted"
+
+
+def test_tokens_and_verdicts_stand_on_the_trial_that_was_decided():
+    with ScriptedServer(scripted.uniform) as server:
+        strategy = hybrid(server)
+        history = History(problem()).extended(
+            finished=[FinishedTrial(0, problem().space.default(), tl.Measurement(1.0))]
+        )
+        plan = strategy.plan(Ask(history, 1))
+    assert plan.decisions[0].tokens == sum(c.prompt_tokens + c.completion_tokens for c in plan.calls) > 100
+    assert plan.calls[0].prompt_hash
+
+
+def test_a_used_up_budget_is_said_aloud_and_the_surrogate_goes_on(alone):
+    with ScriptedServer(scripted.uniform) as server:
+        strategy = hybrid(server, budget=tl.Budget(tokens=1_000))
+        history = History(problem()).extended(
+            finished=[FinishedTrial(0, alone[0], tl.Measurement(value(alone[0])))]
+        )
+        (decision,) = strategy.plan(Ask(history, 1, 1, None, Spent(tokens=1_000))).decisions
+        assert server.requests == []
+    assert decision.params == alone[1]
+    assert any("1000 tokens" in n for n in decision.notes)
+
+
+def test_a_batch_leaves_most_places_to_the_engine():
+    with ScriptedServer(scripted.expert(near_optimum)) as server:
+        strategy = hybrid(server)
+        trials = [
+            FinishedTrial(i, p, tl.Measurement(value(p)))
+            for i, p in enumerate(problem().space.sample(np.random.default_rng(0), 6))
+        ]
+        decisions = strategy.plan(Ask(History(problem()).extended(finished=trials), 6, 6)).decisions
+    assert len({problem().space.key(d.params) for d in decisions}) == 6
+    assert sum(d.source.startswith("planner") for d in decisions) <= 2
+
+
+def test_twenty_five_trials_cost_less_than_twenty_five_thousand_tokens():
+    with ScriptedServer(scripted.nearest_neighbour) as server:
+        strategy, history, spent = hybrid(server), History(problem()), 0
+        for i in range(25):
+            plan = strategy.plan(Ask(history, i))
+            spent += sum(c.prompt_tokens + c.completion_tokens for c in plan.calls)
+            params = plan.decisions[0].params
+            history = history.extended(
+                finished=[FinishedTrial(i, params, tl.Measurement(value(params)), plan.decisions[0].source)]
+            )
+    assert spent < 25_000
+
+
+def failed(outcome):
+    return PlanAnswer(calls=(CallRecord("m", "candidates", "", outcome),))
+
+
+def test_patience_asks_a_failing_planner_less_and_less():
+    patience, asked = Patience(), []
+    for index in range(100):
+        if patience.allows(index):
+            asked.append(index)
+            patience.record(index, failed("invalid"))
+    assert asked == [0, 1, 3, 7, 15, 31, 63, 95]
+
+
+def test_patience_ends_after_two_timeouts_in_a_row():
+    patience, asked = Patience(), []
+    for index in range(100):
+        if patience.allows(index):
+            asked.append(index)
+            patience.record(index, failed("timeout"))
+    assert asked == [0, 4]
+
+
+def test_one_good_answer_restores_patience():
+    patience = Patience()
+    patience.record(0, failed("timeout"))
+    patience.record(4, PlanAnswer(abstained=True))
+    assert patience.allows(5)
+
+
+def test_the_schedule_asks_every_few_trials_and_a_distrusted_planner_less():
+    def asked(source, values):
+        schedule, history, at = Schedule(), History(problem()), []
+        drawn = problem().space.sample(np.random.default_rng(0), 40)
+        for i in range(40):
+            ask = Ask(history, i)
+            if schedule.is_due(ask, starting=False, pooled=0):
+                at.append(i)
+                schedule.asked(ask, PlanAnswer())
+            trial = FinishedTrial(i, drawn[i], tl.Measurement(values(i)), source if i % 2 else "surrogate")
+            history = history.extended(finished=[trial])
+        return len(at)
+
+    assert asked("planner:m", lambda i: -float(i)) > asked("planner:m", lambda i: 1.0 * (i % 2) - 1e-3 * i)
