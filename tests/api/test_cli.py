@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trialogue.api.cli import COMMANDS
+from trialogue.api.cli import COMMANDS, main
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -32,14 +32,14 @@ def test_help_is_quick() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_command_explains_itself_quickly(name: str, cli: Cli) -> None:
-    done = cli(name, "--help")
+def test_each_command_explains_itself(name: str, here: Cli) -> None:
+    done = here(name, "--help")
     assert done.returncode == 0, done.stderr
     assert "Usage: trialogue" in done.stdout
 
 
-def test_an_unknown_command_is_told_with_the_nearest(cli: Cli) -> None:
-    done = cli("lst")
+def test_an_unknown_command_is_told_with_the_nearest(here: Cli) -> None:
+    done = here("lst")
     assert done.returncode == 2
     assert "Did you mean 'list'?" in done.stderr
 
@@ -48,8 +48,22 @@ def message(done: subprocess.CompletedProcess[str]) -> str:
     """Return the one message of a command that was misused."""
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
-    assert done.stderr.count("Error: ") == 1, done.stderr
+    assert sum(line.startswith("Error: ") for line in done.stderr.splitlines()) == 1, done.stderr
     return done.stderr
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run ``trialogue …`` in this process, in an empty folder: as ``cli``, without its start."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(list(arguments), int(end.value.code or 0), said.out, said.err)
+
+    return run
 
 
 STUDY = """
@@ -92,52 +106,52 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_in_a_study_file_is_one_message(mistake: str, cli: Cli, tmp_path: Path) -> None:
+def test_a_mistake_in_a_study_file_is_one_message(mistake: str, here: Cli, tmp_path: Path) -> None:
     old, new, told = MISTAKES[mistake]
     assert old in STUDY
     (tmp_path / "s.toml").write_text(STUDY.replace(old, new, 1))
-    assert told in message(cli("run", "s.toml"))
+    assert told in message(here("run", "s.toml"))
 
 
-def test_a_missing_file_is_one_message(cli: Cli) -> None:
-    assert "'nothing.toml'" in message(cli("run", "nothing.toml"))
+def test_a_missing_file_is_one_message(here: Cli) -> None:
+    assert "'nothing.toml'" in message(here("run", "nothing.toml"))
 
 
-def test_a_study_without_an_end_is_refused(cli: Cli, tmp_path: Path) -> None:
+def test_a_study_without_an_end_is_refused(here: Cli, tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text(STUDY.replace("budget = { trials = 2 }", ""))
-    assert "say how long" in message(cli("run", "s.toml"))
+    assert "say how long" in message(here("run", "s.toml"))
 
 
-def test_a_missing_database_is_one_message_and_is_not_created(cli: Cli, tmp_path: Path) -> None:
+def test_a_missing_database_is_one_message_and_is_not_created(here: Cli, tmp_path: Path) -> None:
     for command in (["list"], ["report", "s"], ["export", "s"], ["delete", "s", "--yes"]):
-        assert "trialogue.db" in message(cli(*command))
+        assert "trialogue.db" in message(here(*command))
     assert not list(tmp_path.iterdir())
 
 
-def test_a_database_that_is_none_is_one_message(cli: Cli, tmp_path: Path) -> None:
+def test_a_database_that_is_none_is_one_message(here: Cli, tmp_path: Path) -> None:
     (tmp_path / "trialogue.db").write_text(
         "this is not a database, and it is long enough to be seen as none" * 20
     )
-    assert "trialogue.db" in message(cli("list"))
+    assert "trialogue.db" in message(here("list"))
 
 
 @pytest.fixture
-def with_study(cli: Cli, tmp_path: Path) -> Path:
+def with_study(here: Cli, tmp_path: Path) -> Path:
     (tmp_path / "s.toml").write_text(STUDY)
-    assert cli("run", "s.toml").returncode == 0
+    assert here("run", "s.toml").returncode == 0
     return tmp_path
 
 
 @pytest.mark.slow
-def test_another_space_under_the_same_name_is_one_message(cli: Cli, with_study: Path) -> None:
+def test_another_space_under_the_same_name_is_one_message(here: Cli, with_study: Path) -> None:
     (with_study / "s.toml").write_text(STUDY.replace("high = 1.0", "high = 2.0"))
-    assert "'s'" in message(cli("run", "s.toml"))
+    assert "'s'" in message(here("run", "s.toml"))
 
 
 @pytest.mark.slow
-def test_an_unknown_study_is_one_message(cli: Cli, with_study: Path) -> None:
+def test_an_unknown_study_is_one_message(here: Cli, with_study: Path) -> None:
     for command in (["report", "t"], ["export", "t"], ["delete", "t", "--yes"], ["import", "t", "s.toml"]):
-        assert "'t'" in message(cli(*command))
+        assert "'t'" in message(here(*command))
 
 
 @pytest.mark.slow
