@@ -1,0 +1,267 @@
+"""What the embedded planner adds: alone against TPE and Sobol, and as trialogue's planner against the engine alone.
+
+    python benchmarks/embedded.py --methods random sobol tpe engine --seeds 20        # the references, kept
+    python benchmarks/embedded.py --methods alone with-planner knowledge --seeds 20 --checkpoint serving/embedded_model
+    python benchmarks/embedded.py --report
+
+Six functions and six live scikit-learn tasks, none of them in the training data (which is synthetic throughout).
+``alone``: four Sobol points, then the planner's first proposal, parameters' names hidden. ``engine``: the Gaussian
+process, no planner. ``with-planner``: embedded planner, knowledge base, referee. ``hidden``: the same with the names
+hidden. ``knowledge``: knowledge base and referee, no neural model. Regret = (best so far - best known) / (median of 400
+random draws - best known), clipped to [0, 1].
+"""
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from optimizers import make
+from problems import all_cases
+from problems.base import Case
+
+import trialogue as tl
+from trialogue.agent.contracts import Ask, PlanRequest
+from trialogue.evaluators.history import FinishedTrial, History
+from trialogue.evaluators.streams import stream
+
+NAMED = ("svm-digits", "svr-friedman", "gbdt-diabetes", "mlp-digits", "forest-cancer", "knn-cancer")
+BARE = ("branin", "hartmann3", "hartmann6", "rosenbrock4", "levy5", "styblinski5")
+TRIALS = 30
+MARKS = (5, 10, 20, 30)
+OPENING = 4
+Params = dict[str, Any]
+
+
+def case_named(name: str) -> Case:
+    return next(c for c in all_cases() if c.name == name)
+
+
+def hidden(problem: tl.Problem) -> tl.Problem:
+    """Return the problem with names that say nothing."""
+    plain = problem.space.to_dict()
+    renamed = {f"x{i}": table for i, table in enumerate(plain["parameters"].values())}
+    for table in renamed.values():
+        table.pop("description", None)
+    return tl.Problem(
+        "hidden", tl.SearchSpace.from_dict({"parameters": renamed}), objectives=problem.objectives
+    )
+
+
+def shown(problem: tl.Problem, params: Params) -> Params:
+    """Return parameters of ``hidden(problem)`` under their own names."""
+    return {problem.space.names[int(name[1:])]: value for name, value in params.items()}
+
+
+def alone(case: Case, seed: int, checkpoint: Path) -> Callable[[list[float], list[Params]], Params]:
+    from scipy.stats import qmc
+
+    from trialogue.agent.embedded import EmbeddedPlanner
+
+    problem = hidden(case.problem)
+    planner = EmbeddedPlanner(model_at(checkpoint), abstains=False)
+    sobol = qmc.Sobol(len(problem.space), rng=np.random.default_rng([seed, 5])).random(8)[:OPENING]
+
+    def ask(values: list[float], tried: list[Params]) -> Params:
+        if len(values) < OPENING:
+            return problem.space.from_unit(sobol[len(values)])
+        history = history_of(problem, values, tried)
+        rng = stream(seed, len(values), "planner")
+        proposals = planner.propose(PlanRequest(history, 1, "candidates", rng)).proposals
+        return dict(proposals[0].params) if proposals else problem.space.sample(rng, 1)[0]
+
+    return ask
+
+
+def with_strategy(
+    problem: tl.Problem, seed: int, planner: Any
+) -> Callable[[list[float], list[Params]], Params]:
+    from trialogue.agent.budget import Budget
+    from trialogue.agent.strategy import strategy_for
+
+    strategy = strategy_for(problem, seed=seed, planner=planner, budget=Budget(trials=TRIALS))
+    sources: list[str] = []
+
+    def ask(values: list[float], tried: list[Params]) -> Params:
+        decision = strategy.plan(Ask(history_of(problem, values, tried, sources), len(values))).decisions[0]
+        sources.append(decision.source)
+        return dict(decision.params)
+
+    return ask
+
+
+def history_of(
+    problem: tl.Problem, values: list[float], tried: list[Params], sources: list[str] | None = None
+) -> History:
+    sources = sources or ["user"] * len(values)
+    rows = zip(values, tried, sources, strict=True)
+    return History(problem).extended(
+        finished=[FinishedTrial(i, p, tl.Measurement(v), s) for i, (v, p, s) in enumerate(rows)]
+    )
+
+
+@cache
+def model_at(checkpoint: Path) -> Any:
+    from trialogue.serving.embedded import EmbeddedModel
+
+    return EmbeddedModel(checkpoint)
+
+
+def sobol(case: Case, seed: int) -> Callable[[list[float], list[Params]], Params]:
+    from scipy.stats import qmc
+
+    points = qmc.Sobol(len(case.problem.space), rng=np.random.default_rng([seed, 6])).random(32)
+    return lambda values, tried: case.problem.space.from_unit(points[len(values)])
+
+
+def peer(name: str, case: Case, seed: int) -> Callable[[list[float], list[Params]], Params]:
+    optimizer = make({"tpe": "optuna-tpe", "random": "random"}[name], case, seed)
+
+    def ask(values: list[float], tried: list[Params]) -> Params:
+        if values:
+            optimizer.tell(tried[-1], case.evaluate(tried[-1]))
+        return optimizer.ask()
+
+    return ask
+
+
+def asker(method: str, case: Case, seed: int, checkpoint: Path) -> tuple[Callable[..., Params], bool]:
+    """Return the method's ask, and whether it answers under hidden names."""
+    from llambo_tasks import KnowledgeAlone
+
+    from trialogue.agent.embedded import EmbeddedPlanner
+
+    if method == "alone":
+        return alone(case, seed, checkpoint), True
+    if method == "sobol":
+        return sobol(case, seed), False
+    if method in ("tpe", "random"):
+        return peer(method, case, seed), False
+    if method == "engine":
+        return with_strategy(case.problem, seed, None), False
+    if method == "knowledge":
+        return with_strategy(case.problem, seed, KnowledgeAlone()), False
+    problem = hidden(case.problem) if method == "hidden" else case.problem
+    return with_strategy(problem, seed, EmbeddedPlanner(model_at(checkpoint))), method == "hidden"
+
+
+def run(job: tuple[str, str, int, str]) -> dict[str, Any]:
+    method, name, seed, checkpoint = job
+    warnings.simplefilter("ignore")
+    case = case_named(name)
+    ask, renamed = asker(method, case, seed, Path(checkpoint))
+    values: list[float] = []
+    tried: list[Params] = []
+    cpu = 0.0
+    for _ in range(TRIALS):
+        start = time.process_time()
+        params = ask(values, tried)
+        cpu += time.process_time() - start
+        outcome = case.evaluate(shown(case.problem, params) if renamed else params)
+        values.append(float(outcome.value if outcome.value is not None else np.inf))
+        tried.append(params)
+    return {"method": method, "case": name, "seed": seed, "values": values, "cpu_s": cpu / TRIALS}
+
+
+def regrets(rows: list[dict[str, Any]], references: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
+    """Return regret curves (seeds, trials) per method and case."""
+    best = {c: min(r[0], *(min(x["values"]) for x in rows if x["case"] == c)) for c, r in references.items()}
+    out: dict[str, dict[str, list[np.ndarray]]] = {}
+    for row in sorted(rows, key=lambda r: r["seed"]):
+        low, median = best[row["case"]], references[row["case"]][1]
+        curve = np.clip((np.minimum.accumulate(row["values"]) - low) / (median - low), 0, 1)
+        out.setdefault(row["method"], {}).setdefault(row["case"], []).append(curve)
+    return {m: {c: np.array(v) for c, v in cases.items()} for m, cases in out.items()}
+
+
+def interval(d: np.ndarray) -> tuple[float, float]:
+    """Return a 95 % interval of the mean of task means: seeds resampled within tasks. d (tasks, seeds)."""
+    rng = np.random.default_rng(0)
+    at = rng.integers(d.shape[1], size=(4000, *d.shape))
+    low, high = np.quantile(
+        np.take_along_axis(np.broadcast_to(d, at.shape), at, 2).mean((1, 2)), [0.025, 0.975]
+    )
+    return float(low), float(high)
+
+
+def report(rows: list[dict[str, Any]], references: dict[str, Any]) -> None:
+    table = regrets(rows, references)
+    for title, cases in (("named tasks", NAMED), ("functions", BARE)):
+        print(f"\n{title}: mean regret at {MARKS}, and at 10/30 per task")
+        for method, curves in table.items():
+            if not all(c in curves for c in cases):
+                continue
+            mean = np.mean([curves[c].mean(0) for c in cases], 0)
+            cells = " ".join(f"{c}:{curves[c][:, 9].mean():.3f}/{curves[c][:, 29].mean():.3f}" for c in cases)
+            seeds = min(len(curves[c]) for c in cases)
+            print(
+                f"{method:14}" + "".join(f"{mean[t - 1]:7.3f}" for t in MARKS) + f"  ({seeds} seeds) {cells}"
+            )
+    pairs = (("alone", "tpe"), ("alone", "sobol"), ("with-planner", "engine"), ("hidden", "engine"))
+    for ours, other in (*pairs, ("with-planner", "knowledge"), ("knowledge", "engine")):
+        for title, cases in (("named", NAMED), ("functions", BARE)):
+            if not all(m in table and c in table[m] for m in (ours, other) for c in cases):
+                continue
+            n = min(len(table[m][c]) for m in (ours, other) for c in cases)
+            for t in (10, 30):
+                a, b = (np.array([table[m][c][:n, t - 1] for c in cases]) for m in (ours, other))
+                low, high = interval(a - b)
+                ratio = a.mean() / max(b.mean(), 1e-12)
+                print(
+                    f"{ours} / {other} at {t}, {title}: ratio {ratio:.2f}, difference [{low:+.3f}, {high:+.3f}]"
+                )
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--methods", nargs="+", default=[])
+    p.add_argument("--cases", nargs="+", default=[*NAMED, *BARE])
+    p.add_argument("--seeds", type=int, default=20)
+    p.add_argument("--jobs", type=int, default=1)
+    p.add_argument("--checkpoint", default="serving/embedded_model")
+    p.add_argument("--out", type=Path, default=Path(".scratch/embedded"))
+    p.add_argument("--report", action="store_true")
+    a = p.parse_args()
+    a.out.mkdir(parents=True, exist_ok=True)
+    for method in a.methods:
+        path = a.out / f"{method}.jsonl"
+        done = {(r["case"], r["seed"]) for r in read(path)}
+        jobs = [(method, c, s, a.checkpoint) for s in range(a.seeds) for c in a.cases if (c, s) not in done]
+        with ProcessPoolExecutor(a.jobs) as pool, path.open("a") as file:
+            for row in pool.map(run, jobs):
+                file.write(json.dumps(row) + "\n")
+                file.flush()
+    if a.report:
+        rows = [r for path in sorted(a.out.glob("*.jsonl")) for r in read(path)]
+        report(rows, known_references(a.out, a.cases))
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def known_references(out: Path, names: list[str]) -> dict[str, Any]:
+    """Return (best, median) of 400 random draws per case, computed once."""
+    from regret import reference
+
+    path = out / "reference.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    for name in names:
+        if name not in known:
+            known[name] = reference(name)
+            path.write_text(json.dumps(known))
+    return {name: known[name] for name in names}
+
+
+if __name__ == "__main__":
+    main()
