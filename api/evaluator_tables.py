@@ -33,11 +33,12 @@ class Target:
 class Kind:
     """How a kind of evaluator is built, and which keys may stand beside its own."""
 
-    build: Callable[[Table, Path], Target]
+    build: Callable[[Table, Path, Table], Target]
+    """Makes the target of ``[evaluator]``, given the folder of the file and the whole file."""
     options: tuple[str, ...] = ()
 
 
-def _command(table: Table, folder: Path) -> Target:
+def _command(table: Table, folder: Path, file: Table) -> Target:
     from ..evaluators.command import Command
 
     stated = dict(table)
@@ -45,13 +46,13 @@ def _command(table: Table, folder: Path) -> Target:
     return Target(command, check=command.check)
 
 
-def _function(table: Table, folder: Path) -> Target:
+def _function(table: Table, folder: Path, file: Table) -> Target:
     from ..evaluators.function import load_function
 
     return Target(load_function(table["function"], folder))
 
 
-def _sklearn(table: Table, folder: Path) -> Target:
+def _sklearn(table: Table, folder: Path, file: Table) -> Target:
     from ..evaluators.sklearn_cv import CrossValidation
 
     target = CrossValidation(
@@ -60,11 +61,31 @@ def _sklearn(table: Table, folder: Path) -> Target:
     return Target(target, problem=target.problem)
 
 
-def _replay(table: Table, folder: Path) -> Target:
+def _replay(table: Table, folder: Path, file: Table) -> Target:
+    """Return the recorded table; its columns are known only together with the problem's objectives and limits."""
     from ..evaluators.replay import Replay
 
-    target = Replay.from_csv(folder / str(table["replay"]))
-    return Target(target)
+    path, ignore, only = table["replay"], table.get("ignore", []), table.get("only", {})
+    if not isinstance(path, str) or not isinstance(ignore, list) or not isinstance(only, dict):
+        raise InvalidSpecification(
+            f"`replay` must be a file name, `ignore` a list and `only` a table, got {dict(table)!r}."
+        )
+    stated = file.get("problem", {})
+    space = {"parameters": file.get("parameters") or {"row": {"type": "categorical", "choices": ["any"]}}}
+    outline = Problem.from_dict({"name": "replay", **_without(stated, "where", "name"), "space": space})
+    target = Replay.read(
+        folder / path,
+        objectives=outline.objectives,
+        constraints=outline.constraints,
+        parameters=outline.space.parameters if file.get("parameters") else None,
+        ignore=ignore,
+        only=only,
+    )
+    return Target(target, problem=target.problem)
+
+
+def _without(table: Table, *names: str) -> dict[str, Any]:
+    return {k: v for k, v in table.items() if k not in names}
 
 
 def _options(kind: str, stated: object, known: tuple[str, ...]) -> dict[str, Any]:
@@ -78,5 +99,5 @@ EVALUATORS: dict[str, Kind] = {
     "command": Kind(_command, ("timeout_s", "env", "result_file", "cwd")),
     "function": Kind(_function),
     "sklearn": Kind(_sklearn),
-    "replay": Kind(_replay),
+    "replay": Kind(_replay, ("ignore", "only")),
 }

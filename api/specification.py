@@ -79,7 +79,7 @@ class _Reader:
             raise self._error(f"[evaluator] needs exactly one of {', '.join(EVALUATORS)}, got {got}.")
         kind = EVALUATORS[named[0]]
         self._only(table, (named[0], *kind.options), "[evaluator]")
-        return kind.build(table, self.path.parent)
+        return kind.build(table, self.path.parent, self.plain)
 
     def _problem(self, target: Target) -> Problem:
         """Return the problem of the file; an evaluator that brings its own fills what the file leaves out."""
@@ -91,7 +91,8 @@ class _Reader:
         parameters = self._table("parameters")
         if not parameters and not own:
             raise self._error("at least one table [parameters.NAME] is needed.")
-        space = {"parameters": parameters} if parameters else dict(own["space"])
+        listed = "allowed" in own.get("space", {})  # a recorded table: its rows are part of the space
+        space = dict(own["space"]) if listed or not parameters else {"parameters": parameters}
         if "where" in table:
             space["where"] = table["where"]
         stated = {key: value for key, value in table.items() if key != "where"}

@@ -48,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Replay:
-    """A table that answers instead of an experiment; a callable for ``Study.run``. Make one with ``Replay.read``."""
+    """A table that answers instead of an experiment; a callable for ``Study.run``. Made by ``read`` or ``of_rows``."""
 
     problem: Problem
     rows: Mapping[str, Sequence[Row]]
@@ -56,35 +56,45 @@ class Replay:
     clock: SimulatedClock = field(default_factory=SimulatedClock)
 
     @classmethod
-    def read(
-        cls,
-        path: Path | str,
-        *,
-        objectives: Sequence[Objective],
-        constraints: Sequence[Constraint | str] = (),
-        ignore: Sequence[str] = (),
-        parameters: Sequence[Parameter] | None = None,
-        name: str = "",
-    ) -> "Replay":
-        """Return the replay of a CSV table.
+    def read(cls, path: Path | str, **options: Any) -> "Replay":
+        """Return the replay of a CSV file with a header; ``options``: those of ``of_rows``."""
+        table = _read(Path(path))
+        return cls.of_rows(table, **{"name": Path(path).stem, **options})
 
-        Columns that are no objective, constraint, reserved or ignored name are parameters: ordered choices where
-        all values are numbers, else unordered ones. ``parameters`` overrides that (with log scales, descriptions,
-        conditions). Raises InvalidSpecification for a table that does not hold what is named.
+    @classmethod
+    def of_rows(
+        cls,
+        table: Sequence[Mapping[str, Choice]],
+        *,
+        objectives: Sequence[Objective] | None = None,
+        constraints: Sequence[Constraint | str] = (),
+        parameters: Sequence[Parameter] | None = None,
+        ignore: Sequence[str] = (),
+        only: Mapping[str, Choice] | None = None,
+        name: str = "replay",
+        description: str = "",
+    ) -> "Replay":
+        """Return the replay of recorded rows; ``only``: take the rows that have these values in these columns.
+
+        Columns that are no objective, constraint, reserved or ignored name and have more than one value are parameters:
+        ordered choices where all values are numbers, else unordered ones. ``parameters`` overrides that (with scales,
+        descriptions, conditions). Raises InvalidSpecification for a table that does not hold what is named.
         """
-        table = _Table.read(Path(path))
-        outline = Problem(name or Path(path).stem, _PLACEHOLDER_SPACE, objectives, constraints)
+        outline = Problem(name, _PLACEHOLDER_SPACE, objectives, constraints, description)
         results = [o.name for o in outline.objectives] + [c.name for c in outline.constraints]
-        table.require(results)
-        others = [c for c in table.columns if c not in {*results, *RESERVED, *ignore}]
-        kinds = list(parameters) if parameters is not None else [_choices(table, column) for column in others]
-        table.require([p.name for p in kinds])
-        space = SearchSpace(kinds, allowed=[_configuration(row, kinds) for row in table.rows])
-        problem = Problem(outline.name, space, outline.objectives, outline.constraints)
+        _require(table, [*results, *(only or {})])
+        kept = [row for row in table if all(row[k] == v for k, v in (only or {}).items())]
+        if not kept:
+            raise InvalidSpecification(
+                f"`replay`: no row has {dict(only or {})!r}; look at the table for its values."
+            )
+        kinds = parameters or _kinds(kept, {*results, *RESERVED, *ignore})
+        _require(table, [p.name for p in kinds])
+        space = SearchSpace(kinds, allowed=[_configuration(row, kinds) for row in kept])
         rows: dict[str, list[Row]] = {}
-        for row in table.rows:
+        for row in kept:
             rows.setdefault(space.key(_configuration(row, kinds)), []).append(_recorded(row, results))
-        return cls(problem, rows)
+        return cls(Problem(name, space, outline.objectives, outline.constraints, description), rows)
 
     def __call__(self, params: Mapping[str, Any], run: Run) -> Any:
         """Return a recorded result of ``params``, and charge the clock. Raises EvaluationFailed where that was
@@ -102,35 +112,39 @@ _PLACEHOLDER_SPACE = SearchSpace([Categorical("row", ["any"])])
 """Stands in while objectives and constraints are checked, before the columns are read."""
 
 
-@dataclass(frozen=True)
-class _Table:
-    path: Path
-    columns: tuple[str, ...]
-    rows: tuple[Mapping[str, Choice], ...]
+def _read(path: Path) -> tuple[Mapping[str, Choice], ...]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            columns = tuple(reader.fieldnames or ())
+            rows = tuple({k: _cell(v) for k, v in row.items()} for row in reader if _whole(path, reader, row))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidSpecification(f"`replay`: {str(path)!r} cannot be read as CSV: {error}.") from None
+    if not rows:
+        raise InvalidSpecification(f"`replay`: {str(path)!r} has no rows; it needs a header and results.")
+    if len(set(columns)) < len(columns):
+        raise InvalidSpecification(f"`replay`: {str(path)!r} names a column twice: {', '.join(columns)}.")
+    return rows
 
-    @classmethod
-    def read(cls, path: Path) -> "_Table":
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                reader = csv.DictReader(file, strict=True)
-                columns = tuple(reader.fieldnames or ())
-                rows = tuple(
-                    {k: _cell(v) for k, v in row.items()} for row in reader if _whole(path, reader, row)
-                )
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise InvalidSpecification(f"`replay`: {str(path)!r} cannot be read as CSV: {error}.") from None
-        if not rows:
-            raise InvalidSpecification(f"`replay`: {str(path)!r} has no rows; it needs a header and results.")
-        if len(set(columns)) < len(columns):
-            raise InvalidSpecification(f"`replay`: {str(path)!r} names a column twice: {', '.join(columns)}.")
-        return cls(path, columns, rows)
 
-    def require(self, names: Sequence[str]) -> None:
-        for name in names:
-            if name not in self.columns:
-                raise InvalidSpecification(
-                    f"`replay`: {str(self.path)!r} has no column {name!r}; it has {', '.join(self.columns)}."
-                )
+def _require(table: Sequence[Mapping[str, Choice]], names: Sequence[str]) -> None:
+    columns = table[0] if table else {}
+    for name in names:
+        if name not in columns:
+            raise InvalidSpecification(
+                f"`replay`: the table has no column {name!r}; it has {', '.join(columns)}."
+            )
+
+
+def _kinds(rows: Sequence[Mapping[str, Choice]], others: set[str]) -> list[Parameter]:
+    """Return the parameters of a table: its columns that are not ``others`` and vary."""
+    columns = [c for c in rows[0] if c not in others]
+    varying = [c for c in columns if len({(type(row[c]) is bool, row[c]) for row in rows}) > 1]
+    if not varying:
+        raise InvalidSpecification(
+            f"`replay`: none of the columns {', '.join(columns)} varies; there is nothing to tune."
+        )
+    return [_choices([row[column] for row in rows], column) for column in varying]
 
 
 def _whole(path: Path, reader: Any, row: Mapping[Any, Any]) -> bool:
@@ -155,12 +169,12 @@ def _cell(text: str) -> Choice:
     return text
 
 
-def _choices(table: _Table, column: str) -> Categorical:
+def _choices(cells: Sequence[Choice], column: str) -> Categorical:
     """Return the parameter of a column: its values, in order where they are numbers."""
-    values = list({(type(v) is bool, v): v for v in (row[column] for row in table.rows)}.values())
-    numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    if numeric:
-        return Categorical(column, sorted(values, key=lambda v: float(str(v))), ordered=True)
+    values = list({(type(v) is bool, v): v for v in cells}.values())
+    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    if len(numbers) == len(values):
+        return Categorical(column, sorted(numbers), ordered=True)
     if len({isinstance(v, bool) for v in values if v is not None}) > 1:
         values = list(dict.fromkeys(str(v) for v in values))
     return Categorical(column, sorted(values, key=lambda v: (v is None, str(v))))

@@ -108,6 +108,7 @@ BAD: list[tuple[str, str]] = [
     ("a,tok_s,ttft_ms\n", "has no rows"),
     ("a,tok_s\n1,2\n", "has no column 'ttft_ms'"),
     ("a,a,tok_s,ttft_ms\n1,1,2,3\n", "names a column twice"),
+    ("a,tok_s,ttft_ms\n1,2,3\n1,3,4\n", "none of the columns a varies"),
     ("a,tok_s,ttft_ms\n1,2\n", "line 2 .* has not one cell per column"),
     ("a,tok_s,ttft_ms\n1,2,3,4\n", "line 2 .* has not one cell per column"),
 ]
@@ -119,6 +120,24 @@ def test_tables_that_do_not_hold_what_is_named_are_refused(tmp_path: Path, text:
     path.write_text(text)
     with pytest.raises(InvalidSpecification, match=message):
         read(path)
+
+
+def test_rows_may_be_chosen_by_value(table: Path) -> None:
+    replay = read(table, only={"graphs": True})
+    assert replay.problem.space.names == ("seqs",)
+    assert replay.problem.space.size == 3
+    with pytest.raises(InvalidSpecification, match="no row has"):
+        read(table, only={"graphs": 7})
+    with pytest.raises(InvalidSpecification, match="no column 'graph'"):
+        read(table, only={"graph": 7})
+
+
+def test_rows_may_come_from_anywhere() -> None:
+    rows = [{"a": a, "objective": a * a} for a in (1, 2, 3)]
+    replay = Replay.of_rows(rows)
+    found = measure(replay, {"a": 3}, replay.problem, Run())
+    assert isinstance(found, Measurement)
+    assert (found.value, found.seconds) == (9.0, 0.0)
 
 
 def test_a_missing_table_is_refused(tmp_path: Path) -> None:
