@@ -83,7 +83,7 @@ _PATTERNS: tuple[tuple[VllmFailureClass, str], ...] = (
         "illegal_argument",
         r"validation errors? for|ValueError: .*(must|should|cannot|greater|less|larger|smaller)",
     ),
-    ("out_of_memory_at_load", r"out of memory|OutOfMemoryError|MemoryError|[Cc]an(not|'t) allocate memory|DefaultCPUAllocator"),
+    ("out_of_memory_at_load", r"out of memory|OutOfMemory|MemoryError|[Cc]an(not|'t) allocate memory|CPUAllocator"),
     ("dead_engine", r"EngineDeadError|EngineCore.*(died|fatal|encountered)"
         r"|Engine core initialization failed|Worker proc .* died"),
 )  # fmt: skip
