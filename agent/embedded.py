@@ -46,6 +46,7 @@ class EmbeddedPlanner:
     def __init__(self, model: EmbeddedModel | None = None, *, abstains: bool = True) -> None:
         self.name = "embedded"
         self.timeout_s = 30.0
+        self.proposes_known = True
         self._lm = EmbeddedLM(model)
         self._abstains = abstains
 

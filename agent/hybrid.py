@@ -31,7 +31,7 @@ from .patience import Patience
 from .referee import TrustReferee
 from .schedule import Schedule
 from .strategy import decision_of, default_engine
-from .warm_start import WarmStartReferee
+from .warm_start import NoWarmStart
 
 _STARTING = ("default", "initial_design", "transfer", "random")
 
@@ -66,8 +66,6 @@ class TrialogueStrategy:
         self._problem, self._seed, self._planner, self._budget = problem, seed, planner, budget
         self._engine = engine if engine is not None else default_engine(problem)
         self._rules = rules or Rules()
-        trials = None if budget is None else budget.trials
-        self._warm: AbstractReferee = self._rules.warm_start or WarmStartReferee(trials=trials)
         self._patience = Patience()
         self._schedule = Schedule(self._rules.every, self._rules.plateau)
         self._pool: list[Proposal] = []
@@ -78,11 +76,18 @@ class TrialogueStrategy:
         belief = self._engine.condition(ask.history, rng)
         suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)
         notes = tuple(belief.notes)
-        if ask.fixed or suggestions[0].origin == "default":
+        starting = suggestions[0].origin in _STARTING
+        if ask.fixed or suggestions[0].origin == "default" or (starting and not self._asks_early):
             return Plan(tuple(decision_of(s, notes=notes) for s in suggestions))
         calls, said = self._fill_pool(ask, belief, suggestions[0])
         verdicts = self._judge(ask.history, belief, suggestions[0])
         return Plan(self._decide(suggestions, verdicts, (*notes, *said), calls, ask), calls)
+
+    @property
+    def _asks_early(self) -> bool:
+        """Whether the planner is asked during the initial design: by rule, or because it knows configurations by
+        name."""
+        return self._rules.warm_start is not None or getattr(self._planner, "proposes_known", False)
 
     def _fill_pool(
         self, ask: Ask, belief: Belief, suggestion: Suggestion
@@ -110,7 +115,7 @@ class TrialogueStrategy:
         request = PlanRequest(
             ask.history,
             self._rules.proposals,
-            "warm_start" if starting else "candidates",
+            "warm_start" if starting or not self._schedule.was_asked else "candidates",
             stream(self._seed, ask.index, "planner"),
             belief,
             suggestion,
@@ -124,7 +129,8 @@ class TrialogueStrategy:
             return ()
         if all(p.source == KNOWN for p in self._pool):
             return KnownReferee().judge(self._pool, belief, suggestion, history)
-        referee = self._warm if suggestion.origin in _STARTING else self._rules.referee
+        starting = suggestion.origin in _STARTING
+        referee = (self._rules.warm_start or NoWarmStart()) if starting else self._rules.referee
         return referee.judge(self._pool, belief, suggestion, history)
 
     def _decide(

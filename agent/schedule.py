@@ -23,6 +23,11 @@ class Schedule:
     last: int = -(10**9)
     abstained: int = 0
 
+    @property
+    def was_asked(self) -> bool:
+        """Whether there was a call already."""
+        return self.last >= 0
+
     def is_due(self, ask: Ask, *, starting: bool, pooled: int) -> bool:
         """Whether to ask now; ``starting``: still in the initial design; ``pooled``: proposals not used yet."""
         since = ask.index - self.last

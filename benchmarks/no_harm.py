@@ -2,7 +2,7 @@
 
     python benchmarks/no_harm.py --quick            # a few minutes: for CI
     python benchmarks/no_harm.py                    # 24 problems x 20 seeds x 30 trials x 12 models: hours
-    python benchmarks/no_harm.py --gates default slack conformal open closed unchecked   # compares gate rules
+    python benchmarks/no_harm.py --gates default slack conformal open closed early   # compares gate rules
 
 Prints normalised regret (0 the optimum, 1 the median random point) at 10 and 30 trials, as mean and as ratio to the
 same study without a model, with 95 % paired bootstrap intervals over problems and seeds. Rows can be kept with --out.
@@ -26,7 +26,7 @@ from trialogue.agent.hybrid import Rules, TrialogueStrategy
 from trialogue.agent.planner import Planner
 from trialogue.agent.referee import ConformalReferee, SlackReferee
 from trialogue.agent.strategy import RandomStrategy, SurrogateStrategy, default_engine
-from trialogue.agent.warm_start import NoWarmStart, UncheckedWarmStart
+from trialogue.agent.warm_start import UncheckedWarmStart, WarmStartReferee
 from trialogue.evaluators.history import FinishedTrial, History
 from trialogue.serving import scripted_models as scripted
 from trialogue.serving.scripted import Behaviour, ScriptedServer
@@ -54,10 +54,10 @@ GATES: Mapping[str, Rules] = {
     "open": Rules(referee=SlackReferee(slack=1e9)),
     "closed": Rules(referee=SlackReferee(slack=-1e9)),
     "unchecked": Rules(warm_start=UncheckedWarmStart()),
-    "late": Rules(warm_start=NoWarmStart()),
+    "early": Rules(warm_start=WarmStartReferee()),
 }
 """``default`` is learnt trust; ``open`` keeps every proposal and ``closed`` none after the warm start: the two ends.
-``unchecked`` runs warm starts without a check, ``late`` has none."""
+``unchecked`` runs warm starts without a check; ``early`` checks them by two or three trials."""
 
 TIMEOUT_S = 1.0
 EngineFactory = Callable[[tl.Problem], Any]

@@ -102,26 +102,25 @@ def test_an_unchecked_warm_start_says_that_it_is_unchecked():
     assert decisions[1].source == "planner:scripted"
 
 
-def test_tokens_and_verdicts_stand_on_the_trial_that_was_decided():
+def begun(params):
+    trials = [FinishedTrial(i, p, tl.Measurement(value(p))) for i, p in enumerate(params)]
+    return History(problem()).extended(finished=trials)
+
+
+def test_tokens_and_verdicts_stand_on_the_trial_that_was_decided(alone):
     with ScriptedServer(scripted.uniform) as server:
-        strategy = hybrid(server)
-        history = History(problem()).extended(
-            finished=[FinishedTrial(0, problem().space.default(), tl.Measurement(1.0))]
-        )
-        plan = strategy.plan(Ask(history, 1))
+        plan = hybrid(server).plan(Ask(begun(alone[:5]), 5))
     assert plan.decisions[0].tokens == sum(c.prompt_tokens + c.completion_tokens for c in plan.calls) > 100
+    assert len(plan.decisions[0].verdicts) == 4
     assert plan.calls[0].prompt_hash
 
 
 def test_a_used_up_budget_is_said_aloud_and_the_surrogate_goes_on(alone):
     with ScriptedServer(scripted.uniform) as server:
         strategy = hybrid(server, budget=tl.Budget(tokens=1_000))
-        history = History(problem()).extended(
-            finished=[FinishedTrial(0, alone[0], tl.Measurement(value(alone[0])))]
-        )
-        (decision,) = strategy.plan(Ask(history, 1, 1, None, Spent(tokens=1_000))).decisions
+        (decision,) = strategy.plan(Ask(begun(alone[:5]), 5, 1, None, Spent(tokens=1_000))).decisions
         assert server.requests == []
-    assert decision.params == alone[1]
+    assert decision.source == "surrogate"
     assert any("1000 tokens" in n for n in decision.notes)
 
 
