@@ -155,7 +155,7 @@ class Database:
 
 
 def _close_with(owner: object, engine: sa.Engine) -> None:
-    """Close the engine's connections when its owner is forgotten; not at exit, where a child would close its parent's."""
+    """Close the connections when their owner is forgotten; not at exit, where a child would close its parent's."""
     weakref.finalize(owner, engine.dispose).atexit = False
 
 

@@ -1,0 +1,110 @@
+"""Several processes on one study, and processes that are killed: nothing twice, nothing swapped, nothing lost."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contracts.study import problem
+
+from trialogue.agent.ledger import Ledger
+from trialogue.agent.study import Study
+
+pytestmark = pytest.mark.slow
+
+_WORKER = """
+import json, sys
+from contracts.study import problem
+from trialogue.agent.study import Study
+url, n = sys.argv[1], int(sys.argv[2])
+study = Study(problem(), name="shared", storage=url, strategy="random")
+got = []
+for _ in range(n):
+    trial = study.ask()
+    got.append([trial.number, trial.params])
+    study.tell(trial, trial.params["C"])
+print(json.dumps(got))
+"""
+
+_ENDLESS = """
+import sys, time
+from contracts.study import problem
+from trialogue.agent.study import Study
+study = Study(problem(), name="shared", storage=sys.argv[1], strategy="random")
+while True:
+    trial = study.ask()
+    print("asked", trial.number, flush=True)
+    time.sleep(0.002)
+    study.tell(trial, 1.0)
+    print("told", trial.number, flush=True)
+"""
+
+
+def _start(code: str, *arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def _four_times_forty(url: str) -> None:
+    processes = [_start(_WORKER, url, "40") for _ in range(4)]
+    handed: list[tuple[int, dict[str, Any]]] = []
+    for process in processes:
+        out, _ = process.communicate(timeout=120)
+        assert process.returncode == 0
+        handed += [(number, params) for number, params in json.loads(out)]
+    study = Study.load("shared", storage=url)
+    assert sorted(number for number, _ in handed) == list(range(160))
+    assert {t.number: dict(t.params) for t in study.trials} == dict(handed)
+    assert {t.number: t.value for t in study.trials} == {number: params["C"] for number, params in handed}
+    assert len({problem().space.key(params) for _, params in handed}) == 160
+    assert {t.state for t in study.trials} == {"finished"}
+    assert [e.number for e in study.events(limit=10_000)] == list(range(1, 322))
+
+
+def test_four_processes_get_every_proposal_once(tmp_path: Path) -> None:
+    _four_times_forty(f"sqlite:///{tmp_path}/study.db")
+
+
+@pytest.mark.postgres
+def test_four_processes_on_postgres_get_every_proposal_once(postgres_url: str) -> None:
+    ledger = Ledger(postgres_url)
+    if ledger.has("shared"):
+        ledger.delete("shared")
+    _four_times_forty(postgres_url)
+
+
+def test_a_killed_process_loses_no_finished_trial(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    living = Study(problem(), name="shared", storage=url, strategy="random")
+    mine = living.ask()
+    told: set[int] = set()
+    for delay in (0.02, 0.05, 0.11):
+        process = _start(_ENDLESS, url)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        lines = process.stdout.read().splitlines()
+        process.wait()
+        process.stdout.close()
+        told |= {int(line.split()[1]) for line in lines if line.startswith("told")}
+    assert told
+    resumed = Study(problem(), name="shared", storage=url, strategy="random")
+    states = {t.number: t.state for t in resumed.trials}
+    assert {states[number] for number in told} == {"finished"}
+    assert states.pop(mine.number) == "running"
+    assert set(states.values()) <= {"finished", "failed"}
+    lost = [t for t in resumed.trials if t.failure]
+    assert len(lost) <= 3
+    assert all(
+        t.failure and t.failure.kind == "lost" and "ended without telling" in t.failure.reason for t in lost
+    )
+    assert sorted(t.number for t in resumed.trials) == list(range(len(resumed.trials)))
+    resumed.tell(mine.number, 0.5)
