@@ -18,7 +18,7 @@ from ..prompts.knowledge import warm_starts
 from ..prompts.selection import goodness
 from ..serving.embedded import EmbeddedModel
 from ..serving.errors import ServingError
-from ..surrogates.embedded_lm import EmbeddedLM, InContext, expected_improvement
+from ..surrogates.embedded_lm import PROMPTS, EmbeddedLM, InContext, expected_improvement
 from .contracts import CallRecord, Outcome, PlanAnswer, PlanRequest
 from .known import KNOWN, KnownReferee
 from .novelty import Novelty
@@ -62,11 +62,20 @@ class EmbeddedPlanner:
             note = f"the embedded model needs {FEWEST} scored trials; no parameter is known by name"
             return PlanAnswer(notes=(note,), abstained=True)
         started = time.monotonic()
+        if request.tokens_left is not None and request.tokens_left < self.estimated_tokens(request):
+            note = f"the embedded model was not asked: {request.tokens_left} tokens are left"
+            return PlanAnswer(calls=(self._call(request, 0, 0, started, "over_budget"),), notes=(note,))
         try:
             return self._answer(request, numbers, novelty, started)
         except (ServingError, OSError) as error:  # a broken checkpoint: the study goes on
             call = CallRecord(self.name, request.purpose, "", "unreachable", detail=str(error)[:500])
             return PlanAnswer(calls=(call,), notes=(str(error),))
+
+    def estimated_tokens(self, request: PlanRequest) -> int:
+        """Return how many tokens a call reads: they cost no money, but a budget in tokens is kept."""
+        m = min(len(request.history.problem.space), self._lm.dialect.slots)
+        n = min(len(request.history.finished), nd.longest_history(self._lm.dialect, m))
+        return PROMPTS * (1 + m + n * (m + 2))
 
     def skill(self, history: History, rng: np.random.Generator) -> float:
         """Return how much better the model predicts half of the trials from the other half than their distribution

@@ -19,7 +19,7 @@ BINS = 128
 PAD, BOS, NUMERIC, CATEGORICAL, OFF, FAIL, TRIAL, QUERY, LEVEL0, OPTIMUM = 0, 1, 2, 3, 4, 5, 8, 9, 10, 17
 LEVELS = 7
 Y0, X0 = 32, 160
-SLOT_LETTERS = "abcdefghijkl"
+SLOT_LETTERS = "abcdefhijklm"  # not g, t, y: these begin other words
 
 _SCALE_EDGES = np.concatenate(
     [np.linspace(-2, 0, 41)[:-1], np.linspace(0, 1, 49)[:-1], np.linspace(1, 4, 41)]
