@@ -22,10 +22,12 @@ def _anything(space: SearchSpace) -> None:
 
 @dataclass(frozen=True)
 class Target:
-    """Something to evaluate. ``problem``: its own, where it brings one; ``check`` raises for a space it cannot take."""
+    """Something to evaluate. ``problem``: its own, where it brings one, whose space the file may replace unless
+    ``fixed_space``; ``check`` raises for a space it cannot take."""
 
     evaluate: Evaluate
     problem: Problem | None = None
+    fixed_space: bool = False
     check: Callable[[SearchSpace], None] = _anything
 
 
@@ -62,30 +64,20 @@ def _sklearn(table: Table, folder: Path, file: Table) -> Target:
 
 
 def _replay(table: Table, folder: Path, file: Table) -> Target:
-    """Return the recorded table; its columns are known only together with the problem's objectives and limits."""
+    """Take the columns of the file's objectives and constraints as results, those of its parameters as parameters."""
     from ..evaluators.replay import Replay
 
-    path, ignore, only = table["replay"], table.get("ignore", []), table.get("only", {})
-    if not isinstance(path, str) or not isinstance(ignore, list) or not isinstance(only, dict):
-        raise InvalidSpecification(
-            f"`replay` must be a file name, `ignore` a list and `only` a table, got {dict(table)!r}."
-        )
     stated = file.get("problem", {})
-    space = {"parameters": file.get("parameters") or {"row": {"type": "categorical", "choices": ["any"]}}}
-    outline = Problem.from_dict({"name": "replay", **_without(stated, "where", "name"), "space": space})
-    target = Replay.read(
-        folder / path,
-        objectives=outline.objectives,
-        constraints=outline.constraints,
-        parameters=outline.space.parameters if file.get("parameters") else None,
-        ignore=ignore,
-        only=only,
+    some = {"parameters": {"x": {"type": "float", "low": 0, "high": 1}}}
+    outline = Problem.from_dict({"name": "replay", **stated, "space": some})
+    parameters = (
+        SearchSpace.from_dict({"parameters": file["parameters"]}).parameters if "parameters" in file else None
     )
-    return Target(target, problem=target.problem)
-
-
-def _without(table: Table, *names: str) -> dict[str, Any]:
-    return {k: v for k, v in table.items() if k not in names}
+    path = folder / str(table["replay"])
+    replay = Replay.read(
+        path, objectives=outline.objectives, constraints=outline.constraints, parameters=parameters
+    )
+    return Target(replay, problem=replay.problem, fixed_space=True)
 
 
 def _options(kind: str, stated: object, known: tuple[str, ...]) -> dict[str, Any]:

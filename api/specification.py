@@ -41,9 +41,16 @@ class Specification:
 def read_specification(path: Path) -> Specification:
     """Return what the file says. Raises InvalidSpecification, OSError."""
     try:
-        plain = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidSpecification(f"{path} is not TOML: {error}.") from None
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidSpecification(f"{path} is not TOML, which is UTF-8: {error}.") from None
+    try:
+        plain = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        end = f"at line {len(text.splitlines())}, the last"
+        raise InvalidSpecification(
+            f"{path} is not TOML: {str(error).replace('at end of document', end)}."
+        ) from None
     return _Reader(path, plain).read()
 
 
@@ -57,12 +64,13 @@ class _Reader:
         self._only(self.plain, ("study", "problem", "parameters", "evaluator"), "the file")
         study = self._table("study")
         self._only(study, ("name", "storage", "seed", "planner", "budget"), "[study]")
+        name = self._text(study, "name")
         target = self._said("[evaluator]", self._target)
         problem = self._said("[problem]", lambda: self._problem(target))
         self._said("[evaluator]", lambda: target.check(problem.space))
         return Specification(
             self.path,
-            self._text(study, "name") or problem.name,
+            name or problem.name,
             problem,
             target.evaluate,
             storage=self._text(study, "storage") or DEFAULT_STORAGE,

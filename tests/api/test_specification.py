@@ -1,204 +1,107 @@
-"""Study files: what they mean, and one clear message for each mistake."""
+"""A study file becomes a problem and an evaluator; its mistakes are told with file and table."""
 
-import json
-import sys
-import tempfile
-import tomllib
+import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from trialogue.agent.budget import Budget
-from trialogue.api.specification import Specification, read_specification
-from trialogue.evaluators.call import measure
-from trialogue.evaluators.command import Command
+from trialogue.api.specification import read_specification
 from trialogue.evaluators.errors import InvalidSpecification
-from trialogue.evaluators.measurement import Measurement
-from trialogue.evaluators.problem import Constraint, Objective
 from trialogue.evaluators.run import Run
-from trialogue.serving.errors import InvalidInput
 
-STUDY = """
+FULL = """
 [study]
-name = "svm-digits"
+name = "svm"
 storage = "sqlite:///svm.db"
-budget = { trials = 30 }
+seed = 7
 planner = "embedded"
+budget = { trials = 30, tokens = 1000 }
 [problem]
-description = "RBF or linear SVM on the digits images"
-objectives = [{ name = "accuracy", direction = "maximize" }]
-constraints = [{ name = "fit_s", upper = 2.0 }, "memory_gb <= 4"]
-where = ["C >= gamma"]
-[parameters.kernel]
+description = "a test"
+objectives = [{ name = "y", direction = "maximize", unit = "s" }, { name = "z", direction = "minimize" }]
+constraints = [{ name = "fit_s", upper = 2.0 }, "ram_gb <= 4"]
+where = ["a <= b"]
+context = { n = 3 }
+[parameters.kind]
 type = "categorical"
-choices = ["linear", "rbf"]
-[parameters.C]
+choices = ["x", "y"]
+default = "y"
+[parameters.a]
 type = "float"
-low = 1e-3
-high = 1e3
+low = 0.1
+high = 1.0
 log = true
-[parameters.gamma]
-type = "float"
-low = 1e-5
-high = 10.0
-log = true
-when = { kernel = ["rbf"] }
+when = { kind = ["x"] }
+[parameters.b]
+type = "int"
+low = 1
+high = 5
+unit = "trees"
 [evaluator]
-command = ["{python}", "train.py", "--c", "{C}"]
-timeout_s = 600
+function = "target.py:measure"
 """
 
 
-def read(text: str, folder: Path) -> Specification:
-    path = folder / "STUDY.toml"
+def written(folder: Path, text: str) -> Path:
+    (folder / "target.py").write_text("def measure(params):\n    return 1.0, float(params['b'])\n")
+    path = folder / "study.toml"
     path.write_text(text)
-    return read_specification(path)
+    return path
 
 
-def test_a_study_file_says_problem_evaluator_and_settings(tmp_path: Path) -> None:
-    found = read(STUDY, tmp_path)
-    assert found.name == "svm-digits"
-    assert found.budget == Budget(trials=30)
-    assert (found.storage, found.planner, found.seed) == ("sqlite:///svm.db", "embedded", None)
-    assert found.problem.objectives == (Objective("accuracy", "maximize"),)
-    assert found.problem.constraints == (Constraint("fit_s", upper=2.0), Constraint("memory_gb", upper=4))
-    assert found.problem.space.names == ("kernel", "C", "gamma")
-    assert found.problem.space.where == ("C >= gamma",)
-    assert isinstance(found.evaluate, Command)
-    assert found.evaluate.timeout_s == 600
-    assert found.evaluate.cwd == tmp_path
+def test_everything_a_file_can_say_is_read(tmp_path: Path) -> None:
+    read = read_specification(written(tmp_path, FULL))
+    assert (read.name, read.storage, read.seed, read.planner) == ("svm", "sqlite:///svm.db", 7, "embedded")
+    assert read.budget is not None
+    assert (read.budget.trials, read.budget.tokens) == (30, 1000)
+    problem = read.problem
+    assert [o.name for o in problem.objectives or ()] == ["y", "z"]
+    assert problem.space.names == ("kind", "a", "b")
+    assert problem.space.where == ("a <= b",)
+    assert problem.space.default()["kind"] == "y"
+    assert problem.context["n"] == 3
+    assert read.evaluate({"kind": "y", "b": 3}) == (1.0, 3.0)
 
 
-def test_a_function_is_found_beside_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    (tmp_path / "beside_spec.py").write_text("def f(params):\n    return params['C']\n")
-    text = STUDY[: STUDY.index("[evaluator]")] + '[evaluator]\nfunction = "beside_spec:f"\n'
-    assert read(text, tmp_path).evaluate({"C": 3}) == 3
+def test_a_bundled_target_brings_its_own_problem(tmp_path: Path) -> None:
+    text = '[evaluator]\nsklearn = { dataset = "wine", model = "knn" }\n'
+    read = read_specification(written(tmp_path, text))
+    assert "n_neighbors" in read.problem.space.names
+    assert read.evaluate(read.problem.space.default(), Run()).value > 0.8
 
 
-def test_scikit_learn_targets_bring_their_problem(tmp_path: Path) -> None:
-    text = '[evaluator]\nsklearn = { dataset = "wine", model = "knn", max_fit_s = 9 }\n'
-    found = read(text, tmp_path)
-    assert found.problem.space.names == ("n_neighbors", "weights", "metric", "p")
-    assert found.problem.objectives[0].name == "accuracy"
-    measured = measure(found.evaluate, found.problem.space.default(), found.problem, Run(workdir=tmp_path))
-    assert isinstance(measured, Measurement)
-    assert measured.value > 0.8
+def test_a_file_may_narrow_the_space_of_a_bundled_target(tmp_path: Path) -> None:
+    text = '[parameters.n_neighbors]\ntype = "int"\nlow = 1\nhigh = 9\n'
+    text += '[evaluator]\nsklearn = { dataset = "wine", model = "knn" }\n'
+    read = read_specification(written(tmp_path, text))
+    assert read.problem.space.names == ("n_neighbors",)
+    assert [o.name for o in read.problem.objectives or ()] == ["accuracy"]
 
 
-def test_a_table_brings_its_space(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("a,b,gpu,speed,note\n1,x,A,3,n\n2,y,A,4,n\n3,y,B,9,m\n")
-    text = """
-    [problem]
-    description = "recorded"
-    objectives = [{ name = "speed", direction = "maximize" }]
-    [evaluator]
-    replay = "t.csv"
-    ignore = ["note"]
-    only = { gpu = "A" }
-    """
-    found = read(text, tmp_path)
-    assert found.problem.space.size == 2
-    assert found.problem.description == "recorded"
-    measured = measure(found.evaluate, {"a": 2, "b": "y"}, found.problem, Run(workdir=tmp_path))
-    assert isinstance(measured, Measurement)
-    assert measured.value == 4
-    stated = text + '[parameters]\na = { type = "int", low = 1, high = 9 }\n'
-    stated += 'b = { type = "categorical", choices = ["x", "y"] }\n'
-    space = read(stated, tmp_path).problem.space
-    assert (space["a"].levels, space.size) == (9, 2)
+def test_a_recorded_table_is_its_own_space(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("batch,mode,tok_s\n1,a,10\n8,a,30\n8,b,20\n")
+    text = '[problem]\nobjectives = [{ name = "tok_s", direction = "maximize" }]\n[evaluator]\nreplay = "table.csv"\n'
+    read = read_specification(written(tmp_path, text))
+    assert read.problem.space.size == 3
+    assert read.evaluate({"batch": 8, "mode": "a"}, Run())["tok_s"] == 30
 
 
-PARAMETERS = '[parameters.x]\ntype = "float"\nlow = 0\nhigh = 1\n'
-WORKS = PARAMETERS + '[evaluator]\nfunction = "math:fsum"\n'
-BAD: list[tuple[str, str]] = [
-    ("[study\n", r"not TOML.*line 1"),
-    ("a = 1\nb = \n", "line 2"),
-    ("a = 1\na = 2\n", "not TOML"),
-    ("[studdy]\n", r"no 'studdy'; did you mean 'study'"),
-    (WORKS + "[study]\nbugdet = 1\n", "did you mean 'budget'"),
-    (WORKS + "[study]\nbudget = 3\n", "`budget` must be a table"),
-    (WORKS + "[study]\nbudget = { trails = 3 }\n", "did you mean 'trials'"),
-    (WORKS + "[study]\nbudget = { trials = -3 }\n", "`budget.trials` must be a number >= 0"),
-    (WORKS + "[study]\nseed = 'a'\n", "`seed` must be a whole number"),
-    (WORKS + "[problem]\nobjective = 1\n", "did you mean 'objectives'"),
-    ("study = 3\n" + WORKS, "must be a table, got 3"),
-    ("[evaluator]\nfunction = 'math:fsum'\n", "is needed"),
-    (WORKS + "[parameters.y]\nlow = 0\n", "`type` must be"),
-    (WORKS + "[parameters.y]\ntype = 'float'\nlow = 2\nhigh = 1\n", "`low` must be less than `high`"),
-    (WORKS + "[problem]\nobjectives = [{name = 'a', direction = 'up'}]\n", "'minimize' or 'maximize'"),
-    (WORKS + "[problem]\nobjectives = 'a'\n", "`objectives` must be a list"),
-    (WORKS + "[problem]\nconstraints = ['a is 3']\n", "not understood"),
-    (WORKS + "[problem]\nwhere = 'x > 0'\n", "must be a list"),
-    (PARAMETERS, "needs exactly one of command, function, sklearn, replay"),
-    (PARAMETERS + '[evaluator]\ncomand = ["a"]\n', "needs exactly one of"),
-    (PARAMETERS + '[evaluator]\nfunction = "a:b"\ntimeout_s = 3\n', "no 'timeout_s'"),
-    (PARAMETERS + '[evaluator]\nfunction = "a:b"\ncommand = ["a"]\n', "got command and function"),
-    (PARAMETERS + '[evaluator]\nfunction = "nowhere"', "must be 'module:name'"),
-    (PARAMETERS + '[evaluator]\ncommand = ["no-such-program-at-all"]', "there is no program"),
-    (PARAMETERS + '[evaluator]\ncommand = ["{python}", "{y}"]', "nothing fills {y}"),
-    ("[evaluator]\nsklearn = 'svm'\n", "`sklearn` must be"),
-    ("[evaluator]\nsklearn = { data = 'digits' }\n", "dataset"),
-    ("[evaluator]\nreplay = 'none.csv'\n", "cannot be read as CSV"),
-    ("[evaluator]\nreplay = 3\n", "`replay` must be a file name"),
-]
-
-
-@pytest.mark.parametrize(("text", "message"), BAD)
-def test_mistakes_have_one_clear_message_that_names_the_file(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(InvalidSpecification, match=message) as caught:
-        read(text, tmp_path)
-    assert "STUDY.toml" in str(caught.value)
-
-
-def test_files_that_are_not_text_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
-    with pytest.raises(InvalidSpecification, match=r"latin\.toml is not TOML"):
-        read_specification(tmp_path / "latin.toml")
-
-
-def _paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Every place in nested tables and lists."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(p for key, v in inside for p in _paths(v, (*path, key)))]
-
-
-def _replaced(value: Any, path: tuple[str | int, ...], new: Any) -> Any:
-    if not path:
-        return new
-    copy = value.copy()
-    copy[path[0]] = _replaced(value[path[0]], path[1:], new)
-    return copy
-
-
-TABLES = tomllib.loads(STUDY)
-ANYTHING = st.recursive(
-    st.one_of(st.text(max_size=5), st.integers(), st.floats(), st.booleans()),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)
-    ),
-    max_leaves=5,
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "needs exactly one of"),
+        ('[evaluator]\nfunction = "target.py:measure"', "[parameters.NAME]"),
+        (FULL.replace("budget = {", "budgte = {"), "did you mean 'budget'"),
+        (FULL.replace("trials = 30", "trails = 30"), "did you mean 'trials'"),
+        (FULL.replace("seed = 7", "seed = 1.5"), "`seed` must be a whole number"),
+        (FULL.replace('name = "svm"', "name = 3"), "`name` must be text"),
+        (FULL.replace("target.py:measure", "target.py:nothing"), "nothing"),
+        (FULL.replace('"a <= b"', '"a <= c"'), "c"),
+        ("[study]\nname = ", "line 2"),
+    ],
 )
-
-
-def _inline(value: Any) -> str:
-    """Return a value as TOML writes it on one line."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(k)} = {_inline(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_inline, value)) + "]"
-    return repr(value) if isinstance(value, float) else json.dumps(value)
-
-
-@given(st.sampled_from(_paths(TABLES)[1:]), ANYTHING)
-@settings(max_examples=200)
-def test_nothing_in_a_file_causes_another_error(path: tuple[str | int, ...], new: Any) -> None:
-    tables = _replaced(TABLES, path, new)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            read("\n".join(f"{json.dumps(k)} = {_inline(v)}" for k, v in tables.items()), Path(folder))
-        except InvalidInput:
-            return
+def test_a_mistake_is_told_with_the_file(text: str, told: str, tmp_path: Path) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(InvalidSpecification, match=re.escape(told)) as caught:
+        read_specification(path)
+    assert str(path) in str(caught.value)

@@ -1,0 +1,86 @@
+"""doctor says what is there and ends with 2 when something must be put right. Its endpoints are real local servers."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from trialogue.api import doctor
+from trialogue.api.cli import main
+from trialogue.api.endpoint_check import check_endpoint
+from trialogue.serving.scripted import ScriptedCall, ScriptedReply, ScriptedServer
+
+
+def obedient(call: ScriptedCall) -> ScriptedReply:
+    return ScriptedReply('{"kernel": "rbf"}')
+
+
+def chatty(call: ScriptedCall) -> ScriptedReply:
+    return ScriptedReply("I would choose the kernel called rbf.")
+
+
+def states(url: str) -> dict[str, str]:
+    return {f.subject: f.state for f in check_endpoint(url, 10.0)}
+
+
+def test_an_obedient_server_passes() -> None:
+    with ScriptedServer(obedient) as server:
+        assert states(server.url) == {"endpoint": "ok", "model": "ok", "JSON schema": "ok"}
+
+
+def test_a_server_without_schemas_is_a_note() -> None:
+    with ScriptedServer(obedient, supports_schema=False) as server:
+        assert states(server.url)["JSON schema"] == "note"
+
+
+def test_an_answer_that_breaks_the_schema_is_a_note() -> None:
+    with ScriptedServer(chatty) as server:
+        assert states(server.url)["JSON schema"] == "note"
+
+
+def test_a_model_that_is_not_served_is_bad() -> None:
+    with ScriptedServer({"small": obedient, "large": obedient}) as server:
+        assert states(f"{server.url}#medium")["model"] == "bad"
+        assert states(f"{server.url}#small")["model"] == "ok"
+
+
+def test_a_wrong_key_is_bad() -> None:
+    with ScriptedServer(obedient, api_key="right") as server:
+        assert states(server.url)["endpoint"] == "bad"
+
+
+def test_nothing_listening_is_bad() -> None:
+    assert states("http://127.0.0.1:9/v1") == {"endpoint": "bad"}
+
+
+def test_the_database_is_looked_at_and_not_created(tmp_path: Path) -> None:
+    assert doctor.check_database(f"sqlite:///{tmp_path / 'new.db'}").state == "ok"
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "text.db").write_text("nothing of a database " * 100)
+    assert doctor.check_database(f"sqlite:///{tmp_path / 'text.db'}").state == "bad"
+    assert doctor.check_database(f"sqlite:///{tmp_path / 'no' / 'such.db'}").state == "bad"
+
+
+def test_an_unknown_planner_is_bad() -> None:
+    assert [f.state for f in doctor.check_planner("gpt", 1.0)] == ["bad"]
+
+
+def test_the_command_speaks_json_and_ends_with_two(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["doctor", "--planner", "http://127.0.0.1:9/v1", "--json"])
+    assert end.value.code == 2
+    found = json.loads(capsys.readouterr().out)
+    assert {f["subject"] for f in found} == {"Python", "torch", "database", "endpoint"}
+
+
+def test_the_command_is_content_without_a_planner(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["doctor"])
+    assert end.value.code == 0
+    assert "All is well." in capsys.readouterr().out
