@@ -8,7 +8,6 @@ without a model.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
 
 import numpy as np
 
@@ -21,7 +20,9 @@ from ..surrogates.contracts import Engine, Suggestion
 from .budget import Budget
 from .contracts import AbstractPlanner, AbstractStrategy, Ask, Decision, Plan
 
-StrategyName = Literal["trialogue", "surrogate", "llambo", "random"]
+NAMES = ("trialogue", "surrogate", "llambo", "random")
+"""Strategies that can be named."""
+NEEDS_MODEL = ("trialogue", "llambo")
 
 _ATTEMPTS = 2_000
 """Draws before random search says that nothing is left: a space in which fewer than one in 2,000 points is new and
@@ -78,10 +79,8 @@ def strategy_for(
         return RandomStrategy(problem, seed)
     if name == "surrogate":
         return SurrogateStrategy(problem, seed)
-    if name not in get_args(StrategyName):
-        raise InvalidInput(
-            f"`strategy` must be one of {', '.join(get_args(StrategyName))}, got {strategy!r}."
-        )
+    if name not in NAMES:
+        raise InvalidInput(f"`strategy` must be one of {', '.join(NAMES)}, got {strategy!r}.")
     if planner is None:
         raise InvalidInput(
             f"strategy {name!r} needs a model, got planner=None; "

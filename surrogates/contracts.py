@@ -79,8 +79,10 @@ class Suggestion:
 class Belief(Protocol):
     """The engine's state given one history."""
 
-    notes: Sequence[str]
-    """Fallbacks and repairs that happened while conditioning, in words; they are recorded on the trial."""
+    @property
+    def notes(self) -> Sequence[str]:
+        """Fallbacks and repairs that happened while conditioning, in words; they are recorded on the trial."""
+        ...
 
     def suggest(
         self, n: int, rng: np.random.Generator, *, fixed: Mapping[str, Value] | None = None
