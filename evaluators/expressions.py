@@ -3,8 +3,8 @@
 Numbers, names, quoted text, ``True False None``; ``+ - * /``; ``< <= > >= == !=`` (chains allowed); ``and or not``;
 parentheses. No powers, no calls, no attributes, at most 500 characters and 100 terms: an expression cannot do harm
 and always ends. A name that is not an identifier stands in backquotes: ```learning-rate` < 0.1``. Knows nothing of
-search spaces. Evaluation is on numpy columns or on single values; a division by zero gives NaN, and a comparison
-with NaN is false. Source of the parser's form: Pratt, "Top down operator precedence", 1973.
+search spaces. Evaluation is on numpy columns or on single values; a division by zero gives None; None equals None,
+and any other comparison with it is false. Source of the parser's form: Pratt, "Top down operator precedence", 1973.
 """
 
 import operator
@@ -291,9 +291,9 @@ def _evaluate(node: Node, values: Mapping[str, Any]) -> Any:
         operand = _evaluate(node.operand, values)
         return np.logical_not(operand) if node.op == "not" else operator.neg(operand)
     left, right = _evaluate(node.left, values), _evaluate(node.right, values)
-    if node.op in {"==", "!="} and (left is None or right is None):
-        none = _is_none(right if left is None else left)
-        return none if node.op == "==" else np.logical_not(none)
+    if node.op in {"==", "!="}:
+        same = np.logical_or(left == right, np.logical_and(_is_none(left), _is_none(right)))
+        return same if node.op == "==" else np.logical_not(same)
     if node.op == "and":
         return np.logical_and(left, right)
     if node.op == "or":

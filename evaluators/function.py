@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,13 +46,21 @@ def _imported(name: str, folder: Path) -> ModuleType:
 
 
 def _from_file(path: Path) -> ModuleType:
+    """Return the module in a file, under its own name where that is free, so that worker processes find it too."""
     if not path.is_file():
         raise InvalidSpecification(f"`function`: there is no file {str(path)!r}.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = path.stem
+    if name in sys.modules or importlib.util.find_spec(name) is not None:
+        name = f"{name}_{zlib.crc32(str(path).encode()):08x}"
+    if str(path.parent) not in sys.path:
+        sys.path.append(
+            str(path.parent)
+        )  # for what it imports from beside it; last, so that it hides nothing
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # so that worker processes and dataclasses find it by name
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 

@@ -23,8 +23,14 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["LANGSMITH_TRACING"] = "false"
 
 import pytest  # noqa: E402 - the variables above come first
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 STRICT = os.environ.get("TRIALOGUE_CI") == "1"
+# A loaded machine is no failure; the gate tries the same examples every time, developers' runs try new ones.
+settings.register_profile(
+    "shared", deadline=None, derandomize=STRICT, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("shared")
 ROOT = Path(__file__).resolve().parents[1]
 
 

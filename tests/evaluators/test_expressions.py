@@ -36,6 +36,9 @@ MEANINGS: list[tuple[str, dict[str, Any], Any]] = [
     ("flag == true", {"flag": True}, True),
     ("`learning-rate` < 1e-1", {"learning-rate": 0.05}, True),
     ("größe >= .5", {"größe": 0.5}, True),
+    ("x == y", {"x": None, "y": None}, True),
+    ("x != y", {"x": None, "y": None}, False),
+    ("x == y", {"x": None, "y": 3}, False),
     ("x / y > 1", {"x": 1, "y": 0}, False),
     ("x / y < 1", {"x": 1, "y": 0}, False),
 ]

@@ -1,5 +1,7 @@
 """Functions are found by module or file, and what goes wrong is told before the study starts."""
 
+import pickle
+import random
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,17 @@ def test_functions_are_found_by_module_and_by_file(folder: Path) -> None:
     assert load_function("loaded_a:Inner.g", folder)({"x": 3}) == 3
     assert load_function("sub/train.py:evaluate", folder)({}, None) == 7
     assert load_function("math:hypot")(3, 4) == 5
+
+
+def test_a_file_hides_no_module_of_its_name(folder: Path) -> None:
+    (folder / "random.py").write_text("from loaded_a import f\ndef g(params):\n    return f(params) + 1\n")
+    (folder / "sub" / "fresh_file.py").write_text("def f(params):\n    return 1\n")
+    (folder / "fresh_file.py").write_text("def f(params):\n    return 2\n")
+    assert load_function("random.py:g", folder)({"x": 1}) == 2
+    assert random.random() < 1
+    first, second = load_function("sub/fresh_file.py:f", folder), load_function("fresh_file.py:f", folder)
+    assert (first({}), second({})) == (1, 2)
+    assert pickle.loads(pickle.dumps(first))({}) == 1
 
 
 @pytest.mark.parametrize(

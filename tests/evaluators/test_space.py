@@ -181,7 +181,10 @@ def test_relations_mean_the_same_for_rows_and_for_configurations(
     pick = st.sampled_from(numeric or list(space.names))
     ops = st.sampled_from(["<=", "<", "==", "!="] if numeric else ["==", "!="])
     relations = [f"`{data.draw(pick)}` {data.draw(ops)} `{data.draw(pick)}`" for _ in range(2)]
-    related = SearchSpace(space.parameters, relations)
+    try:
+        related = SearchSpace(space.parameters, relations)
+    except InvalidSpace:  # the defaults break them
+        return
     U = np.random.default_rng(seed).random((30, len(space)))
     assert related.satisfies_rows(U).tolist() == [related.satisfies(p) for p in related.decode(U)]
 
