@@ -116,7 +116,7 @@ def default_row(view: StudyView) -> Row | None:
 def duration(seconds: float) -> str:
     """Return a duration as people write it.
 
-    >>> duration(0.25), duration(42), duration(3700)
+    >>> duration(0.25), duration(42), duration(3720)
     ('0.2 s', '42 s', '1 h 2 min')
     """
     if seconds < 10:
