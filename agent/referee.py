@@ -40,19 +40,21 @@ class TrustReferee:
     """Keeps a proposal if the gap is within a slack that shrinks with t and follows the learnt trust w.
 
     The slack is ``slack * max(0, w - floor) / (1 - floor) / t**power``, capped: nothing at w <= floor, the whole
-    envelope at w = 1. Whatever the trust, it stays inside O(1/t**power).
+    envelope at w = 1. Whatever the trust, it stays inside O(1/t**power). ``prior``: trust to start
+    with (``agent/selftest.py``).
     """
 
     slack: float = 12.0
     floor: float = 0.35
     power: float = 1.0
     cap: float = 1.5
+    prior: float = 0.5
 
     def judge(
         self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
     ) -> tuple[Verdict, ...]:
         """Return one verdict per proposal, in order."""
-        trust = trust_in_planner(history)
+        trust = trust_in_planner(history, prior=self.prior)
         allowed = self.allowed(trust, len(history.finished))
         return _by_gap(proposals, belief, suggestion, allowed, f", trust {trust.mean:.2f}")
 

@@ -90,9 +90,13 @@ def strategy_for(
         from .llambo import LlamboStrategy  # the strategies with a model are loaded only when used
 
         return LlamboStrategy(problem, seed, planner=planner)
-    from .hybrid import TrialogueStrategy
+    from .hybrid import Rules, TrialogueStrategy
+    from .referee import TrustReferee
+    from .selftest import kept_result
 
-    return TrialogueStrategy(problem, seed, planner=planner, budget=budget)
+    tested = kept_result(planner)
+    rules = Rules() if tested is None else Rules(referee=TrustReferee(prior=tested.prior_trust))
+    return TrialogueStrategy(problem, seed, planner=planner, budget=budget, rules=rules)
 
 
 def default_engine(problem: Problem) -> Engine:

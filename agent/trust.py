@@ -36,8 +36,9 @@ def is_planned(source: str) -> bool:
     return source.startswith("planner")
 
 
-def trust_in_planner(history: History, *, prior: float = 1.0) -> Trust:
-    """Return the trust after ``history``: a Beta posterior with prior Beta(prior, prior) and decaying weights.
+def trust_in_planner(history: History, *, prior: float = 0.5) -> Trust:
+    """Return the trust after ``history``: a Beta posterior with decaying weights, whose prior has mean ``prior`` and
+    weighs two trials.
 
     A failed trial of the planner scores 0. Without any trial of the surrogate to compare with, a trial is not scored.
     """
@@ -54,9 +55,8 @@ def trust_in_planner(history: History, *, prior: float = 1.0) -> Trust:
     ]
     known = [s for _, s in sorted(scores) if s == s]
     weights = _DECAY ** np.arange(len(known))[::-1]
-    wins = prior + float(weights @ np.array(known)) if known else prior
-    total = 2 * prior + float(weights.sum())
-    return Trust(wins / total, len(known), known[-1] if known else 0.5)
+    wins = 2 * prior + (float(weights @ np.array(known)) if known else 0.0)
+    return Trust(wins / (2 + float(weights.sum())), len(known), known[-1] if known else 0.5)
 
 
 def _score(i: int, g: np.ndarray, numbers: np.ndarray, planned: np.ndarray) -> float:

@@ -29,11 +29,22 @@ def doctor(
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
     timeout_s: Annotated[float, typer.Option(help="Seconds the endpoint may take.", min=0.1)] = 60.0,
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Also test what the planner can do: a dozen calls.")
+    ] = False,
+    show_prompt: Annotated[
+        bool, typer.Option("--show-prompt", help="Print exactly what a planner is sent, and end.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check Python, torch, the model's endpoint and the database. Ends with 2 when something must be put right."""
+    if show_prompt:
+        from .planner_check import shown_prompt
+
+        print(shown_prompt(planner))
+        return
     findings: list[Finding] = []
-    for finding in _examine(planner, storage, timeout_s):
+    for finding in _examine(planner, storage, timeout_s, self_test=self_test):
         findings.append(finding)
         if not as_json:
             _show(finding)
@@ -46,11 +57,18 @@ def doctor(
         raise typer.Exit(2)
 
 
-def _examine(planner: str | None, storage: str, timeout_s: float) -> Iterator[Finding]:
+def _examine(planner: str | None, storage: str, timeout_s: float, *, self_test: bool) -> Iterator[Finding]:
     yield check_python()
     yield check_torch()
     yield check_database(storage)
-    yield from check_planner(planner, timeout_s)
+    answers = True
+    for finding in check_planner(planner, timeout_s):
+        answers &= finding.state != "bad"
+        yield finding
+    if self_test and planner is not None and answers:
+        from .planner_check import check_skill
+
+        yield from check_skill(planner, timeout_s)
 
 
 def check_python() -> Finding:

@@ -35,7 +35,7 @@ def check_endpoint(spec: str, timeout_s: float) -> Iterator[Finding]:
                 "model", "bad", f"{named!r} is not among them", f"name one that is: {url}#{offered[0]}"
             )
             return
-        yield Finding("model", "ok", client.model)
+        yield Finding("model", "ok", client.identify(deadline_s=min(timeout_s, 15.0)))
         yield _check_structured_output(client, timeout_s)
     except ServingError as error:
         yield Finding("endpoint", "bad", str(error), "start the server, or correct address, key or model")
