@@ -8,6 +8,7 @@ https://www.sqlite.org/wal.html.
 """
 
 import os
+import random
 import sqlite3
 import threading
 import time
@@ -29,6 +30,9 @@ BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for another: a write transaction takes milliseconds, so this is far beyond any honest "
 "queue."""
 
+_OPENINGS = 30
+"""Attempts to create Optuna's tables while other processes do the same: Optuna creates them without a lock."""
+
 
 class Database:
     """An opened database whose tables exist and are of the known versions. Safe to use from several threads."""
@@ -47,18 +51,38 @@ class Database:
             self._open()
 
     def _open(self) -> None:
-        with self.read() as connection:
-            found = set(sa.inspect(connection).get_table_names())
-        if not {"alembic_version", "trials"} <= found:
-            self.optuna_storage()
-        with self.read() as connection:
-            revision = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        for attempt in range(_OPENINGS):
+            revision = self._optuna_revision()
+            if revision is not None:
+                break
+            self._create_optuna_tables(last=attempt == _OPENINGS - 1)
+        else:
+            revision = self._optuna_revision()
         if revision != tables.OPTUNA_SCHEMA:
             raise LedgerUnavailable(
                 f"the database has Optuna's schema {revision!r}, this version works on {tables.OPTUNA_SCHEMA!r}; "
                 "run `optuna storage upgrade --storage URL` or install a matching version of trialogue."
             )
         self._migrate()
+
+    def _optuna_revision(self) -> str | None:
+        with self.read() as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+
+    def _create_optuna_tables(self, *, last: bool) -> None:
+        try:
+            storage = self.optuna_storage()
+        except (LedgerUnavailable, IntegrityError) as error:
+            if last or not any(
+                sign in str(error) for sign in ("already exists", "duplicate", "UNIQUE", "locked")
+            ):
+                raise
+            time.sleep(0.1 + 0.2 * random.random())  # another process is creating them at this moment
+        else:
+            if not self.in_memory:
+                storage.engine.dispose()
 
     def _migrate(self) -> None:
         newest = len(tables.MIGRATIONS)

@@ -5,6 +5,7 @@ stands. Only a trial that was failed as lost may still be told a result, because
 """
 
 import json
+import operator
 import time
 from collections.abc import Sequence
 
@@ -56,6 +57,16 @@ def end_trial(change: Change, optuna_rows: OptunaRows, number: int, ending: Endi
     )
     change.connection.execute(_L.delete().where(_L.c.study_id == change.study_id, _L.c.number == number))
     return record
+
+
+def check_report(step: int, value: float) -> tuple[int, float]:
+    """Return a report as plain numbers; raises InvalidMeasurement. NaN and infinities are numbers here."""
+    whole = not isinstance(step, bool | str) and hasattr(step, "__index__") and operator.index(step) >= 0
+    if not whole:
+        raise InvalidMeasurement(f"`step` must be a whole number >= 0, got {step!r}.")
+    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
+        raise InvalidMeasurement(f"a reported value must be a number, got {value!r}.")
+    return operator.index(step), float(value)
 
 
 def report_value(change: Change, number: int, step: int, value: float) -> int:

@@ -14,8 +14,8 @@ from . import tables
 from .database import Database
 
 EventKind = Literal[
-    "created", "resumed", "asked", "fallback", "told", "failed", "pruned", "recovered", "added", "enqueued", "excluded",
-    "restored", "forked", "calls", "note", "message",
+    "created", "asked", "fallback", "told", "failed", "pruned", "recovered", "added", "enqueued", "excluded",
+    "restored", "forked", "note", "message",
 ]  # fmt: skip
 
 

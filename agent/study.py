@@ -6,6 +6,7 @@ made one at a time. ``Ask.index``, which selects the random streams, counts the 
 added, enqueued and told trials do not shift it, so the same seed and the same results give the same trials.
 """
 
+import operator
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -26,7 +27,7 @@ from . import asking, forks, imports
 from .budget import Budget
 from .change import change
 from .contracts import AbstractPlanner, AbstractStrategy, CallRecord, Spent
-from .endings import end_trial, fail_lost, mark_excluded, pruned_now, renew_leases, report_value
+from .endings import check_report, end_trial, fail_lost, mark_excluded, pruned_now, renew_leases, report_value
 from .errors import TrialNotFound
 from .events import Event, events_after
 from .leases import LEASE_S, Lease
@@ -108,7 +109,7 @@ class Study:
     def _set_up(self, stored: StoredStudy, settings: Settings, pruner: BasePruner | None) -> None:
         self.stored = stored
         self.problem = stored.problem
-        self.budget = settings.budget or Budget(**stored.config.get("budget", {}))
+        self._budget = settings.budget or Budget(**stored.config.get("budget", {}))
         self._settings = settings
         self._memory = Memory(self.ledger, stored.study_id, stored.problem)
         self._optuna_rows = OptunaRows(stored.problem)
@@ -133,6 +134,17 @@ class Study:
     def lineage(self) -> Mapping[str, Any] | None:
         """Where a fork comes from: parent, trials copied and left out; None for a study of its own."""
         return self.stored.lineage
+
+    @property
+    def budget(self) -> Budget:
+        """What the study may use. Setting it changes it here; resuming with ``budget=`` changes the stored one."""
+        return self._budget
+
+    @budget.setter
+    def budget(self, budget: Budget) -> None:
+        if budget != self._budget:
+            self._budget = budget
+            self.__dict__.pop("strategy", None)  # it was made for the old limits
 
     @cached_property
     def strategy(self) -> AbstractStrategy:
@@ -200,7 +212,7 @@ class Study:
                 f"tell exactly one of a value, `failed=` or `pruned=True`, got value={value!r}, failed={failed!r}, "
                 f"pruned={pruned!r}."
             )
-        number = trial if isinstance(trial, int) else trial.number
+        number = trial.number if isinstance(trial, Trial | TrialRecord) else operator.index(trial)
         ending: Ending | None = None
         if failed is not None:
             ending = (
@@ -220,6 +232,7 @@ class Study:
 
     def report(self, number: int, step: int, value: float) -> bool:
         """Record an intermediate value of a running trial; return whether the pruner would stop it."""
+        step, value = check_report(step, value)
         with change(self.ledger.database, self.stored.study_id) as current:
             trial_id = report_value(current, number, step, value)
         return self._pruning is not None and self._pruning.should_stop(trial_id)

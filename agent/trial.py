@@ -1,10 +1,8 @@
 """A trial in the hands of whoever evaluates it: what to run, why, and a way to report progress."""
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..evaluators.errors import InvalidMeasurement
 from ..evaluators.history import Params
 from ..surrogates.contracts import Prediction
 from .records import TrialRecord
@@ -76,16 +74,10 @@ class Trial:
     def report(self, step: int, value: float) -> bool:
         """Record an intermediate value (first objective's unit) and return whether the study's pruner would stop now.
 
-        When it returns True, end the evaluation and tell ``pruned=True``. Raises InvalidMeasurement for a step that is
-        not a whole number >= 0 or a value that is not a number; NaN and infinities are recorded and are for the pruner
-        to judge.
+        When it returns True, end the evaluation and tell ``pruned=True``. Raises InvalidMeasurement for a step
+        that is no whole number >= 0 or a value that is no number; NaN and infinities are for the pruner to judge.
         """
-        if isinstance(step, bool) or not isinstance(step, int) or step < 0:
-            raise InvalidMeasurement(f"`step` must be a whole number >= 0, got {step!r}.")
-        if isinstance(value, bool) or not hasattr(value, "__float__"):
-            raise InvalidMeasurement(f"a reported value must be a number, got {value!r}.")
-        number = float(value)
-        return self._report(self.number, step, number if not math.isnan(number) else math.nan)
+        return self._report(self.number, step, value)
 
     def __repr__(self) -> str:
         named = {"number": self.number, "params": self.params, "source": self.source, "verdict": self.verdict}

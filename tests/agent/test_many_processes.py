@@ -17,18 +17,38 @@ from trialogue.agent.study import Study
 
 pytestmark = pytest.mark.slow
 
-_WORKER = """
-import json, sys
+_WORKERS = """
+import json, os, sys, traceback
 from contracts.study import problem
+from trialogue.agent.ledger import Ledger
 from trialogue.agent.study import Study
-url, n = sys.argv[1], int(sys.argv[2])
-study = Study(problem(), name="shared", storage=url, strategy="random")
-got = []
-for _ in range(n):
-    trial = study.ask()
-    got.append([trial.number, trial.params])
-    study.tell(trial, trial.params["C"])
-print(json.dumps(got))
+
+def work(url, path, n):
+    study = Study(problem(), name="shared", storage=url, strategy="random")
+    got = []
+    for _ in range(n):
+        trial = study.ask()
+        got.append([trial.number, trial.params])
+        study.tell(trial, trial.params["C"])
+    open(path, "w").write(json.dumps(got))
+
+url, folder, workers, n = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+gate, opened = os.pipe()
+children = []
+for i in range(workers):  # forked after the imports, so that all begin at the same moment
+    child = os.fork()
+    if child == 0:
+        os.close(opened)
+        os.read(gate, 1)
+        try:
+            work(url, f"{folder}/worker{i}.json", n)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    children.append(child)
+os.close(opened)
+sys.exit(any([os.waitpid(child, 0)[1] for child in children]))
 """
 
 _ENDLESS = """
@@ -52,13 +72,18 @@ def _start(code: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def _four_times_forty(url: str) -> None:
-    processes = [_start(_WORKER, url, "40") for _ in range(4)]
+def _run_workers(url: str, folder: Path, workers: int, n: int) -> list[tuple[int, dict[str, Any]]]:
+    process = _start(_WORKERS, url, str(folder), str(workers), str(n))
+    process.communicate(timeout=200)
+    assert process.returncode == 0
     handed: list[tuple[int, dict[str, Any]]] = []
-    for process in processes:
-        out, _ = process.communicate(timeout=120)
-        assert process.returncode == 0
-        handed += [(number, params) for number, params in json.loads(out)]
+    for path in folder.glob("worker*.json"):
+        handed += [(number, params) for number, params in json.loads(path.read_text())]
+    return handed
+
+
+def _four_times_forty(url: str, folder: Path) -> None:
+    handed = _run_workers(url, folder, 4, 40)
     study = Study.load("shared", storage=url)
     assert sorted(number for number, _ in handed) == list(range(160))
     assert {t.number: dict(t.params) for t in study.trials} == dict(handed)
@@ -69,15 +94,19 @@ def _four_times_forty(url: str) -> None:
 
 
 def test_four_processes_get_every_proposal_once(tmp_path: Path) -> None:
-    _four_times_forty(f"sqlite:///{tmp_path}/study.db")
+    _four_times_forty(f"sqlite:///{tmp_path}/study.db", tmp_path)
 
 
 @pytest.mark.postgres
-def test_four_processes_on_postgres_get_every_proposal_once(postgres_url: str) -> None:
+def test_four_processes_on_postgres_get_every_proposal_once(postgres_url: str, tmp_path: Path) -> None:
     ledger = Ledger(postgres_url)
     if ledger.has("shared"):
         ledger.delete("shared")
-    _four_times_forty(postgres_url)
+    _four_times_forty(postgres_url, tmp_path)
+
+
+def test_eight_processes_create_the_same_database_at_once(tmp_path: Path) -> None:
+    assert len(_run_workers(f"sqlite:///{tmp_path}/study.db", tmp_path, 8, 1)) == 8
 
 
 def test_a_killed_process_loses_no_finished_trial(tmp_path: Path) -> None:

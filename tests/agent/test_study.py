@@ -169,8 +169,19 @@ def test_pruners_work_in_memory_too() -> None:
     assert study.tell(trial, pruned=True).state == "pruned"
     with pytest.raises(ResultConflict):
         trial.report(2, 0.1)
+    silent = study.ask()
+    with pytest.raises(InvalidMeasurement, match="no finite value"):
+        study.tell(silent, pruned=True)
+
+
+@pytest.mark.parametrize(
+    ("step", "value"), [(-1, 0.5), (0.5, 0.5), ("1", 0.5), (True, 0.5), (0, "high"), (0, None)]
+)
+def test_a_report_is_two_numbers(step: Any, value: Any) -> None:
+    trial = tl.Study(problem(), strategy="random").ask()
     with pytest.raises(InvalidMeasurement):
-        study.tell(study.ask(), pruned=True)
+        trial.report(step, value)
+    assert not trial.report(0, math.nan)
 
 
 class _Scripted:
