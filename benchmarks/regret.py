@@ -113,7 +113,7 @@ def interval(
 def report(which: str, names: list[str] | None = None, detail: bool = False) -> None:
     everything = load()
     known, rng = best_known(everything), np.random.default_rng(0)
-    cases = [c for c in all_cases() if which == "all" or c.unseen == (which == "unseen")]
+    cases = [c for c in all_cases() if _chosen(c, which)]
     families = {f: [c.name for c in cases if c.family == f] for f in FAMILIES}
     print(f"{which} cases: {len(cases)} ({', '.join(f'{f} {len(n)}' for f, n in families.items())})\n")
     print(
@@ -168,7 +168,7 @@ def main() -> None:
 
         for name in arguments.cpu.split(","):
             measure(name)
-    names = [n for n in arguments.optimizers.split(",") if n]
+    names = [arguments.optimizers] if arguments.label else [n for n in arguments.optimizers.split(",") if n]
     for name in names:
         label = arguments.label or name
         path = HOME / f"run-{label}.json"

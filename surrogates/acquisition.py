@@ -1,6 +1,7 @@
 """Acquisition functions in log space, finite however small the improvement is. Knows nothing of models or spaces.
 
-Notation: mean, variance (S, m): S posterior samples of the hyperparameters, m points, standardized, larger is better ·
+Notation: mean, variance (S, m): S posterior samples of the hyperparameters, m points, standardized, larger is
+better ·
 best (S,) what must be beaten.
 Source: Ament et al. 2023 ("Unexpected improvements to expected improvement"), equations 8-9.
 """

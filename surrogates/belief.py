@@ -50,7 +50,8 @@ class LimitModel:
 class Model:
     """All that was fitted: one model per objective, one per measured constraint, one classifier per kind of failure.
 
-    ``best`` (S,): what improvement is measured against. ``front`` (n, m): feasible outcomes on the standardized scales.
+    ``best`` (S,): what improvement is measured against. ``front`` (n, m): feasible outcomes on the
+    standardized scales.
     ``feasible``: whether any finished trial is feasible.
     """
 

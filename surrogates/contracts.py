@@ -29,7 +29,8 @@ class Posterior(Protocol):
     """What a surrogate believes after one fit. Immutable; may be read from several threads."""
 
     def predict(self, X: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean (n,) and standard deviation (n,) of the noise-free objective, in the unit of ``y``; sd > 0, finite."""
+        """Return mean (n,) and standard deviation (n,) of the noise-free objective, in the unit of ``y``; sd >
+        0, finite."""
         ...
 
 
@@ -45,7 +46,8 @@ class Surrogate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Belief at one configuration: mean and sd per objective (own unit and direction), probability of being feasible."""
+    """Belief at one configuration: mean and sd per objective (own unit and direction), probability of being
+    feasible."""
 
     mean: tuple[float, ...]
     sd: tuple[float, ...]
@@ -54,7 +56,8 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """How good a configuration looks. ``log_acquisition``: log expected improvement (times feasibility) in units of the
+    """How good a configuration looks. ``log_acquisition``: log expected improvement (times feasibility) in
+    units of the
     standardized objective; ``z_mean``, ``z_sd``: standardized belief, larger is better, prior sd 1."""
 
     log_acquisition: float
@@ -94,7 +97,8 @@ class Belief(Protocol):
         ...
 
     def assess(self, params: Sequence[Params]) -> tuple[Assessment, ...]:
-        """Return how good valid configurations look, in order. Empty when nothing can be modelled yet (``modelled`` False)."""
+        """Return how good valid configurations look, in order. Empty when nothing can be modelled yet
+        (``modelled`` False)."""
         ...
 
     @property

@@ -1,7 +1,8 @@
 """Initial designs: where to look while there is nothing to learn from.
 
 The default configuration comes first; then, one at a time and given everything tried or running, the point that tells
-most about the whole space under the prior of the Gaussian process (greedy integrated-variance reduction): it spreads over
+most about the whole space under the prior of the Gaussian process (greedy integrated-variance reduction): it
+spreads over
 branches and categories, and stays away from corners. Stateless: the next point depends on the history only.
 
 Notation: Z (n, p) embedded rows of what is tried or running.
@@ -18,7 +19,12 @@ REFERENCE = 256
 
 
 def next_design_row(
-    embedding: Embedding, domain: Domain, X: np.ndarray, active: np.ndarray, rng: np.random.Generator, *,
+    embedding: Embedding,
+    domain: Domain,
+    X: np.ndarray,
+    active: np.ndarray,
+    rng: np.random.Generator,
+    *,
     length: float,
 ) -> np.ndarray:
     """Return the untaken row (d,) that reduces the prior variance over the space most, given rows X (n, d)."""

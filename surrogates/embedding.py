@@ -5,7 +5,8 @@ an unconditional number stands at itself; a conditional number on an arc of radi
 (both inactive: distance 0; one inactive: distance 1, wherever the other stands); an unordered choice at a corner of a
 simplex with edges of length 1. Every parameter is one group with a lengthscale of its own.
 
-Notation: X (n, d), active (n, d) as in contracts · Z (n, p) embedded rows, p >= d · group (p,) parameter of each column.
+Notation: X (n, d), active (n, d) as in contracts · Z (n, p) embedded rows, p >= d · group (p,) parameter of
+each column.
 Source: the arc kernel of Swersky et al. 2013 ("Raiders of the lost architecture"), with the angle equal to x.
 """
 

@@ -1,6 +1,7 @@
 """The engine: conditions Gaussian processes on a study's history. The heart of trialogue when no model helps.
 
-Fits under one process-wide lock with one thread; keeps warm starts between calls; bounded rows, so that long histories
+Fits under one process-wide lock with one thread; keeps warm starts between calls; bounded rows, so that long
+histories
 stay affordable. Knows nothing of studies, ledgers or language models.
 
 Notation: as in contracts.py.
@@ -39,9 +40,7 @@ class GaussianEngine:
         with one_thread():
             model = self._fit(history, rng) if _distinct(history) else None
         notes = tuple(n for o in model.objectives for n in o.notes) if model else ()
-        return GaussianBelief(
-            history, self._embedding, model, notes, self.problem.signs, self.settings
-        )
+        return GaussianBelief(history, self._embedding, model, notes, self.problem.signs, self.settings)
 
     def _fit(self, history: History, rng: np.random.Generator) -> Model:
         Y = history.Y * self.problem.signs
@@ -75,9 +74,11 @@ class GaussianEngine:
         sem: np.ndarray,
         rng: np.random.Generator,
     ) -> OutcomeModel:
-        model = fit_outcome(
-            D, Z, self._embedding.group, y, sem, warm=self._warm.get(name), settings=self.settings, rng=rng
-        )
+        settings = self.settings
+        if name.startswith("constraint"):
+            settings = replace(settings, transforms=settings.limit_transforms)
+        warm = self._warm.get(name)
+        model = fit_outcome(D, Z, self._embedding.group, y, sem, warm=warm, settings=settings, rng=rng)
         self._warm[name] = model.warm
         return model
 

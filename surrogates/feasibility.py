@@ -1,7 +1,9 @@
 """The probability that a configuration yields an acceptable result.
 
-Failed trials train one classifier per kind of failure (a Gaussian process with a logistic link, Laplace's approximation);
-measured constraints have a regression model each. ``infrastructure`` and ``lost`` say nothing of a configuration and are
+Failed trials train one classifier per kind of failure (a Gaussian process with a logistic link, Laplace's
+approximation);
+measured constraints have a regression model each. ``infrastructure`` and ``lost`` say nothing of a
+configuration and are
 never taught. A failure never enters the objective.
 
 Notation: Z (n, p) embedded rows · labels +1 success, -1 failure · f latent, P(success) = 1 / (1 + exp(-f)).
@@ -12,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.lapack import dtrtrs
+from scipy.linalg.lapack import dtrtrs  # pyright: ignore[reportAttributeAccessIssue] - made by f2py
 from scipy.special import expit, log_expit, logit
 
 from .gp import Priors, Task, cholesky, fit_map, matern

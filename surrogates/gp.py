@@ -3,18 +3,20 @@
 One fused kernel on the embedded rows, with analytic gradients of the log posterior of the hyperparameters, in plain
 float64 numpy and LAPACK. Knows nothing of trials, objectives or acquisition.
 
-Notation: Z (n, p) embedded rows · D (d, n, n) squared distances per parameter · y (n,) standardized, larger is better ·
+Notation: Z (n, p) embedded rows · D (d, n, n) squared distances per parameter · y (n,) standardized, larger is
+better ·
 theta (d + 2,) = log lengthscales, log signal variance, log noise variance · R2 = sum_j D_j / l_j^2 ·
 K = s2 · matern(R2) + bias · 1 1' + diag(noise). The bias marginalizes a constant mean.
 Sources: Rasmussen & Williams 2006 (algorithm 2.1, equations 5.9 and 5.10-5.12); lengthscale priors that grow with the
-dimension: Hvarfner et al. 2024; elliptical slice sampling: Murray et al. 2010. Dense reference: GPyTorch, in the tests.
+dimension: Hvarfner et al. 2024; elliptical slice sampling: Murray et al. 2010. Dense reference: GPyTorch, in
+the tests.
 """
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotri, dtrtrs
+from scipy.linalg.lapack import dpotrf, dpotri, dtrtrs  # pyright: ignore[reportAttributeAccessIssue] - made by f2py
 from scipy.optimize import minimize
 
 BIAS = 1.0

@@ -1,6 +1,7 @@
 """The model of one measured number: an outcome transform and a few Gaussian processes over it.
 
-The transform is chosen by leave-one-out predictive likelihood (with its Jacobian), the hyperparameters are sampled while
+The transform is chosen by leave-one-out predictive likelihood (with its Jacobian), the hyperparameters are
+sampled while
 data are few, and the scale of the error bars is corrected when leave-one-out coverage is off.
 
 Notation: as in gp.py · S members (samples of the hyperparameters).
@@ -47,7 +48,8 @@ class Warm:
 
 @dataclass(frozen=True)
 class OutcomeModel:
-    """Posterior of one number. ``members`` differ in hyperparameters only; variances are multiplied by ``inflation``."""
+    """Posterior of one number. ``members`` differ in hyperparameters only; variances are multiplied by
+    ``inflation``."""
 
     transform: Transform
     members: tuple[Fitted, ...]
@@ -74,7 +76,8 @@ def fit_outcome(
     D: np.ndarray, Z: np.ndarray, group: np.ndarray, y: np.ndarray, sem: np.ndarray, *,
     warm: Warm | None, settings: Settings, rng: np.random.Generator,
 ) -> OutcomeModel:  # fmt: skip
-    """Return the model of y (n,) at rows Z (n, p) with D (d, n, n); ``sem`` (n,): standard errors, NaN where unknown."""
+    """Return the model of y (n,) at rows Z (n, p) with D (d, n, n); ``sem`` (n,): standard errors, NaN where
+    unknown."""
     full = warm is None or len(y) <= 12 or len(y) >= warm.rows * settings.growth
     priors = Priors.default(
         len(D), length=settings.length, length_sd=settings.length_sd, noise=settings.noise
@@ -116,7 +119,8 @@ def _fit_kind(
 def _inflation(fitted: Fitted) -> float:
     """Return the factor on variances that repairs leave-one-out coverage; 1 unless it is clearly off.
 
-    The 68th percentile of squared leave-one-out errors in units of their variance is 1 for a calibrated model. With few
+    The 68th percentile of squared leave-one-out errors in units of their variance is 1 for a calibrated model.
+    With few
     rows it is shrunk towards 1 (as if 20 calibrated rows had been seen), and deflation stops at 0.5.
     """
     mean, variance = fitted.leave_one_out()

@@ -1,9 +1,11 @@
 """Several objectives: how much a point is expected to add to the hypervolume of the Pareto front.
 
-Two objectives: exact, by strips. Three and more: expected improvement of augmented Chebyshev scalarisations, averaged over
+Two objectives: exact, by strips. Three and more: expected improvement of augmented Chebyshev scalarisations,
+averaged over
 a few weights. Objectives are independent given the hyperparameters. Knows nothing of models.
 
-Notation: mean, variance (m, k) of m objectives at k points, standardized, larger is better · F (n, m) measured outcomes.
+Notation: mean, variance (m, k) of m objectives at k points, standardized, larger is better · F (n, m) measured
+outcomes.
 Sources: Emmerich et al. 2011; Knowles 2006 (ParEGO).
 """
 
@@ -42,7 +44,7 @@ def log_hypervolume_improvement(mean: np.ndarray, variance: np.ndarray, F: np.nd
     over_right = np.vstack([over_left[1:], np.full((1, mean.shape[1]), -np.inf)])
     width = over_left + np.log1p(-np.exp(np.minimum(over_right - over_left, -1e-12)))
     above = log_h((mean[1] - height[:, None]) / sd[1]) + np.log(sd[1])
-    return logsumexp(width + above, axis=0)
+    return np.asarray(logsumexp(width + above, axis=0))
 
 
 def log_chebyshev_improvement(

@@ -1,6 +1,7 @@
 """Searching a mixed, conditional space for the best score.
 
-Candidates: uniform over the space (so every branch has its share) and perturbations of good trials; the best are improved
+Candidates: uniform over the space (so every branch has its share) and perturbations of good trials; the best
+are improved
 by rounds of shrinking local moves (numbers jump by a step that shrinks, choices are redrawn), then the continuous
 coordinates of the very best by L-BFGS. Knows nothing of models: a score is a function of canonical rows.
 
@@ -53,7 +54,8 @@ class Domain:
         return np.vstack(found)[:n]
 
     def repair(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows of X that are in the domain once snapped, canonical, and their mask of active coordinates."""
+        """Return the rows of X that are in the domain once snapped, canonical, and their mask of active
+        coordinates."""
         if self.fixed:
             columns, values = self._pinned
             X = X.copy()

@@ -10,7 +10,8 @@ MOST = 320
 
 
 def choose_rows(X: np.ndarray, feasible_y: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return sorted indices of at most ``MOST`` rows: a third the best feasible, a third the latest, a third random."""
+    """Return sorted indices of at most ``MOST`` rows: a third the best feasible, a third the latest, a third
+    random."""
     n = len(X)
     if n <= MOST:
         return np.arange(n)

@@ -1,14 +1,15 @@
 """Outcome transforms: monotone maps of y to a scale on which a Gaussian process is believable.
 
 Three are tried: ``linear`` (standardize), ``power`` (Yeo-Johnson after standardizing, its exponent by maximum
-likelihood) and ``rank`` (normal scores of the ranks). All are invariant to affine changes of y. Knows nothing of models.
+likelihood) and ``rank`` (normal scores of the ranks). All are invariant to affine changes of y. Knows nothing
+of models.
 
 Notation: y (n,) larger is better · z (n,) transformed, mean 0 and variance 1 where y varies.
 Sources: Yeo & Johnson 2000; the copula of Salinas et al. 2020 ("A quantile-based approach").
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -29,6 +30,8 @@ class Transform:
     mean: float = 0.0
     sd: float = 1.0
     knots: tuple[np.ndarray, np.ndarray] | None = None
+    span: tuple[float, float] = (-1e12, 1e12)
+    """Where ``inverse`` stops, in units of ``scale`` from ``shift``: ten ranges beyond the data."""
 
     def forward(self, y: np.ndarray) -> np.ndarray:
         """Return z of values y, any shape; beyond the data the map goes on."""
@@ -41,7 +44,7 @@ class Transform:
             u = _interpolate(w, self.knots[1], self.knots[0])
         else:
             u = w if self.exponent == 1.0 else _yeo_johnson_inverse(w, self.exponent)
-        return np.clip(u, -1e12, 1e12) * self.scale + self.shift
+        return np.clip(u, *self.span) * self.scale + self.shift
 
     def log_slope(self, y: np.ndarray) -> np.ndarray:
         """Return log dz/dy at y, by a central difference: the Jacobian of predictive densities."""
@@ -59,30 +62,40 @@ def fit_transform(y: np.ndarray, kind: Kind) -> Transform:
     """Return the transform of that kind for finite values y (n,). Constant y maps to zeros."""
     shift, scale = _location(y)
     u = (y - shift) / scale
+    span = _span(u)
     if kind == "rank" and len(y) > 1:
         values, z = _normal_scores(u)
         if len(values) > 1:
-            return Transform("rank", shift, scale, knots=(values, z))
+            return Transform("rank", shift, scale, knots=(values, z), span=span)
     exponent = _best_exponent(u) if kind == "power" and len(y) >= 4 else 1.0
     w = _yeo_johnson(u, exponent) if exponent != 1.0 else u
     sd = float(np.std(w))
-    return Transform(kind, shift, scale, exponent, float(np.mean(w)), sd if sd > 1e-9 else 1.0)
+    return Transform(kind, shift, scale, exponent, float(np.mean(w)), sd if sd > 1e-9 else 1.0, span=span)
 
 
 def _location(y: np.ndarray) -> tuple[float, float]:
     """Return median and spread; a spread of the central half where outliers dominate the standard deviation."""
     if len(y) == 0:
         return 0.0, 1.0
-    shift = float(np.median(y))
-    scale = float(np.std(y))
+    unit = float(np.max(np.abs(y))) or 1.0
+    shift = float(np.median(y / unit)) * unit
+    scale = float(np.std(y / unit)) * unit
     if not np.isfinite(scale) or scale <= 1e-12 * max(abs(shift), 1e-280):
         return shift, max(abs(shift), 1.0) if scale <= 0 or not np.isfinite(scale) else scale
-    central = float(np.subtract(*np.quantile(y, [0.75, 0.25]))) / 1.35
+    central = float(np.subtract(*np.quantile(y / unit, [0.75, 0.25]))) * unit / 1.35
     return shift, central if 0 < central < scale and central > 1e-12 * abs(shift) else scale
 
 
+def _span(u: np.ndarray) -> tuple[float, float]:
+    if len(u) == 0:
+        return -10.0, 10.0
+    low, high = float(np.min(u)), float(np.max(u))
+    room = 10.0 * max(high - low, 1.0)
+    return low - room, high + room
+
+
 def _normal_scores(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    values, inverse, counts = np.unique(u, return_inverse=True, return_counts=True)
+    values, counts = np.unique(u, return_counts=True)
     middle = np.cumsum(counts) - 0.5 * counts
     return values, ndtri(np.clip(middle / len(u), 1e-6, 1 - 1e-6))
 
@@ -123,4 +136,7 @@ def _best_exponent(u: np.ndarray) -> float:
         jacobian = (exponent - 1.0) * float(np.sum(np.sign(u) * np.log1p(np.abs(u))))
         return 0.5 * len(u) * float(np.log(np.var(w) + 1e-12)) - jacobian + 0.5 * (exponent - 1.0) ** 2
 
-    return float(minimize_scalar(loss, bounds=(-2.0, 4.0), method="bounded", options={"maxiter": 25}).x)
+    found: Any = minimize_scalar(
+        loss, bounds=(-2.0, 4.0), method="bounded", options={"maxiter": 25}
+    )  # Any: untyped
+    return float(found.x)

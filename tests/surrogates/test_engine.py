@@ -1,0 +1,111 @@
+import numpy as np
+
+import trialogue as tl
+from tests.contracts.engine import MIXED, EngineContract, finished
+from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
+from trialogue.evaluators.measurement import Measurement
+from trialogue.evaluators.problem import Constraint, Objective, Problem
+from trialogue.surrogates.engine import GaussianEngine
+
+
+class TestGaussianEngine(EngineContract):
+    def make(self, problem: Problem) -> GaussianEngine:
+        return GaussianEngine(problem)
+
+
+UNIT = tl.SearchSpace([tl.Float("x", 0, 1), tl.Float("y", 0, 1)])
+
+
+def belief_of(history: History) -> object:
+    return GaussianEngine(history.problem).condition(history, np.random.default_rng(0))
+
+
+def test_failures_lower_the_probability_where_they_happened() -> None:
+    problem = Problem("p", UNIT)
+    drawn = UNIT.sample(np.random.default_rng(0), 30)
+    good = [FinishedTrial(i, p, Measurement(p["y"])) for i, p in enumerate(drawn) if p["x"] < 0.5]
+    bad = [FailedTrial(100 + i, p, "out_of_memory", "OOM") for i, p in enumerate(drawn) if p["x"] >= 0.5]
+    belief = GaussianEngine(problem).condition(
+        History(problem).extended(finished=good, failed=bad), np.random.default_rng(0)
+    )
+    inside, outside = belief.assess([{"x": 0.15, "y": 0.5}, {"x": 0.9, "y": 0.5}])
+    assert inside.prediction.p_feasible > 0.85
+    assert outside.prediction.p_feasible < 0.2
+
+
+def test_lost_and_infrastructure_failures_teach_nothing() -> None:
+    problem = Problem("p", UNIT)
+    history = finished(problem, 6, lambda p: p["x"])
+    lost = [
+        FailedTrial(50 + i, p, "lost", "the process died")
+        for i, p in enumerate(UNIT.sample(np.random.default_rng(3), 4))
+    ]
+    belief = GaussianEngine(problem).condition(history.extended(failed=lost), np.random.default_rng(0))
+    assert belief.assess([lost[0].params])[0].prediction.p_feasible == 1.0
+
+
+def test_a_measured_constraint_is_modelled() -> None:
+    problem = Problem("p", UNIT, constraints=[Constraint("load", upper=1.0)])
+    drawn = UNIT.sample(np.random.default_rng(1), 15)
+    trials = [
+        FinishedTrial(i, p, Measurement(-p["x"], constraints={"load": 2 * p["x"]}))
+        for i, p in enumerate(drawn)
+    ]
+    history = History(problem).extended(finished=trials)
+    rng = np.random.default_rng(0)
+    belief = GaussianEngine(problem).condition(history, rng)
+    low, high = belief.assess([{"x": 0.2, "y": 0.5}, {"x": 0.8, "y": 0.5}])
+    assert low.prediction.p_feasible > 0.95
+    assert high.prediction.p_feasible < 0.05
+    assert belief.suggest(1, rng)[0].params["x"] < 0.56
+
+
+def test_maximising_is_minimising_the_negative() -> None:
+    up, down = (
+        Problem("p", UNIT, [Objective("o", "maximize")]),
+        Problem("p", UNIT, [Objective("o", "minimize")]),
+    )
+    a = belief_of(finished(up, 8, lambda p: p["x"])).suggest(1, np.random.default_rng(1))[0]
+    b = belief_of(finished(down, 8, lambda p: -p["x"])).suggest(1, np.random.default_rng(1))[0]
+    assert a.params == b.params
+    np.testing.assert_allclose(a.assessment.prediction.mean[0], -b.assessment.prediction.mean[0])
+
+
+def test_several_objectives_are_searched_by_hypervolume() -> None:
+    for m in (2, 3):
+        problem = Problem("p", UNIT, [Objective(f"o{i}") for i in range(m)])
+        drawn = UNIT.sample(np.random.default_rng(2), 10)
+        values = [[p["x"], 1 - p["x"] + p["y"], p["y"]][:m] for p in drawn]
+        trials = [
+            FinishedTrial(i, p, Measurement(v)) for i, (p, v) in enumerate(zip(drawn, values, strict=True))
+        ]
+        rng = np.random.default_rng(0)
+        suggestion = (
+            GaussianEngine(problem)
+            .condition(History(problem).extended(finished=trials), rng)
+            .suggest(1, rng)[0]
+        )
+        assert len(suggestion.assessment.prediction.mean) == m
+        assert suggestion.params["y"] < 0.3
+
+
+def test_it_finds_the_optimum_of_a_smooth_function() -> None:
+    problem = Problem("p", UNIT)
+    engine, history = GaussianEngine(problem), History(problem)
+    for i in range(22):
+        rng = np.random.default_rng([7, i])
+        p = engine.condition(history, rng).suggest(1, rng)[0].params
+        y = (p["x"] - 0.72) ** 2 + 3 * (p["y"] - 0.21) ** 2
+        history = history.extended(finished=[FinishedTrial(i, p, Measurement(y))])
+    assert history.Y.min() < 1e-3
+
+
+def test_every_branch_is_in_reach_of_the_initial_design() -> None:
+    problem = Problem("p", MIXED)
+    engine, history, kernels = GaussianEngine(problem), History(problem), set()
+    for i in range(4):
+        rng = np.random.default_rng([1, i])
+        p = engine.condition(history, rng).suggest(1, rng)[0].params
+        kernels.add(p["kernel"])
+        history = history.extended(finished=[FinishedTrial(i, p, Measurement(float(i)))])
+    assert kernels == {"linear", "rbf"}
