@@ -30,7 +30,7 @@ from .novelty import Novelty
 from .patience import Patience
 from .referee import TrustReferee
 from .schedule import Schedule
-from .strategy import decision_of, default_engine
+from .strategy import decision_of, default_engine, opening
 from .warm_start import NoWarmStart
 
 _STARTING = ("default", "initial_design", "transfer", "random")
@@ -72,6 +72,9 @@ class TrialogueStrategy:
 
     def plan(self, ask: Ask) -> Plan:
         """Return ``ask.n`` decisions: the engine's, some of them replaced by proposals that passed the referee."""
+        known = opening(ask)
+        if known is not None:
+            return Plan((known,))
         rng = stream(self._seed, ask.index, "surrogate")
         belief = self._engine.condition(ask.history, rng)
         suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)

@@ -17,12 +17,15 @@ from typing import Any
 import numpy as np
 
 from ..evaluators.history import History, Proposal
+from ..evaluators.problem import Problem
+from ..prompts.knowledge import notes
 from ..prompts.render import Prompt, PromptOptions, instructions, render_proposal_prompt, render_repair
 from ..prompts.selection import goodness
 from ..serving.chat import ChatEndpoint
 from ..serving.errors import InvalidInput
 from .contracts import AbstractPlanner, PlanAnswer, PlanRequest
 from .dialogue import Dialogue, Manner
+from .priors import prior_lines
 
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -82,8 +85,14 @@ class Planner:
             variant=variant,
             suggestion=None if suggestion is None or suggestion.assessment is None else suggestion.params,
             prediction=prediction,
-            knowledge=(*self._knowledge, *request.knowledge),
+            knowledge=(*self._knowledge, *request.knowledge, *self._known(request.history.problem)),
         )
+
+    def _known(self, problem: Problem) -> tuple[str, ...]:
+        """Return what is known of the problem's parameters by name and from scaling laws, where context is told."""
+        if self.options.context != "full":
+            return ()
+        return (*prior_lines(problem), *notes(problem).splitlines())
 
     def propose(self, request: PlanRequest) -> PlanAnswer:
         """Return up to ``request.n`` valid, distinct, untried proposals; ask once more if there were none."""

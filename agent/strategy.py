@@ -19,10 +19,15 @@ from ..serving.errors import InvalidInput
 from ..surrogates.contracts import Engine, Suggestion
 from .budget import Budget
 from .contracts import AbstractPlanner, AbstractStrategy, Ask, Decision, Plan
+from .novelty import Novelty
+from .priors import prior_proposals
 
 NAMES = ("trialogue", "surrogate", "llambo", "random")
 """Strategies that can be named."""
 NEEDS_MODEL = ("trialogue", "llambo")
+
+_OPENING = 4
+"""Trials within which what is known beforehand is run."""
 
 _ATTEMPTS = 2_000
 """Draws before random search says that nothing is left: a space in which fewer than one in 2,000 points is new and
@@ -59,6 +64,9 @@ class SurrogateStrategy:
 
     def plan(self, ask: Ask) -> Plan:
         """Return the engine's next ``ask.n`` configurations."""
+        known = opening(ask)
+        if known is not None:
+            return Plan((known,))
         rng = stream(self._seed, ask.index, "surrogate")
         belief = self._engine.condition(ask.history, rng)
         suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)
@@ -104,6 +112,19 @@ def default_engine(problem: Problem) -> Engine:
     from ..surrogates.engine import GaussianEngine
 
     return GaussianEngine(problem)
+
+
+def opening(ask: Ask) -> Decision | None:
+    """Return the configuration of a scaling law that is to be run now: once each, right after the default."""
+    if ask.fixed or ask.n > 1 or not 1 <= len(ask.history) <= _OPENING:
+        return None
+    novelty = Novelty.of(ask.history)
+    for p in prior_proposals(ask.history.problem):
+        if novelty.is_new(p.params):
+            return Decision(
+                p.params, p.source, f"a scaling law, run once: {p.hypothesis}", "own", hypothesis=p.hypothesis
+            )
+    return None
 
 
 def decision_of(suggestion: Suggestion, *, verdict: str = "own", notes: Sequence[str] = ()) -> Decision:
