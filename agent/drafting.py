@@ -23,8 +23,23 @@ _OR = re.compile(
     r"(?P<name>[A-Za-z_]\w*)\s*(?::|=|in|is|one of)\s*\{?"
     r"(?P<choices>\w[\w\-]*(?:\s*[,|/]\s*\w[\w\-]*)*(?:\s*,?\s*\bor\s+\w[\w\-]*)?)\}?"
 )
-_GOAL = re.compile(r"\b(?P<direction>maximi[sz]e|minimi[sz]e)\s+(?:the\s+)?(?P<name>[A-Za-z_][\w\-]*)", re.IGNORECASE)
-_IGNORED = {"help", "version", "verbose", "quiet", "seed", "output", "out", "data", "device", "config", "log", "name"}
+_GOAL = re.compile(
+    r"\b(?P<direction>maximi[sz]e|minimi[sz]e)\s+(?:the\s+)?(?P<name>[A-Za-z_][\w\-]*)", re.IGNORECASE
+)
+_IGNORED = {
+    "help",
+    "version",
+    "verbose",
+    "quiet",
+    "seed",
+    "output",
+    "out",
+    "data",
+    "device",
+    "config",
+    "log",
+    "name",
+}
 """Options that name inputs and outputs rather than knobs."""
 
 
@@ -44,7 +59,11 @@ class Knob:
 
 def draft(text: str, *, name: str = "draft") -> str:
     """Return a TOML specification drafted from ``text``. Raises InvalidInput when no parameter is found in it."""
-    knobs = list(from_help(text)) if re.search(r"^\s+(-\w, )?--\w", text, re.MULTILINE) else list(from_sentence(text))
+    knobs = (
+        list(from_help(text))
+        if re.search(r"^\s+(-\w, )?--\w", text, re.MULTILINE)
+        else list(from_sentence(text))
+    )
     if not knobs:
         raise InvalidInput(
             "I found no parameter in that text. Write each as `name from LOW to HIGH` or `name: a, b or c`, "
@@ -102,7 +121,9 @@ def to_toml(name: str, text: str, knobs: Sequence[Knob]) -> str:
     lines = ["[study]", f"name = {json.dumps(name)}", "budget = { trials = 30 }", "", "[problem]"]
     lines += [f"description = {json.dumps(described, ensure_ascii=False)}"]
     guess = "" if goal else "  # guessed: say what is measured, and which way is better"
-    lines += [f"objectives = [{{ name = {json.dumps(objective)}, direction = {json.dumps(direction)} }}]{guess}"]
+    lines += [
+        f"objectives = [{{ name = {json.dumps(objective)}, direction = {json.dumps(direction)} }}]{guess}"
+    ]
     for knob in knobs:
         lines += ["", f"[parameters.{knob.name}]" + (f"  # {knob.note}" if knob.note else "")]
         lines += list(_knob_lines(knob))
@@ -135,9 +156,25 @@ def _around(name: str, preset: str) -> Knob:
     value = float(preset)
     if re.fullmatch(r"\d+", preset) and value > 0:
         low, high = max(1, int(value / 16)), int(value * 16)
-        return Knob(name, "int", low, high, high / low >= 100, default=int(value), note="range guessed from the default")
+        return Knob(
+            name,
+            "int",
+            low,
+            high,
+            high / low >= 100,
+            default=int(value),
+            note="range guessed from the default",
+        )
     if value > 0:
         if value < 1 and re.search(r"drop|ratio|frac|prob|momentum|alpha|beta|util", name):
             return Knob(name, "float", 0.0, 1.0, default=value, note="range guessed from the name")
-        return Knob(name, "float", value / 100, value * 100, True, default=value, note="range guessed from the default")
+        return Knob(
+            name,
+            "float",
+            value / 100,
+            value * 100,
+            True,
+            default=value,
+            note="range guessed from the default",
+        )
     return Knob(name, "float", 0.0, 1.0, default=0.0, note="range guessed: the default is 0")
