@@ -18,6 +18,7 @@ from typing import Any
 
 from .call import is_out_of_memory, shortened
 from .errors import EvaluationFailed, FailureKind, InvalidSpecification
+from .guard import NOT_STARTED
 from .placeholders import as_text, check_placeholders, filled, filled_arguments, placeholders
 from .processes import Finished, last_lines, run_program, signal_name
 from .run import Run
@@ -75,19 +76,14 @@ class Command:
         params_file.write_text(json.dumps(dict(params)))
         values = {**self._extras(workdir, params_file, run), **params}
         reader = _Reader(run)
-        try:
-            finished = run_program(
-                filled_arguments(self.command, values),
-                on_line=reader.line,
-                stderr=stderr,
-                timeout_s=self.timeout_s,
-                cwd=Path(self.cwd),
-                environment=self._environment(values, params, params_file, run),
-            )
-        except OSError as error:
-            raise EvaluationFailed(
-                f"{self.command[0]} could not be started: {error}", kind="infrastructure"
-            ) from error
+        finished = run_program(
+            filled_arguments(self.command, values),
+            on_line=reader.line,
+            stderr=stderr,
+            timeout_s=self.timeout_s,
+            cwd=Path(self.cwd),
+            environment=self._environment(values, params, params_file, run),
+        )
         if finished.end == "stopped":
             return None  # the run knows that it was told to stop
         self._raise_failure(finished, last_lines(stderr))
@@ -142,7 +138,7 @@ class Command:
                 ended += " (often the kernel's answer to a lack of memory)"
         if is_out_of_memory(errors):
             kind = "out_of_memory"
-        elif finished.code == _TEMPORARY_FAILURE:
+        elif finished.code in (_TEMPORARY_FAILURE, NOT_STARTED):
             kind = "infrastructure"
         raise EvaluationFailed(_reason(ended, errors), kind=kind)
 

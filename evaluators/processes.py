@@ -1,19 +1,23 @@
 """Run one program in a session of its own, read its output line by line, and leave nothing of it behind.
 
 Knows nothing of parameters or measurements. The whole process group is ended: SIGTERM, and after ``GRACE_S``
-SIGKILL. A child that starts a session of its own escapes. Works where ``os.killpg`` does (Linux, macOS).
+SIGKILL. A child that starts a session of its own escapes. A guard process ends the group even when we are killed.
+Works where ``os.killpg`` does (Linux, macOS).
 """
 
 import os
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
+
+from . import guard
 
 GRACE_S = 2.0
 """Time between SIGTERM and SIGKILL, for a program to remove its temporary files."""
@@ -43,7 +47,8 @@ def run_program(
 ) -> Finished:
     """Run a program to its end; ``on_line`` gets each line of its output at once and returns whether to end it.
 
-    Raises FileNotFoundError, PermissionError or OSError when it cannot be started.
+    A guard (``guard.py``) ends it when this process is killed. A program that cannot be started exits with status
+    127.
     """
     start = time.monotonic()
     deadline = None if timeout_s is None else start + timeout_s
@@ -60,8 +65,8 @@ def _started(
     command: Sequence[str], errors: IO[bytes], cwd: Path | None, environment: Mapping[str, str] | None
 ) -> Iterator["subprocess.Popen[bytes]"]:
     process = subprocess.Popen(
-        list(command),
-        stdin=subprocess.DEVNULL,
+        [sys.executable, "-I", "-S", guard.__file__, *command],
+        stdin=subprocess.PIPE,  # never written to: it closes when this process dies, and the guard ends the program
         stdout=subprocess.PIPE,
         stderr=errors,
         cwd=cwd,
@@ -72,8 +77,9 @@ def _started(
         yield process
     finally:  # also on KeyboardInterrupt, and for children that outlive their parent
         end_group(process)
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def end_group(process: "subprocess.Popen[bytes]", grace_s: float = GRACE_S) -> None:

@@ -1,6 +1,7 @@
 """Commands: parameters in, results out, failures in words, and nothing left running."""
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -216,6 +217,38 @@ def test_an_interrupt_ends_the_program(tmp_path: Path) -> None:
             python(code, str(tmp_path / "pid")), PARAMS, PROBLEM, Run(workdir=tmp_path, on_report=interrupt)
         )
     assert gone(tmp_path / "pid")
+
+
+OWNER = """
+import sys
+from pathlib import Path
+from trialogue.evaluators.command import Command
+from trialogue.evaluators.run import Run
+Command([sys.executable, "-c", sys.argv[1], sys.argv[2]])({}, Run(workdir=Path(sys.argv[3])))
+"""
+
+
+def test_a_program_does_not_outlive_an_owner_that_is_killed(tmp_path: Path) -> None:
+    code = FAMILY + "pathlib.Path(sys.argv[1] + '.up').touch(); time.sleep(60)"
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, code, str(tmp_path / "pid"), str(tmp_path)])
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "pid.up").exists() and time.monotonic() < deadline:
+        os.sched_yield()
+    owner.kill()
+    owner.wait()
+    assert gone(tmp_path / "pid")
+
+
+def test_a_program_that_vanished_since_is_the_machines_fault(tmp_path: Path) -> None:
+    program = tmp_path / "tool"
+    program.write_text("#!/bin/sh\necho 3\n")
+    program.chmod(0o755)
+    command = Command([str(program)])
+    assert value(command, tmp_path) == 3
+    program.unlink()
+    failed = failure(command, tmp_path)
+    assert failed.kind == "infrastructure"
+    assert "could not be started: No such file" in failed.reason
 
 
 def test_a_program_that_closes_its_output_is_waited_for(tmp_path: Path) -> None:
