@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,7 +18,8 @@ import httpx2
 import openai
 import tenacity
 
-from .chat import ChatAnswer, ChatRequest, Completion, TokenLogprob, Usage
+from .chat import ChatAnswer, ChatRequest, Completion, Usage
+from .chat_wire import DROPPABLE, Traits, completion_of, options_for, refused_options, usage_of
 from .errors import EndpointRefused, EndpointTimeout, EndpointUnreachable, ServingError
 from .redaction import hide_secrets, shorten
 
@@ -32,33 +33,6 @@ _ATTEMPTS_REFUSED = 3
 """Where nothing listens: a server that restarts needs minutes, and the study goes on without it in the meantime."""
 
 _WAIT = tenacity.wait_exponential(multiplier=0.05, exp_base=2, min=0.05, max=8)
-
-_DROPPABLE = {
-    "seed": ("seed",),
-    "logprobs": ("logprobs", "top_logprobs"),
-    "temperature": ("temperature",),
-    "top_p": ("top_p",),
-    "enable_thinking": ("thinking", "extra_body"),
-    "chat_template_kwargs": ("thinking", "extra_body"),
-    "response_format": ("schema",),
-    "json_schema": ("schema",),
-    "guided": ("schema",),
-    "grammar": ("schema",),
-    "schema": ("schema",),
-    "max_tokens": ("max_tokens",),
-}
-"""Words in a refusal, in the order in which they are looked for, and the options that are left out because of them."""
-
-_THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Traits:
-    """What was learnt about a server: options it refuses, whether it obeys ``n``, whether thinking must be off."""
-
-    refused: frozenset[str] = frozenset()
-    obeys_n: bool = True
-    stop_thinking: bool = False
 
 
 class OpenAIClient:
@@ -209,21 +183,21 @@ class OpenAIClient:
         self, sdk: openai.OpenAI, model: str, request: ChatRequest, into: "_Gathered"
     ) -> tuple[int, bool]:
         """Make one request, leaving out what the server refuses; return how many answers came, and if none had text."""
-        for _ in range(len(_DROPPABLE)):
-            options = _options(model, request, self._traits)
+        for _ in range(len(DROPPABLE)):
+            options = options_for(model, request, self._traits)
             try:
                 response = self._send(sdk, options, into)
                 break
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                refused = _refused_options(str(error), options)
+                refused = refused_options(str(error), options)
                 if not refused:
                     raise
                 into.notes.append(f"the server refuses {', '.join(sorted(refused))}: left out from now on")
                 self._learn(refused=self._traits.refused | refused)
         else:
             raise EndpointRefused(f"{self._shown} refuses every form of the request.")
-        into.usage += _usage(response)
-        answers = [_completion(choice) for choice in response.choices]
+        into.usage += usage_of(response)
+        answers = [completion_of(choice) for choice in response.choices]
         into.completions.extend(answers)
         return len(answers), all(not a.text.strip() and a.thought_chars for a in answers) and bool(answers)
 
@@ -346,68 +320,3 @@ def _retry_wait(state: tenacity.RetryCallState) -> float:
         if re.fullmatch(r"\d{1,6}(\.\d+)?", stated):
             return max(float(stated), 0.05)
     return _WAIT(state)
-
-
-def _options(model: str, request: ChatRequest, traits: Traits) -> dict[str, Any]:
-    """Return the SDK's arguments, without what the server refuses."""
-    refused = traits.refused
-    options: dict[str, Any] = {  # Any: the SDK's own arguments
-        "model": model,
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-        "max_completion_tokens" if "max_tokens" in refused else "max_tokens": request.max_tokens,
-    }
-    if request.n > 1:
-        options["n"] = request.n
-    for name in ("temperature", "top_p", "seed"):
-        if getattr(request, name) is not None and name not in refused:
-            options[name] = getattr(request, name)
-    if request.top_logprobs and "logprobs" not in refused:
-        options |= {"logprobs": True, "top_logprobs": request.top_logprobs}
-    if request.schema is not None and "schema" not in refused:
-        schema = {"name": "proposals", "strict": True, "schema": dict(request.schema)}
-        options["response_format"] = {"type": "json_schema", "json_schema": schema}
-    if traits.stop_thinking and "thinking" not in refused:
-        options["extra_body"] = {"chat_template_kwargs": {"enable_thinking": False}}
-    return options
-
-
-def _refused_options(message: str, options: Mapping[str, Any]) -> frozenset[str]:
-    """Return which of our options a refusal speaks of; where it names none, the schema, the most demanding one."""
-    text = message.lower()
-    if "context length" in text or "maximum context" in text or "context_length" in text:
-        return frozenset()
-    sent = {
-        "schema": "response_format",
-        "thinking": "extra_body",
-        "max_tokens": "max_tokens",
-        "logprobs": "logprobs",
-    }
-    for word, names in _DROPPABLE.items():
-        if word in text and sent.get(names[0], names[0]) in options:
-            return frozenset(names[:1])
-    return frozenset({"schema"}) if "response_format" in options else frozenset()
-
-
-def _completion(choice: Any) -> Completion:
-    message = choice.message
-    content = message.content if message is not None and isinstance(message.content, str) else ""
-    text = _THOUGHT.sub("", content)
-    if "</think>" in text:  # templates that open the tag in the prompt
-        text = text.rsplit("</think>", 1)[1]
-    apart = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None) or ""
-    thought = len(content) - len(text) + (len(apart) if isinstance(apart, str) else 0)
-    reason = choice.finish_reason if isinstance(choice.finish_reason, str) else "stop"
-    return Completion(text, reason, thought, _logprobs(choice))
-
-
-def _logprobs(choice: Any) -> tuple[TokenLogprob, ...]:
-    content = getattr(getattr(choice, "logprobs", None), "content", None) or ()
-    return tuple(
-        TokenLogprob(t.token, t.logprob, {a.token: a.logprob for a in t.top_logprobs or ()}) for t in content
-    )
-
-
-def _usage(response: Any) -> Usage:
-    usage = getattr(response, "usage", None)
-    counts = [getattr(usage, name, 0) for name in ("prompt_tokens", "completion_tokens")]
-    return Usage(*(c if isinstance(c, int) and 0 <= c < 10**9 else 0 for c in counts))

@@ -40,7 +40,7 @@ def svm_history() -> History:
         3,
         {"kernel": "linear", "C": 900.0, "max_iter": 10_000},
         "out_of_memory",
-        "MemoryError\n at /home/alice/x.py",
+        "MemoryError\n at /Users/alice/x.py",
     )
     running = RunningTrial(4, {"kernel": "linear", "C": 0.01, "max_iter": 200})
     return History(problem).extended(finished=trials, failed=[failed], running=[running])
