@@ -162,9 +162,9 @@ def planner_from(spec: object) -> AbstractPlanner | None:
 
         return EmbeddedPlanner()
     if spec.startswith("vllm:") and len(spec) > 5:
-        from ..serving.vllm_server import planner_endpoint
+        from .vllm_planner import vllm_planner  # starts a server
 
-        return Planner(planner_endpoint(spec.removeprefix("vllm:")), model=spec.removeprefix("vllm:"))
+        return vllm_planner(spec.removeprefix("vllm:"))
     if spec.startswith(("http://", "https://")):
         return Planner(spec)
     raise InvalidInput(

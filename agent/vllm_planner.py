@@ -1,0 +1,26 @@
+"""``planner="vllm:MODEL"``: a vLLM server of our own, started when the planner is made and ended with this process.
+
+MODEL is a Hugging Face name or a folder with a checkpoint. Starting takes half a minute to minutes; a server that does not
+come up is an error of its operator (ServerDidNotStart, VllmNotInstalled), raised here and not in the middle of a study.
+"""
+
+import atexit
+import tempfile
+from pathlib import Path
+
+from ..serving.vllm_environment import find_vllm
+from ..serving.vllm_host import VllmHost
+from ..serving.vllm_server import ServerSpec, VllmServer
+from .planner import Planner
+
+START_DEADLINE_S = 600.0
+
+
+def vllm_planner(model: str, *, deadline_s: float = START_DEADLINE_S) -> Planner:
+    """Start a server of ``model`` and return a planner on it; the server ends when this process does."""
+    folder = Path(tempfile.mkdtemp(prefix="trialogue-vllm-"))
+    host = VllmHost(find_vllm(), warm=False, folder=folder)
+    atexit.register(host.close)
+    spec = ServerSpec(model, served_name="planner")
+    server = VllmServer.start(host, spec, log=folder / "server.log", deadline_s=deadline_s)
+    return Planner(server.base_url, model=server.name, name=f"vllm:{Path(model).name}")

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from contracts.planner import problem, request
+from contracts.strategy import play
+
+from trialogue.agent.hybrid import TrialogueStrategy
+from trialogue.agent.llambo import LlamboSettings, LlamboStrategy
+from trialogue.agent.vllm_planner import vllm_planner
+from trialogue.serving.tiny_model import tiny_model
+from trialogue.serving.vllm_environment import VllmNotInstalled, find_vllm
+from trialogue.surrogates.contracts import TrainingData
+from trialogue.surrogates.llm_discriminative import DiscriminativeSurrogate
+from trialogue.surrogates.llm_generative import GenerativeSurrogate
+
+pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def planner():
+    try:
+        find_vllm()
+    except VllmNotInstalled as error:
+        pytest.skip(str(error))
+    return vllm_planner(str(tiny_model()))
+
+
+def test_a_model_that_knows_nothing_obeys_the_schema_on_a_real_server(planner):
+    answer = planner.propose(request())
+    assert [c.outcome for c in answer.calls] == ["ok"], answer
+    for p in answer.proposals:
+        assert problem().space.validate(p.params) == p.params
+
+
+def test_a_study_goes_on_with_it(planner):
+    decisions = play(TrialogueStrategy(problem(), 0, planner=planner), 8)
+    assert len({problem().space.key(d.params) for d in decisions}) == 8
+
+
+@pytest.mark.parametrize("kind", [DiscriminativeSurrogate, GenerativeSurrogate])
+def test_the_surrogates_run_with_log_probabilities(planner, kind):
+    space = problem().space
+    X, active = space.encode(space.sample(np.random.default_rng(0), 6))
+    data = TrainingData(space, X, active, X[:, 0], np.full(6, np.nan))
+    surrogate = kind(planner.endpoint, samples=2, orders=1)
+    mean, sd = surrogate.fit(data, np.random.default_rng(0)).predict(X[:2], active[:2])
+    assert np.isfinite(mean).all()
+    assert (sd > 0).all()
+    assert surrogate.account.usage.completion_tokens > 0
+
+
+def test_llambo_runs_to_the_end(planner):
+    settings = LlamboSettings(initial=3, candidates=2, samples=2)
+    assert len(play(LlamboStrategy(problem(), 0, planner=planner, settings=settings), 5)) == 5
