@@ -6,14 +6,13 @@ servers we speak to.
 """
 
 import difflib
-import json
 import re
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from ..serving.errors import InvalidInput
 from .errors import InvalidSpace
-from .parameters import Categorical, Choice, Float, Int, Parameter
+from .parameters import Categorical, Float, Int, Parameter
 
 MAX_ENUM = 250
 """Choices of one parameter that stand in an enum; more become plain text."""
@@ -55,27 +54,6 @@ def json_schema(
         "required": list(properties),
         "additionalProperties": False,
     }
-
-
-def from_wire(
-    parameters: Sequence[Parameter], names: Mapping[str, str], answer: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return raw parameters under their own names; nulls are dropped where null is no choice, text becomes what it
-    means.
-
-    Names that are not the space's are kept, so that validation can refuse them.
-    """
-    by_wire = {wire: name for name, wire in names.items()}
-    known = {p.name: p for p in parameters}
-    raw: dict[str, Any] = {}
-    for wire, value in answer.items():
-        name = by_wire.get(wire, wire)
-        parameter = known.get(name)
-        if parameter is None:
-            raw[name] = value
-        elif value is not None or (isinstance(parameter, Categorical) and None in parameter.choices):
-            raw[name] = _meant(parameter, value)
-    return raw
 
 
 def space_from_dict(
@@ -126,20 +104,11 @@ def refuse_unknown_keys(
 
 
 def without_none_tables(value: Any) -> Any:
-    """Return ``value`` with every ``{none = true}`` replaced by None; inverse of ``with_none_tables``."""
+    """Return ``value`` with every ``{none = true}`` replaced by None."""
     if isinstance(value, Mapping):
         is_none = dict(value) == {"none": True}
         return None if is_none else {k: without_none_tables(v) for k, v in value.items()}
     return [without_none_tables(v) for v in value] if isinstance(value, list | tuple) else value
-
-
-def with_none_tables(value: Any) -> Any:
-    """Return ``value`` with every None replaced by ``{"none": True}``, so that TOML can hold it."""
-    if value is None:
-        return {"none": True}
-    if isinstance(value, Mapping):
-        return {k: with_none_tables(v) for k, v in value.items()}
-    return [with_none_tables(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def _body(parameter: Parameter, enum_left: int) -> dict[str, Any]:
@@ -181,21 +150,3 @@ def _condition(allowed: Any) -> str:
     if isinstance(allowed, str):
         return f"is {allowed}"
     return f"is {' or '.join(str(v) for v in allowed)}"
-
-
-def _meant(parameter: Parameter, value: Any) -> Any:
-    """Return what text means: a number for a numeric parameter, a choice for its spelling. Anything else stays as
-    it is."""
-    if not isinstance(value, str):
-        return value
-    if isinstance(parameter, Categorical):
-        if value in parameter.choices:
-            return value
-        spelled: dict[str, Choice] = {
-            t.lower(): c for c in parameter.choices for t in (json.dumps(c), str(c))
-        }
-        return spelled.get(value.strip().lower(), value)
-    try:
-        return float(value)
-    except ValueError:
-        return value

@@ -275,10 +275,6 @@ class SearchSpace:
         conditional = {self.names[i] for i in self._conditional}
         return schema.json_schema(self.parameters, conditional, self.wire_names)
 
-    def from_wire(self, answer: Mapping[str, Any]) -> dict[str, Any]:
-        """Return raw parameters of an answer in the form of ``json_schema``; validate them next."""
-        return schema.from_wire(self.parameters, self.wire_names, answer)
-
     def to_dict(self) -> dict[str, Any]:
         """Return the space as plain JSON values; the order of ``parameters`` carries meaning. Inverse of
         ``from_dict``."""

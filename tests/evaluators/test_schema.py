@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import numpy as np
-import pytest
 from contracts.spaces import spaces
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,13 +46,12 @@ def _is(kind: str, value: Any, schema: dict[str, Any]) -> bool:
 
 
 @given(spaces(), st.integers(0, 2**31))
-def test_every_sample_is_accepted_and_comes_back_from_the_wire(space: SearchSpace, seed: int) -> None:
+def test_every_sample_is_accepted(space: SearchSpace, seed: int) -> None:
     schema = json.loads(json.dumps(space.json_schema()))
     assert schema["additionalProperties"] is False
     for params in space.sample(np.random.default_rng(seed), 5):
         wire = {space.wire_names[n]: params.get(n) for n in space.names}
         assert accepts(schema, wire), (schema, wire)
-        assert space.validate(space.from_wire(json.loads(json.dumps(wire)))) == params
 
 
 def test_unsafe_names_get_safe_ones_that_collide_with_none() -> None:
@@ -61,7 +59,6 @@ def test_unsafe_names_get_safe_ones_that_collide_with_none() -> None:
     assert space.wire_names == {"a b": "p0_", "p0": "p0", "größe": "p2", "x" * 65: "p3"}
     properties = space.json_schema()["properties"]
     assert properties["p2"]["description"] == "größe"
-    assert space.from_wire({"p0_": 0.5}) == {"a b": 0.5}
 
 
 def test_conditional_parameters_may_be_null_and_say_when() -> None:
@@ -78,7 +75,6 @@ def test_conditional_parameters_may_be_null_and_say_when() -> None:
     assert properties["x"]["description"] == "wait; in s; only when k is a, else null"
     assert properties["c"]["enum"] == [1, 2, None]
     assert properties["n"]["enum"] == [None, 2]
-    assert space.from_wire({"k": "b", "x": None, "c": "2", "n": None}) == {"k": "b", "c": 2, "n": None}
 
 
 def test_enums_beyond_the_limits_of_servers_become_text() -> None:
@@ -90,29 +86,6 @@ def test_enums_beyond_the_limits_of_servers_become_text() -> None:
     assert "enum" in properties["w1"]
     assert properties["w2"] == {"type": "string"}
     assert properties["long"] == {"type": "string"}
-    assert space.from_wire({"m": "299"}) == {"m": 299}
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [("0.5", 0.5), ("1e-2", 0.01), ("half", "half"), (0.5, 0.5), ([1], [1])],
-)
-def test_numbers_written_as_text_are_read(value: Any, expected: Any) -> None:
-    assert SearchSpace([Float("x", 0, 1)]).from_wire({"x": value}) == {"x": expected}
-
-
-def test_choices_written_as_text_are_read() -> None:
-    space = SearchSpace([Categorical("b", [True, False, None, 16, "16x"])])
-    for text, choice in [
-        ("true", True),
-        ("False", False),
-        ("null", None),
-        ("None", None),
-        ("16", 16),
-        ("16x", "16x"),
-    ]:
-        assert space.from_wire({"b": text}) == {"b": choice}
-    assert space.from_wire({"other": 3}) == {"other": 3}
 
 
 def test_steps_and_scales_are_told_in_words() -> None:
