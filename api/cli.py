@@ -43,6 +43,7 @@ COMMANDS: dict[str, Command] = {
     "export": Command("manage:export", "Write a study's trials as CSV or JSON lines."),
     "import": Command("manage:import_", "Add finished trials from a CSV file."),
     "delete": Command("manage:delete", "Delete a study and all its trials."),
+    "tune-vllm": Command("tune_vllm:tune_vllm", "Find the fastest vLLM configuration for a workload, and show that it is."),
     "compare": Command("compare:compare", "Run a study with several strategies and seeds, side by side."),
     "doctor": Command("doctor:doctor", "Check Python, torch, the model's endpoint and the database."),
 }

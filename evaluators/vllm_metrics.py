@@ -17,13 +17,19 @@ OBJECTIVES: dict[str, Objective] = {
         Objective("output_tok_s", "maximize", "tokens/s", "generated tokens per second"),
         Objective("total_tok_s", "maximize", "tokens/s", "prompt and generated tokens per second"),
         Objective("requests_s", "maximize", "requests/s", "answered requests per second"),
-        Objective("goodput_req_s", "maximize", "requests/s", "requests per second that meet every latency limit"),
+        Objective(
+            "goodput_req_s", "maximize", "requests/s", "requests per second that meet every latency limit"
+        ),
         Objective("output_tok_s_per_gpu", "maximize", "tokens/s", "generated tokens per second and device"),
         Objective("output_tok_per_money", "maximize", "tokens", "generated tokens per unit of money"),
         Objective("max_rate_s", "maximize", "requests/s", "highest request rate that meets every limit"),
-        *(Objective(f"{k}_{q}_ms", "minimize", "ms") for k in ("ttft", "tpot", "itl", "e2e") for q in ("mean", "p50", "p95", "p99")),
+        *(
+            Objective(f"{kind}_{statistic}_ms", "minimize", "ms")
+            for kind in ("ttft", "tpot", "itl", "e2e")
+            for statistic in ("mean", "p50", "p95", "p99")
+        ),
     )
-}  # fmt: skip
+}
 _LATENCY = re.compile(r"^(ttft|tpot|itl|e2e)_(mean|p50|p90|p95|p99)_ms$")
 _RELATIVE = re.compile(r"^\s*(\w+)\s*<=\s*([\d.]+)\s*x\s*$")
 

@@ -132,11 +132,11 @@ def _fitting(knob: Knob, choices: Sequence[Value], machine: Machine, model: Mode
         limit = machine.cores
     elif knob.name == "max_num_batched_tokens" and model is not None:
         limit = 4 * model.positions
-    kept = [c for c in choices if limit is None or not isinstance(c, int) or c <= limit]
+    kept: list[Value] = [c for c in choices if limit is None or not isinstance(c, int) or c <= limit]
     if knob.name == "tensor_parallel_size" and model is not None:
         kept = [c for c in kept if isinstance(c, int) and model.heads % c == 0]
     if knob.name == "block_size" and machine.device == "cpu" and choices is knob.choices:
-        kept = list(CPU_BLOCK_SIZES)
+        kept = [*CPU_BLOCK_SIZES]
     return kept
 
 

@@ -1,7 +1,7 @@
 """Traffic for a served model: which requests, and when they arrive.
 
 A workload is a value; ``write`` turns it into a file of rows that the load client reads: ``input_len``, ``output_len``,
-``prefix`` and ``prefix_len`` (tokens shared by all rows of that prefix), ``prompt`` (instead of drawn tokens), ``at_s``.
+``prefix`` and ``prefix_len`` (tokens that rows of that prefix share), ``prompt`` (instead of drawn tokens), ``at_s``.
 Written as text: ``chat``, ``prefix``, ``random:input=256,output=64,prompts=128,concurrency=64``, ``file.jsonl`` (rows
 as above, or ShareGPT-style conversations), a mixture as ``0.7*random:…+0.3*random:…``.
 """

@@ -1,0 +1,412 @@
+"""Tune a vLLM server: the default first and again in between, a study in the middle, verification at the end.
+
+A budget in seconds covers everything. The study decides what to try; a target (``evaluators/vllm_target``) measures it;
+a contender is measured again, a hopeless one is not (racing). The best feasible trials are then verified against the
+default, interleaved, each on a server started for it. "No change" is a result. Everything is kept in one folder and
+goes on from there after an interruption. Knows no terminal and no report.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..evaluators.errors import SpaceExhausted
+from ..evaluators.measurement import Measurement
+from ..evaluators.problem import Constraint, Objective, Problem
+from ..evaluators.space import SearchSpace
+from ..evaluators.vllm_metrics import derived, resolve_limits
+from ..evaluators.vllm_rate import highest_rate
+from ..evaluators.vllm_target import Attempt, Rung, VllmTarget
+from ..serving.vllm_load import LoadPlan
+from .errors import BudgetExhausted, NoFeasibleTrial
+from .records import TrialRecord
+from .study import Study
+from .tuning_verdict import Verdict, broken, decide
+
+DEFAULT_REPEATS = 3
+NOISE_FLOOR = 0.02
+"""Coefficient of variation assumed at least: three repeats can agree by luck (GPUs show 0.1-2 %)."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class TuningPlan:
+    """What to tune and how far. ``limits``: numbers, or (metric, factor of the default's). ``trials``: at most so many
+    beside the default. ``pairs``: interleaved pairs of verification; ``verify_rung``: how their servers start."""
+
+    model: str
+    objective: Objective
+    limits: tuple[Constraint | tuple[str, float], ...] = ()
+    budget_s: float = 1800.0
+    trials: int | None = None
+    seed: int = 0
+    planner: str | None = None
+    strategy: str | None = None
+    margin: float = 0.0
+    repeats: int = 2
+    default_every: int = 5
+    pairs: int = 3
+    verify_rung: Rung = "ordinary"
+    candidates: int = 2
+    smallest_gain: float = 1.0
+    price_per_hour: float | None = None
+    extra_objectives: tuple[Objective, ...] = ()
+
+
+@dataclass
+class TuningState:
+    """What survives an interruption, in ``tuning.json``: the default's results, seconds used, the verification."""
+
+    default: list[dict[str, float]] = field(default_factory=list)
+    used_s: float = 0.0
+    verified: dict[str, Any] = field(default_factory=dict)  # Any: JSON
+
+    @classmethod
+    def read(cls, path: Path) -> "TuningState":
+        """Return the stored state, an empty one when there is none."""
+        return cls(**json.loads(path.read_text())) if path.exists() else cls()
+
+    def write(self, path: Path) -> None:
+        """Store the state; a crash leaves the old one or the new one."""
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(self.__dict__, indent=1))
+        part.replace(path)
+
+
+@dataclass(frozen=True)
+class TuningOutcome:
+    """The result: verdict, best trial (None: nothing feasible), commands, the metrics of both sides of each pair."""
+
+    verdict: Verdict
+    study: Study
+    limits: tuple[Constraint, ...]
+    best: TrialRecord | None
+    command: str
+    default_command: str
+    default_runs: tuple[Mapping[str, float], ...]
+    best_runs: tuple[Mapping[str, float], ...]
+    noise: float
+    seconds: float
+
+
+class Tuning:
+    """One tuning session on one target. Call ``run``; the caller closes the target."""
+
+    def __init__(
+        self,
+        plan: TuningPlan,
+        target: VllmTarget,
+        space: SearchSpace,
+        *,
+        say: Say,
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.plan = plan
+        self.target = target
+        self.space = space
+        self.say = say
+        self.context = dict(context or {})
+        self._path = target.settings.folder / "tuning.json"
+        self.state = TuningState.read(self._path)
+        self._began = time.monotonic() - self.state.used_s
+        self._longest_s = 0.0
+
+    def run(self) -> TuningOutcome:
+        """Measure the default, search, verify, and return the outcome. Ctrl-C passes; state is kept."""
+        self.measure_default()
+        study = self._study()
+        try:
+            self.search(study)
+            return self.conclude(study)
+        finally:
+            self._save()
+
+    # The default -------------------------------------------------------------------------------------------------
+
+    def measure_default(self) -> None:
+        """Measure the default until there are ``DEFAULT_REPEATS`` results; raise what keeps it from running."""
+        if len(self.state.default) >= DEFAULT_REPEATS:
+            return
+        self.say("default: measuring `" + self.target.spec({}).command() + "`")
+        attempt = self.target.measure(self.space.default(), repeats=DEFAULT_REPEATS)
+        error = attempt.error()
+        if error is not None:
+            raise error
+        self._longest_s = attempt.start_s
+        self.state.default = [self._metrics(r.metrics) for r in attempt.results]
+        if self.plan.objective.name == "max_rate_s":
+            rate = self._rate(attempt, self.limits)
+            self.state.default = [{**m, "max_rate_s": rate} for m in self.state.default]
+        self._save()
+        self.say(
+            f"default: {self._told(self._default())} · noise {self.noise:.1%} · ready in {attempt.start_s:.1f} s"
+        )
+
+    def _default(self) -> dict[str, float]:
+        """Return the median of each of the default's metrics."""
+        rows = self.state.default
+        return {n: sorted(r[n] for r in rows)[len(rows) // 2] for n in rows[0]}
+
+    @property
+    def noise(self) -> float:
+        """Coefficient of variation of the objective over the default's repeats, at least NOISE_FLOOR."""
+        values = [m[self.plan.objective.name] for m in self.state.default]
+        mean = sum(values) / len(values)
+        sd = math.sqrt(sum((v - mean) ** 2 for v in values) / max(len(values) - 1, 1))
+        return max(sd / mean, NOISE_FLOOR)
+
+    @property
+    def limits(self) -> tuple[Constraint, ...]:
+        """The limits as numbers, tightened by the margin."""
+        made = resolve_limits(
+            self.plan.limits, self._default() if self.state.default else {}, self.plan.margin
+        )
+        return (*made, Constraint("agreement", lower=0.9)) if self.target.settings.guard else made
+
+    # The search --------------------------------------------------------------------------------------------------
+
+    def _study(self) -> Study:
+        objectives = [self.plan.objective, *self.plan.extra_objectives]
+        problem = Problem(
+            "vllm",
+            self.space,
+            objectives,
+            self.limits,
+            description=f"Serving parameters of vLLM for {Path(self.plan.model).name}: {self.plan.objective.description}.",
+            context=self.context,
+        )
+        url = f"sqlite:///{self.target.settings.folder.absolute()}/study.db"
+        study = Study(
+            problem, storage=url, seed=self.plan.seed, planner=self.plan.planner, strategy=self.plan.strategy
+        )
+        if not any(t.source == "default" for t in study.trials):
+            mean = {
+                n: sum(m[n] for m in self.state.default) / len(self.state.default)
+                for n in self.state.default[0]
+            }
+            study.add(
+                self.space.default(), self._measurement(mean, len(self.state.default)), source="default"
+            )
+        return study
+
+    def search(self, study: Study) -> None:
+        """Ask, measure and tell until the budget without the verification's share, the trials or the space end."""
+        done = sum(t.source != "default" for t in study.trials)
+        while (self.plan.trials is None or done < self.plan.trials) and self.left_s > self.reserve_s:
+            if done and done % self.plan.default_every == 0:
+                self._default_again(study)
+            try:
+                trial = study.ask()
+            except (SpaceExhausted, BudgetExhausted) as end:
+                self.say(f"search: {end}")
+                return
+            attempt = self._race(study, dict(trial.params))
+            error = attempt.error()
+            if error is not None:
+                study.tell(trial, failed=error)
+                self.say(f"trial {trial.number}: {_changes(self, trial.params)} · failed: {error}")
+            else:
+                study.tell(trial, self._measured(attempt))
+                self.say(
+                    f"trial {trial.number}: {_changes(self, trial.params)} · {self._told(attempt.mean(), attempt)}"
+                )
+            study.note(
+                f"{attempt.command} · {attempt.rung} · {len(attempt.results)} runs", trial_number=trial.number
+            )
+            self._longest_s = max(self._longest_s, attempt.seconds)
+            done += 1
+            self._save()
+
+    def _race(self, study: Study, params: Mapping[str, Any]) -> Attempt:
+        """Measure once; measure again while it may still be the best."""
+        attempt = self.target.measure(params)
+        while (
+            attempt.failure is None
+            and not attempt.shared
+            and len(attempt.results) < self.plan.repeats
+            and self._may_win(study, attempt)
+        ):
+            attempt = self.target.more(attempt)
+        if self.plan.objective.name == "max_rate_s" and attempt.failure is None and not attempt.shared:
+            rate = self._rate(attempt, self.limits)
+            return _with_metric(attempt, "max_rate_s", rate)
+        return attempt
+
+    def _may_win(self, study: Study, attempt: Attempt) -> bool:
+        """Return whether neither the incumbent nor a limit is out of reach of three standard errors."""
+        metrics, slack = self._metrics(attempt.mean()), 3 * self.noise
+        for limit in self.limits:
+            if limit.upper is not None and metrics[limit.name] > limit.upper * (1 + slack):
+                return False
+        if self.plan.objective.name == "max_rate_s":
+            return False
+        try:
+            best = study.best_trial
+        except NoFeasibleTrial:
+            return True
+        assert best.measurement is not None
+        value, incumbent = metrics[self.plan.objective.name], best.measurement.values[0]
+        if self.plan.objective.direction == "maximize":
+            return value > incumbent * (1 - slack)
+        return value < incumbent * (1 + slack)
+
+    def _default_again(self, study: Study) -> None:
+        attempt = self.target.measure(self.space.default(), reuse=False)
+        if attempt.failure is None and self.plan.objective.name != "max_rate_s":
+            self.state.default.append(self._metrics(attempt.mean()))
+            study.add(self.space.default(), self._measured(attempt), source="default")
+            self.say(f"default again: {self._told(attempt.mean(), attempt)} · noise {self.noise:.1%}")
+
+    def _rate(self, attempt: Attempt, limits: tuple[Constraint, ...]) -> float:
+        requests = self.target.settings.folder / "requests.jsonl"
+        rows = sum(1 for _ in requests.open())
+
+        def measure(rate: float) -> Any:
+            return self.target.load(LoadPlan(requests, rate=rate, timeout_s=2 * rows / rate + 10))
+
+        return max(highest_rate(measure, limits, attempt.mean()["requests_s"] / 2).best, 1e-3)
+
+    # The end -----------------------------------------------------------------------------------------------------
+
+    def conclude(self, study: Study) -> TuningOutcome:
+        """Verify the best feasible trials against the default and return the outcome."""
+        ranked = self._ranked(study)
+        verdict, best, runs = Verdict("no feasible configuration", "no trial met every limit"), None, ([], [])
+        if ranked and self._is_default(ranked[0]):
+            verdict, best = Verdict("no change", "no trial was better than the default"), ranked[0]
+        for record in (
+            [] if best is not None else [r for r in ranked if not self._is_default(r)][: self.plan.candidates]
+        ):
+            runs = self.verify(record.params)
+            best = record
+            if not runs[0]:
+                verdict = Verdict("no change", "the budget ended before a pair could be verified")
+                break
+            limits = self._verified_limits(runs[0])
+            verdict = decide(self.plan.objective, limits, *runs, smallest_gain=self.plan.smallest_gain)
+            self.say(
+                f"verified: {_changes(self, record.params)} · {verdict.recommendation}: {verdict.reason}"
+            )
+            if verdict.recommendation == "change":
+                break
+        command = (
+            self.target.spec(best.params).command() if best is not None else self.target.spec({}).command()
+        )
+        return TuningOutcome(
+            verdict, study, self.limits, best, command, self.target.spec({}).command(), tuple(runs[0]), tuple(runs[1]),
+            self.noise, time.monotonic() - self._began,
+        )  # fmt: skip
+
+    def verify(self, params: Mapping[str, Any]) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+        """Return the metrics of interleaved runs of the default and of ``params``, each on its own start."""
+        sides: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
+        for pair in range(self.plan.pairs):
+            both = [self.space.default(), dict(params)]
+            order = (0, 1) if pair % 2 == 0 else (1, 0)
+            found: dict[int, dict[str, float]] = {}
+            for side in order:
+                self.target.stop_server()
+                attempt = self.target.measure(
+                    both[side], rung=self.plan.verify_rung, repeats=self.plan.repeats, reuse=False
+                )
+                if attempt.failure is None and self.plan.objective.name == "max_rate_s":
+                    attempt = _with_metric(attempt, "max_rate_s", self._rate(attempt, self.limits))
+                if attempt.failure is None:
+                    found[side] = self._metrics(attempt.mean())
+            if len(found) == 2:
+                for side in (0, 1):
+                    sides[side].append(found[side])
+                self.say(
+                    f"verify {pair + 1}/{self.plan.pairs}: default {self._told(found[0])} | {self._told(found[1])}"
+                )
+            if self.left_s < 0 and sides[0]:
+                break
+        return sides
+
+    def _verified_limits(self, default: list[dict[str, float]]) -> tuple[Constraint, ...]:
+        """Limits relative to the default are taken relative to the default as verified."""
+        rows = {n: sorted(r[n] for r in default)[len(default) // 2] for n in default[0]}
+        made = resolve_limits(self.plan.limits, rows)
+        return (*made, Constraint("agreement", lower=0.9)) if self.target.settings.guard else made
+
+    def _ranked(self, study: Study) -> list[TrialRecord]:
+        sign = 1 if self.plan.objective.direction == "maximize" else -1
+        done = [
+            t for t in study.trials if t.measurement is not None and study.problem.feasible(t.measurement)
+        ]
+        return sorted(done, key=lambda t: -sign * (t.values or (0,))[0])
+
+    def _is_default(self, record: TrialRecord) -> bool:
+        return self.space.key(record.params) == self.space.key(self.space.default())
+
+    # Values ------------------------------------------------------------------------------------------------------
+
+    @property
+    def left_s(self) -> float:
+        """Seconds of the budget that are left."""
+        return self.plan.budget_s - (time.monotonic() - self._began)
+
+    @property
+    def reserve_s(self) -> float:
+        """Seconds that the verification will need."""
+        return (
+            2 * self.plan.pairs * (30.0 if self.plan.verify_rung == "ordinary" else 2.0)
+            + self.plan.pairs * self._longest_s
+        )
+
+    def _metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        return derived(metrics, price_per_hour=self.plan.price_per_hour)
+
+    def _measured(self, attempt: Attempt) -> Measurement:
+        return self._measurement(self._metrics(attempt.mean()), len(attempt.results), attempt)
+
+    def _measurement(
+        self, metrics: Mapping[str, float], n: int, attempt: Attempt | None = None
+    ) -> Measurement:
+        names = [self.plan.objective.name, *(o.name for o in self.plan.extra_objectives)]
+        busy = (
+            {} if attempt is None else {"busy_cores": sum(r.busy_cores for r in attempt.results) / max(n, 1)}
+        )
+        return Measurement(
+            [metrics[name] for name in names],
+            [self.noise * abs(metrics[name]) / math.sqrt(n) for name in names],
+            constraints={c.name: metrics[c.name] for c in self.limits},
+            metrics={**metrics, **busy},
+            seconds=None if attempt is None else attempt.seconds,
+        )
+
+    def _told(self, metrics: Mapping[str, float], attempt: Attempt | None = None) -> str:
+        known = self._metrics(metrics)
+        parts = [f"{known.get(self.plan.objective.name, math.nan):.4g} {self.plan.objective.unit}"]
+        parts += [f"{c.name} {known[c.name]:.3g}" for c in self.limits if c.name in known]
+        if self.limits:
+            parts.append("breaks a limit" if broken(self.limits, known) else "meets the limits")
+        if attempt is not None:
+            busy = sum(r.busy_cores for r in attempt.results) / max(len(attempt.results), 1)
+            parts.append(
+                f"{attempt.seconds:.0f} s, {busy:.1f} cores busy"
+                if not attempt.shared
+                else "as measured before"
+            )
+        return " · ".join(parts)
+
+    def _save(self) -> None:
+        self.state.used_s = time.monotonic() - self._began
+        self.state.write(self._path)
+
+
+def _changes(tuning: Tuning, params: Mapping[str, Any]) -> str:
+    default = tuning.space.default()
+    changed = [f"{k}={v}" for k, v in params.items() if default.get(k) != v]
+    return ", ".join(changed) or "default"
+
+
+def _with_metric(attempt: Attempt, name: str, value: float) -> Attempt:
+    return replace(
+        attempt, results=tuple(replace(r, metrics={**r.metrics, name: value}) for r in attempt.results)
+    )

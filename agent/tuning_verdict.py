@@ -1,0 +1,104 @@
+"""Whether a configuration is really faster than the default: paired ratios with an interval, and what follows.
+
+Notation: r_i = candidate / default of the i-th interleaved pair, oriented so that above 1 is better. The interval is
+Student's on log r, which suits ratios; with the usual three pairs it is wide, and is meant to be.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..evaluators.problem import Constraint, Objective
+
+LEVEL = 0.90  # two-sided: the lower end is a one-sided 95 % bound
+Recommendation = Literal["change", "no change", "no feasible configuration"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """Geometric mean of the paired ratios and its interval; above 1 is better. NaN ends where there is one pair."""
+
+    ratio: float
+    low: float
+    high: float
+    pairs: int
+
+    def __str__(self) -> str:
+        return (
+            f"×{self.ratio:.2f} ({LEVEL:.0%} interval {self.low:.2f} to {self.high:.2f}, {self.pairs} pairs)"
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the user is told. ``broken``: limits that the default or the candidate does not meet, in words."""
+
+    recommendation: Recommendation
+    reason: str
+    gain: Gain | None = None
+    default_broken: tuple[str, ...] = ()
+    candidate_broken: tuple[str, ...] = ()
+
+
+def gain_of(objective: Objective, default: Sequence[float], candidate: Sequence[float]) -> Gain:
+    """Return the gain from interleaved pairs of values."""
+    from scipy import stats
+
+    sign = 1.0 if objective.direction == "maximize" else -1.0
+    logs = [sign * (math.log(c) - math.log(d)) for d, c in zip(default, candidate, strict=True)]
+    n = len(logs)
+    mean = sum(logs) / n
+    if n < 2:
+        return Gain(math.exp(mean), math.nan, math.nan, n)
+    sd = math.sqrt(sum((x - mean) ** 2 for x in logs) / (n - 1))
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1)) * sd / math.sqrt(n)
+    return Gain(math.exp(mean), math.exp(mean - half), math.exp(mean + half), n)
+
+
+def broken(limits: Sequence[Constraint], metrics: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the limits that these metrics do not meet, in words."""
+    return tuple(
+        _words(c, metrics[c.name]) for c in limits if c.name in metrics and not c.holds(metrics[c.name])
+    )
+
+
+def decide(
+    objective: Objective,
+    limits: Sequence[Constraint],
+    default: Sequence[Mapping[str, float]],
+    candidate: Sequence[Mapping[str, float]],
+    *,
+    smallest_gain: float = 1.0,
+) -> Verdict:
+    """Return the verdict on one candidate from interleaved runs (equally many) of it and of the default.
+
+    A limit holds when its mean over the runs does. A change is recommended when the candidate meets every limit and
+    either the default does not, or the interval of the gain lies above ``smallest_gain``.
+    """
+    gain = gain_of(objective, [m[objective.name] for m in default], [m[objective.name] for m in candidate])
+    of_default, of_candidate = broken(limits, _means(default)), broken(limits, _means(candidate))
+    if of_candidate:
+        what = "no feasible configuration" if of_default else "no change"
+        return Verdict(
+            what, f"verified, the candidate breaks {'; '.join(of_candidate)}", gain, of_default, of_candidate
+        )
+    if of_default:
+        reason = f"the default breaks {'; '.join(of_default)}; this configuration meets every limit"
+        return Verdict("change", reason, gain, of_default)
+    if gain.low > smallest_gain:
+        return Verdict("change", f"{objective.name} improves by {gain}", gain)
+    return Verdict("no change", f"the difference in {objective.name}, {gain}, is within the noise", gain)
+
+
+def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]} if rows else {}
+
+
+def _words(limit: Constraint, value: float) -> str:
+    bound = (
+        f"<= {limit.upper:g}"
+        if limit.upper is not None and value > limit.upper
+        else f">= {limit.lower or 0:g}"
+    )
+    return f"{limit.name} {bound} ({value:.3g})"

@@ -1,0 +1,98 @@
+"""What ``tune-vllm`` needs before it can start: the environment, the model, the target, and the space it has.
+
+Also for benchmarks and tests: ``prepared`` is the one way from a few names to a target that can be tuned.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..agent.tuning import TuningPlan
+from ..evaluators.errors import InvalidSpecification
+from ..evaluators.parameters import Categorical
+from ..evaluators.problem import Constraint
+from ..evaluators.space import SearchSpace
+from ..evaluators.vllm_metrics import goodput_limits
+from ..evaluators.vllm_space import Machine, ModelFacts, kv_complaint, vllm_space
+from ..evaluators.vllm_target import Rungs, TargetSettings, VllmTarget
+from ..evaluators.vllm_workload import Workload
+from ..serving.tiny_model import SHAPES, tiny_model
+from ..serving.vllm_environment import find_vllm
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the caller asked for. ``knobs``: name to own choices (empty: the catalogue's); none at all: the core."""
+
+    model: str
+    workload: str
+    folder: Path
+    rungs: Rungs = field(default_factory=Rungs)
+    fixed: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON values
+    variables: Mapping[str, str] = field(default_factory=dict)
+    knobs: Mapping[str, list[Any]] = field(default_factory=dict)  # Any: JSON values
+    lossy: bool = False
+
+
+@contextmanager
+def prepared(
+    wanted: Wanted, plan: TuningPlan, *, say: Callable[[str], None]
+) -> Iterator[tuple[VllmTarget, SearchSpace, dict[str, Any]]]:  # Any: JSON values
+    """Yield target, space and context; every process is ended on the way out. Raises what the operator must mend."""
+    environment = find_vllm()
+    model = str(tiny_model(wanted.model).absolute()) if wanted.model in SHAPES else wanted.model  # pyright: ignore[reportArgumentType]
+    if Path(model).is_dir():
+        model = str(Path(model).absolute())
+    workload = Workload.parse(wanted.workload)
+    limits = [c for c in plan.limits if isinstance(c, Constraint)]
+    settings = TargetSettings(
+        model, workload, wanted.folder, wanted.fixed, wanted.variables, rungs=wanted.rungs,
+        goodput=goodput_limits(limits), guard=wanted.lossy,
+    )  # fmt: skip
+    facts = ModelFacts.read(model)
+    say(f"vLLM {environment.version} ({'CPU' if environment.cpu else 'GPU'}) at {str(environment.python)!r}")
+    with VllmTarget(environment, settings) as target:
+        installed = target.installed()
+        answer = target.resolve([{}])[0]
+        if not answer["ok"]:
+            raise InvalidSpecification(f"vLLM refuses the default configuration: {answer['error']}")
+        resolved = answer["resolved"]
+        cache = resolved["cache_config"].get("kv_cache_memory_bytes")
+        complaint = kv_complaint(facts, cache, workload.longest)
+        if complaint:
+            raise InvalidSpecification(
+                f"{complaint}; give it more with `--env VLLM_CPU_KVCACHE_SPACE=4` (GiB)."
+            )
+        names = [p["name"] for p in installed["parameters"]]
+        own = {name: choices for name, choices in wanted.knobs.items() if choices}
+        machine = _machine(environment.cpu)
+        space = vllm_space(
+            names, resolved, machine, model=facts, lossy=wanted.lossy, only=tuple(wanted.knobs), ranges=own
+        )
+        ceilings = {
+            p.name: max(c for c in p.choices if isinstance(c, int))
+            for p in space
+            if isinstance(p, Categorical) and p.name in ("max_num_seqs", "max_num_batched_tokens")
+        }
+        target.settings = replace(settings, defaults=space.default(), ceilings=ceilings)
+        context = {
+            "vllm": environment.version, "device": machine.device, "cores": machine.cores, "devices": machine.devices,
+            "workload": wanted.workload, "longest_request_tokens": workload.longest, "model": Path(model).name,
+        }  # fmt: skip
+        yield target, space, context
+
+
+def _machine(cpu: bool) -> Machine:
+    cores = len(os.sched_getaffinity(0))
+    if cpu:
+        return Machine("cpu", cores)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    listed = (
+        [d for d in visible.split(",") if d]
+        if visible is not None
+        else list(Path("/dev").glob("nvidia[0-9]*"))
+    )
+    return Machine("gpu", cores, max(len(listed), 1))

@@ -1,0 +1,56 @@
+"""The highest request rate that meets the limits: bracketing and bisection, with a stop when a run saturates.
+
+Knows only a function that measures one rate. A rate counts as too high when a limit breaks, a request fails, the run
+is cut off, or requests are answered clearly slower than they arrive (the queue grows: over-saturation).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..serving.vllm_load import LoadResult
+from .problem import Constraint
+
+SATURATED = 0.9
+"""Answered per second, as a share of sent per second, below which the queue grows (tail drain costs some percent)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateSearch:
+    """``best``: highest rate that held (0: none), with its result; ``tried``: every rate and whether it held."""
+
+    best: float
+    result: LoadResult | None
+    tried: tuple[tuple[float, bool], ...]
+
+
+def highest_rate(
+    measure: Callable[[float], LoadResult],
+    limits: Sequence[Constraint],
+    first: float,
+    *,
+    runs: int = 6,
+    tolerance: float = 0.05,
+) -> RateSearch:
+    """Search upwards and downwards from ``first`` by factors of two, then bisect until the bracket is within
+    ``tolerance`` or ``runs`` are used. ``measure(rate)`` runs one open-loop load."""
+    low, high, best = 0.0, None, None
+    rate, tried = first, []
+    for _ in range(runs):
+        result = measure(rate)
+        held = holds(result, limits, rate)
+        tried.append((rate, held))
+        if held:
+            low, best = rate, result
+        else:
+            high = rate
+        if high is not None and low and high / low - 1 <= tolerance:
+            break
+        rate = 2 * low if high is None else (low + high) / 2 if low else high / 2
+    return RateSearch(low, best, tuple(tried))
+
+
+def holds(result: LoadResult, limits: Sequence[Constraint], rate: float) -> bool:
+    """Return whether a run at ``rate`` kept up and met every limit."""
+    if not result.ok or result.metrics["requests_s"] < SATURATED * rate:
+        return False
+    return all(limit.holds(result.metrics[limit.name]) for limit in limits if limit.name in result.metrics)

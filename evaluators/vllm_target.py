@@ -1,0 +1,395 @@
+"""A vLLM server as a target: parameters in, metrics under load out, by the cheapest rung that can tell.
+
+The rungs: *preflight* lets vLLM resolve the configuration in milliseconds, refuses illegal ones and knows those that
+resolve to what was measured before; *live* lowers scheduler limits in the running server; *fork* starts a server in
+seconds from a warm process, without compilation where ``eager`` says so; *ordinary* starts ``vllm serve`` like a shell
+would. Every attempt leaves a record by which its numbers can be reproduced by hand. One server at a time.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from ..serving.vllm_catalogue import KNOBS, LIVE
+from ..serving.vllm_environment import VllmEnvironment
+from ..serving.vllm_failures import VllmFailure, VllmFailureClass, classify
+from ..serving.vllm_host import HostDied, VllmHost
+from ..serving.vllm_load import LoadPlan, LoadResult, run_load
+from ..serving.vllm_server import FlagValue, ServerSpec, VllmServer, VllmServerFailed
+from .errors import EvaluationFailed, FailureKind
+from .vllm_agreement import answers_of, share_equal
+from .vllm_workload import Workload
+
+Rung = Literal["live", "fork", "ordinary"]
+_VARIABLES = frozenset(k.name for k in KNOBS if k.variable)
+_KINDS: Mapping[VllmFailureClass, FailureKind] = {
+    "illegal_argument": "invalid",
+    "unsupported_combination": "invalid",
+    "out_of_memory_at_load": "out_of_memory",
+    "out_of_memory_at_kv_allocation": "out_of_memory",
+    "out_of_memory_under_load": "out_of_memory",
+    "port_in_use": "infrastructure",
+    "killed": "infrastructure",
+    "hang": "timeout",
+}
+MAX_WARM_HOSTS = 2  # each holds about 0.6 GB of imported modules
+
+
+@dataclass(frozen=True, slots=True)
+class Rungs:
+    """Which rungs are used while searching. ``eager``: search without compilation (verification compiles again)."""
+
+    preflight: bool = True
+    live: bool = False
+    fork: bool = True
+    eager: bool = False
+
+
+@dataclass(frozen=True)
+class TargetSettings:
+    """What is served and how it is loaded. ``fixed`` and ``variables`` hold for every configuration, the default too.
+
+    ``defaults``: what vLLM resolves without flags; parameters with these values are not put on the command line.
+    """
+
+    model: str
+    workload: Workload
+    folder: Path
+    fixed: Mapping[str, FlagValue] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, FlagValue] = field(default_factory=dict)
+    rungs: Rungs = Rungs()
+    start_deadline_s: float = 240.0
+    load_deadline_s: float = 120.0
+    goodput: Mapping[str, float] = field(default_factory=dict)
+    guard: bool = False
+    """Compare greedy answers with the default's (lossy knobs)."""
+    ceilings: Mapping[str, int] = field(default_factory=dict)
+    """Values of live knobs at which a server is started when ``rungs.live`` is on."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One configuration measured: a result per repeat, or a failure. ``shared``: measured as this earlier attempt."""
+
+    command: str
+    rung: Rung
+    digest: str = ""
+    results: tuple[LoadResult, ...] = ()
+    failure: VllmFailure | None = None
+    start_s: float = 0.0
+    seconds: float = 0.0
+    agreement: float | None = None
+    shared: str = ""
+
+    def mean(self) -> dict[str, float]:
+        """Return each metric's mean over the repeats."""
+        names = self.results[0].metrics if self.results else {}
+        means = {n: sum(r.metrics[n] for r in self.results) / len(self.results) for n in names}
+        return means if self.agreement is None else {**means, "agreement": self.agreement}
+
+    def error(self) -> EvaluationFailed | None:
+        """Return the failure as a trial's failure, None when there is none."""
+        if self.failure is None:
+            return None
+        return EvaluationFailed(str(self.failure), kind=_KINDS.get(self.failure.kind, "crash"))
+
+
+class VllmTarget:
+    """Measures configurations of one model under one workload. A context manager: leaving it ends every process."""
+
+    def __init__(self, environment: VllmEnvironment, settings: TargetSettings) -> None:
+        self.environment = environment
+        self.settings = settings
+        self.preflights = 0
+        self.starts = 0
+        self._hosts: dict[tuple[bool, str], VllmHost] = {}
+        self._server: VllmServer | None = None
+        self._running: tuple[dict[str, FlagValue], Rung] | None = None
+        self._measured: dict[str, Attempt] = {}
+        self._reference: Sequence[str] | None = None
+        self._count = 0
+        settings.folder.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the server and the hosts."""
+        self._server = None
+        self._running = None
+        for host in self._hosts.values():
+            host.close()
+        self._hosts.clear()
+
+    # Asking vLLM -------------------------------------------------------------------------------------------------
+
+    def installed(self) -> dict[str, Any]:  # Any: JSON
+        """Return version, platform and every parameter of the installed vLLM."""
+        return self._host(warm=True).call("parameters", timeout_s=60, deadline_s=90)
+
+    def resolve(self, configurations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:  # Any: JSON
+        """Return what vLLM makes of each configuration: ``ok``, ``resolved`` and ``digest``, or ``error``."""
+        specs = [self.spec(c) for c in configurations]
+        host = self._host(warm=True)
+        answer = host.call(
+            "preflight",
+            argvs=[s.argv() for s in specs],
+            env=self.environment.variables(self.settings.variables),
+            timeout_s=120,
+            deadline_s=150,
+        )
+        self.preflights += len(specs)
+        if not answer["ok"]:
+            raise EvaluationFailed(f"preflight: {answer['error']}", kind="infrastructure")
+        for spec, one in zip(specs, answer["answers"], strict=True):
+            if one["ok"]:
+                one["digest"] = _digest(one, spec.variables)
+        return answer["answers"]
+
+    def spec(self, params: Mapping[str, Any]) -> ServerSpec:  # Any: a choice of the space
+        """Return what to serve: what is fixed, and the parameters that differ from the default."""
+        changed = {k: v for k, v in params.items() if v is not None and v != self.settings.defaults.get(k)}
+        flags = {**self.settings.fixed, **{k: v for k, v in changed.items() if k not in _VARIABLES}}
+        own = {k: str(v) for k, v in changed.items() if k in _VARIABLES}
+        return ServerSpec(self.settings.model, flags, {**self.settings.variables, **own}, "m")
+
+    # Measuring ---------------------------------------------------------------------------------------------------
+
+    def measure(
+        self, params: Mapping[str, Any], *, rung: Rung = "fork", repeats: int = 1, reuse: bool = True
+    ) -> Attempt:
+        """Return an attempt at a configuration; failures are part of it, infrastructure failures are retried once.
+
+        ``reuse``: a configuration that resolves to a measured one is not measured again.
+        """
+        began = time.monotonic()
+        spec = self.spec(params)
+        digest = ""
+        if self.settings.rungs.preflight:
+            answer = self.resolve([params])[0]
+            if not answer["ok"]:
+                refused = _refusal(answer)
+                return self._keep(
+                    Attempt(spec.command(), rung, failure=refused, seconds=time.monotonic() - began)
+                )
+            digest = answer["digest"]
+            if reuse and digest in self._measured:
+                earlier = self._measured[digest]
+                return replace(
+                    earlier, command=spec.command(), shared=earlier.command, seconds=0.0, start_s=0.0
+                )
+        attempt = self._attempt(params, spec, rung, repeats)
+        if attempt.failure is not None and attempt.failure.infrastructure:
+            attempt = self._attempt(params, spec, rung, repeats)
+        attempt = replace(attempt, digest=digest, seconds=time.monotonic() - began)
+        if digest and attempt.failure is None and rung != "ordinary":
+            self._measured[digest] = attempt
+        return self._keep(attempt)
+
+    def more(self, attempt: Attempt, repeats: int = 1) -> Attempt:
+        """Return the attempt with further repeats on the server that still runs; unchanged when it does not."""
+        if self._server is None or self._running is None or attempt.failure is not None:
+            return attempt
+        began = time.monotonic()
+        results, failure = self._loads(self._server, repeats)
+        grown = replace(attempt, results=(*attempt.results, *results), failure=failure)
+        grown = replace(grown, seconds=attempt.seconds + time.monotonic() - began)
+        if grown.digest and failure is None:
+            self._measured[grown.digest] = grown
+        return self._keep(grown)
+
+    def _attempt(self, params: Mapping[str, Any], spec: ServerSpec, rung: Rung, repeats: int) -> Attempt:
+        command = spec.command()
+        try:
+            server, start_s, used = self._serve(dict(params), spec, rung)
+        except VllmServerFailed as error:
+            return Attempt(command, rung, failure=error.failure)
+        except HostDied as error:
+            return Attempt(command, rung, failure=VllmFailure("killed", str(error)[:300], "start"))
+        try:
+            results, failure = self._loads(server, repeats)
+            agreement = self._agreement(server) if self.settings.guard and failure is None else None
+        except HostDied as error:
+            results, failure, agreement = (), VllmFailure("killed", str(error)[:300], "load"), None
+        if failure is not None:
+            self.stop_server()
+        return Attempt(command, used, results=results, failure=failure, start_s=start_s, agreement=agreement)
+
+    def _serve(self, params: dict[str, Any], spec: ServerSpec, rung: Rung) -> tuple[VllmServer, float, Rung]:
+        """Return a server that runs this configuration, the seconds it took, and how it was had."""
+        began = time.monotonic()
+        if self._runs(params, rung):
+            assert self._server is not None
+            if self.settings.rungs.live:
+                self._set_live(params)
+            return self._server, time.monotonic() - began, "live"
+        self.stop_server()
+        flags, variables = dict(spec.flags), dict(spec.variables)
+        if rung != "ordinary" and self.settings.rungs.eager:
+            flags.setdefault("enforce_eager", True)
+        if rung != "ordinary" and self.settings.rungs.live:
+            flags |= {k: v for k, v in self.settings.ceilings.items() if k in params}
+            flags["scheduler_cls"] = "trialogue_scheduler.LiveScheduler"
+            variables["TRIALOGUE_LIVE_KNOBS"] = str(self._live_file.absolute())
+            self._write_live(params)
+        host = self._host(warm=rung != "ordinary" and self.settings.rungs.fork, threads=variables)
+        self._count += 1
+        self.starts += 1
+        log = self.settings.folder / f"server-{os.getpid()}-{self._count:03d}.log"
+        started = replace(spec, flags=flags, variables=variables)
+        server = VllmServer.start(host, started, log=log, deadline_s=self.settings.start_deadline_s)
+        self._server, self._running = server, (params, rung)
+        self._warm_up(server)
+        return server, time.monotonic() - began, rung
+
+    def _runs(self, params: Mapping[str, Any], rung: Rung) -> bool:
+        if (
+            self._server is None
+            or self._running is None
+            or rung == "ordinary"
+            or self._running[1] == "ordinary"
+        ):
+            return False
+        free = LIVE if self.settings.rungs.live else frozenset()
+        return {k: v for k, v in params.items() if k not in free} == {
+            k: v for k, v in self._running[0].items() if k not in free
+        }
+
+    @property
+    def _live_file(self) -> Path:
+        return self.settings.folder / "live.json"
+
+    def _write_live(self, params: Mapping[str, Any]) -> int:
+        revision = time.monotonic_ns()
+        wanted = {k: params[k] for k in LIVE if k in params} | {"revision": revision}
+        part = self._live_file.with_suffix(".part")
+        part.write_text(json.dumps(wanted))
+        part.replace(self._live_file)
+        return revision
+
+    def _set_live(self, params: Mapping[str, Any]) -> None:
+        """Lower the limits in the running server; returns when its scheduler has seen them."""
+        assert self._server is not None
+        revision = self._write_live(params)
+        seen = Path(f"{self._live_file}.seen")
+        for _ in range(20):
+            self._server.answers(10)
+            if seen.exists() and seen.read_text() == str(revision):
+                return
+            time.sleep(0.05)
+        raise VllmServerFailed(
+            VllmFailure("hang", "the scheduler did not take the new limits", "load"), self._server.log
+        )
+
+    def _warm_up(self, server: VllmServer) -> None:
+        """Send requests that are not counted: first runs are up to 45 % slower."""
+        path = self.settings.workload.warming().write(self.settings.folder / "warm-up.jsonl")
+        run_load(self._host_of(server), server, self._plan(path, warming=True))
+
+    def _loads(self, server: VllmServer, repeats: int) -> tuple[tuple[LoadResult, ...], VllmFailure | None]:
+        path = self.settings.workload.write(self.settings.folder / "requests.jsonl")
+        results: list[LoadResult] = []
+        for _ in range(repeats):
+            server.reset_prefix_cache() if server.exit_code() is None else None
+            result = run_load(self._host_of(server), server, self._plan(path))
+            if not result.ok:
+                return tuple(results), self._why(server, result)
+            results.append(result)
+        return tuple(results), None
+
+    def _why(self, server: VllmServer, result: LoadResult) -> VllmFailure:
+        timed_out = result.problem.startswith("timeout") or not server.answers(5)
+        failure = server.failure("load", timed_out=timed_out)
+        if failure.kind == "unknown":
+            return VllmFailure(
+                "dead_engine" if server.exit_code() is not None else "unknown", result.problem, "load"
+            )
+        return failure
+
+    def load(self, plan: LoadPlan) -> LoadResult:
+        """Run another load on the server that runs now."""
+        assert self._server is not None
+        return run_load(self._host_of(self._server), self._server, plan)
+
+    def _plan(self, path: Path, *, warming: bool = False) -> LoadPlan:
+        w = self.settings.workload
+        if warming:
+            return LoadPlan(path, w.concurrency or 16, timeout_s=self.settings.load_deadline_s)
+        return LoadPlan(
+            path,
+            w.concurrency,
+            w.rate,
+            w.burstiness,
+            w.recorded,
+            w.seed,
+            self.settings.load_deadline_s,
+            self.settings.goodput,
+        )
+
+    def _agreement(self, server: VllmServer) -> float:
+        given = answers_of(server)
+        if self._reference is None:
+            self._reference = given
+        return share_equal(self._reference, given)
+
+    # Processes ---------------------------------------------------------------------------------------------------
+
+    def stop_server(self) -> None:
+        """End the server that runs, if any."""
+        if self._server is not None:
+            self._server.stop()
+        self._server = self._running = None
+
+    def _host_of(self, server: VllmServer) -> VllmHost:
+        """Return a warm host for load: the server's own, or the plain one when it was started like by a shell."""
+        return server.host if server.host.warm else self._host(warm=True)
+
+    def _host(self, *, warm: bool, threads: Mapping[str, str] | None = None) -> VllmHost:
+        omp = (threads or {}).get("OMP_NUM_THREADS") or self.settings.variables.get("OMP_NUM_THREADS", "1")
+        key = (warm, omp if warm else "")
+        if key not in self._hosts:
+            if sum(k[0] for k in self._hosts) >= MAX_WARM_HOSTS and warm:
+                oldest = next(k for k in self._hosts if k[0])
+                self._hosts.pop(oldest).close()
+            fixed = {**self.settings.variables, "OMP_NUM_THREADS": omp}
+            folder = self.settings.folder / f"host-{omp}"
+            self._hosts[key] = VllmHost(self.environment, warm=warm, folder=folder, variables=fixed)
+        return self._hosts[key]
+
+    def _keep(self, attempt: Attempt) -> Attempt:
+        """Append the attempt to the folder's records and return it."""
+        record = asdict(attempt) | {
+            "vllm": self.environment.version,
+            "workload": self.settings.workload.name,
+            "workload_digest": self.settings.workload.digest,
+            "at": time.time(),
+            "log_tail": "" if self._server is None else self._server.log_tail(2000),
+        }
+        with open(self.settings.folder / "attempts.jsonl", "a") as file:
+            file.write(json.dumps(record, default=str) + "\n")
+        return attempt
+
+
+def _digest(answer: Mapping[str, Any], variables: Mapping[str, str]) -> str:  # Any: JSON
+    known = {"resolved": answer["resolved"], "front_end": answer["front_end"], "variables": dict(variables)}
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _refusal(answer: Mapping[str, Any]) -> VllmFailure:  # Any: JSON
+    text = " ".join(str(answer["error"]).split())
+    found = classify(text, phase="preflight")
+    kind: VllmFailureClass = (
+        found.kind
+        if found.kind in ("model_not_found", "out_of_memory_at_kv_allocation")
+        else "illegal_argument"
+    )
+    return VllmFailure(kind, text[:400], "preflight")
