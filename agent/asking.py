@@ -1,5 +1,5 @@
-"""The way of one ask: bring the history up to date, take what is queued, let the strategy decide, claim; again "
-"when overtaken."""
+"""The way of one ask: bring the history up to date, take what is queued, let the strategy decide, claim; again
+when overtaken."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,6 +26,9 @@ _Q = tables.queue
 
 _ATTEMPTS = 200
 """Each failed attempt means that another process got a trial; with 200 in a row something else is wrong."""
+
+MAX_TRIES = 3
+"""How often a configuration is given out in all when its workers die."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,14 @@ def enqueue(current: Change, params: Params, source: str, reason: str) -> None:
     }
     current.connection.execute(_Q.insert().values(**row, source=source, reason=reason))
     current.event("enqueued", params=dict(params), source=source, reason=reason)
+
+
+def enqueue_again(current: Change, lost: Sequence[tuple[TrialRecord, str]]) -> None:
+    """Put what was lost at the end of the queue, unless it was lost so often that it may be what kills the workers."""
+    for record, why in lost:
+        if record.replicate < MAX_TRIES - 1:
+            reason = f"again, because trial {record.number} was lost: {why}"
+            enqueue(current, record.params, record.source, reason)
 
 
 def _allowed(budget: Budget, memory: Memory, n: int, *, begun: bool) -> int:

@@ -27,8 +27,8 @@ from . import tables
 from .errors import LedgerUnavailable
 
 BUSY_TIMEOUT_S = 30.0
-"""How long a writer waits for another: a write transaction takes milliseconds, so this is far beyond any honest "
-"queue."""
+"""How long a writer waits for another: a write transaction takes milliseconds, so this is far beyond any honest
+queue."""
 
 _OPENINGS = 30
 """Attempts to create Optuna's tables while other processes do the same: Optuna creates them without a lock."""

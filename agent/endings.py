@@ -81,8 +81,8 @@ def report_value(change: Change, number: int, step: int, value: float) -> int:
 
 
 def pruned_now(change: Change, number: int) -> Pruned:
-    """Return the ending of a trial that is pruned at its last finite report; raises InvalidMeasurement when there "
-    "is none."""
+    """Return the ending of a trial that is pruned at its last finite report; raises InvalidMeasurement when there
+    is none."""
     row, record = find(change, number)
     if isinstance(record.ending, Pruned):
         return record.ending

@@ -32,8 +32,8 @@ class BudgetExhausted(StudyError):
 
 
 class ExecutorBroken(StudyError):
-    """The executor lost its workers; the trials they ran are failed as lost and ``run`` can be called with a new "
-    "one."""
+    """The executor lost its workers; the trials they ran are failed as lost and ``run`` can be called with a new
+    one."""
 
 
 class LedgerUnavailable(StudyError):

@@ -1,5 +1,5 @@
-"""Results from elsewhere into a study: many at once, from another Optuna study, from a table of comma-separated "
-"values."""
+"""Results from elsewhere into a study: many at once, from another Optuna study, from a table of comma-separated
+values."""
 
 import csv
 import time

@@ -90,8 +90,8 @@ class TrialRecord:
 
     @property
     def seconds(self) -> float:
-        """How long the trial took, by the clock of the ledger; 0 while it runs, when it was lost and for added "
-        "results."""
+        """How long the trial took, by the clock of the ledger; 0 while it runs, when it was lost and for added
+        results."""
         lost = isinstance(self.ending, Failure) and self.ending.kind == "lost"
         if self.started_at is None or self.ended_at is None or lost:
             return 0.0

@@ -140,9 +140,7 @@ class Loop:
     def _go_inline(self) -> None:
         while (trial := self._next()) is not None:
             self._inline = trial.number
-            ending = evaluate_job(self._job(trial))
-            self._inline = None
-            self._finish(trial.number, ending)
+            self._finish(trial.number, evaluate_job(self._job(trial)))
 
     def _go_in_executor(self) -> None:
         own = (
@@ -155,7 +153,7 @@ class Loop:
             while self._running:
                 done, _ = wait(self._running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
                 for future in done:
-                    self._finish(self._running[future], self._outcome(future), future)
+                    self._finish(self._running[future], self._outcome(future))
                 self._fill(executor)
         finally:
             if own is not None:  # after Ctrl-C a running evaluation cannot be stopped, only left behind
@@ -217,15 +215,16 @@ class Loop:
                 "function of a module, with arguments that can be pickled."
             ) from error
 
-    def _finish(self, number: int, ending: Ending, future: "Future[Ending] | None" = None) -> None:
+    def _finish(self, number: int, ending: Ending) -> None:
+        record = None
         try:
             record = self._study.finish(number, ending)
         except ResultConflict as conflict:  # somebody else told it meanwhile: the first result stands
             _log.warning("%s", conflict)
+        self._inline = None if self._inline == number else self._inline
+        self._running = {future: n for future, n in self._running.items() if n != number}
+        if record is None:
             return
-        finally:
-            if future is not None:
-                del self._running[future]
         self._ended += 1
         if self._on_trial is not None:
             self._on_trial(record)

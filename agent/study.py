@@ -262,17 +262,14 @@ class Study:
             mark_excluded(current, number, None)
 
     def reap(self, *, requeue: bool = False) -> list[int]:
-        """Fail the running trials whose worker is dead as "lost"; return their numbers. ``requeue``: try them "
-        "again first."""
+        """Fail the running trials whose worker is dead as "lost"; return their numbers.
+
+        ``requeue``: try them again first; a configuration that was lost three times is left alone.
+        """
         with change(self.ledger.database, self.stored.study_id) as current:
             lost = fail_lost(current, self._optuna_rows)
-            for record, why in lost if requeue else ():
-                asking.enqueue(
-                    current,
-                    record.params,
-                    record.source,
-                    f"again, because trial {record.number} was lost: {why}",
-                )
+            if requeue:
+                asking.enqueue_again(current, lost)
         return [record.number for record, _ in lost]
 
     def renew(self, numbers: list[int], lasts_s: float = LEASE_S) -> None:

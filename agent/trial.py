@@ -32,8 +32,8 @@ class Trial:
 
     @property
     def source(self) -> str:
-        """Who proposed it: ``"surrogate"``, ``"default"``, ``"initial_design"``, ``"planner:<name>"``, ``"user"``, "
-        "``"random"``."""
+        """Who proposed it: ``"surrogate"``, ``"default"``, ``"initial_design"``, ``"planner:<name>"``, ``"user"``,
+        ``"random"``."""
         return self.record.source
 
     @property

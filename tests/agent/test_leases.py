@@ -80,6 +80,16 @@ def test_a_lost_trial_can_be_queued_again() -> None:
     assert study.reap() == []
 
 
+def test_a_configuration_that_kills_its_workers_is_left_alone() -> None:
+    study = Study(problem(), strategy="random")
+    first = study.ask(lease=remote_lease("w1", lasts_s=-1))
+    for _ in range(2):
+        study.reap(requeue=True)
+        assert study.ask(lease=remote_lease("w2", lasts_s=-1)).params == first.params
+    study.reap(requeue=True)
+    assert study.ask().params != first.params
+
+
 def test_renewing_keeps_a_lease_alive() -> None:
     study = Study(problem(), strategy="random")
     trial = study.ask(lease=remote_lease("w1", lasts_s=0.05))
