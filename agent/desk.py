@@ -52,7 +52,7 @@ class Desk:
 
 
 def set_budget(study: Study, budget: Budget) -> None:
-    """Give a study another budget, for this process and in the ledger."""
+    """Give a study another budget, for this process and in the ledger, and leave a note of it."""
     ledger, stored = study.ledger, study.stored
     config = {**ledger.find(stored.name).config, "budget": budget.to_dict()}
     ledger.configure(stored.study_id, problem=stored.problem, config=config)

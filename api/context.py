@@ -25,6 +25,7 @@ from ..serving.errors import InvalidInput
 from .events import EventHub
 from .keys import KeyStore
 from .observed import Metrics
+from .problems import RevisionPassed
 from .security import Caller, no_such_study
 from .shelf import Shelf
 
@@ -156,10 +157,6 @@ class StudyInPath:
 
     def _key(self) -> str | None:
         return idempotency_key(self.request, self.caller)
-
-
-class RevisionPassed(InvalidInput):
-    """The study has changed since the caller read it (HTTP 412)."""
 
 
 def idempotency_key(request: Request, caller: Caller) -> str | None:

@@ -18,6 +18,10 @@ from ..evaluators import errors as evaluator_errors
 from ..serving import errors as serving_errors
 from .keys import DailyBudgetSpent
 
+class RevisionPassed(serving_errors.InvalidInput):
+    """The study has changed since the caller read it."""
+
+
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (agent_errors.StudyNotFound, 404),
     (agent_errors.TrialNotFound, 404),
@@ -27,6 +31,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (evaluator_errors.SpaceExhausted, 409),
     (agent_errors.LedgerUnavailable, 503),
     (DailyBudgetSpent, 429),
+    (RevisionPassed, 412),
     (serving_errors.InvalidInput, 422),
     (serving_errors.ServingError, 502),
     (serving_errors.TrialogueError, 409),

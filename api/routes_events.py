@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -48,6 +49,14 @@ async def _stream(services: Services, study_id: int, name: str, after: int) -> A
             yield as_sse(event, name)
     finally:
         services.metrics.listeners.dec()
+
+
+@router.get("/studies/{study_name}/log")
+def log(
+    here: Here, after: Annotated[int, Query(ge=0, le=2**62)] = 0, limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000
+) -> dict[str, Any]:
+    """List what happened after an event, oldest first."""
+    return {"items": [asdict(e) for e in here.study.events(after, limit=limit)]}
 
 
 @router.get("/events")

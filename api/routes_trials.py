@@ -62,12 +62,12 @@ def tell(here: Here, number: int, body: schemas.TellBody) -> JSONResponse:
     return JSONResponse(here.services.answers.once(None, told))  # telling is idempotent by itself
 
 
-@router.post("/trials/{number}/heartbeat")
-def heartbeat(here: Here, number: int, body: schemas.HeartbeatBody) -> dict[str, Any]:
-    """Renew a worker's lease. ``stop``: the trial is no longer wanted, or no longer this worker's."""
+@router.post("/heartbeat")
+def heartbeat(here: Here, body: schemas.HeartbeatBody) -> dict[str, Any]:
+    """Renew a worker's leases. ``lost``: trials that are no longer this worker's, and why; it should stop them."""
     study = here.study
-    held = renew(study, number, body.worker, body.lease_s)
-    return {"stop": not held, "reason": "" if held else _why_not_held(study, number)}
+    held = {n: renew(study, n, body.worker, body.lease_s) for n in body.numbers}
+    return {"held": [n for n in held if held[n]], "lost": {n: _why_not_held(study, n) for n in held if not held[n]}}
 
 
 def _why_not_held(study: Study, number: int) -> str:

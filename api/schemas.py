@@ -43,7 +43,7 @@ class StudyBody(Wire):
     name: StudyName | None = None
     problem: dict[str, Any] | None = None
     toml: Annotated[str, StringConstraints(max_length=1_000_000)] | None = None
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: int | None = Field(None, ge=0, lt=2**63)
     planner: Line | None = None
     strategy: Line | None = None
     budget: BudgetBody | None = None
@@ -100,9 +100,10 @@ class TellBody(Wire):
 
 
 class HeartbeatBody(Wire):
-    """A worker that still works on a trial."""
+    """A worker that still works on these trials."""
 
     worker: WorkerName
+    numbers: Annotated[list[int], Field(max_length=1_000)]
     lease_s: float = Field(120.0, ge=1.0, le=86_400.0)
 
 

@@ -11,7 +11,7 @@ import contextlib
 import ipaddress
 from collections.abc import AsyncIterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import anyio.to_thread
@@ -51,6 +51,7 @@ class Settings:
     keys: bool = False
     planners: Sequence[str] = ("embedded",)
     chat_model: str | None = None
+    pruner: Literal["none", "median", "hyperband"] = "none"
     allow_hosts: Sequence[str] = ()
     allow_origins: Sequence[str] = ()
     root_path: str = ""
@@ -141,10 +142,17 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
 
 def build_services(settings: Settings, ledger: Ledger) -> Services:
     """Return the parts of a server."""
-    shelf = Shelf(ledger, planners=settings.planners)
+    shelf = Shelf(ledger, planners=settings.planners, pruner=pruner_named(settings.pruner))
     keys = KeyStore(ledger.database) if settings.keys else None
     chats = ChatRooms(shelf, model_url=settings.chat_model)
     return Services(ledger, shelf, EventHub(ledger), Metrics(), Answers(ledger), keys, chats)
+
+
+def pruner_named(name: str) -> Any:  # Any: optuna's pruners, imported on use
+    """Return the pruner that stops the studies' hopeless trials early, or None."""
+    from optuna.pruners import HyperbandPruner, MedianPruner
+
+    return {"none": lambda: None, "median": MedianPruner, "hyperband": HyperbandPruner}[name]()
 
 
 def path_of(scope: MutableMapping[str, Any]) -> str:

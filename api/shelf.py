@@ -64,7 +64,7 @@ class Shelf:
         name: str,
         problem: Problem,
         *,
-        seed: int = 0,
+        seed: int | None = None,
         planner: str | None = None,
         strategy: str | None = None,
         budget: Budget | None = None,
