@@ -8,10 +8,14 @@ words, so that a prompt can be typed: ``<bos> num num t a30 b100 y40 t a28 b90 y
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
+
+sys.path.insert(0, str(Path(__file__).parent))  # also where PYTHONSAFEPATH is set
+
 from model import Model
 
 from trialogue.prompts.number_dialect import Dialect

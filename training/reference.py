@@ -8,11 +8,15 @@ the worst score, and failing itself is predicted by its share of the history.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import torch
-from prior import EDGES, FAMILIES
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parent))  # also where PYTHONSAFEPATH is set
+
+from prior import EDGES, FAMILIES
 from train import validation_sets
 
 from trialogue.prompts import number_dialect as nd

@@ -14,12 +14,15 @@ import json
 import math
 import os
 import random
+import sys
 import time
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+
+sys.path.insert(0, str(Path(__file__).parent))  # also where PYTHONSAFEPATH is set
 
 SHAPES_CURVE = (
     # share of the run at which a dimension enters: regression in context forms at d = 1 and then transfers upwards

@@ -1,0 +1,101 @@
+"""The trainer: sequences that speak the dialect, an export that computes the same, a run that can be taken up again."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trialogue.prompts import number_dialect as nd
+
+TRAINING = Path(__file__).parents[1] / "training"
+
+if not TRAINING.is_dir():  # tests on the installed wheel: training is not part of it
+    pytest.skip("training/ is not here", allow_module_level=True)
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture
+def modules(monkeypatch):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    import model
+    import prior
+
+    torch.manual_seed(0)
+    return prior, model
+
+
+@pytest.mark.parametrize("d", [1, 3, 12])
+def test_histories_are_sentences_of_the_dialect(modules, d):
+    prior, _ = modules
+    data = prior.histories(16, d, 20, 9)
+    tokens = data["tokens"].numpy()
+    assert tokens.shape == (16, 1 + d + 20 * (d + 2))
+    assert (tokens[:, 0] == nd.BOS).all()
+    trials = tokens[:, 1 + d :].reshape(16, 20, d + 2)
+    assert (trials[:, :9, 0] == nd.TRIAL).all()
+    assert ((trials[..., 0] == nd.OPTIMUM).sum(1) <= 1).all()
+    slots = trials[..., 1:-1]
+    off = slots == nd.OFF
+    low = nd.X0 + nd.BINS * np.arange(d)
+    assert (off | ((slots >= low) & (slots < low + nd.BINS))).all()
+    scores = trials[..., -1]
+    assert ((scores == nd.FAIL) | ((scores >= nd.Y0) & (scores < nd.Y0 + nd.BINS))).all()
+
+
+def test_the_best_trial_of_a_history_stands_in_the_bin_of_zero(modules):
+    prior, _ = modules
+    data = prior.histories(32, 2, 20, 10)
+    best = data["y"][:, :10].min(1).values
+    assert (best == int(nd.score_bins(np.array([0.0]))[0])).all()
+
+
+def test_batches_of_one_family_are_of_that_family(modules):
+    prior, _ = modules
+    weights = torch.zeros(len(prior.FAMILIES))
+    weights[4] = 1.0
+    assert (prior.histories(8, 2, 12, 5, families=weights)["family"] == 4).all()
+
+
+@pytest.mark.slow
+def test_the_export_computes_what_was_trained(modules, tmp_path):
+    from transformers.utils import logging
+
+    from trialogue.serving.embedded import EmbeddedModel
+
+    logging.disable_progress_bar()
+    prior, model = modules
+    trained = model.Model(32, 2, 64, 2, slots=3)
+    with torch.no_grad():
+        for p in trained.parameters():
+            p.add_(0.05 * torch.randn_like(p))
+            p.copy_(p.bfloat16().float())
+    trained.export(tmp_path)
+    tokens = prior.histories(2, 3, 12, 5)["tokens"]
+    with torch.no_grad():
+        table, head = trained.tables()
+        hidden = trained.trunk(torch.nn.functional.embedding(tokens, table))[:, -1]
+        expected = (hidden @ head.T).log_softmax(-1).numpy()
+    got = EmbeddedModel(tmp_path).read_prompts(tokens.numpy()).log_p[:, 0]
+    # the folded tables are rounded to bfloat16: three digits of logits of size one
+    np.testing.assert_allclose(got, expected, atol=0.1)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_where_it_stopped(tmp_path):
+    def train(seconds: float) -> str:
+        command = [sys.executable, str(TRAINING / "train.py"), "--out", str(tmp_path), "--workers", "1"]
+        shape = ["--width", "32", "--heads", "2", "--hidden", "64", "--layers", "1", "--tokens", "256"]
+        more = ["--seconds", "600", "--stop-after", str(seconds), "--sync-s", "0.5", "--save-s", "0.1"]
+        done = subprocess.run([*command, *shape, *more], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    train(1.0)
+    first = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    train(1.0)
+    second = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert second["steps"] > first["steps"] > 0
+    assert second["elapsed"] > first["elapsed"]
+    assert len(second["curve"]) > len(first["curve"])
