@@ -14,6 +14,9 @@ from .errors import InvalidSpace
 
 MAX_LISTED = 1_000_000
 
+canonical_text = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+"""Write a canonical configuration so that equal ones have equal texts."""
+
 
 class _Space(Protocol):
     """The part of a search space that listing its configurations needs."""
@@ -28,7 +31,7 @@ class Listing:
     def __init__(self, space: _Space, allowed: Iterable[Mapping[str, Any]]) -> None:
         if isinstance(allowed, str | Mapping) or not isinstance(allowed, Iterable):
             raise InvalidSpace(f"`allowed` must be a list of configurations, got {allowed!r}.")
-        by_key = {_dump(valid): valid for valid in map(space.validate, allowed)}
+        by_key = {canonical_text(valid): valid for valid in map(space.validate, allowed)}
         if not by_key:
             raise InvalidSpace("`allowed` must list at least one configuration, got none.")
         if len(by_key) > MAX_LISTED:
@@ -49,7 +52,3 @@ class Listing:
         from scipy.spatial import KDTree
 
         return KDTree(self.X)
-
-
-def _dump(valid: Mapping[str, Any]) -> str:
-    return json.dumps(valid, sort_keys=True, separators=(",", ":"))

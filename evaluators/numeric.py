@@ -125,8 +125,6 @@ class _Number(BaseParameter):
         return {"type": type(self).__name__.lower(), "low": self.low, "high": self.high, **stated}
 
     def _number(self, value: object) -> float:
-        if type(value) is float and math.isfinite(value):  # the usual case, four times as fast
-            return value
         if (
             isinstance(value, bool | np.bool_)
             or not isinstance(value, numbers.Real)
@@ -227,6 +225,12 @@ class Float(_Number):
             object.__setattr__(self, "high", self.scale.canonical(self.high))
         self._check_default()
 
+    def coerce(self, value: object) -> float:
+        """Return the canonical value, or raise InvalidParameters."""
+        if type(value) is float and self.step is None and self.low <= value <= self.high:
+            return self.scale.canonical(value)  # nearly always, and three times as fast
+        return super().coerce(value)
+
     def _scale(self) -> Scale:
         if self.step is not None:
             return Grid(self.low, self.step, self._count_levels(self.step), self.log)
@@ -261,6 +265,12 @@ class Int(_Number):
         object.__setattr__(self, "when", checked_when(self.name, self.when))
         _ = self.scale
         self._check_default()
+
+    def coerce(self, value: object) -> int:
+        """Return the canonical value, or raise InvalidParameters."""
+        if type(value) is int and self.step is None and self.low <= value <= self.high:
+            return value  # nearly always, and three times as fast
+        return super().coerce(value)
 
     def _scale(self) -> Scale:
         step = 1 if self.step is None else self.step

@@ -3,7 +3,6 @@
 Knows nothing of how it is evaluated or searched.
 """
 
-import difflib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -34,8 +33,8 @@ class Objective:
     def __post_init__(self) -> None:
         _check_name("objective", self.name)
         if self.direction not in ("minimize", "maximize"):
-            close = difflib.get_close_matches(str(self.direction).lower(), ("minimize", "maximize"), 1)
-            cure = f"; did you mean {close[0]!r}?" if close else "."
+            meant = [d for d in ("minimize", "maximize") if str(self.direction).lower().startswith(d[:3])]
+            cure = f"; did you mean {meant[0]!r}?" if meant else "."
             raise InvalidProblem(
                 f"`direction` of {self.name!r} must be 'minimize' or 'maximize', got {self.direction!r}{cure}"
             )

@@ -18,7 +18,7 @@ from . import schema
 from .conditions import Condition, conditions_of
 from .errors import InvalidParameters, InvalidSpace
 from .expressions import Expression
-from .listing import Listing
+from .listing import Listing, canonical_text
 from .parameters import Categorical, Choice, Float, Int, Parameter
 from .relations import checked_relations, holds, impossible
 
@@ -345,7 +345,7 @@ class SearchSpace:
 
     @staticmethod
     def _dump(valid: Params) -> str:
-        return json.dumps(valid, sort_keys=True, separators=(",", ":"))
+        return canonical_text(valid)
 
     def _unknown(self, name: object) -> str:
         close = difflib.get_close_matches(str(name), self.names, 1)

@@ -55,7 +55,7 @@ BAD: list[tuple[Any, str]] = [
         lambda: Objective("a", "maximise"),
         r"must be 'minimize' or 'maximize', got 'maximise'; did you mean 'maximize'\?",
     ),
-    (lambda: Objective("a", "MIN"), "got 'MIN'"),
+    (lambda: Objective("a", "MIN"), r"got 'MIN'; did you mean 'minimize'\?"),
     (lambda: Objective("a", 3), "got 3"),
     (lambda: Objective(""), "`name` of the objective must be"),
     (lambda: Constraint("c"), "needs an `upper` or a `lower` limit"),
