@@ -45,6 +45,13 @@ COMMANDS: dict[str, Command] = {
     "delete": Command("manage:delete", "Delete a study and all its trials."),
     "tune-vllm": Command("tune_vllm:tune_vllm", "Find the fastest vLLM configuration for a workload, and show that it is."),
     "compare": Command("compare:compare", "Run a study with several strategies and seeds, side by side."),
+    "chat": Command("chat_cli:chat", "Work on a study in a chat-style session, with a model or without."),
+    "serve": Command("serve:serve", "Serve studies over HTTP: page, REST, events, chat and MCP."),
+    "worker": Command("worker:worker", "Evaluate trials of a study, for a service or a database."),
+    "mcp": Command("serve:mcp", "Offer the studies to another agent over MCP (stdio)."),
+    "keys": Command("keys_cli:keys", "Make, list and revoke the API keys of a service."),
+    "backup": Command("serve:backup", "Copy an SQLite ledger while others work on it."),
+    "restore": Command("serve:restore", "Make a ledger out of a backup."),
     "doctor": Command("doctor:doctor", "Check Python, torch, the model's endpoint and the database."),
 }
 
