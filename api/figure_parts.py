@@ -19,6 +19,7 @@ COLOURS = {
     "default": "#222222",
     "user": "#E69F00",
     "transfer": "#CC79A7",
+    "knowledge": "#56B4E9",
 }
 FATES = {"improved": "#009E73", "finished": "#9ecfbd", "infeasible": "#E69F00", "failed": "#c0392b"}
 FATES |= {"pruned": "#b39ddb", "running": "#bbbbbb", "excluded": "#dddddd", "rejected": "#98a3ae"}
@@ -34,7 +35,7 @@ AXIS: Figure = {"gridcolor": "#e8ebef", "zeroline": False, "linecolor": "#c5ccd3
 
 def colour(source: str) -> str:
     """Return the colour of a source; ``planner:NAME`` counts as planner."""
-    return COLOURS.get(source.split(":")[0], "#56B4E9")
+    return COLOURS.get(source.split(":")[0], "#8a6d3b")
 
 
 def plain(text: object, limit: int = 160) -> str:
