@@ -68,7 +68,7 @@ class Dialogue:
         try:
             answer = self._endpoint.complete(chat, deadline_s=self._until - time.monotonic())
         except ServingError as error:
-            self._fail(purpose, _outcome_of(error), str(error), chat)
+            self._fail(purpose, outcome_of(error), str(error), chat)
             return "", []
         return self._take(answer, purpose)
 
@@ -153,7 +153,8 @@ class Dialogue:
         self.notes.append(detail)
 
 
-def _outcome_of(error: ServingError) -> Outcome:
+def outcome_of(error: ServingError) -> Outcome:
+    """Return how a call that failed is accounted for."""
     if isinstance(error, EndpointTimeout):
         return "timeout"
     return "unreachable" if isinstance(error, EndpointUnreachable) else "refused"

@@ -25,6 +25,7 @@ from .contracts import (
     PlanRequest,
     Verdict,
 )
+from .coverage import Round, worthwhile_count
 from .known import KNOWN, KnownReferee
 from .novelty import Novelty
 from .patience import Patience
@@ -38,8 +39,12 @@ _STARTING = ("default", "initial_design", "transfer", "random")
 
 @dataclass(frozen=True)
 class Rules:
-    """How the strategy deals with its planner. ``proposals``: asked for per call; ``every``, ``plateau``: see
-    Schedule."""
+    """How the strategy deals with its planner.
+
+    ``proposals``: asked for per call at first, later as many as a coverage curve says are worth their tokens.
+    ``warm_start``: the referee while the engine fills its initial design; None: the planner is not asked before that is
+    done, which was measured to be safest (decision 0051). ``every``, ``plateau``: see Schedule.
+    """
 
     proposals: int = 4
     warm_start: AbstractReferee | None = None
@@ -69,6 +74,7 @@ class TrialogueStrategy:
         self._patience = Patience()
         self._schedule = Schedule(self._rules.every, self._rules.plateau)
         self._pool: list[Proposal] = []
+        self._rounds: list[Round] = []
 
     def plan(self, ask: Ask) -> Plan:
         """Return ``ask.n`` decisions: the engine's, some of them replaced by proposals that passed the referee."""
@@ -84,6 +90,8 @@ class TrialogueStrategy:
             return Plan(tuple(decision_of(s, notes=notes) for s in suggestions))
         calls, said = self._fill_pool(ask, belief, suggestions[0])
         verdicts = self._judge(ask.history, belief, suggestions[0])
+        if calls and verdicts:
+            self._rounds.append((len(verdicts), sum(v.kept for v in verdicts)))
         return Plan(self._decide(suggestions, verdicts, (*notes, *said), calls, ask), calls)
 
     @property
@@ -117,7 +125,7 @@ class TrialogueStrategy:
         tokens = None if self._budget is None else self._budget.tokens
         request = PlanRequest(
             ask.history,
-            self._rules.proposals,
+            worthwhile_count(self._rounds, usual=self._rules.proposals),
             "warm_start" if starting or not self._schedule.was_asked else "candidates",
             stream(self._seed, ask.index, "planner"),
             belief,

@@ -106,11 +106,18 @@ class Planner:
         self._variants.keep(variant, request.history, dialogue.proposals)
         return dialogue.answer()
 
+    def price_of(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """Return US dollars for so many tokens, or None where prices are unknown."""
+        return self._manner.price_of(prompt_tokens, completion_tokens)
+
+    @property
+    def _manner(self) -> Manner:
+        return Manner(self._name, self._temperature, self._prices, self.options.count)
+
     def dialogue(self, request: PlanRequest, seed: int) -> Dialogue:
         """Return what asks this model for ``request``, within its deadline and its tokens, and keeps the account."""
         until = time.monotonic() + min(request.deadline_s, self.timeout_s)
-        manner = Manner(self._name, self._temperature, self._prices, self.options.count)
-        return Dialogue(self.endpoint, request, until, seed, manner)
+        return Dialogue(self.endpoint, request, until, seed, self._manner)
 
 
 @dataclass

@@ -25,8 +25,11 @@ def planner():
 
 
 def test_a_model_that_knows_nothing_obeys_the_schema_on_a_real_server(planner):
+    """Its answers are noise, and may well be an empty list; but they are the JSON that was asked for."""
     answer = planner.propose(request())
-    assert [c.outcome for c in answer.calls] == ["ok"], answer
+    assert {c.outcome for c in answer.calls} <= {"ok", "invalid", "abstained"}, answer
+    assert all(c.completion_tokens > 0 for c in answer.calls)
+    assert not any("not JSON" in c.detail for c in answer.calls)
     for p in answer.proposals:
         assert problem().space.validate(p.params) == p.params
 

@@ -1,0 +1,64 @@
+import json
+
+import pytest
+from contracts.planner import PlannerContract, history, request
+
+from trialogue.agent.informed import InformedPlanner
+from trialogue.agent.planner import Planner
+from trialogue.serving.scripted import ScriptedReply, ScriptedServer
+from trialogue.serving.scripted_models import garbage, uniform
+
+KNOWS = {
+    "regions": [{"parameter": "x", "low": 0.5, "high": 1.5, "confidence": 0.9}],
+    "rules": [{"fails_if": "rate > 0.01", "why": "diverges"}],
+}
+
+
+def informed(call):
+    if "regions" in (call.schema or {}).get("properties", {}):
+        return ScriptedReply(json.dumps(KNOWS))
+    return uniform(call)
+
+
+class TestInformedPlanner(PlannerContract):
+    @pytest.fixture
+    def planner(self):
+        with ScriptedServer(informed) as server:
+            yield InformedPlanner(Planner(server.url))
+
+    @pytest.mark.parametrize("purpose", ["warm_start", "candidates"])
+    def test_proposals_are_valid_distinct_and_untried(self, planner, purpose):
+        """As in the contract, with two more that are drawn and cost nothing."""
+        answer = planner.propose(request(history(), purpose=purpose))
+        keys = self.keys([p.params for p in answer.proposals])
+        assert len(keys) == len(answer.proposals) <= 5
+
+    def test_the_same_request_has_the_same_answer(self, planner):
+        planner.propose(request(seed=7))  # the first one also asks for knowledge
+        super().test_the_same_request_has_the_same_answer(planner)
+
+
+def test_knowledge_is_asked_for_once_and_used():
+    with ScriptedServer(informed) as server:
+        planner = InformedPlanner(Planner(server.url))
+        first, second = (planner.propose(request(history(0), seed=s)) for s in (1, 2))
+        assert len(server.requests) == 3
+    assert [c.purpose for c in first.calls] == ["elicitation", "candidates"]
+    assert [c.purpose for c in second.calls] == ["candidates"]
+    drawn = [p for p in first.proposals if "ranges" in p.hypothesis]
+    assert drawn
+    assert all(0.4 <= p.params["x"] <= 1.6 for p in drawn)
+    assert all(p.params["rate"] <= 0.01 for p in (*first.proposals, *second.proposals))
+
+
+def test_a_broken_model_is_not_replaced_by_its_own_words():
+    with ScriptedServer(garbage) as server:
+        assert InformedPlanner(Planner(server.url)).propose(request()).proposals == ()
+
+
+def test_two_problems_do_not_share_knowledge():
+    with ScriptedServer(informed) as server:
+        planner = InformedPlanner(Planner(server.url))
+        planner.propose(request())
+        planner.propose(request(history(), seed=3))
+        assert sum("regions" in json.dumps(b["response_format"]) for b in server.requests) == 1
