@@ -143,8 +143,7 @@ def decision_of(suggestion: Suggestion, *, verdict: str = "own", notes: Sequence
 
 def taken_keys(history: History) -> set[str]:
     """Return the canonical keys of every configuration that was tried or is running."""
-    trials = (*history.finished, *history.failed, *history.pruned, *history.running)
-    return {history.problem.space.key(t.params) for t in trials}
+    return history.taken
 
 
 def draw_new(

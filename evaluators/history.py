@@ -5,7 +5,7 @@ Notation: X (n, d) in the unit cube · active (n, d) bool · Y (n, m) objective 
 C (n, c) constraint values in their own unit, NaN where not measured.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
@@ -98,6 +98,7 @@ class History:
     pruned: tuple[PrunedTrial, ...] = ()
     running: tuple[RunningTrial, ...] = ()
     _rows: Mapping[str, Rows] = field(default_factory=dict, repr=False, compare=False)
+    _ended_keys: frozenset[str] | None = field(default=None, repr=False, compare=False)
 
     def extended(
         self,
@@ -114,6 +115,9 @@ class History:
             for kind, new in added.items()
         }
         kept = self.running if running is None else tuple(running)
+        keys = self._ended_keys
+        if keys is not None:
+            keys = keys.union(self._keys_of(t for new in added.values() for t in new))
         return replace(
             self,
             finished=(*self.finished, *finished),
@@ -121,7 +125,22 @@ class History:
             pruned=(*self.pruned, *pruned),
             running=kept,
             _rows=rows,
+            _ended_keys=keys,
         )
+
+    @property
+    def taken(self) -> set[str]:
+        """Canonical keys of every configuration that was tried or is running. Extended with the history once asked for."""
+        if self._ended_keys is None:
+            ended = frozenset(self._keys_of((*self.finished, *self.failed, *self.pruned)))
+            object.__setattr__(self, "_ended_keys", ended)  # a cache: the value stays the same
+        assert self._ended_keys is not None
+        return {*self._ended_keys, *self._keys_of(self.running)}
+
+    def _keys_of(
+        self, trials: Iterable[FinishedTrial | FailedTrial | PrunedTrial | RunningTrial]
+    ) -> Iterable[str]:
+        return (self.problem.space.key(t.params) for t in trials)
 
     def rows(self, kind: Literal["finished", "failed", "pruned", "running"] | str) -> Rows:
         """Return the encoded trials of one kind, in the order of the tuple of that name."""

@@ -92,6 +92,8 @@ class AskTell(RuleBasedStateMachine):
             n for n, (s, _) in self.model.items() if s == "running"
         }
         assert len(history.rows("finished").X) == len(counted)
+        known = [t for t in trials if t.excluded is None]
+        assert history.taken == {history.problem.space.key(t.params) for t in known}
         if counted:
             assert self.study.best_trial.value == max(counted.values())
         else:
