@@ -43,6 +43,9 @@ class EmbeddedPlanner:
     ``abstains``: whether it keeps silent where it predicts the study's own trials badly.
     """
 
+    proposes_known = True
+    """It is asked from the start: what is known by name stands in the initial design's place."""
+
     def __init__(self, model: EmbeddedModel | None = None, *, abstains: bool = True) -> None:
         self.name = "embedded"
         self.timeout_s = 30.0
@@ -60,7 +63,7 @@ class EmbeddedPlanner:
         numbers = numbers_of(history)
         if (~numbers.failed).sum() < FEWEST:
             note = f"the embedded model needs {FEWEST} scored trials; no parameter is known by name"
-            return PlanAnswer(notes=(note,), abstained=True)
+            return PlanAnswer(notes=(note,))  # too early, which is no abstention: it is asked again soon
         started = time.monotonic()
         if request.tokens_left is not None and request.tokens_left < self.estimated_tokens(request):
             note = f"the embedded model was not asked: {request.tokens_left} tokens are left"
@@ -219,5 +222,5 @@ def _said(history: History, context: InContext, p: np.ndarray) -> tuple[str, str
     best, gap = context.history.scale
     below = np.searchsorted(np.cumsum(p[: nd.BINS]) / max(p[: nd.BINS].sum(), 1e-12), 0.5)
     centre = nd.SCORE_CENTRES[min(int(below), nd.BINS - 1)]  # the median: the tail of bad scores is very long
-    value = -(best + gap * centre) * history.problem.signs[0]
+    value = -(best + gap * centre) * float(history.problem.signs.tolist()[0])
     return text, f"{history.problem.objectives[0].name} about {value:.4g}", better

@@ -111,6 +111,7 @@ class KnowledgeAlone:
     """The embedded planner without its neural model: what the knowledge base says, then silence."""
 
     name = "knowledge"
+    proposes_known = True
 
     def propose(self, request: Any) -> Any:
         from trialogue.agent.contracts import PlanAnswer

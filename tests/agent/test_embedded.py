@@ -43,9 +43,9 @@ def test_before_any_trial_it_proposes_what_is_known_by_name():
     assert {p.source for p in answer.proposals} == {KNOWN}
 
 
-def test_with_hidden_names_and_no_trials_it_abstains_and_says_so():
+def test_with_hidden_names_and_no_trials_it_has_nothing_to_say_yet_and_says_so():
     answer = ask(EmbeddedPlanner(), History(bare()), purpose="warm_start")
-    assert answer.abstained
+    assert not answer.abstained
     assert answer.notes
     assert not answer.proposals
 
