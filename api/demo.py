@@ -1,18 +1,18 @@
 """``trialogue demo``: a real study of a real task, with everything that ships in the package and nothing else.
 
 It tunes a support vector machine that reads 1797 handwritten digits (bundled with scikit-learn). The model that proposes
-ships too; where it is missing, the surrogate goes on alone and the demo says so.
+ships too.
 """
 
 import os
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .options import DEFAULT_STORAGE, AsJson, Storage
+from .planner_option import FORMS, checked_planner
 
 DATASET, MODEL = "digits", "svm"
 
@@ -20,9 +20,7 @@ DATASET, MODEL = "digits", "svm"
 def demo(
     trials: Annotated[int, typer.Option(min=1, help="How many trials to run.")] = 30,
     quick: Annotated[bool, typer.Option("--quick", help="Ten trials only.")] = False,
-    planner: Annotated[
-        str, typer.Option(metavar="SPEC", help="embedded, http://HOST:PORT/v1[#MODEL], vllm:MODEL, or none.")
-    ] = "embedded",
+    planner: Annotated[str, typer.Option(metavar="SPEC", help=f"Who proposes: {FORMS}.")] = "embedded",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same trials.")] = 0,
     storage: Storage = DEFAULT_STORAGE,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the report goes.")] = Path(
@@ -40,12 +38,12 @@ def demo(
     from ..evaluators.sklearn_cv import CrossValidation
     from .session import Session
 
-    spec, remark = available_planner(planner)
+    spec = checked_planner(planner)
     target = CrossValidation(DATASET, MODEL)
     name = _free_name(storage)
     study = Study(target.problem, name=name, storage=storage, seed=seed, planner=spec)
     session = Session(study, storage, quiet=as_json)
-    session.console.print(f"{target.problem.description}\n{remark}", highlight=False)
+    session.console.print(f"{target.problem.description}\n{who_proposes(spec)}", highlight=False)
     started = time.monotonic()
     session.run(target, trials=min(trials, 10) if quick else trials, seconds=None)
     took_s = time.monotonic() - started
@@ -58,14 +56,12 @@ def demo(
         print(session.as_json(took_s))
 
 
-def available_planner(spec: str) -> tuple[str | None, str]:
-    """Return the planner to use and a remark: the embedded one only where it is installed."""
-    if spec == "none":
-        return None, "No model proposes: the Gaussian process works alone."
-    if spec == "embedded" and find_spec("trialogue.agent.embedded") is None:
-        return None, "The embedded model is not installed: the Gaussian process works alone."
+def who_proposes(spec: str | None) -> str:
+    """Return in words who takes part."""
+    if spec is None:
+        return "No model proposes: the Gaussian process works alone."
     who = "The small model that ships with trialogue" if spec == "embedded" else spec
-    return spec, f"{who} proposes, a Gaussian process checks, five-fold cross-validation decides."
+    return f"{who} proposes, a Gaussian process checks, five-fold cross-validation decides."
 
 
 def _free_name(storage: str) -> str:

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from ..serving.errors import TrialogueError
 from .findings import Finding, State
 from .options import DEFAULT_STORAGE, AsJson, Storage
 
@@ -92,7 +93,6 @@ def check_torch() -> Finding:
 
 def check_database(storage: str) -> Finding:
     """Say whether the database can be opened, and how many studies are in it."""
-    from ..agent.errors import LedgerUnavailable
     from ..agent.ledger import list_studies
 
     shown = storage.split("://")[0] + "://…" + storage[-40:] if "@" in storage else storage
@@ -106,7 +106,7 @@ def check_database(storage: str) -> Finding:
         )
     try:
         studies = list_studies(storage)
-    except LedgerUnavailable as error:
+    except TrialogueError as error:
         return Finding("database", "bad", str(error), "see the message")
     return Finding("database", "ok", f"{shown}: {len(studies)} studies")
 

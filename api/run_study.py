@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .options import AsJson
+from .planner_option import FORMS, checked_planner
 
 
 def run(
@@ -19,7 +20,7 @@ def run(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Evaluate this many trials at a time.")] = 1,
     planner: Annotated[
-        str | None, typer.Option(metavar="SPEC", help="Instead of the file's; none: no model.")
+        str | None, typer.Option(metavar="SPEC", help=f"Instead of the file's: {FORMS}.")
     ] = None,
     storage: Annotated[
         str | None, typer.Option(metavar="URL", envvar="TRIALOGUE_STORAGE", help="Instead of the file's.")
@@ -49,7 +50,7 @@ def run(
         name=stated.name,
         storage=where,
         seed=stated.seed,
-        planner=None if planner == "none" else planner or stated.planner,
+        planner=checked_planner(planner or stated.planner),
         budget=stated.budget,
     )
     session = Session(study, where, quiet=as_json)

@@ -113,6 +113,16 @@ def test_a_mistake_in_a_study_file_is_one_message(mistake: str, here: Cli, tmp_p
     assert told in message(here("run", "s.toml"))
 
 
+@pytest.mark.parametrize("planner", ["gpt", "vllm:", "http://127.0.0.1:9/v1"])
+def test_a_planner_that_cannot_work_is_one_message_and_no_study(
+    planner: str, here: Cli, tmp_path: Path
+) -> None:
+    assert "planner" in message(here("demo", "--planner", planner))
+    (tmp_path / "s.toml").write_text(STUDY)
+    assert "planner" in message(here("run", "s.toml", "--planner", planner))
+    assert not (tmp_path / "trialogue.db").exists()
+
+
 def test_a_missing_file_is_one_message(here: Cli) -> None:
     assert "'nothing.toml'" in message(here("run", "nothing.toml"))
 

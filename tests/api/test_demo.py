@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trialogue.api.demo import available_planner
+from trialogue.api.demo import who_proposes
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -34,5 +34,6 @@ def test_the_same_seed_gives_the_same_demo(cli: Cli, tmp_path: Path) -> None:
     assert first["best"]["params"] == second["best"]["params"]
 
 
-def test_no_planner_is_said() -> None:
-    assert available_planner("none") == (None, "No model proposes: the Gaussian process works alone.")
+def test_who_takes_part_is_said() -> None:
+    assert who_proposes(None) == "No model proposes: the Gaussian process works alone."
+    assert "ships with trialogue" in who_proposes("embedded")
