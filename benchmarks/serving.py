@@ -1,0 +1,199 @@
+"""Replay: simulated minutes to within 5 % of the best feasible configuration, on recorded serving tables.
+
+    python benchmarks/serving.py [--tables DIR] [--seeds 10] [--tasks N] [--json OUT]
+
+Without --tables, the table shipped beside this script (vLLM's CPU build). Everybody pays the same for starts, loads
+and failures (constants in vllm_tables.py) and nothing for repetitions; only trialogue asks vLLM's validator first, and
+only where a table says what it refuses.
+"""
+
+import argparse
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parent))
+
+import numpy as np
+from vllm_tables import Clock, Task, tasks
+
+from trialogue.evaluators.measurement import Measurement
+
+MOST = 80  # measurements per run
+
+
+def everything(task: Task) -> list[dict[str, Any]]:
+    space = task.problem.space
+    return space.decode(np.vstack(list(space.enumerated())))
+
+
+def in_order(clock: Clock, order: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:
+    for params in order:
+        clock.measure(params)
+        if np.isfinite(clock.found_s):
+            return
+
+
+def run_random(clock: Clock, seed: int) -> None:
+    rows = everything(clock.task)
+    in_order(clock, [rows[i] for i in np.random.default_rng([seed, 1]).permutation(len(rows))])
+
+
+def run_grid(clock: Clock, seed: int) -> None:
+    space = clock.task.problem.space
+    in_order(
+        clock,
+        sorted(everything(clock.task), key=lambda p: [space[n].choices.index(p[n]) for n in space.names]),
+    )  # pyright: ignore
+
+
+def run_auto_tune(clock: Clock, seed: int) -> None:
+    """auto_tune.sh: the grid of its two knobs, everything else at the middle choice, one start each."""
+    task = clock.task
+    space = task.problem.space
+    if not task.grid:
+        return
+    rest = {n: space[n].choices[len(space[n].choices) // 2] for n in space.names if n not in task.grid}  # pyright: ignore
+    in_order(clock, [p for p in everything(task) if all(p[n] == v for n, v in rest.items())])
+
+
+def run_tpe(clock: Clock, seed: int) -> None:
+    import optuna
+
+    warnings.filterwarnings(
+        "ignore", category=FutureWarning
+    )  # constraints_func is the documented way until Optuna 7
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    problem, space = clock.task.problem, clock.task.problem.space
+    sampler = optuna.samplers.TPESampler(
+        seed=seed, constraints_func=lambda t: t.user_attrs.get("c", [1.0]), multivariate=False
+    )
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    known: dict[str, Any] = {}
+    for _ in range(60 * MOST):
+        trial = study.ask()
+        params = {}
+        for p in space:
+            if p.ordered:  # pyright: ignore
+                params[p.name] = p.choices[trial.suggest_int(p.name, 0, len(p.choices) - 1)]  # pyright: ignore
+            else:
+                params[p.name] = trial.suggest_categorical(p.name, p.choices)  # pyright: ignore
+        key = space.key(params) if space.satisfies(params) else None
+        if key is None or key not in clock.task.rows:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            continue
+        result = known.setdefault(key, None) or clock.measure(params)
+        known[key] = result
+        if isinstance(result, Measurement):
+            trial.set_user_attr("c", [result.constraints[c.name] / c.upper - 1 for c in problem.constraints])  # pyright: ignore
+            study.tell(trial, result.value)
+        else:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        if np.isfinite(clock.found_s) or len(known) >= min(MOST, len(clock.task.rows)):
+            break
+    rest = [p for p in everything(clock.task) if space.key(p) not in known]
+    in_order(
+        clock,
+        []
+        if np.isfinite(clock.found_s)
+        else [rest[i] for i in np.random.default_rng(seed).permutation(len(rest))],
+    )
+
+
+def run_trialogue(clock: Clock, seed: int) -> None:
+    from trialogue.agent.contracts import Ask
+    from trialogue.agent.tuning_strategy import CostAwareStrategy
+    from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
+
+    problem = clock.task.problem
+    clock.preflight = True
+    strategy = CostAwareStrategy(problem, seed, clock.task.cost)
+    history = History(problem)
+    for index in range(min(MOST, len(clock.task.rows))):
+        params = dict(strategy.plan(Ask(history, index)).decisions[0].params)
+        result = clock.measure(params)
+        if isinstance(result, Measurement):
+            history = history.extended(finished=[FinishedTrial(index, params, result)])
+        else:
+            history = history.extended(failed=[FailedTrial(index, params, "crash", result)])
+        if np.isfinite(clock.found_s):
+            return
+    tried = {problem.space.key(t.params) for t in (*history.finished, *history.failed)}
+    in_order(clock, [p for p in everything(clock.task) if problem.space.key(p) not in tried])
+
+
+METHODS: dict[str, Callable[[Clock, int], None]] = {
+    "trialogue": run_trialogue, "random": run_random, "tpe": run_tpe, "grid": run_grid, "auto_tune": run_auto_tune,
+}  # fmt: skip
+
+
+def job(work: tuple[Task, str, int]) -> tuple[str, str, int, float, int]:
+    task, method, seed = work
+    clock = Clock(task, np.random.default_rng([seed, 3]))
+    METHODS[method](clock, seed)
+    return task.name, method, seed, clock.found_s / 60, clock.failures_paid
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--tables", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--tasks", type=int, default=None, help="at most so many, evenly chosen")
+    parser.add_argument("--least-draws", type=float, default=10.0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--json", type=Path, default=None)
+    args = parser.parse_args()
+    chosen = tasks(args.tables, least_draws=args.least_draws)
+    if args.tasks and len(chosen) > args.tasks:
+        chosen = [chosen[int(i)] for i in np.linspace(0, len(chosen) - 1, args.tasks)]
+    methods = args.methods.split(",")
+    work = [(t, m, s) for s in range(args.seeds) for t in chosen for m in methods]
+    print(f"{len(chosen)} tasks, {args.seeds} seeds, {len(work)} runs", flush=True)
+    with ProcessPoolExecutor(args.workers) as pool:
+        rows = []
+        for row in pool.map(job, work, chunksize=1):
+            rows.append(row)
+            if args.json:
+                args.json.write_text(json.dumps(rows))
+    show(chosen, methods, rows)
+
+
+def show(chosen: list[Task], methods: list[str], rows: list[tuple[str, str, int, float, int]]) -> None:
+    minutes = {
+        (t.name, m): [r[3] for r in rows if r[0] == t.name and r[1] == m] for t in chosen for m in methods
+    }
+    failures = {m: sum(r[4] for r in rows if r[1] == m) for m in methods}
+    print(f"\n{'median simulated minutes':<52}{'draws':>6}" + "".join(f"{m:>11}" for m in methods))
+    for task in chosen:
+        medians = [float(np.median(minutes[task.name, m])) for m in methods]
+        print(f"{task.name[:51]:<52}{task.random_draws:>6.0f}" + "".join(f"{v:>11.1f}" for v in medians))
+    print(
+        "\nratio of trialogue's median minutes to:   (median over tasks, 90 % interval by bootstrap over tasks)"
+    )
+    rng = np.random.default_rng(0)
+    for method in methods:
+        if method == "trialogue":
+            continue
+        ratios = np.array(
+            [np.median(minutes[t.name, "trialogue"]) / np.median(minutes[t.name, method]) for t in chosen]
+        )
+        ratios = ratios[np.isfinite(ratios) & (ratios > 0)]
+        if len(ratios):
+            resampled = np.median(rng.choice(ratios, (2000, len(ratios))), axis=1)
+            print(
+                f"  {method:<10} {np.median(ratios):.2f}  [{np.quantile(resampled, 0.05):.2f}, {np.quantile(resampled, 0.95):.2f}]  ({len(ratios)} tasks)"
+            )
+    print("failures paid for: " + ", ".join(f"{m} {failures[m]}" for m in methods))
+
+
+if __name__ == "__main__":
+    main()
