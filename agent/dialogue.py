@@ -13,7 +13,7 @@ from ..prompts.errors import ModelAnswerInvalid
 from ..prompts.render import Prompt
 from ..prompts.wire import Wire
 from ..serving.chat import ChatAnswer, ChatEndpoint, ChatRequest
-from ..serving.errors import EndpointTimeout, EndpointUnreachable, ServingError
+from ..serving.errors import EndpointRefused, EndpointTimeout, EndpointUnreachable, ServingError
 from .contracts import CallRecord, Outcome, PlanAnswer, PlanRequest
 from .novelty import Novelty
 
@@ -38,7 +38,10 @@ class Manner:
 
 
 class Dialogue:
-    """What came of asking a model for ``request``: proposals, calls, notes. One thread; used for one request."""
+    """What came of asking a model for ``request``: proposals, calls, notes. One thread; used for one request.
+
+    ``overflowed``: the server said that prompt and answer do not fit its context; answers are then asked to be shorter.
+    """
 
     def __init__(
         self, endpoint: ChatEndpoint, request: PlanRequest, until: float, seed: int, manner: Manner
@@ -56,6 +59,7 @@ class Dialogue:
         self.calls: list[CallRecord] = []
         self.notes: list[str] = []
         self.abstained = False
+        self.overflowed = False
 
     def ask(self, prompt: Prompt, *, purpose: str | None = None, samples: int = 1) -> tuple[str, list[str]]:
         """Send a prompt and take in its answers; return the last text and what was wrong, in words for the model."""
@@ -69,6 +73,7 @@ class Dialogue:
             answer = self._endpoint.complete(chat, deadline_s=self._until - time.monotonic())
         except ServingError as error:
             self._fail(purpose, outcome_of(error), str(error), chat)
+            self.overflowed = "context" in str(error).lower() and isinstance(error, EndpointRefused)
             return "", []
         return self._take(answer, purpose)
 
@@ -80,6 +85,7 @@ class Dialogue:
         """Return the request for a prompt, or None where the tokens left do not suffice for it."""
         per_proposal = 160 + 16 * len(self._wire.space)
         max_tokens = min(8_000, 400 + self._request.n * per_proposal)
+        max_tokens = max_tokens // 2 if self.overflowed else max_tokens
         if tokens_left is not None:
             needed = sum(self._manner.count(m.content) for m in prompt.messages)
             max_tokens = min(max_tokens, (tokens_left - needed) // samples)

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from .dialogue import Dialogue, Manner
 from .priors import prior_lines
 
 DEFAULT_TIMEOUT_S = 60.0
+_FEWEST_TOKENS = 200
+"""Tokens of history below which a prompt is not shortened further, however small the server's context."""
 
 
 class Planner:
@@ -101,6 +103,12 @@ class Planner:
         prompt = self.prompt(request, variant=variant)
         dialogue = self.dialogue(request, seed)
         text, errors = dialogue.ask(prompt, samples=self._samples)
+        if dialogue.overflowed and self.options.history_tokens > _FEWEST_TOKENS:
+            self.options = replace(
+                self.options, history_tokens=self.options.history_tokens // 3, context="partial"
+            )
+            prompt = self.prompt(request, variant=variant)
+            text, errors = dialogue.ask(prompt, samples=self._samples)
         if not dialogue.proposals and errors and not dialogue.abstained:
             dialogue.ask(render_repair(prompt, text, errors, request.n), purpose="repair")
         self._variants.keep(variant, request.history, dialogue.proposals)

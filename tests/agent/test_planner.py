@@ -109,6 +109,24 @@ def test_an_unreachable_model_is_told_and_not_an_error():
     assert [c.outcome for c in got.calls] == ["unreachable"]
 
 
+def test_a_small_context_gets_a_shorter_prompt():
+    def small(call):
+        if len(call.text) > 2_000:
+            words = (
+                "This model's maximum context length is 700 tokens; please reduce the length of the messages."
+            )
+            return ScriptedReply(words, status=400)
+        return uniform(call)
+
+    with ScriptedServer(small) as server:
+        planner = Planner(server.url)
+        got = planner.propose(request(history(60)))
+        assert [c.outcome for c in got.calls] == ["refused", "ok"]
+        assert got.proposals
+        assert "response_format" in server.requests[-1]
+        assert [c.outcome for c in planner.propose(request(history(60))).calls] == ["ok"]
+
+
 def test_several_samples_are_each_read_on_their_own():
     def mixed(call):
         if call.choice == 1:
