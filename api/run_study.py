@@ -25,6 +25,9 @@ def run(
     storage: Annotated[
         str | None, typer.Option(metavar="URL", envvar="TRIALOGUE_STORAGE", help="Instead of the file's.")
     ] = None,
+    transfer: Annotated[
+        bool, typer.Option("--transfer", help="Start with the best of similar studies in the same database.")
+    ] = False,
     report: Annotated[Path | None, typer.Option(help="Write the report page here at the end.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,6 +56,10 @@ def run(
         planner=checked_planner(planner or stated.planner),
         budget=stated.budget,
     )
+    if transfer:
+        from ..agent.transfer import enqueue_from_earlier
+
+        enqueue_from_earlier(study)
     session = Session(study, where, quiet=as_json)
     started = time.monotonic()
     session.run(stated.evaluate, trials=trials, seconds=seconds, workers=workers)
