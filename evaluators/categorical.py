@@ -39,13 +39,18 @@ class Categorical(BaseParameter):
     unit: str = ""
     when: Mapping[str, Any] | None = None  # Any: one value, a list of values, or a comparison as text
     ordered: bool = False
-    labelled: Mapping[str, Any] | None = field(init=False, repr=False, default=None)  # Any: plain JSON values
+    labelled: Mapping[str, Any] | None = field(repr=False, default=None)
+    """Objects behind the labels; set from ``choices`` when that is a mapping."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
         check_texts(self.name, self.description, self.unit)
         if isinstance(self.choices, Mapping):
             object.__setattr__(self, "labelled", _checked_labels(self.name, self.choices))
+        elif self.labelled is not None and tuple(self.labelled) != tuple(self.choices):
+            raise InvalidSpace(
+                f"`{self.name}`: give labelled choices as one mapping, choices={{label: object}}."
+            )
         object.__setattr__(self, "choices", _checked_choices(self.name, self.choices))
         if not isinstance(self.ordered, bool):
             raise InvalidSpace(f"`{self.name}`: `ordered` must be True or False, got {self.ordered!r}.")

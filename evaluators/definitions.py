@@ -28,15 +28,18 @@ class BaseParameter:
         raise NotImplementedError
 
     @cached_property
-    def _meaning(self) -> str:
-        return json.dumps([self.name, self.to_dict()], sort_keys=True)
+    def meaning(self) -> str:
+        """A text that two parameters share exactly if they are equal."""
+        plain = self.to_dict()
+        choices = list(plain.get("choices", ()))  # their order counts, also that of labels
+        return json.dumps([self.name, choices, plain], sort_keys=True)
 
     def __eq__(self, other: object) -> bool:
         """Compare by meaning: ``1`` and ``True`` are different choices here, though equal in Python."""
-        return isinstance(other, BaseParameter) and self._meaning == other._meaning
+        return isinstance(other, BaseParameter) and self.meaning == other.meaning
 
     def __hash__(self) -> int:
-        return hash(self._meaning)
+        return hash(self.meaning)
 
 
 def check_name(name: object) -> None:

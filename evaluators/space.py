@@ -292,7 +292,8 @@ class SearchSpace:
 
     @cached_property
     def _meaning(self) -> str:
-        return json.dumps([list(self.names), self.to_dict()], sort_keys=True)
+        listed = None if self._listed is None else sorted(self._listed.keys)
+        return json.dumps([[p.meaning for p in self.parameters], self.where, listed])
 
     @cached_property
     def _typical(self) -> dict[str, Choice]:

@@ -1,8 +1,8 @@
 """Random search spaces for property tests: all kinds of parameters, conditions, relations."""
 
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from hypothesis import strategies as st
 
 from trialogue.evaluators.parameters import Categorical, Float, Int, Parameter
@@ -63,17 +63,18 @@ def spaces(draw: st.DrawFn, *, most: int = 6) -> SearchSpace:
     for i in range(draw(st.integers(1, most))):
         name = draw(st.sampled_from([f"x{i}", f"learning-rate {i}", f"größe.{i}"]))
         parameter = draw(st.one_of(floats(name), ints(name), categoricals(name)))
+        more: dict[str, Any] = {}
+        if draw(st.booleans()):
+            more = {"description": "what it does", "unit": "s", "default": parameter.typical}
         if parameters and draw(st.booleans()):
-            parameter = _conditional(parameter, draw(st.sampled_from(parameters)), draw)
+            more["when"] = _condition(draw(st.sampled_from(parameters)), draw)
+        parameter = replace(parameter, **more)
         parameters.append(parameter)
     return SearchSpace(parameters)
 
 
-def _conditional(child: Parameter, parent: Parameter, draw: st.DrawFn) -> Parameter:
-    """Return ``child``, active only for some values of ``parent``."""
+def _condition(parent: Parameter, draw: st.DrawFn) -> dict[str, Any]:
+    """Return a condition that holds for some values of ``parent``."""
     if isinstance(parent, Categorical):
-        allowed: Any = draw(st.lists(st.sampled_from(parent.choices), min_size=1, unique=True))
-    else:
-        allowed = f">= {parent.decode(np.array([0.5]))[0]!r}"
-    table = {k: v for k, v in child.to_dict().items() if k != "type"}
-    return type(child)(child.name, **table, when={parent.name: allowed})
+        return {parent.name: draw(st.lists(st.sampled_from(parent.choices), min_size=1, unique=True))}
+    return {parent.name: f">= {parent.typical!r}"}

@@ -1,6 +1,7 @@
 """Parameters: what they refuse, and what their values mean."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -158,14 +159,17 @@ def test_floats_of_any_magnitude_survive_the_unit_interval(exponent: float, deca
     assert max(values) == pytest.approx(high, rel=1e-11)
 
 
-@given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9))
-def test_linear_floats_survive_the_unit_interval(low: float, width: float) -> None:
-    if width < 1e-5 * abs(low):
+@given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9), st.sampled_from([1e-60, 1e-9, 1.0, 1e9, 1e60]))
+def test_linear_floats_survive_the_unit_interval(low: float, width: float, magnitude: float) -> None:
+    if width < 1e-5 * abs(low) or abs(low) < 1e-30:
         return
-    x = Float("x", low, low + width)
+    x = Float("x", low * magnitude, (low + width) * magnitude)
     values = x.decode(np.linspace(0, 1, 101))
     assert x.decode(x.encode(values)) == values
     assert [x.coerce(v) for v in values] == values
+    assert np.array(values) == pytest.approx(
+        np.linspace(x.low, x.high, 101), abs=1e-11 * max(abs(x.low), abs(x.high))
+    )
 
 
 def test_labelled_choices_carry_their_objects() -> None:
@@ -174,8 +178,11 @@ def test_labelled_choices_carry_their_objects() -> None:
     assert k.value_of("ngram") == {"n": 3}
     assert Categorical("k", [8, 16]).value_of(16) == 16
     assert k != Categorical("spec", {"off": None, "ngram": {"n": 4}})
+    assert replace(k, unit="tokens").value_of("ngram") == {"n": 3}
     with pytest.raises(InvalidParameters):
         k.value_of("none")
+    with pytest.raises(InvalidSpace, match="as one mapping"):
+        replace(k, choices=["other"])
 
 
 def test_parameters_are_equal_by_meaning() -> None:

@@ -124,6 +124,8 @@ def test_equal_spaces_differ_when_choices_only_look_equal() -> None:
     zero_one = SearchSpace([Categorical("a", [0, 1])])
     false_true = SearchSpace([Categorical("a", [False, True])])
     assert zero_one != false_true
+    off_first = SearchSpace([Categorical("a", {"off": None, "on": 1})])
+    assert off_first != SearchSpace([Categorical("a", {"on": 1, "off": None})])
     assert svm() == svm()
     assert svm() != SearchSpace([*reversed(svm().parameters[:2])])
 
@@ -187,6 +189,16 @@ def test_relations_mean_the_same_for_rows_and_for_configurations(
         return
     U = np.random.default_rng(seed).random((30, len(space)))
     assert related.satisfies_rows(U).tolist() == [related.satisfies(p) for p in related.decode(U)]
+
+
+def test_relations_may_calculate_with_choices_that_are_numbers() -> None:
+    space = SearchSpace(
+        [Categorical("block", [None, 8, 16]), Categorical("n", [1, 2]), Categorical("on", [True, False])],
+        where=["block == None or block <= 8 * n", "block == None or on == True"],
+    )
+    found = {tuple(p.values()) for X in space.enumerated() for p in space.decode(X)}
+    allowed = {(8, 1, True), (8, 2, True), (16, 2, True)}
+    assert found == allowed | {(None, n, on) for n in (1, 2) for on in (True, False)}
 
 
 def test_impossible_relations_end_with_a_clear_error() -> None:
