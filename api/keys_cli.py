@@ -1,7 +1,7 @@
 """``trialogue keys``: who may call the service."""
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -36,7 +36,9 @@ def list_(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None:
     holders = _store(storage).all()
     if as_json:
         fields = ("name", "scope", "requests_per_minute", "asks_per_day", "tokens_per_day")
-        rows = [{f: getattr(h, f) for f in fields} | {"studies": h.studies and sorted(h.studies)} for h in holders]
+        rows = [
+            {f: getattr(h, f) for f in fields} | {"studies": h.studies and sorted(h.studies)} for h in holders
+        ]
         print(json.dumps(rows, indent=1))
         return
     for holder in holders:
@@ -46,13 +48,14 @@ def list_(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None:
 
 @keys.command()
 def remove(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")], storage: Storage = DEFAULT_STORAGE
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
+    storage: Storage = DEFAULT_STORAGE,
 ) -> None:
     """Revoke a key. A running server follows within five seconds."""
     _store(storage).remove(name)
 
 
-def _store(storage: str):  # noqa: ANN202 - its module is imported on use
+def _store(storage: str) -> Any:  # Any: its module is imported on use
     from ..agent.database import Database
     from .keys import KeyStore
 

@@ -18,6 +18,7 @@ from ..evaluators import errors as evaluator_errors
 from ..serving import errors as serving_errors
 from .keys import DailyBudgetSpent
 
+
 class RevisionPassed(serving_errors.InvalidInput):
     """The study has changed since the caller read it."""
 

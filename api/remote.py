@@ -63,12 +63,22 @@ class RemoteStudy:
     ) -> None:
         self._set_up(url, name or problem.name, api_key, retry_s)
         limits = None if budget is None else budget.to_dict()
-        body = {"name": self.name, "problem": problem.to_dict(), "seed": seed, "planner": planner, "exist_ok": True}
-        self._view = self._connection.call("POST", "v1/studies", {**body, "budget": limits, "strategy": strategy})
+        body = {
+            "name": self.name,
+            "problem": problem.to_dict(),
+            "seed": seed,
+            "planner": planner,
+            "exist_ok": True,
+        }
+        self._view = self._connection.call(
+            "POST", "v1/studies", {**body, "budget": limits, "strategy": strategy}
+        )
         self.problem = Problem.from_dict(self._view["problem"])
 
     @classmethod
-    def load(cls, name: str, *, url: str, api_key: str | None = None, retry_s: float = RETRY_S) -> "RemoteStudy":
+    def load(
+        cls, name: str, *, url: str, api_key: str | None = None, retry_s: float = RETRY_S
+    ) -> "RemoteStudy":
         """Return the study of that name. Raises StudyNotFound."""
         study = cls.__new__(cls)
         study._set_up(url, name, api_key, retry_s)
@@ -124,7 +134,11 @@ class RemoteStudy:
         self, n: int | None = None, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None
     ) -> Trial | list[Trial]:
         """Return the next trial or trials, as ``Study.ask`` does. With a ``lease`` it must be renewed."""
-        held = {} if lease is None else {"worker": self.worker, "lease_s": max(1.0, lease.expires_at - time.time())}
+        held = (
+            {}
+            if lease is None
+            else {"worker": self.worker, "lease_s": max(1.0, lease.expires_at - time.time())}
+        )
         body = {"n": 1 if n is None else n, "fixed": None if fixed is None else dict(fixed), **held}
         found = self._call("POST", "/ask", body)["trials"]
         trials = [Trial(record_from_view(view), self.report) for view in found]
@@ -144,11 +158,15 @@ class RemoteStudy:
             raise InvalidMeasurement("tell exactly one of a value, `failed=` or `pruned=True`.")
         number = trial if isinstance(trial, int) else trial.number
         if failed is not None:
-            given = (failed.kind, failed.reason) if isinstance(failed, EvaluationFailed) else (kind, str(failed))
+            given = (
+                (failed.kind, failed.reason) if isinstance(failed, EvaluationFailed) else (kind, str(failed))
+            )
             return self.finish(number, Failure(*given))
         if value is None:
             return self.finish(number, None)
-        return self.finish(number, self.problem.check(value if isinstance(value, Measurement) else Measurement(value)))
+        return self.finish(
+            number, self.problem.check(value if isinstance(value, Measurement) else Measurement(value))
+        )
 
     def finish(self, number: int, ending: Ending | None) -> TrialRecord:
         """Record an ending as a value; None: pruned at its last report."""
@@ -176,7 +194,9 @@ class RemoteStudy:
         """Return what an evaluation reports to; it can be sent to another process."""
         return RemoteReporter(self, number)
 
-    def run(self, evaluate: Any, n_trials: int | None = None, seconds: float | None = None, **options: Any) -> RunEnd:
+    def run(
+        self, evaluate: Any, n_trials: int | None = None, seconds: float | None = None, **options: Any
+    ) -> RunEnd:
         """Ask the server, evaluate here, tell the server, until something ends it; options as ``Study.run``."""
         return Loop(self, evaluate, n_trials=n_trials, seconds=seconds, **options).go()
 
@@ -192,7 +212,9 @@ class RemoteStudy:
 
     def add_many(self, rows: Iterable[tuple[Params, "float | Sequence[float] | Measurement"]]) -> list[int]:
         """Record finished results from elsewhere: all of them or none."""
-        measured = [(p, self.problem.check(v if isinstance(v, Measurement) else Measurement(v))) for p, v in rows]
+        measured = [
+            (p, self.problem.check(v if isinstance(v, Measurement) else Measurement(v))) for p, v in rows
+        ]
         body = [{"params": dict(p), "measurement": ending_to_json(m)} for p, m in measured]
         return self._call("POST", "/add", {"rows": body})["numbers"]
 
@@ -208,7 +230,9 @@ class RemoteStudy:
         """Leave a remark with the study."""
         self._call("POST", "/note", {"text": text})
 
-    def fork(self, name: str, *, space: SearchSpace | None = None, problem: Problem | None = None) -> "RemoteStudy":
+    def fork(
+        self, name: str, *, space: SearchSpace | None = None, problem: Problem | None = None
+    ) -> "RemoteStudy":
         """Return a new study in a changed space (or problem), with the trials that fit in it."""
         plain = (problem or self.problem).to_dict()
         if space is not None:
@@ -278,7 +302,9 @@ class Connection:
 
     def __init__(self, url: str, api_key: str | None, retry_s: float) -> None:
         if not url.startswith(("http://", "https://")):
-            raise InvalidInput(f"`url` must be a server's address such as http://127.0.0.1:8765, got {url!r}.")
+            raise InvalidInput(
+                f"`url` must be a server's address such as http://127.0.0.1:8765, got {url!r}."
+            )
         self.url, self.api_key, self.retry_s = url.rstrip("/") + "/", api_key, retry_s
 
     @cached_property
@@ -305,7 +331,9 @@ class Connection:
                 if not again or time.monotonic() + pause_s > until:
                     return _answer(response)
             if again and time.monotonic() + pause_s > until:
-                raise LedgerUnavailable(f"the server at {self.url} does not answer ({why}); is `trialogue serve` running?")
+                raise LedgerUnavailable(
+                    f"the server at {self.url} does not answer ({why}); is `trialogue serve` running?"
+                )
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, 5.0)
 
@@ -340,7 +368,18 @@ def record_from_view(view: Mapping[str, Any]) -> TrialRecord:
         ending = Failure(view["failure"]["kind"], view["failure"]["reason"])
     elif view["pruned"] is not None:
         ending = Pruned(view["pruned"]["step"], view["pruned"]["value"])
-    plain = ("number", "params", "state", "source", "verdict", "reason", "hypothesis", "tokens", "excluded", "replicate")
+    plain = (
+        "number",
+        "params",
+        "state",
+        "source",
+        "verdict",
+        "reason",
+        "hypothesis",
+        "tokens",
+        "excluded",
+        "replicate",
+    )
     return TrialRecord(
         **{name: view[name] for name in plain},
         prediction=prediction_from_json(view["prediction"]),

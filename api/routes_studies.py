@@ -108,7 +108,7 @@ def from_toml(body: schemas.StudyBody) -> schemas.StudyBody:
 @router.get("/studies/{study_name}")
 def study(here: Here) -> Response:
     """Return a study: problem, counts, best, budget. The ETag is its revision, for ``If-Match``."""
-    view = study_view(here.services.ledger, here.study.stored)
+    view = study_view(here.services.ledger, here.services.shelf.stored(here.study.name))
     front = here.study.pareto_front if len(here.study.problem.objectives) > 1 else ()
     return JSONResponse({**view, "pareto_size": len(front)}, headers={"ETag": f'"{view["revision"]}"'})
 

@@ -12,30 +12,44 @@ import typer
 from ..serving.errors import InvalidInput
 from .options import DEFAULT_STORAGE, Storage
 
-Names = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Also answer to this host name (repeat).")]
+Names = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="Also answer to this host name (repeat).")
+]
 
 
 def serve(
     storage: Storage = DEFAULT_STORAGE,
-    host: Annotated[str, typer.Option(help="Address to serve on; others than loopback need --keys.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to serve on; 0 takes a free one.")] = 8765,
-    keys: Annotated[bool, typer.Option("--keys/--no-keys", help="Ask for API keys (`trialogue keys add`).")] = False,
+    host: Annotated[
+        str, typer.Option(help="Address to serve on; others than loopback need --keys.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port to serve on; 0 takes a free one.")
+    ] = 8765,
+    keys: Annotated[
+        bool, typer.Option("--keys/--no-keys", help="Ask for API keys (`trialogue keys add`).")
+    ] = False,
     planner: Annotated[
         list[str] | None, typer.Option(metavar="SPEC", help="A planner that studies may choose (repeat).")
     ] = None,
     chat_model: Annotated[
-        str | None, typer.Option(metavar="URL", envvar="TRIALOGUE_CHAT_MODEL", help="Chat model: BASE_URL#MODEL.")
+        str | None,
+        typer.Option(metavar="URL", envvar="TRIALOGUE_CHAT_MODEL", help="Chat model: BASE_URL#MODEL."),
     ] = None,
     pruner: Annotated[
-        Literal["none", "median", "hyperband"], typer.Option(help="Stop hopeless trials early by their reports.")
+        Literal["none", "median", "hyperband"],
+        typer.Option(help="Stop hopeless trials early by their reports."),
     ] = "none",
     allow_host: Names = None,
     allow_origin: Annotated[
         list[str] | None, typer.Option(metavar="ORIGIN", help="Let a page of this origin call (repeat).")
     ] = None,
-    root_path: Annotated[str, typer.Option(metavar="PREFIX", help="URL prefix behind a proxy, such as /tune.")] = "",
+    root_path: Annotated[
+        str, typer.Option(metavar="PREFIX", help="URL prefix behind a proxy, such as /tune.")
+    ] = "",
     requests_per_minute: Annotated[int, typer.Option(min=1, help="Requests per caller and minute.")] = 6_000,
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], typer.Option(help="Least level.")] = "info",
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], typer.Option(help="Least level.")
+    ] = "info",
     log_format: Annotated[Literal["json", "text"], typer.Option(help="How log lines are written.")] = "text",
 ) -> None:
     """Serve studies over HTTP: web page, REST with events, chat and MCP. Never runs an evaluation: workers do.
@@ -84,7 +98,8 @@ def serve(
 def mcp(
     storage: Storage = DEFAULT_STORAGE,
     evaluator: Annotated[
-        Path | None, typer.Option(metavar="STUDY.toml", help="Let the tool `run` evaluate with this file's evaluator.")
+        Path | None,
+        typer.Option(metavar="STUDY.toml", help="Let the tool `run` evaluate with this file's evaluator."),
     ] = None,
 ) -> None:
     """Offer the studies to another agent over MCP on stdin and stdout. Over HTTP it is at /mcp of `trialogue serve`."""
@@ -122,7 +137,9 @@ def restore(
 
     url = sa.make_url(storage)
     if url.get_backend_name() != "sqlite" or not url.database:
-        raise InvalidInput(f"only SQLite files are restored here, `--storage` is {storage!r}; use pg_restore.")
+        raise InvalidInput(
+            f"only SQLite files are restored here, `--storage` is {storage!r}; use pg_restore."
+        )
     target = Path(url.database)
     if target.exists():
         raise InvalidInput(f"`--storage` must not exist yet, {str(target)!r} does; move it away first.")
@@ -130,7 +147,9 @@ def restore(
         found = {row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         sound = copy.execute("PRAGMA integrity_check").fetchone()[0]
     if sound != "ok" or "trialogue_studies" not in found:
-        raise InvalidInput(f"{str(file)!r} is no sound backup of a ledger ({sound if sound != 'ok' else 'no studies table'}).")
+        raise InvalidInput(
+            f"{str(file)!r} is no sound backup of a ledger ({sound if sound != 'ok' else 'no studies table'})."
+        )
     shutil.copyfile(file, target)
     print(target)
 

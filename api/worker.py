@@ -22,15 +22,19 @@ log = structlog.get_logger("trialogue.worker")
 def worker(
     study: Annotated[str, typer.Option(metavar="NAME", help="The study to work on.")],
     evaluator: Annotated[
-        Path, typer.Option(metavar="STUDY.toml", help="File whose [evaluator] is run here; nothing else ever is.")
+        Path,
+        typer.Option(metavar="STUDY.toml", help="File whose [evaluator] is run here; nothing else ever is."),
     ],
     url: Annotated[
-        str | None, typer.Option(metavar="URL", envvar="TRIALOGUE_URL", help="Service; without it, --storage.")
+        str | None,
+        typer.Option(metavar="URL", envvar="TRIALOGUE_URL", help="Service; without it, --storage."),
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
     workers: Annotated[int, typer.Option(min=1, help="Evaluate this many trials at a time.")] = 1,
     trials: Annotated[int | None, typer.Option(min=1, help="End after this many trials.")] = None,
-    once: Annotated[bool, typer.Option("--once", help="End when no trial is left instead of waiting.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when no trial is left instead of waiting.")
+    ] = False,
     poll_s: Annotated[float, typer.Option(min=0.05, help="Seconds between looks for new trials.")] = 2.0,
 ) -> None:
     """Evaluate trials of a study. The key of a service comes from TRIALOGUE_API_KEY.
@@ -114,5 +118,3 @@ def _same_space(stated: Any, stored: Any, path: Path) -> None:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-

@@ -33,7 +33,8 @@ export function chatPanel(study, { changed }) {
   const suggest = h("ul", { class: "suggest", id: "suggest", role: "listbox", "aria-label": "Commands", hidden: true });
   const send = h("button", { class: "primary", type: "submit" }, "Send");
   const form = h("form", { class: "compose", onsubmit: submit }, suggest, input, send);
-  const node = h("aside", { class: "card chat", "aria-label": "Chat" }, h("header", {}, h("h2", {}, "Chat"), state), log, form);
+  const chips = h("div", { class: "chips", role: "group", "aria-label": "Frequent commands" }, ["/show", "/best", "/compare", "/importances", "/ask", "/help"].map((c) => h("button", { type: "button", onclick: () => { input.value = c; submit(); } }, c)));
+  const node = h("aside", { class: "card chat", "aria-label": "Chat" }, h("header", {}, h("h2", {}, "Chat"), state), log, chips, form);
   let commands = [];
   let picked = -1;
   let busy = null;

@@ -17,9 +17,9 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 
 function themed(layout, height) {
   const axis = { gridcolor: css("--line"), zerolinecolor: css("--line-strong"), linecolor: css("--line-strong"), tickcolor: css("--line-strong") };
-  const out = { ...layout, height, autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+  const out = { ...layout, height: Math.min(layout.height ?? height, 620), autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { ...(layout.font ?? {}), color: css("--soft"), family: "system-ui, sans-serif", size: 12 },
-    margin: { l: 56, r: 14, t: 12, b: 44, ...(layout.margin ?? {}) }, title: undefined,
+    margin: { l: 56, r: 14, b: 44, ...(layout.margin ?? {}), t: layout.showlegend === false ? 12 : 36 }, title: undefined,
     hoverlabel: { bgcolor: css("--card"), bordercolor: css("--line-strong"), font: { color: css("--ink") } },
     legend: { orientation: "h", y: 1.12, x: 0, ...(layout.legend ?? {}), bgcolor: "rgba(0,0,0,0)" } };
   delete out.width;
@@ -31,7 +31,7 @@ function themed(layout, height) {
 
 // A panel that draws one figure of a study and can be refreshed. Text for screen readers: the figure's own summary.
 export function figurePanel(study, name, title, { wide = false, tall = false, query = "" } = {}) {
-  const height = tall ? 360 : 300;
+  const height = tall ? 360 : 300; // where the figure states none
   const box = h("div", { class: `plot${tall ? " tall" : ""}`, role: "img", "aria-label": title });
   const card = h("section", { class: `card${wide ? " wide" : ""}`, "data-figure": name }, h("h2", {}, title), box);
   let last = null;

@@ -52,7 +52,7 @@ export async function studiesView(main, { crumbs, live, onLeave }) {
   more.addEventListener("click", () => load(true));
   let timer;
   search.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => load(false), 200); });
-  fill(main, h("div", { class: "row between" }, h("h1", {}, "Studies"), h("div", { class: "row" }, search, h("a", { class: "button primary", href: "#/new" }, "New study"))), grid, h("p", {}), more);
+  fill(main, h("div", { class: "row between" }, h("h1", {}, "Studies"), h("div", { class: "row", style: "flex-wrap:nowrap" }, search, h("a", { class: "button primary", href: "#/new" }, "New study"))), grid, h("p", {}), more);
   await load(false);
   let due;
   onLeave(follow("v1/events?from=now", () => { clearTimeout(due); due = setTimeout(() => { if (!after) load(false); }, 800); }, live));

@@ -30,7 +30,7 @@ function tiles(study) {
     tile(many ? "Pareto front" : `Best ${objective.name}`, many ? plural(study.pareto_size ?? 0, "trial") : number(study.best?.values?.[0]), many ? `${study.objectives.length} objectives` : [objective.unit, gain(study)].filter(Boolean).join(" · ") || objective.direction),
     tile("Trials", number(done), progressText(study)),
     tile("Running", number(study.counts.running), study.counts.waiting ? `${study.counts.waiting} waiting` : "waiting: 0"),
-    tile("Failed", number(study.counts.failed), study.counts.infeasible ? `${study.counts.infeasible} infeasible` : "infeasible: 0"),
+    tile("Failed", number(study.counts.failed), study.counts.excluded ? `${study.counts.excluded} excluded` : `pruned: ${study.counts.pruned}`),
     tile("Model’s proposals", judged ? `${kept} of ${judged}` : "–", judged ? "kept by the referee" : study.planner ? "none judged yet" : "no language model"),
     tile("Tokens", number(study.spent?.tokens ?? 0), study.budget?.tokens ? `of ${number(study.budget.tokens)}` : "no limit"));
 }
@@ -80,7 +80,7 @@ export async function studyView(main, { args: [name, tab = "overview"], crumbs, 
   let newest = { items: [] };
   const [head, body] = [h("div", {}), h("div", {})];
   const panels = [];
-  const wanted = [["history", "History and incumbent", { wide: true }], ...(study.objectives.length > 1 ? [["pareto", "Pareto front", { wide: true, tall: true }]] : []), ["importances", "Which parameters matter"], ["timeline", "Sources and verdicts in time"], ["parallel", "Parallel coordinates", { wide: true }], ["slices", "Slices: each parameter against the result", { wide: true, tall: true }]];
+  const wanted = [["history", "History and incumbent", { wide: true }], ...(study.objectives.length > 1 ? [["pareto", "Pareto front", { wide: true, tall: true }]] : []), ["importances", "Which parameters matter"], ["calibration", "Was the surrogate right?"], ["parallel", "Parallel coordinates", { wide: true }], ["slices", "Slices: each parameter against the result", { wide: true }], ["sources", "From proposal to result", { wide: true }]];
   for (const [figure, title, options] of wanted) panels.push(figurePanel(name, figure, title, options));
   const strip = h("div", { style: "margin-bottom:1rem" });
   const overview = h("div", {}, strip, h("div", { class: "figures" }, panels.map((p) => p.card)));
