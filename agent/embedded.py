@@ -16,7 +16,7 @@ from ..evaluators.history import History, Proposal
 from ..prompts import number_dialect as nd
 from ..prompts.knowledge import warm_starts
 from ..prompts.selection import goodness
-from ..serving.embedded import EmbeddedModel
+from ..serving.embedded import CompletionModel
 from ..serving.errors import ServingError
 from ..surrogates.embedded_lm import PROMPTS, EmbeddedLM, InContext, expected_improvement
 from .contracts import CallRecord, Outcome, PlanAnswer, PlanRequest
@@ -38,7 +38,7 @@ CHECKED_FROM = 12
 
 
 class EmbeddedPlanner:
-    """Implements ``AbstractPlanner`` over a small model in this process. Safe to call from several threads.
+    """Implements ``AbstractPlanner`` over a small model, in this process or served. Safe to call from several threads.
 
     ``abstains``: whether it keeps silent where it predicts the study's own trials badly.
     """
@@ -46,7 +46,7 @@ class EmbeddedPlanner:
     proposes_known = True
     """It is asked from the start: what is known by name stands in the initial design's place."""
 
-    def __init__(self, model: EmbeddedModel | None = None, *, abstains: bool = True) -> None:
+    def __init__(self, model: CompletionModel | None = None, *, abstains: bool = True) -> None:
         self.name = "embedded"
         self.timeout_s = 30.0
         self.proposes_known = True
@@ -217,10 +217,11 @@ def _said(history: History, context: InContext, p: np.ndarray) -> tuple[str, str
     text = f"better than the best with probability {better:.2f}" + (
         f", fails with {fails:.2f}" if fails > 0.05 else ""
     )
-    if len(history.problem.objectives) > 1:
+    objective, *others = history.problem.objectives
+    if others:
         return text, "", better
     best, gap = context.history.scale
     below = np.searchsorted(np.cumsum(p[: nd.BINS]) / max(p[: nd.BINS].sum(), 1e-12), 0.5)
     centre = nd.SCORE_CENTRES[min(int(below), nd.BINS - 1)]  # the median: the tail of bad scores is very long
-    value = -(best + gap * centre) * float(history.problem.signs.tolist()[0])
-    return text, f"{history.problem.objectives[0].name} about {value:.4g}", better
+    value = -(best + gap * centre) * history.problem.signs[0]
+    return text, f"{objective.name} about {value:.4g}", better

@@ -15,7 +15,7 @@ import threading
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -41,6 +41,8 @@ class Branch:
     own: tuple[tuple[Tensor, Tensor], ...] | None
     log_p: np.ndarray
     position: int
+    tokens: np.ndarray | None = None
+    """All tokens (E, K, S), kept where a server is told them again with every question (``embedded_served.py``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,24 @@ class _Config:
             raw["hidden_size"], raw["num_hidden_layers"], heads, raw["rms_norm_eps"], theta,
             raw["max_position_embeddings"],
         )  # fmt: skip
+
+
+class CompletionModel(Protocol):
+    """Tokens in, log-probabilities out. Implementers: ``EmbeddedModel`` here, ``ServedModel`` over HTTP.
+
+    ``folder`` holds the checkpoint's ``config.json`` and ``dialect.json``. Safe to call from several threads; raises
+    ServingError and nothing else for what a model or a server does.
+    """
+
+    folder: Path
+
+    def read_prompts(self, tokens: np.ndarray) -> Branch:
+        """Return the state after E prompts, tokens (E, S)."""
+        ...
+
+    def extend(self, branch: Branch, tokens: np.ndarray) -> Branch:
+        """Return the state after tokens (E, K, L) more."""
+        ...
 
 
 class EmbeddedModel:

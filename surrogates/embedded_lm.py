@@ -13,7 +13,7 @@ import numpy as np
 
 from ..evaluators.space import SearchSpace
 from ..prompts import number_dialect as nd
-from ..serving.embedded import SHIPPED, Branch, EmbeddedModel, draw
+from ..serving.embedded import SHIPPED, Branch, CompletionModel, EmbeddedModel, draw
 from .contracts import TrainingData
 from .threads import one_thread
 
@@ -26,8 +26,8 @@ class EmbeddedLM:
 
     name = "embedded"
 
-    def __init__(self, model: EmbeddedModel | None = None) -> None:
-        self.model = model or EmbeddedModel(SHIPPED)
+    def __init__(self, model: CompletionModel | None = None) -> None:
+        self.model: CompletionModel = model or EmbeddedModel(SHIPPED)
 
     @cached_property
     def dialect(self) -> nd.Dialect:
@@ -164,7 +164,10 @@ def expected_improvement(p: np.ndarray) -> np.ndarray:
 def _first(branch: Branch, E: int) -> Branch:
     if len(branch.log_p) == E:
         return branch
-    return Branch(tuple((k[:E], v[:E]) for k, v in branch.prefix), None, branch.log_p[:E], branch.position)
+    tokens = None if branch.tokens is None else branch.tokens[:E]
+    return Branch(
+        tuple((k[:E], v[:E]) for k, v in branch.prefix), None, branch.log_p[:E], branch.position, tokens
+    )
 
 
 def _depths(space: SearchSpace) -> np.ndarray:
