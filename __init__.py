@@ -29,7 +29,9 @@ def __getattr__(name: str) -> Any:  # Any: the public names have nothing in comm
     if name == "__version__":
         return metadata.version("trialogue")
     if name not in _ROOM_OF:
-        raise AttributeError(f"module 'trialogue' has no attribute {name!r}; public names: {', '.join(__all__)}")
+        raise AttributeError(
+            f"module 'trialogue' has no attribute {name!r}; public names: {', '.join(__all__)}"
+        )
     return getattr(import_module(f"trialogue.{_ROOM_OF[name]}"), name)
 
 

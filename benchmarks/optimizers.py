@@ -7,7 +7,6 @@ library's documentation says: as failed, or with its constraint values).
 import logging
 import sys
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
