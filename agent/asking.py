@@ -18,7 +18,7 @@ from .database import Database
 from .errors import BudgetExhausted, LedgerUnavailable
 from .leases import Lease, own_lease
 from .ledger import StoredStudy
-from .memory import Memory
+from .memory import Memory, Snapshot
 from .optuna_rows import OptunaRows
 from .records import TrialRecord
 
@@ -54,18 +54,18 @@ def ask(
     lease = request.lease or own_lease()
     numbers: list[int] = []
     for _ in range(_ATTEMPTS):
-        heads = memory.refresh()
-        n = _allowed(request.budget, memory, request.n - len(numbers), begun=bool(numbers))
+        now = memory.refresh()
+        n = _allowed(request.budget, now, request.n - len(numbers), begun=bool(numbers))
         if n == 0:
             break
-        if heads.queued and not fixed:
+        if now.heads.queued and not fixed:
             with change(database, stored.study_id) as current:
                 numbers += _claim_queued(current, stored.problem, optuna_rows, n, lease)
             continue
-        plan = request.strategy.plan(Ask(memory.history, heads.asked, n, fixed, heads.spent))
+        plan = request.strategy.plan(Ask(now.history, now.heads.asked, n, fixed, now.heads.spent))
         try:
             with change(database, stored.study_id) as current:
-                numbers += _claim_planned(current, stored.problem, optuna_rows, plan, memory.revision, lease)
+                numbers += _claim_planned(current, stored.problem, optuna_rows, plan, now.revision, lease)
         except Overtaken:
             if plan.calls:  # spent all the same
                 with change(database, stored.study_id) as current:
@@ -75,7 +75,7 @@ def ask(
             f"{_ATTEMPTS} decisions in a row were overtaken by other processes on study {stored.name!r}; ask again "
             "with fewer workers."
         )
-    return [memory.records[number] for number in numbers]
+    return [record for record in map(memory.known, numbers) if record is not None]
 
 
 def check_fixed(problem: Problem, fixed: Mapping[str, Value] | None) -> dict[str, Value] | None:
@@ -107,13 +107,13 @@ def enqueue_again(current: Change, lost: Sequence[tuple[TrialRecord, str]]) -> N
             enqueue(current, record.params, record.source, reason)
 
 
-def _allowed(budget: Budget, memory: Memory, n: int, *, begun: bool) -> int:
-    over = budget.exhausted_by(trials=memory.trials_used, seconds=memory.seconds_used)
+def _allowed(budget: Budget, now: Snapshot, n: int, *, begun: bool) -> int:
+    over = budget.exhausted_by(trials=now.trials_used, seconds=now.seconds_used)
     if over is not None and begun:
         return 0
     if over is not None:
         raise BudgetExhausted(f"{over}; resume the study with a larger `budget=` to go on.")
-    return n if budget.trials is None else min(n, budget.trials - memory.trials_used)
+    return n if budget.trials is None else min(n, budget.trials - now.trials_used)
 
 
 def _claim_queued(

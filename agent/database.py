@@ -241,6 +241,7 @@ _CURES = (
     ("malformed", "the file is damaged; restore a backup (`trialogue export`, or sqlite3's .recover)"),
     ("unable to open", "the folder must exist and be writable"),
     ("disk is full", "free some disk space and repeat the command"),
+    ("disk I/O", "check the disk and its free space"),
     ("No space left", "free some disk space and repeat the command"),
     (
         "psycopg",

@@ -114,9 +114,7 @@ class Study:
         self._memory = Memory(self.ledger, stored.study_id, stored.problem)
         self._optuna_rows = OptunaRows(stored.problem)
         self._pruning = None if pruner is None else Pruning(self.ledger.database, stored.name, pruner)
-        self._deciding = (
-            threading.RLock()
-        )  # held while a strategy plans: strategies and the memory serve one thread at a time
+        self._deciding = threading.RLock()  # held while a strategy plans: it serves one thread at a time
 
     # What it is --------------------------------------------------------------------------------------------------
 
@@ -299,16 +297,12 @@ class Study:
 
     def refresh(self) -> History:
         """Read what other processes did; return the history that strategies see."""
-        with self._deciding:
-            self._memory.refresh()
-            return self._memory.history
+        return self._memory.refresh().history
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
         """All trials by number, excluded ones too (``excluded`` says why)."""
-        with self._deciding:
-            self._memory.refresh()
-            return tuple(self._memory.records[number] for number in sorted(self._memory.records))
+        return self._memory.records()
 
     def trial(self, number: int) -> TrialRecord:
         """Return one trial; raises TrialNotFound."""
@@ -337,9 +331,8 @@ class Study:
         """Return what the surrogate believes of a configuration; None while there is too little to model."""
         valid = self.problem.space.validate(params)
         history = self.refresh()
-        with self._deciding:
-            belief = self._engine.condition(history, stream(self.seed, len(history), "predict"))
-            return belief.assess([valid])[0].prediction if belief.modelled else None
+        belief = self._engine.condition(history, stream(self.seed, len(history), "predict"))
+        return belief.assess([valid])[0].prediction if belief.modelled else None
 
     def fork(self, name: str, *, space: SearchSpace | None = None, problem: Problem | None = None) -> "Study":
         """Return a new study in a changed space (or problem) of the same ledger, with the trials that fit in it.
@@ -378,11 +371,9 @@ class Study:
         return Trial(record, self.report)
 
     def _record(self, number: int) -> TrialRecord:
-        with self._deciding:
-            self._memory.refresh()
-            record = self._memory.records.get(number)
+        record = self._memory.record(number)
         if record is None:
             raise TrialNotFound(
-                f"no trial {number!r} in study {self.name!r}; it has {len(self._memory.records)} trials."
+                f"no trial {number!r} in study {self.name!r}; it has {len(self.trials)} trials."
             )
         return record

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy as sa
 from contracts.ledger import LedgerContract
 from contracts.study import problem
 
 from trialogue.agent import database
+from trialogue.agent.contracts import Ask, Decision, Plan
 from trialogue.agent.errors import LedgerUnavailable, StudyNotFound
 from trialogue.agent.ledger import Ledger, delete_study, export_rows, list_studies
 from trialogue.agent.study import Study
@@ -174,8 +176,6 @@ def test_ten_thousand_results_are_added_within_five_seconds(path: Path) -> None:
 
 @pytest.mark.slow
 def test_asking_costs_the_same_after_ten_thousand_trials(path: Path) -> None:
-    from trialogue.agent.contracts import Ask, Decision, Plan
-
     class Counting:
         name = "counting"
 
@@ -208,3 +208,38 @@ def test_files_of_a_ledger_are_no_more_readable_than_asked(path: Path) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+def test_a_cut_connection_is_one_typed_error_and_then_forgotten(postgres_url: str) -> None:
+    ledger = Ledger(postgres_url)
+    if ledger.has("cut"):
+        ledger.delete("cut")
+    study = Study(problem(), name="cut", storage=ledger, strategy="random")
+    cut = sa.text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = current_user"
+    )
+
+    class Cutting:
+        name = "cutting"
+
+        def plan(self, ask: Ask) -> Plan:
+            with other.database.write() as connection:
+                connection.execute(cut)
+            return Plan((Decision({"kernel": "linear", "C": 1.0 + ask.index}, "test", "cut", "own"),))
+
+    other = Ledger(postgres_url)
+    cutting = Study(problem(), name="cut", storage=ledger, strategy=Cutting())
+    assert cutting.ask().number == 0  # a dead connection of the pool is replaced before it is used
+    with pytest.raises(LedgerUnavailable, match="start the server"):
+        _cut_in_the_middle(ledger, other, cut)
+    study.tell(0, 1.0)
+    assert study.best_trial.number == 0
+
+
+def _cut_in_the_middle(ledger: Ledger, other: Ledger, cut: sa.TextClause) -> None:
+    with ledger.database.write() as connection:
+        with other.database.write() as killer:
+            killer.execute(cut)
+        connection.execute(sa.text("SELECT 1"))

@@ -1,4 +1,5 @@
 import math
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -286,3 +287,50 @@ def test_replicates_of_running_points_are_not_handed_out_by_chance() -> None:
     study.ask(n=2)
     with pytest.raises(SpaceExhausted):
         study.ask(fixed={"k": 1})
+
+
+def test_results_can_be_told_while_a_strategy_thinks() -> None:
+    thinking, told = threading.Event(), threading.Event()
+
+    class Slow:
+        name = "slow"
+
+        def plan(self, ask: Ask) -> Plan:
+            c = float(ask.index + 1)
+            if c == 2:
+                thinking.set()
+                assert told.wait(10)
+            return Plan((Decision({"kernel": "linear", "C": c}, "slow", "thought", "own"),))
+
+    study = tl.Study(problem(), strategy=Slow())
+    first = study.ask()
+    asking = threading.Thread(target=study.ask)
+    asking.start()
+    assert thinking.wait(10)
+    study.tell(first, 1.0)
+    assert study.best_trial.value == 1.0
+    told.set()
+    asking.join(10)
+    assert [t.state for t in study.trials] == ["finished", "running"]
+
+
+def test_a_claim_made_while_a_strategy_thinks_is_respected(url: str) -> None:
+    other = Study(problem(), name="a", storage=url, strategy="random")
+    taken = {"kernel": "linear", "C": 1.0}
+
+    class Overtaken:
+        name = "overtaken"
+        plans = 0
+
+        def plan(self, ask: Ask) -> Plan:
+            self.plans += 1
+            if self.plans == 1:
+                other.add(taken, 0.5)
+                study.refresh()
+            params = taken if self.plans == 1 else {"kernel": "linear", "C": 2.0}
+            return Plan((Decision(params, "test", "because", "own"),))
+
+    strategy = Overtaken()
+    study = Study(problem(), name="a", storage=url, strategy=strategy)
+    assert study.ask().params == {"kernel": "linear", "C": 2.0}
+    assert strategy.plans == 2
