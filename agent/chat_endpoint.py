@@ -100,7 +100,8 @@ def _postgres(url: sa.URL) -> Checkpoints:
     from psycopg.rows import dict_row
 
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = psycopg.connect(plain, autocommit=True, prepare_threshold=0, row_factory=dict_row)
+    rows: Any = dict_row  # Any: psycopg's own factory is typed for rows of Any
+    connection = psycopg.connect(plain, autocommit=True, prepare_threshold=0, row_factory=rows)
     saver = PostgresSaver(connection)  # pyright: ignore[reportArgumentType] - dict rows, as its manual says
     saver.setup()
     return Checkpoints(saver, connection)

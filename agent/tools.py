@@ -167,7 +167,7 @@ def best(desk: Desk) -> Answer:
         return Answer(text, [trial_view(study.problem, r) for r in front])
     record = study.best_trial
     found = "\n".join(f"- {k} = {number(v)}" for k, v in record.params.items())
-    goal = study.problem.objectives[0].name
+    (goal,) = (objective.name for objective in study.problem.objectives)
     text = f"Best is trial {record.number} with {goal} = **{number(record.value)}**:\n{found}"
     return Answer(text, trial_view(study.problem, record))
 
