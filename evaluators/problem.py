@@ -141,8 +141,7 @@ class Problem:
         """Return the measurement if it fits this problem, else raise InvalidMeasurement.
 
         One value per objective; no constraint that the problem does not have. A limit that was measured only as a
-        metric is taken from there; one that is not measured at all is refused, for nobody could say whether the
-        trial is feasible.
+        metric is taken from there. One that was not measured at all is allowed, but such a trial is not feasible.
         """
         wanted = [o.name for o in self.objectives]
         if len(measurement.values) != len(wanted):
@@ -156,23 +155,21 @@ class Problem:
                     f"Unknown constraint {name!r}; the problem has {', '.join(limits) or 'none'}. "
                     "Other numbers go to `metrics`."
                 )
-        missing = [n for n in limits if n not in measurement.constraints]
-        if not missing:
+        found = {n: measurement.metrics[n] for n in self.unmeasured(measurement) if n in measurement.metrics}
+        if not found:
             return measurement
-        absent = [n for n in missing if n not in measurement.metrics]
-        if absent:
-            raise InvalidMeasurement(
-                f"A result needs a value for each constraint, {absent[0]!r} is missing; "
-                f"return Measurement(value, constraints={{{absent[0]!r}: …}})."
-            )
         return Measurement(
             measurement.values,
             measurement.sem,
-            constraints={**measurement.constraints, **{n: measurement.metrics[n] for n in missing}},
+            constraints={**measurement.constraints, **found},
             metrics=measurement.metrics,
             seconds=measurement.seconds,
             cost=measurement.cost,
         )
+
+    def unmeasured(self, measurement: Measurement) -> tuple[str, ...]:
+        """Return the names of the constraints for which a measurement has no value."""
+        return tuple(c.name for c in self.constraints if c.name not in measurement.constraints)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the problem as plain JSON values; inverse of ``from_dict``."""

@@ -29,15 +29,26 @@ def measurement_of(result: object, problem: Problem) -> Measurement:
 
     Raises EvaluationFailed for a reported failure, InvalidMeasurement for anything that is no result.
     """
+    measurement = problem.check(_measurement(result, problem))
+    missing = problem.unmeasured(measurement)
+    if missing:  # an evaluator forgot them; nobody could say which of its trials are feasible
+        raise InvalidMeasurement(
+            f"An evaluator must measure each constraint, {missing[0]!r} is missing; "
+            f"return Measurement(value, constraints={{{missing[0]!r}: …}})."
+        )
+    return measurement
+
+
+def _measurement(result: object, problem: Problem) -> Measurement:
     if isinstance(result, Measurement):
-        return problem.check(result)
+        return result
     if isinstance(result, Mapping):
-        return problem.check(_from_mapping(result, problem))
+        return _from_mapping(result, problem)
     if result is None:
         raise InvalidMeasurement("An evaluator must return its result, got None; is a `return` missing?")
     if isinstance(result, Sequence) and not isinstance(result, str | bytes):
-        return problem.check(Measurement(tuple(result)))
-    return problem.check(Measurement(result))  # pyright: ignore[reportArgumentType]  # refused there when no number
+        return Measurement(tuple(result))
+    return Measurement(result)  # pyright: ignore[reportArgumentType]  # refused there when no number
 
 
 def _from_mapping(result: Mapping[Any, Any], problem: Problem) -> Measurement:

@@ -120,8 +120,12 @@ def test_measurements_that_do_not_fit_are_refused() -> None:
         problem().check(Measurement(0.9))
     with pytest.raises(InvalidMeasurement, match="Unknown constraint 'fits'"):
         problem().check(Measurement([1, 2], constraints={"fits": 1}))
-    with pytest.raises(InvalidMeasurement, match="'recall' is missing"):
-        problem().check(Measurement([1, 2], constraints={"fit_s": 1}))
+
+
+def test_a_limit_that_was_not_measured_is_allowed_and_not_feasible() -> None:
+    measured = problem().check(Measurement([1, 2], constraints={"fit_s": 1}))
+    assert problem().unmeasured(measured) == ("recall",)
+    assert not problem().feasible(measured)
 
 
 def test_a_limit_measured_as_a_metric_counts() -> None:
