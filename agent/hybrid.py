@@ -32,7 +32,7 @@ from .patience import Patience
 from .referee import TrustReferee
 from .schedule import Schedule
 from .strategy import decision_of, default_engine, opening
-from .warm_start import NoWarmStart
+from .warm_start import NoWarmStart, UncheckedWarmStart, struggles
 
 _STARTING = ("default", "initial_design", "transfer", "random")
 
@@ -85,8 +85,8 @@ class TrialogueStrategy:
         belief = self._engine.condition(ask.history, rng)
         suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)
         notes = tuple(belief.notes)
-        starting = suggestions[0].origin in _STARTING
-        if ask.fixed or suggestions[0].origin == "default" or (starting and not self._asks_early):
+        early = suggestions[0].origin in _STARTING and not self._asks_early(ask.history)
+        if ask.fixed or suggestions[0].origin == "default" or early:
             return Plan(tuple(decision_of(s, notes=notes) for s in suggestions))
         calls, said = self._fill_pool(ask, belief, suggestions[0])
         verdicts = self._judge(ask.history, belief, suggestions[0])
@@ -94,11 +94,19 @@ class TrialogueStrategy:
             self._rounds.append((len(verdicts), sum(v.kept for v in verdicts)))
         return Plan(self._decide(suggestions, verdicts, (*notes, *said), calls, ask), calls)
 
-    @property
-    def _asks_early(self) -> bool:
-        """Whether the planner is asked during the initial design: by rule, or because it knows configurations by
-        name."""
-        return self._rules.warm_start is not None or getattr(self._planner, "proposes_known", False)
+    def _asks_early(self, history: History) -> bool:
+        """Whether the planner is asked during the initial design: by rule, because it knows configurations by name, or
+        because most trials fail, which is when words help most."""
+        by_name = getattr(self._planner, "proposes_known", False)
+        return self._rules.warm_start is not None or by_name or struggles(history)
+
+    def _referee(self, history: History, *, starting: bool) -> AbstractReferee:
+        if not starting:
+            return self._rules.referee
+        if self._rules.warm_start is not None:
+            return self._rules.warm_start
+        trials = None if self._budget is None else self._budget.trials
+        return UncheckedWarmStart(trials) if struggles(history) else NoWarmStart()
 
     def _fill_pool(
         self, ask: Ask, belief: Belief, suggestion: Suggestion
@@ -140,8 +148,7 @@ class TrialogueStrategy:
             return ()
         if all(p.source == KNOWN for p in self._pool):
             return KnownReferee().judge(self._pool, belief, suggestion, history)
-        starting = suggestion.origin in _STARTING
-        referee = (self._rules.warm_start or NoWarmStart()) if starting else self._rules.referee
+        referee = self._referee(history, starting=suggestion.origin in _STARTING)
         return referee.judge(self._pool, belief, suggestion, history)
 
     def _decide(

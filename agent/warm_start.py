@@ -103,6 +103,12 @@ class NoWarmStart:
         return tuple(Verdict(p, False, "the initial design is the engine's") for p in proposals)
 
 
+def struggles(history: History) -> bool:
+    """Whether so many trials failed for what they were that there is little to model: three, and more than succeeded."""
+    failed = sum(t.kind not in ("lost", "infrastructure") for t in history.failed)
+    return failed >= 3 and failed > len(history.finished)
+
+
 def planned_trials(history: History) -> int:
     """Return how many trials of ``history`` a planner proposed, running ones included."""
     return sum(is_planned(t.source) for t in (*history.finished, *history.failed, *history.running))

@@ -14,7 +14,7 @@ from trialogue.agent.referee import SlackReferee
 from trialogue.agent.schedule import Schedule
 from trialogue.agent.strategy import SurrogateStrategy
 from trialogue.agent.warm_start import NoWarmStart, UncheckedWarmStart
-from trialogue.evaluators.history import FinishedTrial, History
+from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
 from trialogue.serving import scripted_models as scripted
 from trialogue.serving.scripted import ScriptedReply, ScriptedServer
 
@@ -147,6 +147,38 @@ def test_twenty_five_trials_cost_less_than_twenty_five_thousand_tokens():
                 finished=[FinishedTrial(i, params, tl.Measurement(value(params)), plan.decisions[0].source)]
             )
     assert spent < 25_000
+
+
+def test_where_everything_fails_the_planner_is_heard_before_there_is_a_model():
+    """Its words are worth most where nothing can be modelled; one failure of its own ends the benefit of the doubt."""
+
+    def reads_failures(call):
+        assert "out of memory" in call.text
+        return scripted.answer([{"x": 1.0, "rate": 1e-3, "method": "plain", "depth": None}])
+
+    drawn = problem().space.sample(np.random.default_rng(0), 4)
+    broken = [FailedTrial(i, p, "out_of_memory", "CUDA out of memory") for i, p in enumerate(drawn)]
+    history = History(problem()).extended(failed=broken)
+    with ScriptedServer(reads_failures) as server:
+        strategy = hybrid(server)
+        (decision,) = strategy.plan(Ask(history, 4)).decisions
+        assert (decision.source, decision.verdict) == ("planner:scripted", "unchecked")
+        worse = history.extended(
+            failed=[FailedTrial(4, decision.params, "out_of_memory", "CUDA out of memory", decision.source)]
+        )
+        (decision,) = strategy.plan(Ask(worse, 5)).decisions
+        assert decision.source == "initial_design"
+
+
+def test_a_recorded_study_replays_bit_for_bit_without_the_server(tmp_path):
+    path = tmp_path / "calls.jsonl"
+    with ScriptedServer({"m": scripted.nearest_neighbour}) as server:
+        url = f"{server.url}#m"
+        live = play(TrialogueStrategy(problem(), 0, planner=Planner(url, recording=path)), 12)
+    replayed = play(TrialogueStrategy(problem(), 0, planner=Planner(url, recording=path)), 12)
+    assert [d.params for d in replayed] == [d.params for d in live]
+    assert {"kept", "replaced"} & {d.verdict for d in replayed}
+    assert [d.tokens for d in replayed] == [d.tokens for d in live]
 
 
 def failed(outcome):
