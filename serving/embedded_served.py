@@ -1,9 +1,10 @@
 """The embedded model behind a server: the same two questions, answered by vLLM over HTTP.
 
-``vllm serve FOLDER`` with the shipped checkpoint (``trialogue.serving.embedded.SHIPPED``) answers what
-``EmbeddedModel`` answers in this process; the server's prefix cache takes the place of the shared prompt. A server tells
-the ``top`` most probable tokens (20 unless started with ``--max-logprobs``): what is left of the probability is spread
-evenly over the others. Knows nothing of what the tokens mean.
+``vllm serve FOLDER --max-model-len 1024 --max-logprobs 200`` with the shipped checkpoint
+(``trialogue.serving.embedded.SHIPPED``) answers what ``EmbeddedModel`` answers in this process; the server's prefix cache
+takes the place of the shared prompt. A server tells the ``top`` most probable tokens; what is left of the probability is
+spread evenly over the others. (With vLLM's own limit of 20, half of a broad distribution would be lost.)
+Knows nothing of what the tokens mean.
 """
 
 import json
@@ -31,7 +32,7 @@ class ServedModel:
         url: str,
         *,
         model: str | None = None,
-        top: int = 20,
+        top: int = 200,
         timeout_s: float = 20.0,
         folder: Path = SHIPPED,
     ) -> None:
@@ -101,4 +102,5 @@ class ServedModel:
             return EndpointTimeout(f"{self.url} did not answer in time: {error}")
         if isinstance(error, openai.APIConnectionError):
             return EndpointUnreachable(f"Nothing answers at {self.url}: {error}")
-        return EndpointRefused(f"{self.url} refused: {error}")
+        cure = f"a vLLM server must be started with `--max-logprobs {self._top}`"
+        return EndpointRefused(f"{self.url} refused ({cure}): {error}")

@@ -71,3 +71,12 @@ def test_it_learns_in_context_where_a_parabola_is_low(lm):
     on = np.ones((1, 1), bool)
     centres = np.arange(nd.BINS + 1)
     assert posterior.scores(near, on) @ centres < posterior.scores(far, on) @ centres
+
+
+def test_the_callers_number_of_threads_is_kept(lm):
+    import torch
+
+    before = torch.get_num_threads()
+    space = mixed()
+    lm.condition(space, numbers(space, 6), np.random.default_rng(0))
+    assert torch.get_num_threads() == before
