@@ -127,22 +127,27 @@ def mark_excluded(change: Change, number: int, reason: str | None) -> None:
     )
 
 
-def fail_lost(change: Change, optuna_rows: OptunaRows) -> list[tuple[TrialRecord, str]]:
-    """Fail the running trials whose lease is dead or missing; return them as they were, and why."""
+def lost_trials(connection: sa.Connection, study_id: int, now: float) -> list[tuple[int, str]]:
+    """Return the running trials whose lease is dead or missing, by number, and why; ``now`` in seconds since the epoch."""
     query = (
         sa.select(
             _T.c.number, _L.c.worker, _L.c.host, _L.c.boot_id, _L.c.pid, _L.c.process_started, _L.c.expires_at
         )
         .outerjoin(_L, sa.and_(_L.c.study_id == _T.c.study_id, _L.c.number == _T.c.number))
-        .where(_T.c.study_id == change.study_id, _T.c.state == "running")
+        .where(_T.c.study_id == study_id, _T.c.state == "running")
         .order_by(_T.c.number)
     )
-    lost = []
-    for row in change.connection.execute(query).all():
-        reason = "no worker holds it" if row.worker is None else why_dead(Lease(*row[1:]), change.now)
-        if reason is not None:
-            lost.append((end_trial(change, optuna_rows, row.number, Failure("lost", reason)), reason))
-    return lost
+    found = [
+        (row.number, "no worker holds it" if row.worker is None else why_dead(Lease(*row[1:]), now))
+        for row in connection.execute(query)
+    ]
+    return [(number, why) for number, why in found if why is not None]
+
+
+def fail_lost(change: Change, optuna_rows: OptunaRows) -> list[tuple[TrialRecord, str]]:
+    """Fail the running trials whose lease is dead or missing; return them as they were, and why."""
+    lost = lost_trials(change.connection, change.study_id, change.now)
+    return [(end_trial(change, optuna_rows, number, Failure("lost", why)), why) for number, why in lost]
 
 
 def find(change: Change, number: int) -> tuple[sa.Row, TrialRecord]:

@@ -20,6 +20,8 @@ UNATTENDED_S = 7 * 86_400.0
 """Lease of a plain ``ask``, whose holder does not renew: on this machine the process is looked at instead, and on
 another nobody may call a trial lost while a person evaluates it."""
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -47,14 +49,16 @@ def remote_lease(worker: str, *, lasts_s: float = LEASE_S) -> Lease:
 
 def why_dead(lease: Lease, now: float) -> str | None:
     """Return in words why the holder of a lease is gone, or None while it may live."""
-    if lease.pid is None or lease.host != socket.gethostname():
+    (boot, _, space), (their_boot, _, their_space) = boot_id().partition("/"), lease.boot_id.partition("/")
+    here = lease.host == socket.gethostname()
+    if here and lease.pid is not None and boot != their_boot:
+        return f"process {lease.pid} on {lease.host} ended when the machine was restarted"
+    if lease.pid is None or not here or space != their_space:
         if lease.expires_at >= now:
             return None
         return (
             f"worker {lease.worker} did not renew its lease, which ended {now - lease.expires_at:.0f} s ago"
         )
-    if lease.boot_id != boot_id():
-        return f"process {lease.pid} on {lease.host} ended when the machine was restarted"
     if process_start(lease.pid) != lease.process_started:
         return f"process {lease.pid} on {lease.host} ended without telling a result"
     return None
@@ -62,9 +66,20 @@ def why_dead(lease: Lease, now: float) -> str | None:
 
 @cache
 def boot_id() -> str:
-    """Return an identifier of this machine's current boot; empty where the system has none."""
+    """Return "BOOT/NAMESPACE": which boot of this machine, and which space of process numbers (a container has its own)."""
+    return f"{_read(_BOOT_ID)}/{_namespace()}"
+
+
+def _read(path: Path) -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return path.read_text().strip()
+    except OSError:  # not Linux
+        return ""
+
+
+def _namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
     except OSError:
         return ""
 

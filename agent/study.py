@@ -8,6 +8,7 @@ added, enqueued and told trials do not shift it, so the same seed and the same r
 
 import operator
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, overload
@@ -27,7 +28,16 @@ from . import asking, forks, imports
 from .budget import Budget
 from .change import change
 from .contracts import AbstractPlanner, AbstractStrategy, CallRecord, Spent
-from .endings import check_report, end_trial, fail_lost, mark_excluded, pruned_now, renew_leases, report_value
+from .endings import (
+    check_report,
+    end_trial,
+    fail_lost,
+    lost_trials,
+    mark_excluded,
+    pruned_now,
+    renew_leases,
+    report_value,
+)
 from .errors import TrialNotFound
 from .events import Event, events_after
 from .leases import LEASE_S, Lease
@@ -264,6 +274,11 @@ class Study:
 
         ``requeue``: try them again first; a configuration that was lost three times is left alone.
         """
+        with (
+            self.ledger.database.read() as connection
+        ):  # mostly there is nothing, and then nobody is kept waiting
+            if not lost_trials(connection, self.stored.study_id, time.time()):
+                return []
         with change(self.ledger.database, self.stored.study_id) as current:
             lost = fail_lost(current, self._optuna_rows)
             if requeue:

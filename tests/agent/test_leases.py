@@ -28,6 +28,13 @@ def test_an_ended_process_a_reused_pid_and_a_reboot_are_told_apart() -> None:
     assert "restarted" in str(why_dead(replace(own_lease(), boot_id="before"), now))
 
 
+def test_a_process_in_another_container_cannot_be_looked_at() -> None:
+    boot, _, _ = leases.boot_id().partition("/")
+    lease = replace(own_lease(lasts_s=60), boot_id=f"{boot}/pid:[1]", process_started="1")
+    assert why_dead(lease, time.time()) is None
+    assert "did not renew" in str(why_dead(lease, time.time() + 61))
+
+
 def test_a_worker_elsewhere_lives_by_renewing() -> None:
     lease = remote_lease("w1", lasts_s=60)
     assert why_dead(lease, time.time()) is None
