@@ -15,7 +15,7 @@ import numpy as np
 from .errors import InvalidMeasurement, InvalidProblem, InvalidSpace
 from .expressions import Binary, Constant, Expression, Name, Node, Unary, parse
 from .measurement import Measurement
-from .schema import refuse_unknown_keys
+from .schema import refuse_unknown_keys, without_none_tables
 from .space import SearchSpace
 
 Direction = Literal["minimize", "maximize"]
@@ -198,7 +198,7 @@ class Problem:
                 c if isinstance(c, str) else _made(Constraint, c) for c in _list("constraints", constraints)
             ],
             description=plain.get("description", ""),
-            context=plain.get("context", {}),
+            context=without_none_tables(plain.get("context", {})),
         )
 
 
