@@ -148,7 +148,9 @@ class _Door:
             caller = _caller(ctx)
 
             def read() -> dict[str, Any]:
-                return study_view(self.services.ledger, self.services.shelf.stored(self.study(caller, name).name))
+                return study_view(
+                    self.services.ledger, self.services.shelf.stored(self.study(caller, name).name)
+                )
 
             return json.dumps(await anyio.to_thread.run_sync(read), default=str)
 

@@ -53,7 +53,9 @@ async def _stream(services: Services, study_id: int, name: str, after: int) -> A
 
 @router.get("/studies/{study_name}/log")
 def log(
-    here: Here, after: Annotated[int, Query(ge=0, le=2**62)] = 0, limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000
+    here: Here,
+    after: Annotated[int, Query(ge=0, le=2**62)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000,
 ) -> dict[str, Any]:
     """List what happened after an event, oldest first."""
     return {"items": [asdict(e) for e in here.study.events(after, limit=limit)]}

@@ -67,7 +67,10 @@ def heartbeat(here: Here, body: schemas.HeartbeatBody) -> dict[str, Any]:
     """Renew a worker's leases. ``lost``: trials that are no longer this worker's, and why; it should stop them."""
     study = here.study
     held = {n: renew(study, n, body.worker, body.lease_s) for n in body.numbers}
-    return {"held": [n for n in held if held[n]], "lost": {n: _why_not_held(study, n) for n in held if not held[n]}}
+    return {
+        "held": [n for n in held if held[n]],
+        "lost": {n: _why_not_held(study, n) for n in held if not held[n]},
+    }
 
 
 def _why_not_held(study: Study, number: int) -> str:

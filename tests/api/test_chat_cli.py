@@ -50,8 +50,18 @@ def test_a_study_is_made_from_a_file_and_run_here(folder: Path) -> None:
 
 
 def test_lines_may_go_on_and_a_draft_becomes_a_study(folder: Path) -> None:
-    toml = ["[study]", 'name = "typed"', "[problem]", "[parameters.x]", 'type = "float"', "low = 0.0", "high = 1.0"]
-    said, refused = talk(folder, "/create " + toml[0] + "\\", *(t + "\\" for t in toml[1:]), "", "/show", "/quit", "/x")
+    toml = [
+        "[study]",
+        'name = "typed"',
+        "[problem]",
+        "[parameters.x]",
+        'type = "float"',
+        "low = 0.0",
+        "high = 1.0",
+    ]
+    said, refused = talk(
+        folder, "/create " + toml[0] + "\\", *(t + "\\" for t in toml[1:]), "", "/show", "/quit", "/x"
+    )
     assert refused == 0, said
     assert "**typed**: minimize objective" in said[1]
 
