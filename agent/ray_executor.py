@@ -38,7 +38,9 @@ class RayExecutor(Executor):
     ) -> None:
         self._connected_here = not ray.is_initialized()
         if self._connected_here:
-            ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level=logging.WARNING)
+            ray.init(
+                address=address, log_to_driver=False, include_dashboard=False, logging_level=logging.WARNING
+            )
         self._options: dict[str, Any] = {
             "num_cpus": num_cpus,
             "num_gpus": num_gpus,

@@ -109,14 +109,16 @@ class Sessions:
 
         if self._stale or self._session is None:
             study = self.desk.current
-            kept = _Unkept() if study is None else Transcript(study.ledger.database, study.stored.study_id)
+            kept: Any = (
+                _Unkept() if study is None else Transcript(study.ledger.database, study.stored.study_id)
+            )
             talk = None if study is None or self._model is None else self._talk(study)
             self._session = ChatSession(
                 self.desk,
                 kept,
                 talk=talk,
                 auto_approve=self._yes,
-                verbs=self.verbs,  # pyright: ignore[reportArgumentType]
+                verbs=self.verbs,
             )
             self._stale = False
         return self._session

@@ -116,7 +116,6 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
         title="trialogue",
         summary="A language model proposes, a Gaussian process checks, an experiment decides.",
         version="1",
-        root_path=settings.root_path,
         lifespan=lifespan,
         docs_url=None,  # its page loads scripts from a CDN; the document itself is at /openapi.json
         redoc_url=None,
@@ -137,6 +136,7 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
         path_of=path_of,
     )
     app.add_middleware(Observer, metrics=services.metrics, path_of=path_of)
+    app.add_middleware(Prefix, prefix=settings.root_path)
     return app
 
 
@@ -153,6 +153,19 @@ def pruner_named(name: str) -> Any:  # Any: optuna's pruners, imported on use
     from optuna.pruners import HyperbandPruner, MedianPruner
 
     return {"none": lambda: None, "median": MedianPruner, "hyperband": HyperbandPruner}[name]()
+
+
+class Prefix:
+    """ASGI middleware: tells the layers below under which URL prefix this server stands."""
+
+    def __init__(self, app: Any, *, prefix: str) -> None:
+        self.app, self.prefix = app, prefix
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        if self.prefix and scope["type"] == "http":
+            scope["root_path"] = self.prefix
+        await self.app(scope, receive, send)
 
 
 def path_of(scope: MutableMapping[str, Any]) -> str:

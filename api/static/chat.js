@@ -64,7 +64,7 @@ export function chatPanel(study, { changed }) {
     try {
       await stream(studyPath(study, path), body, (kind, data) => {
         if (kind === "token") { text += data.text; if (!growing.isConnected) log.append(growing); fill(growing, markdown(text)); }
-        else if (kind === "message") { growing.remove(); text = ""; log.append(bubble(data)); }
+        else if (kind === "message") { growing.remove(); text = ""; if (data.role !== "user") log.append(bubble(data)); }
         else if (kind === "pending") showPending(data.pending);
         else if (kind === "error") toast(data.detail, "error");
         scroll();

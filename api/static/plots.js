@@ -15,6 +15,13 @@ function plotly() {
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+// Figures come in colours for white paper; on a dark page black turns to ink and the darkest end of the scale is lifted.
+const DARK_SCALE = [[0, "#8a7be0"], [0.25, "#5b93dd"], [0.5, "#35b3a8"], [0.75, "#86d45f"], [1, "#fde725"]];
+function recoloured(data) {
+  if (getComputedStyle(document.documentElement).colorScheme !== "dark") return data;
+  return JSON.parse(JSON.stringify(data, (key, value) => (key === "colorscale" && Array.isArray(value) ? DARK_SCALE : value === "#222222" ? css("--ink") : value)));
+}
+
 function themed(layout, height) {
   const axis = { gridcolor: css("--line"), zerolinecolor: css("--line-strong"), linecolor: css("--line-strong"), tickcolor: css("--line-strong") };
   const out = { ...layout, height: Math.min(layout.height ?? height, 620), autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
@@ -39,7 +46,7 @@ export function figurePanel(study, name, title, { wide = false, tall = false, qu
   async function draw() {
     if (!last) return;
     const Plotly = await plotly();
-    await Plotly.react(box, last.data, themed(last.layout ?? {}, height), { displayModeBar: false, responsive: true });
+    await Plotly.react(box, recoloured(last.data), themed(last.layout ?? {}, height), { displayModeBar: false, responsive: true });
     box.dataset.drawn = "yes";
   }
   async function refresh() {
