@@ -13,6 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..evaluators.history import History, Proposal
+from ..evaluators.parameters import Float
+from ..evaluators.space import SearchSpace
 from ..prompts import number_dialect as nd
 from ..prompts.knowledge import warm_starts
 from ..prompts.selection import goodness
@@ -225,3 +227,24 @@ def _said(history: History, context: InContext, p: np.ndarray) -> tuple[str, str
     centre = nd.SCORE_CENTRES[min(int(below), nd.BINS - 1)]  # the median: the tail of bad scores is very long
     value = -(best + gap * centre) * history.problem.signs[0]
     return text, f"{objective.name} about {value:.4g}", better
+
+
+def self_test(model: CompletionModel | None = None) -> str:
+    """Return in words what the model did with a parabola: how long it took and whether it learnt. For ``trialogue doctor``.
+
+    Raises ServingError where the checkpoint cannot be read or the model does not learn from twelve trials of it.
+    """
+    space, rng = SearchSpace([Float("x", 0.0, 1.0)]), np.random.default_rng(0)
+    X = np.linspace(0.04, 0.96, 12)[:, None]
+    on = np.ones((12, 1), bool)
+    history = nd.NumberHistory(X, on, (X[:, 0] - 0.3) ** 2, np.zeros(12, bool), np.zeros(1, bool))
+    started = time.monotonic()
+    context = EmbeddedLM(model).condition(space, history, rng)
+    sampled = context.sample(np.full(SAMPLES, nd.OPTIMUM), rng)
+    took = time.monotonic() - started
+    near = float(np.median(np.abs(sampled - 0.3)))
+    if near > 0.2:
+        raise ServingError(
+            f"The embedded model does not learn: its samples are {near:.2f} away from an optimum it was shown."
+        )
+    return f"loaded and answered in {took:.1f} s, samples {near:.2f} from the optimum of a parabola"

@@ -139,7 +139,14 @@ def check_embedded() -> Finding:
     ]
     if not weights:
         return Finding("embedded model", "bad", "its weights are missing", "reinstall trialogue")
-    return Finding("embedded model", "ok", f"{weights[0].name}, {len(weights[0].read_bytes()) / 1e6:.1f} MB")
+    from ..agent.embedded import self_test
+    from ..serving.errors import ServingError
+
+    try:
+        did = self_test()
+    except ServingError as error:
+        return Finding("embedded model", "bad", str(error), "reinstall trialogue")
+    return Finding("embedded model", "ok", f"{len(weights[0].read_bytes()) / 1e6:.1f} MB, {did}")
 
 
 def check_vllm() -> Finding:

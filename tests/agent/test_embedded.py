@@ -6,7 +6,7 @@ import pytest
 import trialogue as tl
 from tests.contracts.planner import PlannerContract
 from trialogue.agent.contracts import PlanRequest
-from trialogue.agent.embedded import EmbeddedPlanner, known_proposals, numbers_of
+from trialogue.agent.embedded import EmbeddedPlanner, known_proposals, numbers_of, self_test
 from trialogue.agent.known import KNOWN, KnownReferee
 from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
 from trialogue.serving.embedded import EmbeddedModel
@@ -112,6 +112,10 @@ def test_known_configurations_that_failed_are_not_followed_by_others():
     problem = svm()
     failed = FailedTrial(0, known_proposals(History(problem))[0].params, "crash", "boom", KNOWN)
     assert not KnownReferee().allows(History(problem).extended(failed=[failed]))[0]
+
+
+def test_the_shipped_checkpoint_passes_its_own_test():
+    assert "optimum of a parabola" in self_test()
 
 
 @pytest.mark.slow
