@@ -112,9 +112,8 @@ class CrossValidation:
         scores: list[float] = []
         seconds: list[float] = []
         with threadpool_limits(1), warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", exceptions.ConvergenceWarning
-            )  # an unconverged model scores what it scores
+            for kind in (exceptions.ConvergenceWarning, RuntimeWarning):  # a bad fit scores what it scores
+                warnings.simplefilter("ignore", kind)
             for fold, (train, test) in enumerate(self._splitter.split(X, y)):
                 train = _fraction(train, run.fidelity)
                 model = self._model(params, run.seed, len(train))
