@@ -6,25 +6,28 @@ default, interleaved, each on a server started for it. "No change" is a result. 
 goes on from there after an interruption. Knows no terminal and no report.
 """
 
-import json
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..evaluators.errors import SpaceExhausted
+from ..evaluators.history import Params
 from ..evaluators.measurement import Measurement
-from ..evaluators.problem import Constraint, Objective, Problem
+from ..evaluators.problem import Constraint, Problem
 from ..evaluators.space import SearchSpace
 from ..evaluators.vllm_metrics import derived, resolve_limits
 from ..evaluators.vllm_rate import highest_rate
-from ..evaluators.vllm_target import Attempt, Rung, VllmTarget
+from ..evaluators.vllm_target import Attempt, VllmTarget
+from ..serving.vllm_catalogue import LIVE
 from ..serving.vllm_load import LoadPlan
 from .errors import BudgetExhausted, NoFeasibleTrial
 from .records import TrialRecord
 from .study import Study
+from .tuning_plan import TuningOutcome, TuningPlan, TuningState
+from .tuning_strategy import CostAwareStrategy
 from .tuning_verdict import Verdict, broken, decide
 
 DEFAULT_REPEATS = 3
@@ -32,66 +35,6 @@ NOISE_FLOOR = 0.02
 """Coefficient of variation assumed at least: three repeats can agree by luck (GPUs show 0.1-2 %)."""
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class TuningPlan:
-    """What to tune and how far. ``limits``: numbers, or (metric, factor of the default's). ``trials``: at most so many
-    beside the default. ``pairs``: interleaved pairs of verification; ``verify_rung``: how their servers start."""
-
-    model: str
-    objective: Objective
-    limits: tuple[Constraint | tuple[str, float], ...] = ()
-    budget_s: float = 1800.0
-    trials: int | None = None
-    seed: int = 0
-    planner: str | None = None
-    strategy: str | None = None
-    margin: float = 0.0
-    repeats: int = 2
-    default_every: int = 5
-    pairs: int = 3
-    verify_rung: Rung = "ordinary"
-    candidates: int = 2
-    smallest_gain: float = 1.0
-    price_per_hour: float | None = None
-    extra_objectives: tuple[Objective, ...] = ()
-
-
-@dataclass
-class TuningState:
-    """What survives an interruption, in ``tuning.json``: the default's results, seconds used, the verification."""
-
-    default: list[dict[str, float]] = field(default_factory=list)
-    used_s: float = 0.0
-    verified: dict[str, Any] = field(default_factory=dict)  # Any: JSON
-
-    @classmethod
-    def read(cls, path: Path) -> "TuningState":
-        """Return the stored state, an empty one when there is none."""
-        return cls(**json.loads(path.read_text())) if path.exists() else cls()
-
-    def write(self, path: Path) -> None:
-        """Store the state; a crash leaves the old one or the new one."""
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(self.__dict__, indent=1))
-        part.replace(path)
-
-
-@dataclass(frozen=True)
-class TuningOutcome:
-    """The result: verdict, best trial (None: nothing feasible), commands, the metrics of both sides of each pair."""
-
-    verdict: Verdict
-    study: Study
-    limits: tuple[Constraint, ...]
-    best: TrialRecord | None
-    command: str
-    default_command: str
-    default_runs: tuple[Mapping[str, float], ...]
-    best_runs: tuple[Mapping[str, float], ...]
-    noise: float
-    seconds: float
 
 
 class Tuning:
@@ -105,16 +48,19 @@ class Tuning:
         *,
         say: Say,
         context: Mapping[str, Any] | None = None,
+        earlier: Sequence[Params] = (),
     ) -> None:
+        """Read the stored state. ``earlier``: configurations that were good before something changed; tried first."""
         self.plan = plan
         self.target = target
         self.space = space
         self.say = say
         self.context = dict(context or {})
+        self.earlier = tuple(earlier)
         self._path = target.settings.folder / "tuning.json"
         self.state = TuningState.read(self._path)
         self._began = time.monotonic() - self.state.used_s
-        self._longest_s = 0.0
+        self._took_s: list[float] = []
 
     def run(self) -> TuningOutcome:
         """Measure the default, search, verify, and return the outcome. Ctrl-C passes; state is kept."""
@@ -137,7 +83,7 @@ class Tuning:
         error = attempt.error()
         if error is not None:
             raise error
-        self._longest_s = attempt.start_s
+        self.state.start_s = attempt.start_s
         self.state.default = [self._metrics(r.metrics) for r in attempt.results]
         if self.plan.objective.name == "max_rate_s":
             rate = self._rate(attempt, self.limits)
@@ -181,9 +127,10 @@ class Tuning:
             context=self.context,
         )
         url = f"sqlite:///{self.target.settings.folder.absolute()}/study.db"
-        study = Study(
-            problem, storage=url, seed=self.plan.seed, planner=self.plan.planner, strategy=self.plan.strategy
-        )
+        strategy = self.plan.strategy
+        if self.plan.planner is None and strategy is None:
+            strategy = CostAwareStrategy(problem, self.plan.seed, self._cost)
+        study = Study(problem, storage=url, seed=self.plan.seed, planner=self.plan.planner, strategy=strategy)
         if not any(t.source == "default" for t in study.trials):
             mean = {
                 n: sum(m[n] for m in self.state.default) / len(self.state.default)
@@ -192,7 +139,18 @@ class Tuning:
             study.add(
                 self.space.default(), self._measurement(mean, len(self.state.default)), source="default"
             )
+            for params in self.earlier:
+                study.enqueue(
+                    self.space.clip(params), reason="was good in the earlier tuning", source="earlier"
+                )
         return study
+
+    def _cost(self, params: Params, last: Params | None) -> float:
+        """Seconds that a trial takes: a start is saved where the running server can be used."""
+        load_s = self._default()["duration_s"] + 1.0
+        free = LIVE if self.target.settings.rungs.live else frozenset[str]()
+        same = last is not None and all(last.get(k) == v for k, v in params.items() if k not in free)
+        return load_s if same else load_s + self.state.start_s
 
     def search(self, study: Study) -> None:
         """Ask, measure and tell until the budget without the verification's share, the trials or the space end."""
@@ -218,7 +176,7 @@ class Tuning:
             study.note(
                 f"{attempt.command} · {attempt.rung} · {len(attempt.results)} runs", trial_number=trial.number
             )
-            self._longest_s = max(self._longest_s, attempt.seconds)
+            self._took_s.append(attempt.seconds)
             done += 1
             self._save()
 
@@ -288,6 +246,7 @@ class Tuning:
                 verdict = Verdict("no change", "the budget ended before a pair could be verified")
                 break
             limits = self._verified_limits(runs[0])
+            runs = self._without_drift(*runs)
             verdict = decide(self.plan.objective, limits, *runs, smallest_gain=self.plan.smallest_gain)
             self.say(
                 f"verified: {_changes(self, record.params)} · {verdict.recommendation}: {verdict.reason}"
@@ -334,6 +293,20 @@ class Tuning:
         made = resolve_limits(self.plan.limits, rows)
         return (*made, Constraint("agreement", lower=0.9)) if self.target.settings.guard else made
 
+    def _without_drift(
+        self, default: list[dict[str, float]], best: list[dict[str, float]]
+    ) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+        """Restate metrics with relative limits as (candidate / default of its pair) x the default's median.
+
+        A machine that was slower during one pair slowed both of its sides; the ratio does not know.
+        """
+        relative = [c[0] for c in self.plan.limits if isinstance(c, tuple)]
+        median = {n: sorted(r[n] for r in default)[len(default) // 2] for n in relative}
+        restated = [
+            b | {n: b[n] / d[n] * median[n] for n in relative} for d, b in zip(default, best, strict=True)
+        ]
+        return [d | median for d in default], restated
+
     def _ranked(self, study: Study) -> list[TrialRecord]:
         sign = 1 if self.plan.objective.direction == "maximize" else -1
         done = [
@@ -353,11 +326,9 @@ class Tuning:
 
     @property
     def reserve_s(self) -> float:
-        """Seconds that the verification will need."""
-        return (
-            2 * self.plan.pairs * (30.0 if self.plan.verify_rung == "ordinary" else 2.0)
-            + self.plan.pairs * self._longest_s
-        )
+        """Seconds that the verification will need: two servers per pair, each with its loads."""
+        usual = sorted(self._took_s)[len(self._took_s) // 2] if self._took_s else self.state.start_s + 10
+        return 2 * self.plan.pairs * (usual + (30.0 if self.plan.verify_rung == "ordinary" else 0.0))
 
     def _metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
         return derived(metrics, price_per_hour=self.plan.price_per_hour)

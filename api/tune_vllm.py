@@ -62,13 +62,18 @@ def tune_vllm(
         str, typer.Option(help="How the verification starts servers: ordinary or fork.")
     ] = "ordinary",
     pairs: Annotated[int, typer.Option(min=1, help="Interleaved pairs of verification.")] = 3,
+    earlier: Annotated[
+        Path | None,
+        typer.Option(help="Folder of an earlier tuning (other hardware, model or version) to start from."),
+    ] = None,
     price_per_hour: Annotated[float | None, typer.Option(help="Money per hour and device.")] = None,
 ) -> None:
     """Tune the serving parameters of vLLM for a workload, and show that the result is better than the default."""
-    from ..agent.tuning import Tuning, TuningPlan
+    from ..agent.tuning import Tuning
+    from ..agent.tuning_plan import TuningPlan
     from ..evaluators.vllm_metrics import objective_named, parse_limit
     from ..evaluators.vllm_target import Rungs
-    from .tune_vllm_setup import Wanted, prepared
+    from .tune_vllm_setup import Wanted, earlier_best, prepared
     from .tuning_handover import hand_over
 
     if verify not in ("ordinary", "fork"):
@@ -79,8 +84,8 @@ def tune_vllm(
         workload,
         kept,
         _rungs(rungs, Rungs),
-        _pairs(fix or []),
-        {name: str(value) for name, value in _pairs(env or [], dashes=True).items()},
+        flag_values(fix or []),
+        {name: str(value) for name, value in flag_values(env or [], dashes=True).items()},
         _knobs(knob or []),
         lossy,
     )
@@ -90,9 +95,13 @@ def tune_vllm(
         verify_rung="fork" if verify == "fork" else "ordinary", price_per_hour=price_per_hour,
     )  # fmt: skip
     with prepared(wanted, plan, say=print) as (target, space, context):
+        known, changed = earlier_best(earlier, context) if earlier else ((), "")
+        if changed:
+            context["changed since the earlier tuning"] = changed
+            print(f"since the earlier tuning changed: {changed}")
         print(f"space: {len(space)} knobs ({', '.join(space.names)}), {space.size or 'many'} configurations")
         try:
-            outcome = Tuning(plan, target, space, say=print, context=context).run()
+            outcome = Tuning(plan, target, space, say=print, context=context, earlier=known).run()
         except KeyboardInterrupt:
             print(f"\nstopped; `trialogue tune-vllm` with --folder {str(wanted.folder)!r} goes on from here")
             raise
@@ -128,7 +137,8 @@ def _knobs(items: Sequence[str]) -> dict[str, list[Any]]:  # Any: JSON values
     }
 
 
-def _pairs(items: Sequence[str], *, dashes: bool = False) -> dict[str, Any]:  # Any: JSON values
+def flag_values(items: Sequence[str], *, dashes: bool = False) -> dict[str, Any]:  # Any: JSON values
+    """Return NAME=VALUE items as a mapping; values that are JSON become what they say."""
     wrong = [i for i in items if "=" not in i]
     if wrong:
         raise InvalidInput(f"`--fix` and `--env` take NAME=VALUE, got {wrong[0]!r}.")

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..agent.tuning import TuningPlan
+from ..agent.study import Study
+from ..agent.tuning_plan import TuningPlan
 from ..evaluators.errors import InvalidSpecification
 from ..evaluators.parameters import Categorical
 from ..evaluators.problem import Constraint
@@ -21,6 +22,8 @@ from ..evaluators.vllm_target import Rungs, TargetSettings, VllmTarget
 from ..evaluators.vllm_workload import Workload
 from ..serving.tiny_model import SHAPES, tiny_model
 from ..serving.vllm_environment import find_vllm
+
+EARLIER = 3  # configurations of an earlier tuning that are tried first
 
 
 @dataclass(frozen=True)
@@ -96,3 +99,16 @@ def _machine(cpu: bool) -> Machine:
         else list(Path("/dev").glob("nvidia[0-9]*"))
     )
     return Machine("gpu", cores, max(len(listed), 1))
+
+
+def earlier_best(
+    folder: Path, context: Mapping[str, Any]
+) -> tuple[list[Mapping[str, Any]], str]:  # Any: JSON values
+    """Return the best configurations of an earlier tuning, and in words what has changed since."""
+    study = Study.load("vllm", storage=f"sqlite:///{folder.absolute()}/study.db", reap=False)
+    old = study.problem.context
+    changed = [f"{k}: {old.get(k)!r} -> {v!r}" for k, v in context.items() if old.get(k) != v]
+    sign = float(study.problem.signs[0])
+    done = [t for t in study.trials if t.measurement is not None and study.problem.feasible(t.measurement)]
+    ranked = sorted(done, key=lambda t: -sign * (t.values or (0.0,))[0])
+    return [t.params for t in ranked[:EARLIER]], "; ".join(changed)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..agent.records import Failure, TrialRecord
-from ..agent.tuning import TuningOutcome
+from ..agent.tuning_plan import TuningOutcome
 from ..evaluators.vllm_target import VllmTarget
 
 _SHOWN = (

@@ -1,0 +1,123 @@
+"""What a live OpenAI-compatible server can do for a planner: each ability proven by one request, not assumed.
+
+Structured output, log-probabilities, prefix caching (by vLLM's own counters) and tool calls. For the doctor and for
+``serve-model``; answers are judged by form only, so that an untrained model can be checked too.
+"""
+
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+ROOM = 1000
+"""Tokens for an answer by a schema: an untrained model sprinkles the white space that grammars allow."""
+_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "kernel": {"enum": ["linear", "rbf"]},
+        "c": {"type": "integer", "minimum": 1, "maximum": 9},
+    },
+    "required": ["kernel", "c"],
+    "additionalProperties": False,
+}
+_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "study_status",
+        "description": "How a study stands.",
+        "parameters": {"type": "object", "properties": {"trial": {"enum": [1, 2]}}, "required": ["trial"],
+                       "additionalProperties": False},
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One ability: whether the server showed it, and what it answered."""
+
+    name: str
+    shown: bool
+    detail: str
+
+
+def capabilities(base_url: str, model: str, *, timeout_s: float = 120.0) -> Iterator[Capability]:
+    """Yield each ability of the server at ``base_url`` (ending in ``/v1``); a refusal is a finding, never an error."""
+    ask = _Asker(base_url.rstrip("/"), model, timeout_s)
+    checks: tuple[tuple[str, Callable[[_Asker], tuple[bool, str]]], ...] = (
+        ("structured output", _structured),
+        ("log-probabilities", _logprobs),
+        ("prefix caching", _prefix_caching),
+        ("tool calls", _tools),
+    )
+    for name, check in checks:
+        try:
+            shown, detail = check(ask)
+        except urllib.error.HTTPError as error:
+            shown, detail = False, f"refused ({error.code}): {error.read()[:200].decode(errors='replace')}"
+        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+            shown, detail = False, f"{type(error).__name__}: {error}"
+        yield Capability(name, shown, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    base_url: str
+    model: str
+    timeout_s: float
+
+    def chat(self, text: str, **fields: Any) -> dict[str, Any]:  # Any: JSON
+        body = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": text}],
+            "temperature": 0,
+            **fields,
+        }
+        request = urllib.request.Request(
+            f"{self.base_url}/chat/completions",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
+            return json.loads(answer.read())["choices"][0]
+
+    def counter(self, name: str) -> float:
+        with urllib.request.urlopen(self.base_url.removesuffix("/v1") + "/metrics", timeout=10) as answer:
+            found = re.findall(rf"^{name}\{{[^}}]*\}} ([\d.e+]+)$", answer.read().decode(), re.MULTILINE)
+        return sum(map(float, found))
+
+
+def _structured(ask: _Asker) -> tuple[bool, str]:
+    wanted = {"type": "json_schema", "json_schema": {"name": "choice", "schema": _SCHEMA, "strict": True}}
+    answer = json.loads(
+        ask.chat("Choose a kernel.", response_format=wanted, max_tokens=ROOM)["message"]["content"]
+    )
+    return answer["kernel"] in ("linear", "rbf") and 1 <= answer["c"] <= 9, json.dumps(answer)
+
+
+def _logprobs(ask: _Asker) -> tuple[bool, str]:
+    tokens = ask.chat("Say yes.", logprobs=True, top_logprobs=3, max_tokens=2)["logprobs"]["content"]
+    tops = [t["logprob"] for t in tokens[0]["top_logprobs"]]
+    return len(tops) == 3 and max(
+        tops
+    ) <= 0, f"three of the first token: {', '.join(f'{t:.2f}' for t in tops)}"
+
+
+def _prefix_caching(ask: _Asker) -> tuple[bool, str]:
+    text = "The history of the study so far: " + "learning_rate 0.001 accuracy 0.91, " * 60
+    ask.chat(text, max_tokens=1)
+    before = ask.counter("vllm:prefix_cache_hits_total")
+    ask.chat(text, max_tokens=1)
+    hits = ask.counter("vllm:prefix_cache_hits_total") - before
+    return hits > 0, f"{hits:.0f} tokens of a repeated prompt came from the cache"
+
+
+def _tools(ask: _Asker) -> tuple[bool, str]:
+    choice = {"type": "function", "function": {"name": "study_status"}}
+    calls = ask.chat("How does it stand?", tools=[_TOOL], tool_choice=choice, max_tokens=ROOM)["message"][
+        "tool_calls"
+    ]
+    arguments = json.loads(calls[0]["function"]["arguments"])
+    return arguments["trial"] in (1, 2), f"study_status({json.dumps(arguments)})"
