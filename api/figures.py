@@ -130,6 +130,8 @@ def calibration(view: StudyView) -> Figure:
             {"type": "scatter", "mode": "lines", "x": ends, "y": ends, "line": line, "name": "as expected"}
         )
     layout: Figure = base_layout("expected (± 2 sd)", "measured")
+    for axis in ("xaxis", "yaxis"):
+        layout[axis] |= {"range": telling_range(view, 0)}
     return {"data": [trace for trace in data if trace["x"]], "layout": layout}
 
 
