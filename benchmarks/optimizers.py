@@ -39,9 +39,8 @@ class Trialogue:
         from trialogue.surrogates.engine import GaussianEngine
         from trialogue.surrogates.outcome import Settings
 
-        self.engine = (
-            GaussianEngine(case.problem, Settings(**settings)) if settings else GaussianEngine(case.problem)
-        )
+        surrogate = alternative(settings.pop("surrogate")) if "surrogate" in settings else None
+        self.engine = GaussianEngine(case.problem, Settings(**settings), surrogate=surrogate)
         self.history, self.seed, self.index = History(case.problem), seed, 0
 
     def ask(self) -> Params:
@@ -57,6 +56,21 @@ class Trialogue:
         else:
             measured = Measurement(outcome.value, constraints=outcome.constraints or {})
             self.history = self.history.extended(finished=[FinishedTrial(number, params, measured)])
+
+
+def alternative(name: str) -> Any:
+    """Return the surrogate of that name."""
+    from trialogue.surrogates import forest, gaussian, networks, portfolio, tpe
+
+    made = {
+        "gp": gaussian.GaussianSurrogate, "infinite-network": gaussian.InfiniteNetworkSurrogate,
+        "forest": forest.ForestSurrogate, "tpe": tpe.ParzenSurrogate, "laplace": networks.LaplaceSurrogate,
+        "deep-ensemble": networks.DeepEnsembleSurrogate, "deep-kernel": networks.DeepKernelSurrogate,
+        "hmc": networks.HamiltonianSurrogate,
+    }  # fmt: skip
+    if name == "portfolio":
+        return portfolio.Portfolio([made[n]() for n in ("gp", "infinite-network", "forest")])
+    return made[name]()
 
 
 class Study:

@@ -19,6 +19,7 @@ from .embedding import Embedding
 from .feasibility import Classifier
 from .outcome import OutcomeModel, Settings
 from .pareto import log_chebyshev_improvement, log_hypervolume_improvement
+from .portfolio import SurrogateOutcome
 from .search import Domain, keys, maximise
 from .threads import one_thread
 
@@ -56,7 +57,7 @@ class Model:
     """
 
     embedding: Embedding
-    objectives: tuple[OutcomeModel, ...]
+    objectives: tuple[OutcomeModel | SurrogateOutcome, ...]
     limits: tuple[LimitModel, ...]
     classifiers: tuple[Classifier, ...]
     best: np.ndarray
@@ -64,6 +65,7 @@ class Model:
     feasible: bool
     weights: np.ndarray
     normals: np.ndarray
+    caution: float = 1.0
 
     def log_feasible(self, Z: np.ndarray) -> np.ndarray:
         """Return log P(feasible) (m,) at embedded rows."""
@@ -74,7 +76,7 @@ class Model:
 
     def log_acquisition(self, Z: np.ndarray) -> np.ndarray:
         """Return log(EI x P(feasible)) (m,); while nothing is feasible, P(feasible) counts most."""
-        feasible = self.log_feasible(Z)
+        feasible = self.caution * self.log_feasible(Z)
         gain = self._log_gain(Z)
         return feasible + gain if self.feasible else feasible + 0.25 * gain
 
@@ -158,7 +160,7 @@ class GaussianBelief:
         if model is None or len(self.history.finished) + ahead < self.settings.design:
             x = next_design_row(self.embedding, domain, X, active, rng, length=self.settings.design_length)
             return x, "initial_design", "tells most about the whole space given what was tried"
-        x, value = maximise(model.score, domain, self._anchors, rng)
+        x, value = maximise(model.score, domain, self._anchors, rng, n=self.settings.candidates)
         what = "expected improvement" if model.feasible else "probability of being feasible (none is yet)"
         return x, "acquisition", f"largest {what}, log value {value:.2f}"
 

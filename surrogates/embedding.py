@@ -54,18 +54,35 @@ class Embedding:
                 columns.append(x)
         return np.stack(columns, axis=1) if columns else np.empty((len(X), 0))
 
-    def slopes(self, X: np.ndarray, active: np.ndarray) -> np.ndarray:
-        """Return dZ/dx of each column with respect to its own parameter, (n, p); 0 for choices and inactive ones."""
-        columns: list[np.ndarray] = []
+    def invert(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return X (n, d) and active (n, d) of embedded rows; inverse of ``embed``."""
+        X, active = np.full((len(Z), len(self.choices)), 0.5), np.ones((len(Z), len(self.choices)), bool)
         for j, k in enumerate(self.choices):
-            x, on = X[:, j], active[:, j]
+            part = Z[:, self.group == j]
             if k > 0:
-                columns.extend([np.zeros(len(X))] * k)
+                active[:, j] = part.any(axis=1)
+                X[:, j] = np.where(active[:, j], (np.argmax(part, axis=1) + 0.5) / k, 0.5)
             elif self.conditional[j]:
-                columns.extend([-np.sin(x) * on, np.cos(x) * on])
+                active[:, j] = part.any(axis=1)
+                X[:, j] = np.where(active[:, j], np.arctan2(part[:, 1], part[:, 0]), 0.5)
             else:
-                columns.append(np.ones(len(X)))
-        return np.stack(columns, axis=1) if columns else np.empty((len(X), 0))
+                X[:, j] = part[:, 0]
+        return X, active
+
+    def eccentricity(self, Z: np.ndarray) -> np.ndarray:
+        """Return how far embedded rows are from the centre, (n,): mean of (2x - 1)^2 over numbers, 1 at corners."""
+        total, numbers = np.zeros(len(Z)), 0
+        for j, k in enumerate(self.choices):
+            columns = np.flatnonzero(self.group == j)
+            if k > 0:
+                continue
+            numbers += 1
+            if len(columns) == 1:
+                total += (2.0 * Z[:, columns[0]] - 1.0) ** 2
+            else:
+                cosine, sine = Z[:, columns[0]], Z[:, columns[1]]
+                total += np.where(cosine > 0, (2.0 * np.arctan2(sine, cosine) - 1.0) ** 2, 1.0 / 3.0)
+        return total / max(numbers, 1)
 
     def squared_distances(self, Z: np.ndarray) -> np.ndarray:
         """Return D (d, n, n): squared distance per parameter between all pairs of rows."""

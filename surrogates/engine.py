@@ -14,9 +14,11 @@ import numpy as np
 from ..evaluators.history import History
 from ..evaluators.problem import Problem
 from .belief import GaussianBelief, LimitModel, Model
+from .contracts import Surrogate, TrainingData
 from .embedding import Embedding
 from .feasibility import Classifier, failure_rows, fit_classifier
-from .outcome import OutcomeModel, Settings, Warm, fit_outcome
+from .outcome import OutcomeModel, Settings, Warm, fit_outcome, flat
+from .portfolio import SurrogateOutcome
 from .subset import choose_rows
 from .threads import one_thread
 
@@ -30,6 +32,8 @@ class GaussianEngine:
 
     problem: Problem
     settings: Settings = field(default_factory=Settings)
+    surrogate: Surrogate | None = None
+    """Another model of the objective than the engine's own Gaussian process (limits keep theirs)."""
     _warm: dict[str, Warm] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -50,20 +54,30 @@ class GaussianEngine:
         Z = self._embedding.embed(data.X[rows], data.active[rows])
         D = self._embedding.squared_distances(Z)
         objectives = tuple(
-            self._outcome(f"objective {i}", D, Z, Y[rows, i], history.Y_sem[rows, i], rng)
-            for i in range(Y.shape[1])
+            self._objective(i, history, rows, D, Z, Y[rows, i], rng) for i in range(Y.shape[1])
         )
         limits = self._limits(history, rows, D, Z, rng)
         standard = np.stack([o.transform.forward(Y[:, i]) for i, o in enumerate(objectives)], axis=1)
         known = feasible[rows] if feasible.any() else np.ones(len(rows), bool)
-        best = np.array([m.predict(Z[known])[0].max() for m in objectives[0].members])
+        best = objectives[0].predict(Z[known])[0].max(axis=1)
         model = Model(
             self._embedding, objectives, limits, self._classifiers(history, rng), best,
             standard[feasible if feasible.any() else slice(None)], bool(feasible.any()),
-            *_scalarisations(Y.shape[1]),
+            *_scalarisations(Y.shape[1]), self.settings.caution,
         )  # fmt: skip
         running = history.rows("running")
         return model.with_fantasies(running.X, running.active)
+
+    def _objective(
+        self, i: int, history: History, rows: np.ndarray, D: np.ndarray, Z: np.ndarray, y: np.ndarray,
+        rng: np.random.Generator,
+    ) -> OutcomeModel | SurrogateOutcome:  # fmt: skip
+        sem = history.Y_sem[rows, i]
+        if self.surrogate is None:
+            return self._outcome(f"objective {i}", D, Z, y, sem, rng)
+        data = history.rows("finished")
+        training = TrainingData(self.problem.space, data.X[rows], data.active[rows], y, sem**2)
+        return SurrogateOutcome.fit(self.surrogate, training, rng)
 
     def _outcome(
         self,
@@ -74,13 +88,18 @@ class GaussianEngine:
         sem: np.ndarray,
         rng: np.random.Generator,
     ) -> OutcomeModel:
-        settings = self.settings
+        settings, trend = self.settings, self._bowl
         if name.startswith("constraint"):
-            settings = replace(settings, transforms=settings.limit_transforms)
+            settings, trend = replace(settings, transforms=settings.limit_transforms), flat
         warm = self._warm.get(name)
-        model = fit_outcome(D, Z, self._embedding.group, y, sem, warm=warm, settings=settings, rng=rng)
+        model = fit_outcome(
+            D, Z, self._embedding.group, y, sem, warm=warm, settings=settings, rng=rng, trend=trend
+        )
         self._warm[name] = model.warm
         return model
+
+    def _bowl(self, Z: np.ndarray) -> np.ndarray:
+        return -self.settings.bowl * self._embedding.eccentricity(Z)
 
     def _limits(
         self, history: History, rows: np.ndarray, D: np.ndarray, Z: np.ndarray, rng: np.random.Generator

@@ -7,7 +7,7 @@ data are few, and the scale of the error bars is corrected when leave-one-out co
 Notation: as in gp.py · S members (samples of the hyperparameters).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +15,14 @@ import numpy as np
 from .acquisition import mixture
 from .gp import Fitted, Priors, Task, fit_map, sample_thetas
 from .transforms import Kind, Transform, fit_transform
+
+Trend = Callable[[np.ndarray], np.ndarray]
+"""The prior mean (n,) on the transformed scale at embedded rows (n, p)."""
+
+
+def flat(Z: np.ndarray) -> np.ndarray:
+    """Return the prior mean that expects nothing: zeros."""
+    return np.zeros(len(Z))
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,12 @@ class Settings:
     transforms: tuple[Kind, ...] = ("linear", "power", "rank")
     limit_transforms: tuple[Kind, ...] = ("linear", "power")
     design_length: float = 0.45
+    bowl: float = 0.0
+    """How many standard deviations a corner of the space is expected to be worse than its centre."""
+    caution: float = 1.0
+    """Power of P(feasible) in the acquisition function."""
+    candidates: int = 500
+    """Uniform candidates per search of the acquisition function, and as many near good trials."""
     length: float = 0.45
     length_sd: float = 0.9
     noise: float = -7.0
@@ -54,12 +68,14 @@ class OutcomeModel:
     transform: Transform
     members: tuple[Fitted, ...]
     warm: Warm
+    trend: Trend
     notes: tuple[str, ...] = field(default=())
 
     def predict(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and variance (S, m) on the transformed scale at embedded rows Z (m, p)."""
         pairs = [m.predict(Z) for m in self.members]
-        return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs]) * self.warm.inflation
+        mean = np.stack([p[0] for p in pairs]) + self.trend(Z)
+        return mean, np.stack([p[1] for p in pairs]) * self.warm.inflation
 
     def natural(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return median (m,) and half the width of the central 68 % (m,) in the unit of y."""
@@ -74,7 +90,7 @@ class OutcomeModel:
 
 def fit_outcome(
     D: np.ndarray, Z: np.ndarray, group: np.ndarray, y: np.ndarray, sem: np.ndarray, *,
-    warm: Warm | None, settings: Settings, rng: np.random.Generator,
+    warm: Warm | None, settings: Settings, rng: np.random.Generator, trend: Trend = flat,
 ) -> OutcomeModel:  # fmt: skip
     """Return the model of y (n,) at rows Z (n, p) with D (d, n, n); ``sem`` (n,): standard errors, NaN where
     unknown."""
@@ -82,7 +98,7 @@ def fit_outcome(
     priors = Priors.default(
         len(D), length=settings.length, length_sd=settings.length_sd, noise=settings.noise
     )
-    base = Task(D, y, np.zeros(len(y)), priors)
+    base = Task(D, trend(Z), np.zeros(len(y)), priors)
     kinds: Sequence[Kind] = settings.transforms if full and len(y) >= 5 else [warm.kind if warm else "linear"]
     found = [_fit_kind(base, y, sem, kind, Z, group, warm, full) for kind in kinds]
     _, transform, theta, task, fitted = max(found, key=lambda f: f[0])
@@ -94,7 +110,7 @@ def fit_outcome(
     kept = Warm(theta, transform.kind, len(y) if full or warm is None else warm.rows, inflation)
     jitter = max(m.jitter for m in members)
     notes = (f"jitter of {jitter:g} was added to the covariance",) if jitter > 1e-6 else ()
-    return OutcomeModel(transform, tuple(members), kept, notes)
+    return OutcomeModel(transform, tuple(members), kept, trend, notes)
 
 
 def _fit_kind(
@@ -105,14 +121,14 @@ def _fit_kind(
     z = transform.forward(y)
     slope = np.exp(transform.log_slope(y))
     noise = np.where(np.isnan(sem), 0.0, np.minimum(np.nan_to_num(sem) * slope, 3.0) ** 2)
-    task = base.with_y(z, noise)
+    task = base.with_y(z - base.y, noise)
     starts = [base.priors.mean] if warm is None else [warm.theta]
     if full and warm is not None:
         starts.append(base.priors.mean)
     theta = fit_map(task, starts, steps=60 if full else 5)
-    fitted = Fitted.build(theta, group, Z, z, noise)
+    fitted = Fitted.build(theta, group, Z, task.y, noise)
     mean, variance = fitted.leave_one_out()
-    density = -0.5 * (z - mean) ** 2 / variance - 0.5 * np.log(variance)
+    density = -0.5 * (task.y - mean) ** 2 / variance - 0.5 * np.log(variance)
     return float(np.sum(density + transform.log_slope(y))), transform, theta, task, fitted
 
 
