@@ -6,8 +6,10 @@ come up is an error of its operator (ServerDidNotStart, VllmNotInstalled), raise
 
 import atexit
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+from ..prompts.render import PromptOptions
 from ..serving.vllm_environment import find_vllm
 from ..serving.vllm_host import VllmHost
 from ..serving.vllm_server import ServerSpec, VllmServer
@@ -23,4 +25,16 @@ def vllm_planner(model: str, *, deadline_s: float = START_DEADLINE_S) -> Planner
     atexit.register(host.close)
     spec = ServerSpec(model, served_name="planner")
     server = VllmServer.start(host, spec, log=folder / "server.log", deadline_s=deadline_s)
-    return Planner(server.base_url, model=server.name, name=f"vllm:{Path(model).name}")
+    options = PromptOptions() if (count := token_counter(model)) is None else PromptOptions(count=count)
+    return Planner(server.base_url, model=server.name, name=f"vllm:{Path(model).name}", options=options)
+
+
+def token_counter(model: str) -> Callable[[str], int] | None:
+    """Return a function that counts tokens as the model does; None where its tokenizer is not on this machine."""
+    from transformers import AutoTokenizer  # a second to import
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
+    except (OSError, ValueError):
+        return None
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False))

@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 _MAX_ANSWER_BYTES = 8_000_000
 """Larger answers are cut off: no useful one comes near, and a broken server must not fill the memory."""
 
-_ATTEMPTS = 6
+_ATTEMPTS = 7
 _ATTEMPTS_REFUSED = 3
 """Where nothing listens: a server that restarts needs minutes, and the study goes on without it in the meantime."""
 
@@ -100,7 +100,12 @@ class OpenAIClient:
         )
 
     def _discover(self, deadline_s: float) -> str:
-        names = self.models(deadline_s=deadline_s)
+        try:
+            names = self.models(deadline_s=deadline_s)
+        except EndpointRefused as error:
+            if not re.search(r"answered (404|405|501)", str(error)):
+                raise
+            names = ("default",)  # servers of one model without a list of models take any name
         if len(names) != 1:
             raise EndpointRefused(
                 f"{self._shown} serves {len(names)} models ({', '.join(names[:5])}); "

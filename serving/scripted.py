@@ -103,6 +103,7 @@ class ScriptedServer:
 
     ``obeys_n``: answer ``n`` choices, as vLLM does; otherwise always one. ``supports_schema``: otherwise requests
     with a ``response_format`` are refused with status 400. ``api_key``: refuse other keys with status 401.
+    ``lists_models``: otherwise there is no ``/models``.
     """
 
     def __init__(
@@ -112,9 +113,11 @@ class ScriptedServer:
         obeys_n: bool = True,
         supports_schema: bool = True,
         api_key: str | None = None,
+        lists_models: bool = True,
     ) -> None:
         self.models = dict(models) if isinstance(models, Mapping) else {"scripted": models}
         self.obeys_n, self.supports_schema, self.api_key = obeys_n, supports_schema, api_key
+        self.lists_models = lists_models
         self.requests: list[Mapping[str, Any]] = []
         self.closing = threading.Event()
         self._lock = threading.Lock()
@@ -153,7 +156,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            if not self.path.endswith("/models"):
+            if not (self.path.endswith("/models") and server.lists_models):
                 return self._send(404, {"error": {"message": f"no such path: {self.path}"}})
             self._send(200, {"object": "list", "data": [{"id": m, "object": "model"} for m in server.models]})
 

@@ -54,6 +54,29 @@ def test_the_prompt_for_warm_starts_reads_as_stored():
     check("warm_start", text_of(render(History(svm()), purpose="warm_start", knowledge=["C of 10 is usual"])))
 
 
+def test_the_prompts_of_llambo_read_as_stored():
+    from trialogue.prompts import llambo
+    from trialogue.prompts.wire import Wire
+
+    history, rng = svm_history(), np.random.default_rng(0)
+    check(
+        "llambo_candidates",
+        text_of(llambo.render_candidates(history, target=0.99, variant=1, rng=rng, about=["SVM"])),
+    )
+    wire = Wire(history.problem.space)
+    examples = [(t.params, 50.0 + i) for i, t in enumerate(history.finished)]
+    labels = [(p, y > 51) for p, y in examples]
+    query = history.running[0].params
+    check("llambo_score", llambo.render_score(wire, examples, query, ["SVM"])[0].content)
+    check("llambo_class", llambo.render_class(wire, labels, query, ["SVM"], 25)[0].content)
+
+
+def test_the_prompt_for_regions_and_rules_reads_as_stored():
+    from trialogue.prompts.elicitation import render_elicitation
+
+    check("elicit", text_of(render_elicitation(svm_history(), np.random.default_rng(0), PromptOptions())))
+
+
 def test_the_repair_round_reads_as_stored():
     check("repair", text_of(render_repair(render(History(svm())), "C = 3", ['"C" is missing.'], 2)))
 

@@ -37,6 +37,11 @@ def test_the_only_model_of_a_server_is_found():
         assert client.identify() == "tiny"
 
 
+def test_a_server_without_a_list_of_models_is_asked_for_its_default():
+    with ScriptedServer({"default": reply()}, lists_models=False) as server:
+        assert OpenAIClient(server.url).complete(HELLO, deadline_s=5).model == "default"
+
+
 def test_several_models_need_a_name():
     with (
         ScriptedServer({"a": reply(), "b": reply()}) as server,
