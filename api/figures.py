@@ -55,9 +55,8 @@ def slices(view: StudyView, objective: int = 0) -> Figure:
         suffix = "" if i == 1 else str(i)
         data.append(_slice(view, name, objective) | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"})
         layout[f"xaxis{suffix}"] = _parameter_axis(view, name)
-        layout[f"yaxis{suffix}"] = {
-            "title": {"text": axis_title(view, objective) if i % columns == 1 else ""}
-        }
+        title = axis_title(view, objective) if (i - 1) % columns == 0 else ""
+        layout[f"yaxis{suffix}"] = {"title": {"text": title}, "range": telling_range(view, objective), **AXIS}
     return {"data": data, "layout": layout}
 
 
