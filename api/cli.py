@@ -46,7 +46,9 @@ COMMANDS: dict[str, Command] = {
     "tune-vllm": Command(
         "tune_vllm:tune_vllm", "Find the fastest vLLM configuration for a workload, and show that it is."
     ),
-    "serve-model": Command("serve_model:serve_model", "Serve a language model with vLLM for planners and chat."),
+    "serve-model": Command(
+        "serve_model:serve_model", "Serve a language model with vLLM for planners and chat."
+    ),
     "compare": Command("compare:compare", "Run a study with several strategies and seeds, side by side."),
     "chat": Command("chat_cli:chat", "Work on a study in a chat-style session, with a model or without."),
     "serve": Command("serve:serve", "Serve studies over HTTP: page, REST, events, chat and MCP."),
