@@ -34,6 +34,8 @@ from .schedule import Schedule
 from .strategy import decision_of, default_engine, opening
 from .warm_start import NoWarmStart, UncheckedWarmStart, struggles
 
+_DARK = 0.8
+"""Standardized sd of the engine's own next point (prior: 1) from which it is said to know little of it."""
 _STARTING = ("default", "initial_design", "transfer", "random")
 
 
@@ -116,7 +118,8 @@ class TrialogueStrategy:
         novelty = Novelty.of(ask.history)
         self._pool = [p for p in self._pool if novelty.is_new(p.params)]
         starting = suggestion.origin in _STARTING
-        if not self._schedule.is_due(ask, starting=starting, pooled=len(self._pool)):
+        dark = suggestion.assessment is not None and suggestion.assessment.z_sd > _DARK
+        if not self._schedule.is_due(ask, starting=starting, pooled=len(self._pool), uncertain=dark):
             return (), ()
         if not self._patience.allows(ask.index):
             return (), (self._patience.reason,)

@@ -1,4 +1,4 @@
-"""When a planner is asked: at the start, then every few trials, sooner on a plateau, less often when it is not trusted.
+"""When a planner is asked: every few trials, sooner on a plateau or in the dark, less often when it is not trusted.
 
 Cost grows with the number of trials, not with its square: about ten calls of two thousand tokens for 25 trials.
 """
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ..prompts.selection import goodness
 from .contracts import Ask, PlanAnswer
 from .trust import trust_in_planner
+
+_PROVEN = 0.6
 
 
 @dataclass
@@ -28,14 +30,20 @@ class Schedule:
         """Whether there was a call already."""
         return self.last >= 0
 
-    def is_due(self, ask: Ask, *, starting: bool, pooled: int) -> bool:
-        """Whether to ask now; ``starting``: still in the initial design; ``pooled``: proposals not used yet."""
+    def is_due(self, ask: Ask, *, starting: bool, pooled: int, uncertain: bool = False) -> bool:
+        """Whether to ask now.
+
+        ``starting``: still in the initial design; ``pooled``: proposals not used yet; ``uncertain``: the engine knows
+        little of its own next point, which brings a planner that has proved itself sooner.
+        """
         since = ask.index - self.last
         if starting:
             return pooled == 0 and since >= 1
         trust = trust_in_planner(ask.history).mean
         every = self.every if trust >= 0.45 else (2 * self.every if trust >= 0.3 else 4 * self.every)
         every *= 1 + self.abstained
+        if uncertain and trust >= _PROVEN:
+            return since >= min(every, 2 * (1 + self.abstained))
         return since >= every or (since >= self.every and self.on_plateau(ask))
 
     def on_plateau(self, ask: Ask) -> bool:
