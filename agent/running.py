@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from ..serving.errors import InvalidInput
 from .errors import BudgetExhausted, ExecutorBroken, LedgerUnavailable, ResultConflict
 from .leases import LEASE_S, Lease, own_lease
 from .records import Ending, Failure, Pruned, TrialRecord
+from .threads import DaemonThreads
 from .trial import Trial
 
 _log = logging.getLogger(__name__)
@@ -143,21 +144,13 @@ class Loop:
             self._finish(trial.number, evaluate_job(self._job(trial)))
 
     def _go_in_executor(self) -> None:
-        own = (
-            ThreadPoolExecutor(self._workers, thread_name_prefix="trial") if self._executor is None else None
-        )
-        executor = own or self._executor
-        assert executor is not None
-        try:
+        executor = self._executor or DaemonThreads()
+        self._fill(executor)
+        while self._running:
+            done, _ = wait(self._running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
+            for future in done:
+                self._finish(self._running[future], self._outcome(future))
             self._fill(executor)
-            while self._running:
-                done, _ = wait(self._running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
-                for future in done:
-                    self._finish(self._running[future], self._outcome(future))
-                self._fill(executor)
-        finally:
-            if own is not None:  # after Ctrl-C a running evaluation cannot be stopped, only left behind
-                own.shutdown(wait=not self._running, cancel_futures=True)
 
     def _fill(self, executor: Executor) -> None:
         while len(self._running) < self._workers and (trial := self._next()) is not None:
@@ -234,7 +227,10 @@ class Loop:
         return numbers if self._inline is None else [*numbers, self._inline]
 
     def _abandon(self, reason: str) -> None:
-        for number in self._numbers():
+        numbers = self._numbers()
+        for future in self._running:
+            future.cancel()  # what has not begun shall not begin
+        for number in numbers:
             try:
                 self._study.finish(number, Failure("lost", reason))
             except (

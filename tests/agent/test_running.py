@@ -1,4 +1,8 @@
 import _thread
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -158,3 +162,34 @@ def test_bad_options_are_said_at_once(options: dict[str, Any]) -> None:
         tl.Study(problem(), strategy="random").run(lambda params: 1.0, **options)
     with pytest.raises(InvalidInput, match="function of the parameters"):
         tl.Study(problem(), strategy="random").run(3, n_trials=1)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.slow
+def test_a_program_ends_at_ctrl_c_though_evaluations_go_on(tmp_path: Path) -> None:
+    code = f"""
+import time, trialogue as tl
+from contracts.study import problem
+study = tl.Study(problem(), name="a", storage="sqlite:///{tmp_path}/s.db", strategy="random")
+def evaluate(params):
+    print("evaluating", flush=True)
+    time.sleep(60)
+study.run(evaluate, n_trials=4, workers=2)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.readline()
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert time.monotonic() - start < 20
+    assert "KeyboardInterrupt" in errors
+    trials = Study.load("a", storage=f"sqlite:///{tmp_path}/s.db", reap=False).trials
+    assert [t.failure.reason for t in trials if t.failure] == ["interrupted by the user (Ctrl-C)"] * 2
