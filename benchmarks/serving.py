@@ -190,7 +190,8 @@ def show(chosen: list[Task], methods: list[str], rows: list[tuple[str, str, int,
         if len(ratios):
             resampled = np.median(rng.choice(ratios, (2000, len(ratios))), axis=1)
             print(
-                f"  {method:<10} {np.median(ratios):.2f}  [{np.quantile(resampled, 0.05):.2f}, {np.quantile(resampled, 0.95):.2f}]  ({len(ratios)} tasks)"
+                f"  {method:<10} {np.median(ratios):.2f}  [{np.quantile(resampled, 0.05):.2f}, "
+                f"{np.quantile(resampled, 0.95):.2f}]  ({len(ratios)} tasks)"
             )
     print("failures paid for: " + ", ".join(f"{m} {failures[m]}" for m in methods))
 

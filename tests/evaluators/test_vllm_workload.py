@@ -66,7 +66,7 @@ def test_lengths_stay_in_their_range(low: int, high: int, sigma: float) -> None:
 
 @pytest.mark.parametrize("text", ["walk", "chat:inputs=3", "chat:input", "random:input=a", "no-such.jsonl"])
 def test_a_workload_that_cannot_be_read_is_refused_with_a_cure(text: str) -> None:
-    with pytest.raises(InvalidSpecification, match="must|Unknown"):
+    with pytest.raises(InvalidSpecification, match=r"must|Unknown"):
         Workload.parse(text)
 
 
