@@ -139,6 +139,10 @@ def fork(desk: Desk, name: str) -> Answer:
 def _forked(desk: Desk, name: str, problem: Problem) -> Answer:
     old = desk.study
     wanted = name or _free_name(desk, old.name)
+    if not desk.may_see(wanted):
+        raise InvalidInput(
+            f"`name` must be that of a study you may see, got {wanted!r}; ask its operator for a key."
+        )
     made = old.fork(wanted, problem=problem)
     desk.current = made
     desk.changed(made)

@@ -57,9 +57,6 @@ class ChatRooms:
 
     def _opened(self, study: Study) -> ChatSession:
         desk = Desk(study.ledger, study, figure=draw, report=_where_the_report_is)
-        desk.may_see = lambda name: (
-            False
-        )  # a session belongs to one study: its forks are opened from the list
         desk.changed = lambda made: self._after_fork(desk, study, made)
         transcript = Transcript(study.ledger.database, study.stored.study_id)
         return ChatSession(

@@ -15,6 +15,7 @@ from typing import Any
 import anyio.to_thread
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import ToolAnnotations
 
@@ -24,7 +25,7 @@ from ..agent.study import Study
 from ..agent.tools import LEDGER_VERBS, STUDY_VERBS
 from ..agent.verbs import Answer, Verb
 from ..agent.views import study_view, trial_view
-from ..serving.errors import InvalidInput
+from ..serving.errors import InvalidInput, TrialogueError
 from . import schemas
 from .context import Services
 from .drawing import draw
@@ -81,7 +82,10 @@ class _Door:
 
         async def call(ctx: Any, **arguments: Any) -> dict[str, Any]:
             caller = _caller(ctx)
-            return await anyio.to_thread.run_sync(lambda: self._answer(verb, caller, arguments))
+            try:
+                return await anyio.to_thread.run_sync(lambda: self._answer(verb, caller, arguments))
+            except TrialogueError as error:
+                raise ToolError(f"{type(error).__name__}: {error}") from error
 
         kind = inspect.Parameter.KEYWORD_ONLY
         extra = [inspect.Parameter("ctx", kind, annotation=Context)]

@@ -61,6 +61,13 @@ def clear(here: Here) -> Response:
     return Response(status_code=204)
 
 
+def _room(here: StudyInPath) -> ChatSession:
+    """Return the session of the study for a turn of this caller, who may fork only into studies it may see."""
+    session = here.services.chats.room(here.name)
+    session.desk.may_see = here.caller.sees
+    return session
+
+
 Turn = Callable[[ChatSession], Iterator[ChatEvent]]
 
 
@@ -68,7 +75,7 @@ async def _turn(here: StudyInPath, request: Request, turn: Turn) -> Response:
     before = await anyio.to_thread.run_sync(lambda: _begin(here))
     if "text/event-stream" in request.headers.get("accept", ""):
         return EventSourceResponse(_streamed(here, turn, before), ping=15)
-    events = await anyio.to_thread.run_sync(lambda: list(turn(here.services.chats.room(here.name))))
+    events = await anyio.to_thread.run_sync(lambda: list(turn(_room(here))))
     await anyio.to_thread.run_sync(lambda: _end(here, before))
     session = here.services.chats.room(here.name)
     said = [event_data(e) for e in events if event_name(e) == "message"]
@@ -96,7 +103,7 @@ async def _streamed(here: StudyInPath, turn: Turn, before: int) -> AsyncIterator
 
     def work() -> None:
         try:
-            for event in turn(here.services.chats.room(here.name)):
+            for event in turn(_room(here)):
                 hand_over({"event": event_name(event), "data": json.dumps(event_data(event), default=str)})
         except TrialogueError as error:
             trouble = problem(status_of(error), type(error).__name__, str(error))

@@ -83,7 +83,8 @@ export async function studyView(main, { args: [name, tab = "overview"], crumbs, 
   const wanted = [["history", "History and incumbent", { wide: true }], ...(study.objectives.length > 1 ? [["pareto", "Pareto front", { wide: true, tall: true }]] : []), ["importances", "Which parameters matter"], ["calibration", "Was the surrogate right?"], ["parallel", "Parallel coordinates", { wide: true }], ["slices", "Slices: each parameter against the result", { wide: true }], ["sources", "From proposal to result", { wide: true }]];
   for (const [figure, title, options] of wanted) panels.push(figurePanel(name, figure, title, options));
   const strip = h("div", { style: "margin-bottom:1rem" });
-  const overview = h("div", {}, strip, h("div", { class: "figures" }, panels.map((p) => p.card)));
+  const figures = h("div", { class: "figures" }, panels.map((p) => p.card));
+  const overview = h("div", {}, strip, figures);
   const list = h("section", { class: "card" });
   let older = null;
 
@@ -99,7 +100,7 @@ export async function studyView(main, { args: [name, tab = "overview"], crumbs, 
     fill(head, h("div", { class: "row between" }, h("div", { class: "grow" }, h("h1", {}, study.name), study.description ? h("p", { class: "soft", style: "margin:.2rem 0 0" }, study.description) : null),
       h("div", { class: "row" }, h("button", { onclick: order, title: "Allow this many more trials to the workers" }, "Run more…"), h("button", { class: "primary", id: "report", onclick: report }, "Report"))),
     tiles(study), h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the study" }, TABS.map(([key, label]) => h("button", { role: "tab", "aria-selected": String(key === tab), "aria-controls": "panel", onclick: () => { tab = key; history.replaceState(null, "", `#/studies/${encodeURIComponent(name)}/${key}`); paint(); refreshFigures(); } }, label))));
-    if (tab === "overview") { fill(strip, ribbon(study, [...newest.items].reverse())); if (body.firstChild !== overview) fill(body, overview); }
+    if (tab === "overview") { fill(strip, ribbon(study, [...newest.items].reverse())); figures.hidden = !newest.items.length; if (body.firstChild !== overview) fill(body, overview); }
     else if (tab === "decisions") fill(body, fill(list, h("h2", {}, "Every proposal and the referee’s answer"), newest.items.length ? newest.items.map((t) => decision(study, t)) : h("p", { class: "empty" }, "Nothing was proposed yet."), moreButton()));
     else if (tab === "trials") fill(body, fill(list, h("h2", {}, plural(Object.values(study.trials_by_state ?? {}).reduce((a, b) => a + b, 0) || newest.items.length, "trial")), trialTable(study, newest.items), moreButton()));
     else fill(body, spaceCard(study));
