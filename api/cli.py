@@ -43,9 +43,7 @@ COMMANDS: dict[str, Command] = {
     "export": Command("manage:export", "Write a study's trials as CSV or JSON lines."),
     "import": Command("manage:import_", "Add finished trials from a CSV file."),
     "delete": Command("manage:delete", "Delete a study and all its trials."),
-    "tune-vllm": Command(
-        "tune_vllm:tune_vllm", "Find the fastest vLLM configuration for a workload."
-    ),
+    "tune-vllm": Command("tune_vllm:tune_vllm", "Find the fastest vLLM configuration for a workload."),
     "serve-model": Command(
         "serve_model:serve_model", "Serve a language model with vLLM for planners and chat."
     ),
