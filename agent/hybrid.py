@@ -128,7 +128,7 @@ class TrialogueStrategy:
             return (), (f"the planner was not asked: {over}; the surrogate goes on alone",)
         answer = self._ask_planner(ask, belief, suggestion, starting)
         self._patience.record(ask.index, answer)
-        self._schedule.asked(ask, answer)
+        self._schedule.asked(ask, answer, starting=starting)
         self._pool = [*answer.proposals] if answer.proposals else self._pool
         return answer.calls, answer.notes
 

@@ -51,7 +51,7 @@ class Schedule:
         g = goodness(ask.history)
         return len(g) > self.plateau and g[-self.plateau :].max() <= g[: -self.plateau].max()
 
-    def asked(self, ask: Ask, answer: PlanAnswer) -> None:
-        """Take note of a call."""
+    def asked(self, ask: Ask, answer: PlanAnswer, *, starting: bool = False) -> None:
+        """Take note of a call; to have no idea while the study is ``starting`` is no sign of having none later."""
         self.last = ask.index
-        self.abstained = min(4, self.abstained + 1) if answer.abstained else 0
+        self.abstained = min(4, self.abstained + 1) if answer.abstained and not starting else 0

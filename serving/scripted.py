@@ -7,6 +7,7 @@ Behaviours stand in ``serving/scripted_models.py``. Knows nothing of spaces, stu
 
 import json
 import random
+import sys
 import threading
 import time
 import zlib
@@ -121,9 +122,7 @@ class ScriptedServer:
         self.requests: list[Mapping[str, Any]] = []
         self.closing = threading.Event()
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._http.daemon_threads = True
-        self._http.block_on_close = False
+        self._http = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
@@ -149,6 +148,17 @@ class ScriptedServer:
         self.closing.set()
         self._http.shutdown()
         self._http.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    """Threads that end with the process, and no traces of clients that hang up."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:

@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pytest
 from contracts.planner import PlannerContract, history, problem, request
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import trialogue as tl
 from trialogue.agent.novelty import Novelty
@@ -181,6 +183,44 @@ def test_a_recorded_planner_answers_alike_without_the_server(tmp_path):
     assert [[p.params for p in a.proposals] for a in replayed] == [
         [p.params for p in a.proposals] for a in live
     ]
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.integers()
+    | st.text(max_size=20)
+    | st.sampled_from(["plain", "fast"]),
+    lambda x: (
+        st.lists(x, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["params", "x", "rate", "method", "depth", "proposals", "abstain"]), x, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+replies = st.one_of(
+    json_values.map(lambda v: ScriptedReply(json.dumps(v))),
+    json_values.map(lambda v: ScriptedReply(json.dumps({"proposals": [{"params": v, "confidence": v}]}))),
+    json_values.map(lambda v: ScriptedReply(raw=json.dumps({"choices": v, "usage": v}).encode())),
+    json_values.map(
+        lambda v: ScriptedReply(raw=json.dumps({"choices": [{"message": v, "logprobs": v}]}).encode())
+    ),
+    st.binary(max_size=50).map(lambda b: ScriptedReply(raw=b)),
+    st.text(max_size=50).map(ScriptedReply),
+    st.sampled_from([204, 301, 400, 401, 404, 413, 422]).map(lambda code: ScriptedReply("no", status=code)),
+)
+
+
+@given(reply=replies)
+@settings(max_examples=40, deadline=None)
+def test_whatever_a_server_answers_no_error_escapes_and_no_invalid_point(reply):
+    with ScriptedServer(lambda c: reply) as server:
+        got = Planner(f"{server.url}#scripted", timeout_s=10).propose(request())
+    for p in got.proposals:
+        assert problem().space.validate(p.params) == p.params
+    assert got.calls
 
 
 def test_specifications_become_planners(monkeypatch):
