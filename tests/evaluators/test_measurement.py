@@ -1,6 +1,9 @@
 """Measurements hold finite numbers only."""
 
+import json
 import math
+from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -36,3 +39,27 @@ BAD: list[tuple[Any, dict[str, Any]]] = [
 def test_what_is_no_finite_number_is_refused(values: Any, more: dict[str, Any]) -> None:
     with pytest.raises(InvalidMeasurement):
         Measurement(values, **more)
+
+
+def test_numbers_of_other_libraries_become_plain_ones() -> None:
+    found = Measurement(
+        np.array([1.0, 2.0], np.float32),
+        sem=[np.float32(0.5), np.int64(1)],
+        metrics={"n": np.int64(3), "loss": np.float32(0.5), "bad": np.nan, "inf": -np.inf, "note": "ok"},
+        seconds=np.int64(2),
+        cost=Decimal("0.25"),
+    )
+    assert json.loads(json.dumps(asdict(found))) == {
+        **{"values": [1.0, 2.0], "sem": [0.5, 1.0], "constraints": {}, "seconds": 2.0, "cost": 0.25},
+        "metrics": {"n": 3, "loss": 0.5, "note": "ok"},
+    }
+
+
+@pytest.mark.parametrize(
+    "bad", [np.array([[1.0]]), np.array([np.nan]), np.array([]), [np.array([1.0])], object(), None]
+)
+def test_what_is_no_number_is_refused_with_a_typed_error(bad: Any) -> None:
+    with pytest.raises(InvalidMeasurement):
+        Measurement(bad)
+    with pytest.raises(InvalidMeasurement):
+        Measurement(1.0, metrics={"x": object()})  # pyright: ignore[reportArgumentType]
