@@ -44,7 +44,7 @@ class TrustReferee:
     with (``agent/selftest.py``).
     """
 
-    slack: float = 10.0
+    slack: float = 12.0
     floor: float = 0.35
     power: float = 1.0
     cap: float = 1.5
