@@ -30,7 +30,7 @@ class Condition:
     def holds(self, value: object) -> bool:
         """Return whether it holds for one canonical value of the parent."""
         if self.comparison is not None:
-            return self.comparison.holds({"value": value})
+            return self.comparison.holds({"value": np.nan if value is None else value})
         return any(v == value for v in self.values)
 
     def holds_rows(self, u: np.ndarray) -> np.ndarray:
@@ -75,7 +75,7 @@ def _condition(
             f"`{child.name}`: `when` names {name!r}, which is defined later; put {name!r} before {child.name!r}."
         )
     parent = parameters[index[name]]
-    if is_comparison(allowed) and not isinstance(parent, Categorical):
+    if is_comparison(allowed) and (not isinstance(parent, Categorical) or parent.is_numeric):
         return Condition(index[name], parent, comparison=_comparison(child, name, allowed))
     values = (allowed,) if isinstance(allowed, str) else allowed
     try:

@@ -141,6 +141,14 @@ def test_nested_conditions_follow_their_parents() -> None:
     assert X[1, 4] == 0.5
 
 
+def test_choices_that_are_numbers_may_be_compared_in_conditions() -> None:
+    space = SearchSpace([Categorical("block", [None, 8, 16, 32]), Float("x", 0, 1, when={"block": ">= 16"})])
+    active = [space.active_names({"block": b, "x": 0}) for b in (None, 8, 16, 32)]
+    assert active == [("block",), ("block",), ("block", "x"), ("block", "x")]
+    X, _ = space.canonical(np.array([[(i + 0.5) / 4, 0.25] for i in range(4)]))
+    assert X[:, 1].tolist() == [0.5, 0.5, 0.25, 0.25]
+
+
 def test_inactive_values_are_dropped_and_missing_ones_named() -> None:
     space = svm()
     assert space.validate({"kernel": "linear", "C": 1, "gamma": 7}) == {"kernel": "linear", "C": 1.0}
