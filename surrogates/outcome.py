@@ -37,7 +37,7 @@ class Settings:
     transforms: tuple[Kind, ...] = ("linear", "power", "rank")
     limit_transforms: tuple[Kind, ...] = ("linear", "power")
     design_length: float = 0.45
-    bowl: float = 0.0
+    bowl: float = 1.0
     """How many standard deviations a corner of the space is expected to be worse than its centre."""
     caution: float = 1.0
     """Power of P(feasible) in the acquisition function."""
