@@ -27,10 +27,7 @@ def draw(study: Study, name: str, objective: int = 0) -> dict[str, Any]:
     """Return one figure as plotly JSON with a ``summary`` in words. Raises InvalidInput, NothingToDraw."""
     if name not in NAMES:
         raise InvalidInput(f"`figure` must be one of {', '.join(NAMES)}, got {name[:60]!r}.")
-    if not 0 <= objective < len(study.problem.objectives):
-        raise InvalidInput(
-            f"`objective` must be in [0, {len(study.problem.objectives) - 1}], got {objective!r}."
-        )
+    _check_objective(study, objective)
     records = study.trials
     view = view_of(study.name, study.problem, sample(records, float(study.problem.signs[objective])))
     figure = _figure(view, name, objective)
@@ -47,7 +44,8 @@ def page_of(study: Study, *, made: str = "") -> str:
 
 
 def shares(study: Study, objective: int = 0) -> dict[str, float]:
-    """Return how much each parameter matters. Raises NothingToDraw with too few results."""
+    """Return how much each parameter matters. Raises InvalidInput, NothingToDraw with too few results."""
+    _check_objective(study, objective)
     view = view_of(study.name, study.problem, sample(study.trials, float(study.problem.signs[objective])))
     found = importances(view, objective)
     if found is None:
@@ -66,6 +64,12 @@ def sample(records: Sequence[TrialRecord], sign: float) -> Sequence[TrialRecord]
     even = [records[int(i * step)] for i in range(part)]
     kept = {r.number: r for r in (*even, *best, *records[-part:])}
     return [kept[number] for number in sorted(kept)]
+
+
+def _check_objective(study: Study, objective: int) -> None:
+    last = len(study.problem.objectives) - 1
+    if not 0 <= objective <= last:
+        raise InvalidInput(f"`objective` must be in [0, {last}], got {objective!r}.")
 
 
 def _figure(view: StudyView, name: str, objective: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 
 from ..agent.errors import BudgetExhausted
@@ -15,6 +15,7 @@ from .context import Here, StudyInPath
 from .leasing import renew
 
 router = APIRouter(prefix="/v1/studies/{study_name}", tags=["trials"])
+Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
 Order = Literal["number", "-number", "value", "-value"]
 
 
@@ -45,7 +46,7 @@ def _asked(here: StudyInPath, body: schemas.AskBody) -> dict[str, Any]:
 
 
 @router.post("/trials/{number}/tell")
-def tell(here: Here, number: int, body: schemas.TellBody) -> JSONResponse:
+def tell(here: Here, number: Number, body: schemas.TellBody) -> JSONResponse:
     """Record how a trial ended. The same ending again is fine; another one is refused with 409."""
 
     def told() -> dict[str, Any]:
@@ -73,7 +74,7 @@ def heartbeat(here: Here, body: schemas.HeartbeatBody) -> dict[str, Any]:
     }
 
 
-def _why_not_held(study: Study, number: int) -> str:
+def _why_not_held(study: Study, number: Number) -> str:
     record = study.trial(number)
     if record.state == "running":
         return f"trial {number} is held by another worker"
@@ -81,7 +82,7 @@ def _why_not_held(study: Study, number: int) -> str:
 
 
 @router.post("/trials/{number}/report")
-def report(here: Here, number: int, body: schemas.ReportBody) -> dict[str, bool]:
+def report(here: Here, number: Number, body: schemas.ReportBody) -> dict[str, bool]:
     """Record an intermediate value; ``stop``: the study's pruner would end the trial now."""
     return {"stop": here.study.report(number, body.step, body.value)}
 
@@ -109,24 +110,24 @@ def trials(
 
 
 @router.get("/trials/{number}")
-def trial(here: Here, number: int) -> dict[str, Any]:
+def trial(here: Here, number: Number) -> dict[str, Any]:
     """Return everything about one trial."""
     return trial_view(here.study.problem, here.study.trial(number))
 
 
 @router.post("/trials/{number}/exclude")
-def exclude(here: Here, number: int, body: schemas.ReasonBody) -> JSONResponse:
+def exclude(here: Here, number: Number, body: schemas.ReasonBody) -> JSONResponse:
     """Leave a trial out of everything that is learnt, and say why."""
     return here.once(lambda: _changed(here, number, lambda s: s.exclude(number, body.reason)))
 
 
 @router.post("/trials/{number}/restore")
-def restore(here: Here, number: int, body: schemas.ReasonBody | None = None) -> JSONResponse:
+def restore(here: Here, number: Number, body: schemas.ReasonBody | None = None) -> JSONResponse:
     """Let an excluded trial count again."""
     return here.once(lambda: _changed(here, number, lambda s: s.restore(number)))
 
 
-def _changed(here: StudyInPath, number: int, change: Any) -> dict[str, Any]:
+def _changed(here: StudyInPath, number: Number, change: Any) -> dict[str, Any]:
     study = here.study
     change(study)
     return trial_view(study.problem, study.trial(number))

@@ -5,20 +5,27 @@ Every text and list has a limit, so that a hostile body is refused before anythi
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 StudyName = Annotated[
     str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._\-]*$")
 ]
 """Names made over HTTP are safe in URLs, file names and shells."""
-Text = Annotated[str, StringConstraints(max_length=20_000)]
-Line = Annotated[str, StringConstraints(max_length=300)]
+
+
+def _storable(text: str) -> str:
+    """Return text that every database takes: PostgreSQL has no NUL in text."""
+    return text.replace("\x00", "\ufffd")
+
+
+Text = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_storable)]
+Line = Annotated[str, StringConstraints(max_length=300), AfterValidator(_storable)]
 ParamValue = bool | int | float | Annotated[str, StringConstraints(max_length=1_000)] | None
 Params = Annotated[
     dict[Annotated[str, StringConstraints(max_length=100)], ParamValue], Field(max_length=1_000)
 ]
 Numbers = Annotated[dict[Annotated[str, StringConstraints(max_length=100)], float], Field(max_length=1_000)]
-WorkerName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+WorkerName = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
 
 
 class Wire(BaseModel):
@@ -103,7 +110,7 @@ class HeartbeatBody(Wire):
     """A worker that still works on these trials."""
 
     worker: WorkerName
-    numbers: Annotated[list[int], Field(max_length=1_000)]
+    numbers: Annotated[list[Annotated[int, Field(ge=0, le=2**31 - 1)]], Field(max_length=1_000)]
     lease_s: float = Field(120.0, ge=1.0, le=86_400.0)
 
 
@@ -168,7 +175,7 @@ class ForkBody(Wire):
 class SayBody(Wire):
     """A message to the chat: words, or a command that begins with a slash."""
 
-    text: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=20_000), AfterValidator(_storable)]
 
 
 class DecisionBody(Wire):
@@ -188,9 +195,9 @@ class DecisionsBody(Wire):
 class KeyBody(Wire):
     """A new API key."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_storable)]
     scope: Literal["read", "write", "admin"] = "write"
     studies: list[Line] | None = None
-    requests_per_minute: int | None = Field(None, ge=1)
-    asks_per_day: int | None = Field(None, ge=0)
-    tokens_per_day: int | None = Field(None, ge=0)
+    requests_per_minute: int | None = Field(None, ge=1, le=2**31 - 1)
+    asks_per_day: int | None = Field(None, ge=0, le=2**53)
+    tokens_per_day: int | None = Field(None, ge=0, le=2**53)

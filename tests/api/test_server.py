@@ -166,7 +166,7 @@ def test_every_text_field_takes_any_text(url: str, study: RemoteStudy) -> None:
     assert httpx2.get(at(url, study, "/report"), timeout=60).status_code == 200
     assert "<script>alert(1)" not in httpx2.get(at(url, study, "/report"), timeout=60).text
     assert httpx2.get(f"{url}/v1/studies", params={"contains": ATTACK[:90]}).json()["items"] == []
-    assert study.trial(trial.number).excluded == ATTACK
+    assert study.trial(trial.number).excluded == ATTACK.replace("\x00", "\ufffd")
 
 
 def test_an_oversized_space_is_refused_or_served_but_never_breaks(url: str) -> None:
