@@ -66,7 +66,7 @@ class DiscriminativeSurrogate:
     def fit(self, data: TrainingData, rng: np.random.Generator) -> "DiscriminativePosterior":
         """Return the posterior; calls the model only to recalibrate."""
         seed = int(rng.integers(2**31))
-        order = np.lexsort(np.round(data.X, 9).T[::-1])  # the same, in whatever order rows come
+        order = np.lexsort([data.y, *np.round(data.X, 9).T[::-1]])  # the same, in whatever order rows come
         X, active, y = data.X[order], data.active[order], data.y[order]
         centre, scale = float(y.mean()), float(y.std()) or 1.0
         z = np.round((y - centre) / scale, 6)

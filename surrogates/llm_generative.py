@@ -51,7 +51,7 @@ class GenerativeSurrogate:
     def fit(self, data: TrainingData, rng: np.random.Generator) -> "GenerativePosterior":
         """Return the posterior; no call is made."""
         seed = int(rng.integers(2**31))
-        order = np.lexsort(np.round(data.X, 9).T[::-1])
+        order = np.lexsort([data.y, *np.round(data.X, 9).T[::-1]])
         y = data.y[order]
         best = max(1, round(self.top * len(y)))
         threshold = float(np.sort(y)[::-1][best - 1])

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from contracts.surrogate import SurrogateContract
 
 import trialogue as tl
 from trialogue.prompts.llambo import read_score, target_value
@@ -30,13 +31,36 @@ def endpoint():
         yield OpenAIClient(server.url)
 
 
+class OverHttp(SurrogateContract):
+    """The contract suite, with a scripted model that reads the examples in the prompt."""
+
+    tolerance = 1e-4
+    learned = 0.3
+
+    @pytest.fixture(autouse=True)
+    def serve(self):
+        with ScriptedServer(in_context_learner) as server:
+            self.endpoint = OpenAIClient(server.url)
+            yield
+
+
+class TestDiscriminativeContract(OverHttp):
+    def make(self):
+        return DiscriminativeSurrogate(self.endpoint, orders=1, samples=1, held_out=0)
+
+
+class TestGenerativeContract(OverHttp):
+    def make(self):
+        return GenerativeSurrogate(self.endpoint, orders=1, samples=1, top=0.5)
+
+
 def queries():
     return SPACE.encode([{"x": x, "z": 0.0, "m": "a"} for x in (0.0, 0.3, 1.0)])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-class TestContract:
-    """The surrogate contract, at sizes that a model over HTTP can afford."""
+class TestBeliefs:
+    """What holds beyond the contract."""
 
     def test_beliefs_are_finite_with_positive_spread(self, kind, endpoint):
         for n in (1, 2, 16):
