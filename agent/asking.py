@@ -14,7 +14,7 @@ from .budget import Budget
 from .change import Change, change
 from .claims import NewTrial, Overtaken, grant, write_trials
 from .contracts import AbstractStrategy, Ask, Decision, Plan
-from .database import Database
+from .database import Database, storable
 from .errors import BudgetExhausted, LedgerUnavailable
 from .leases import Lease, own_lease
 from .ledger import StoredStudy
@@ -95,7 +95,7 @@ def enqueue(current: Change, params: Params, source: str, reason: str) -> None:
         "position": counters["queue_end"],
         "params": json.dumps(dict(params)),
     }
-    current.connection.execute(_Q.insert().values(**row, source=source, reason=reason))
+    current.connection.execute(_Q.insert().values(**row, source=storable(source), reason=storable(reason)))
     current.event("enqueued", params=dict(params), source=source, reason=reason)
 
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from . import tables
 from .contracts import CallRecord
-from .database import Database
+from .database import Database, storable
 from .errors import StudyNotFound
 from .events import EventKind
 
@@ -85,7 +85,7 @@ class Change:
             self.counters["tokens"] += call.prompt_tokens + call.completion_tokens
             self.counters["price"] += call.price or 0.0
             rows.append(
-                {"study_id": self.study_id, "number": self.counters["calls"], "at": self.now, **asdict(call)}
+                {"study_id": self.study_id, "number": self.counters["calls"], "at": self.now, **_plain(call)}
             )
         if rows:
             self.connection.execute(tables.calls.insert(), rows)
@@ -95,6 +95,10 @@ class Change:
         if self._events:
             self.connection.execute(tables.events.insert(), self._events)
         self.connection.execute(_STORE, {"b_study": self.study_id, **self.counters})
+
+
+def _plain(call: CallRecord) -> dict[str, Any]:
+    return {k: storable(v) if isinstance(v, str) else v for k, v in asdict(call).items()}
 
 
 @contextmanager

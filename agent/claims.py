@@ -18,6 +18,7 @@ from ..evaluators.problem import Problem
 from . import tables
 from .change import Change
 from .contracts import Decision
+from .database import storable
 from .leases import Lease
 from .optuna_rows import OptunaRows, OptunaTrial, state_of
 from .records import Ending, decision_to_json, ending_to_json, feasible_of
@@ -96,7 +97,8 @@ def write_trials(
 
 def grant(change: Change, numbers: Sequence[int], lease: Lease) -> None:
     """Give the lease on running trials to their holder."""
-    rows = [{"study_id": change.study_id, "number": number, **asdict(lease)} for number in numbers]
+    held = asdict(lease) | {"worker": storable(lease.worker)}
+    rows = [{"study_id": change.study_id, "number": number, **held} for number in numbers]
     change.connection.execute(tables.leases.insert(), rows)
 
 
@@ -132,7 +134,7 @@ def _own_row(
             "replicate": replicate,
         },
         **{"revision": revision, "state": state_of(trial.ending), "params": json.dumps(dict(trial.params))},
-        **{"source": trial.decision.source, "verdict": trial.decision.verdict},
+        **{"source": storable(trial.decision.source), "verdict": trial.decision.verdict},
         **{"decision": decision_to_json(trial.decision), "value": getattr(trial.ending, "value", None)},
         **{"outcome": None if ending is None else json.dumps(ending), "excluded": None},
         **{"started_at": trial.started_at, "ended_at": trial.ended_at},

@@ -183,6 +183,15 @@ def _close_with(owner: object, engine: sa.Engine) -> None:
     weakref.finalize(owner, engine.dispose).atexit = False
 
 
+MAX_INTEGER = 2**31 - 1
+"""The largest number that an INTEGER column of every database holds."""
+
+
+def storable(text: str) -> str:
+    """Return text that every database takes: PostgreSQL has no NUL, and no UTF-8 has half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def normal_url(url: str | None) -> str:
     """Return the SQLAlchemy URL for a storage as users write it; ``None`` is a private database in memory."""
     if url is None or url in ("sqlite://", "sqlite:///:memory:"):

@@ -15,7 +15,7 @@ from ..evaluators.errors import InvalidMeasurement
 from ..evaluators.measurement import Measurement
 from . import tables
 from .change import Change
-from .database import Database
+from .database import MAX_INTEGER, Database, storable
 from .errors import ResultConflict, TrialNotFound
 from .leases import Lease, why_dead
 from .optuna_rows import OptunaRows, report, state_of
@@ -61,9 +61,9 @@ def end_trial(change: Change, optuna_rows: OptunaRows, number: int, ending: Endi
 
 def check_report(step: int, value: float) -> tuple[int, float]:
     """Return a report as plain numbers; raises InvalidMeasurement. NaN and infinities are numbers here."""
-    whole = not isinstance(step, bool | str) and hasattr(step, "__index__") and operator.index(step) >= 0
-    if not whole:
-        raise InvalidMeasurement(f"`step` must be a whole number >= 0, got {step!r}.")
+    whole = not isinstance(step, bool | str) and hasattr(step, "__index__")
+    if not whole or not 0 <= operator.index(step) <= MAX_INTEGER:
+        raise InvalidMeasurement(f"`step` must be a whole number in [0, {MAX_INTEGER}], got {step!r}.")
     if isinstance(value, bool | str) or not hasattr(value, "__float__"):
         raise InvalidMeasurement(f"a reported value must be a number, got {value!r}.")
     return operator.index(step), float(value)
@@ -112,6 +112,7 @@ def renew_leases(database: Database, study_id: int, numbers: Sequence[int], last
 
 def mark_excluded(change: Change, number: int, reason: str | None) -> None:
     """Exclude a trial for a reason, or restore it (None). Doing so twice changes nothing."""
+    reason = None if reason is None else storable(reason)
     _, record = find(change, number)
     if record.excluded == reason:
         return
@@ -152,7 +153,9 @@ def fail_lost(change: Change, optuna_rows: OptunaRows) -> list[tuple[TrialRecord
 
 def find(change: Change, number: int) -> tuple[sa.Row, TrialRecord]:
     """Return the row of a trial and its record; raises TrialNotFound."""
-    row = change.connection.execute(_ROW, {"study_id": change.study_id, "number": number}).one_or_none()
+    row = None
+    if 0 <= number <= MAX_INTEGER:
+        row = change.connection.execute(_ROW, {"study_id": change.study_id, "number": number}).one_or_none()
     if row is None:
         raise TrialNotFound(
             f"no trial {number!r} in this study; it has trials 0 to {change.counters['next_number'] - 1}."

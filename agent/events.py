@@ -11,7 +11,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from . import tables
-from .database import Database
+from .database import MAX_INTEGER, Database
 
 EventKind = Literal[
     "created", "asked", "fallback", "told", "failed", "pruned", "recovered", "added", "enqueued", "excluded",
@@ -37,9 +37,9 @@ def events_after(
     table = tables.events
     query = (
         sa.select(table.c.number, table.c.at, table.c.kind, table.c.trial_number, table.c.data)
-        .where(table.c.study_id == study_id, table.c.number > number)
+        .where(table.c.study_id == study_id, table.c.number > min(number, MAX_INTEGER))
         .order_by(table.c.number)
-        .limit(limit)
+        .limit(min(limit, MAX_INTEGER))
     )
     with database.read() as connection:
         rows = connection.execute(query).all()

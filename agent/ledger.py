@@ -22,7 +22,7 @@ from ..serving.errors import InvalidInput
 from . import optuna_rows, tables
 from .change import change
 from .contracts import Spent
-from .database import Database
+from .database import MAX_INTEGER, Database, storable
 from .errors import StudyMismatch, StudyNotFound
 from .records import TrialRecord, record_from_row
 from .summaries import StudySummary, summaries_of
@@ -75,8 +75,10 @@ class Ledger:
         lineage: Mapping[str, Any] | None = None,
     ) -> StoredStudy:
         """Create a study; raises StudyMismatch when the name is taken."""
-        if not name or len(name) > 400:
-            raise InvalidInput(f"`name` of a study must have 1 to 400 characters, got {name!r}.")
+        if not name or len(name) > 400 or name != storable(name):
+            raise InvalidInput(
+                f"`name` of a study must have 1 to 400 characters of valid text, got {name!r}."
+            )
         try:
             with self.database.write() as connection:
                 _sweep(connection)
@@ -120,8 +122,10 @@ class Ledger:
     def find(self, name: str) -> StoredStudy:
         """Return the study of that name; raises StudyNotFound."""
         with self.database.read() as connection:
-            row = connection.execute(_NAMED.where(_O.c.study_name == name)).one_or_none()
-            plain = row is None and connection.scalar(sa.select(_O.c.study_id).where(_O.c.study_name == name))
+            row = connection.execute(_NAMED.where(_O.c.study_name == storable(name))).one_or_none()
+            plain = row is None and connection.scalar(
+                sa.select(_O.c.study_id).where(_O.c.study_name == storable(name))
+            )
             names = connection.scalars(sa.select(_O.c.study_name).limit(10)).all() if row is None else ()
         if row is None:
             cure = (
@@ -143,7 +147,10 @@ class Ledger:
     def has(self, name: str) -> bool:
         """Return whether any study, ours or plain Optuna's, has that name."""
         with self.database.read() as connection:
-            return connection.scalar(sa.select(_O.c.study_id).where(_O.c.study_name == name)) is not None
+            return (
+                connection.scalar(sa.select(_O.c.study_id).where(_O.c.study_name == storable(name)))
+                is not None
+            )
 
     def configure(self, study_id: int, *, problem: Problem, config: Mapping[str, Any]) -> None:
         """Store the words of the problem (description, context) and the configuration anew."""
@@ -195,7 +202,9 @@ class Ledger:
             raise InvalidInput(f"`order` must be one of {', '.join(orders)}, got {order!r}.")
         with self.database.read() as connection:
             total = connection.scalar(sa.select(sa.func.count()).select_from(query.subquery()))
-            rows = connection.execute(query.order_by(*orders[order]).limit(limit).offset(offset)).all()
+            rows = connection.execute(
+                query.order_by(*orders[order]).limit(min(limit, MAX_INTEGER)).offset(min(offset, MAX_INTEGER))
+            ).all()
         return [record_from_row(row) for row in rows], total or 0
 
     def records(self, study_id: int, *, batch: int = 1000) -> Iterator[TrialRecord]:

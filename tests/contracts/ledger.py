@@ -6,9 +6,13 @@ import pytest
 from contracts.study import problem, space
 
 import trialogue as tl
-from trialogue.agent.errors import StudyMismatch, StudyNotFound
+from trialogue.agent.contracts import CallRecord
+from trialogue.agent.errors import StudyMismatch, StudyNotFound, TrialNotFound
+from trialogue.agent.leases import remote_lease
 from trialogue.agent.ledger import Ledger
+from trialogue.agent.records import Failure
 from trialogue.agent.study import Study
+from trialogue.serving.errors import InvalidInput
 
 
 class LedgerContract:
@@ -104,3 +108,26 @@ class LedgerContract:
         assert sorted(number for number, _ in handed) == list(range(24))
         assert {n: space().key(study.trial(n).params) for n, _ in handed} == dict(handed)
         assert len({key for _, key in handed}) == 24
+
+    def test_any_text_can_be_stored_and_any_number_asked_for(self, ledger: Ledger) -> None:
+        nasty = "nul \0, half a pair \ud800, quote ' \" ; DROP TABLE trials; --\n\N{PILE OF POO}"
+        study = Study(problem(), name="a", storage=ledger, strategy="random")
+        study.enqueue({"kernel": "linear", "C": 1.0}, reason=nasty, source=nasty)
+        trial = study.ask(lease=remote_lease(nasty))
+        study.tell(trial, failed=nasty)
+        study.exclude(trial.number, reason=nasty)
+        study.note(nasty)
+        study.record_calls([CallRecord(nasty, "chat", nasty, "ok", detail=nasty)])
+        again = Study.load("a", storage=ledger)
+        assert again.trials[0].failure == Failure("crash", nasty)
+        assert again.trials[0].excluded == nasty.replace("\0", "\ufffd").replace("\ud800", "?")
+        assert study.events()[-1].data == {"text": nasty}
+        for number in (10**30, -1):
+            with pytest.raises(TrialNotFound):
+                study.tell(number, 1.0)
+        assert study.events(10**30) == ()
+        assert ledger.page(study.stored.study_id, offset=10**30)[0] == []
+        with pytest.raises(StudyNotFound):
+            ledger.find(nasty)
+        with pytest.raises(InvalidInput):
+            ledger.create("\0", problem(), seed=0)
