@@ -39,7 +39,8 @@ class Planner:
     ``samples``: completions per call, each read on its own. ``timeout_s`` bounds every call, repair included (default
     60, or ``TRIALOGUE_TIMEOUT_S``). ``prices``: US dollars per million prompt and completion tokens, where known.
     ``recording``: a file in which calls are kept and from which they are replayed without a network.
-    Safe to call from several threads; two studies may share one planner.
+    Safe to call from several threads; two studies may share one planner. ``address``: where it was made to ask, for
+    what is kept about it (``agent/selftest.py``).
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Planner:
         self._name, self._samples, self._temperature = name, samples, temperature
         self._prices, self._knowledge = prices, tuple(knowledge)
         self._variants = _Variants()
+        self.address = f"{getattr(live, 'base_url', '')}#{live.model}"
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ from ..evaluators.measurement import Measurement
 from ..evaluators.parameters import Float
 from ..evaluators.problem import Objective, Problem
 from ..evaluators.space import SearchSpace
+from ..serving.redaction import hide_secrets
 from .contracts import AbstractPlanner, PlanAnswer, PlanRequest
 
 _NAMED = ("learning_rate", "dropout", "momentum")
@@ -152,8 +153,8 @@ def result_path(planner: AbstractPlanner) -> Path:
     folder = os.environ.get("TRIALOGUE_CACHE") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "trialogue"
     )
-    url = getattr(getattr(planner, "endpoint", None), "base_url", "")
-    name = re.sub(r"[^A-Za-z0-9.\-]+", "_", f"{planner.name}-{url}")[-120:]
+    address = getattr(planner, "address", planner.name)
+    name = re.sub(r"[^A-Za-z0-9.\-]+", "_", hide_secrets(address))[-120:]
     return Path(folder) / "selftests" / f"{name}.json"
 
 

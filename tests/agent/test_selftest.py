@@ -60,7 +60,7 @@ def test_a_kept_result_is_found_again_and_lowers_the_trust_a_study_starts_with(t
         path = keep_result(planner, result)
         assert path.parent == tmp_path / "selftests"
         assert kept_result(planner) == result
-        strategy = strategy_for(problem, seed=0, planner=planner)
+        strategy = strategy_for(problem, seed=0, planner=Planner(server.url))
     assert strategy._rules.referee.prior == 0.4
     result_path(planner).write_text("{}")
     assert kept_result(planner) is None
