@@ -12,8 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-ROOM = 1000
-"""Tokens for an answer by a schema: an untrained model sprinkles the white space that grammars allow."""
+PLANNER_FLAGS: dict[str, bool | str] = {
+    "enable_auto_tool_choice": True,
+    "structured_outputs_config": '{"backend": "xgrammar", "disable_any_whitespace": true}',
+}
+"""What a server needs for planners and chat. White space off: a weak model can fill an answer with it and never end."""
+ROOM = 200
+"""Tokens for an answer by a schema."""
 _SCHEMA = {
     "type": "object",
     "properties": {

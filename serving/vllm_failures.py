@@ -68,7 +68,7 @@ _PATTERNS: tuple[tuple[VllmFailureClass, str], ...] = (
     (
         "out_of_memory_at_kv_allocation",
         r"KV cache is needed, which is larger than|estimated maximum model length"
-        r"|No available memory for the cache blocks"
+        r"|No available memory for the cache blocks|kv cache allocation is less than requested"
         r"|[Ff]ree memory on device .* is less than desired|gpu_memory_utilization.*(larger|increase)"
         r"|available memory .* (less|smaller) than|[Nn]ot enough .*memory.*KV|cache blocks.*memory",
     ),

@@ -79,7 +79,13 @@ class VllmHost:
     def call(
         self, op: str, *, deadline_s: float = ANSWER_DEADLINE_S, **fields: Any
     ) -> dict[str, Any]:  # Any: JSON
-        """Send one request and return its answer; HostDied when there is none within ``deadline_s``."""
+        """Send one request and return its answer, starting a host that does not run yet.
+
+        HostDied when it has died since, or does not answer within ``deadline_s``; the next call starts a new one.
+        """
+        if self._process is not None and self._process.poll() is not None:
+            self.close()
+            raise HostDied(self._why(ready=True))
         self.start()
         process = self._process
         assert process is not None

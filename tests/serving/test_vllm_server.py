@@ -51,9 +51,8 @@ def test_a_server_answers_then_stops_and_frees_port_and_processes(warm_host, tin
         mapped = {name for pid in pids for name in shared_memory(pid)}
         assert len(pids) >= 2
     assert wait_until_dead(pids)
-    with socket.socket() as again:
-        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        again.bind(("127.0.0.1", port))
+    with socket.socket() as client:
+        assert client.connect_ex(("127.0.0.1", port)) != 0
     assert not [name for name in mapped if os.path.exists(name)]
 
 
@@ -61,7 +60,7 @@ def test_a_server_answers_then_stops_and_frees_port_and_processes(warm_host, tin
     ("flags", "kind"),
     [
         ({"block_size": 7}, "unsupported_combination"),
-        ({"kv_cache_memory_bytes": 1_000_000}, "out_of_memory_at_kv_allocation"),
+        ({"num_gpu_blocks_override": 4}, "out_of_memory_at_kv_allocation"),
         ({"max_num_seqs": 64, "max_num_batched_tokens": 8}, "illegal_argument"),
     ],
 )
@@ -69,6 +68,13 @@ def test_a_planted_failure_gets_its_class(warm_host, tiny, tmp_path, flags, kind
     with pytest.raises(VllmServerFailed) as caught:
         start(warm_host, tiny, tmp_path, flags)
     assert caught.value.failure.kind == kind, caught.value.failure
+
+
+def test_a_kv_cache_larger_than_the_memory_is_said_so(warm_host, tiny, tmp_path) -> None:
+    spec = ServerSpec(str(tiny), EAGER, {"VLLM_CPU_KVCACHE_SPACE": "4000"}, "m")
+    with pytest.raises(VllmServerFailed) as caught:
+        VllmServer.start(warm_host, spec, log=tmp_path / "server.log")
+    assert caught.value.failure.kind == "out_of_memory_at_kv_allocation"
 
 
 def test_a_model_that_does_not_exist_is_said_so(warm_host, tmp_path) -> None:
@@ -156,9 +162,9 @@ def test_every_knob_of_the_catalogue_is_known_to_the_installed_version(warm_host
 
 
 def test_an_ordinary_start_shows_what_a_planner_needs(vllm_environment, tiny, tmp_path) -> None:
-    from trialogue.serving.vllm_capabilities import capabilities
+    from trialogue.serving.vllm_capabilities import PLANNER_FLAGS, capabilities
 
-    flags = {"enable_auto_tool_choice": True, "tool_call_parser": "hermes"}
+    flags = {**PLANNER_FLAGS, "tool_call_parser": "hermes"}
     with (
         VllmHost(vllm_environment, warm=False, folder=tmp_path) as host,
         start(host, tiny, tmp_path, flags, deadline_s=280.0) as server,

@@ -1,0 +1,111 @@
+"""Start and stop vLLM servers many times, killing some at random, and count what is left behind.
+
+    python benchmarks/vllm_stress.py [--fork 200] [--ordinary 10] [--kill 0.3]
+
+Counts processes with our mark in their environment, files in /dev/shm that our servers had mapped, and listening ports.
+Exits with 1 when anything is left.
+"""
+
+import argparse
+import os
+import random
+import signal
+import socket
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+from trialogue.serving.tiny_model import tiny_model
+from trialogue.serving.vllm_environment import find_vllm
+from trialogue.serving.vllm_host import VllmHost
+from trialogue.serving.vllm_server import ServerSpec, VllmServer, VllmServerFailed
+
+MARK = uuid.uuid4().hex
+
+
+def marked() -> list[int]:
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) != os.getpid():
+            try:
+                if MARK.encode() in Path(f"/proc/{name}/environ").read_bytes():
+                    found.append(int(name))
+            except OSError:
+                continue
+    return found
+
+
+def mapped(pids: list[int]) -> set[str]:
+    files: set[str] = set()
+    for pid in pids:
+        try:
+            lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+        except OSError:
+            continue
+        files |= {line.split(None, 5)[5].strip() for line in lines if "/dev/shm/" in line}
+    return files
+
+
+def cycle(
+    host: VllmHost, spec: ServerSpec, folder: Path, kill: float, rng: random.Random
+) -> tuple[str, set[str], int]:
+    try:
+        server = VllmServer.start(host, spec, log=folder / "server.log")
+    except VllmServerFailed as error:
+        return f"failed: {error.failure.kind}", set(), 0
+    pids = server.processes()
+    files = mapped(pids)
+    what = "stopped"
+    if rng.random() < kill:
+        victim = rng.choice(pids)
+        os.kill(victim, signal.SIGKILL)
+        what = "killed the leader" if victim == server.pid else "killed a worker"
+    server.stop(grace_s=5)
+    return what, files, server.port
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--fork", type=int, default=200)
+    parser.add_argument("--ordinary", type=int, default=10)
+    parser.add_argument("--kill", type=float, default=0.3)
+    args = parser.parse_args()
+    rng, folder = random.Random(0), Path(tempfile.mkdtemp())
+    spec = ServerSpec(str(tiny_model().absolute()), {"enforce_eager": True}, {"TRIALOGUE_MARK": MARK}, "m")
+    counts: dict[str, int] = {}
+    files: set[str] = set()
+    ports: list[int] = []
+    began = time.monotonic()
+    for warm, cycles in ((True, args.fork), (False, args.ordinary)):
+        with VllmHost(find_vllm(), warm=warm, folder=folder) as host:
+            for i in range(cycles):
+                what, used, port = cycle(host, spec, folder, args.kill, rng)
+                counts[f"{'fork' if warm else 'ordinary'}: {what}"] = (
+                    counts.get(f"{'fork' if warm else 'ordinary'}: {what}", 0) + 1
+                )
+                files |= used
+                ports.append(port)
+                if (i + 1) % 20 == 0:
+                    print(f"{i + 1}/{cycles}: {len(marked())} processes alive", flush=True)
+    time.sleep(0.5)
+    left = marked()
+    shared = [f for f in files if os.path.exists(f)]
+    held = [p for p in ports if p and not _free(p)]
+    print(f"{counts} in {time.monotonic() - began:.0f} s")
+    print(
+        f"left: {len(left)} processes, {len(shared)} of {len(files)} shared-memory files, {len(held)} ports"
+    )
+    sys.exit(1 if left or shared or held else 0)
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) != 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""A Hugging Face pipeline as a target, on a model made on the spot."""
+
+from pathlib import Path
+
+import pytest
+
+import trialogue as tl
+from trialogue.evaluators.errors import EvaluationFailed
+from trialogue.evaluators.hf_pipeline import HfPipeline
+from trialogue.evaluators.run import Run
+from trialogue.serving.tiny_model import tiny_model
+
+CACHE = Path(__file__).resolve().parents[2] / ".cache"
+
+
+def test_the_problem_says_what_is_tuned() -> None:
+    problem = HfPipeline("model").problem(cores=4)
+    assert problem.space.names == ("batch_size", "dtype", "attn_implementation", "threads")
+    assert problem.space["threads"].choices == (1, 2, 4)
+
+
+@pytest.mark.slow
+def test_a_study_tunes_a_real_pipeline() -> None:
+    target = HfPipeline(str(tiny_model("tiny", CACHE).absolute()), prompts=8, new_tokens=4)
+    study = tl.Study(target.problem(cores=1))
+    study.run(target, n_trials=2)
+    assert study.best_trial.value > 0
+    assert {"generate_s", "load_s"} <= set(study.best_trial.measurement.metrics)
+
+
+@pytest.mark.slow
+def test_a_model_that_is_not_there_fails_the_trial_in_words() -> None:
+    params = {"batch_size": 1, "dtype": "float32", "attn_implementation": "sdpa"}
+    with pytest.raises(EvaluationFailed, match="no-such-model"):
+        HfPipeline("/no-such-model")(params, Run())
