@@ -223,5 +223,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         NULL,
            body TEXT NOT NULL)""",
     ),
+    (  # headlines of a study with 100,000 trials: its counts, and its best, without reading the trials' texts
+        """CREATE INDEX trialogue_trials_by_kind ON trialogue_trials
+           (study_id, state, source, verdict, excluded, ended_at, started_at)""",
+        "CREATE INDEX trialogue_trials_by_value ON trialogue_trials (study_id, state, excluded, value, number)",
+    ),
 )
 """Statements of migration i + 1, in portable SQL (SQLite and PostgreSQL)."""

@@ -7,7 +7,11 @@ and an even sample of the rest are drawn, and the picture's summary says so.
 from collections.abc import Sequence
 from typing import Any
 
-from ..agent.records import TrialRecord
+import sqlalchemy as sa
+
+from ..agent import tables
+from ..agent.digest import digests
+from ..agent.records import TrialRecord, record_from_row
 from ..agent.study import Study
 from ..evaluators.errors import EvaluationFailed
 from ..serving.errors import InvalidInput
@@ -28,17 +32,17 @@ def draw(study: Study, name: str, objective: int = 0) -> dict[str, Any]:
     if name not in NAMES:
         raise InvalidInput(f"`figure` must be one of {', '.join(NAMES)}, got {name[:60]!r}.")
     _check_objective(study, objective)
-    records = study.trials
-    view = view_of(study.name, study.problem, sample(records, float(study.problem.signs[objective])))
+    records, total = drawn_records(study)
+    view = view_of(study.name, study.problem, records)
     figure = _figure(view, name, objective)
-    return {**figure, "summary": _summary(view, len(records), objective)}
+    return {**figure, "summary": _summary(view, total, objective)}
 
 
 def page_of(study: Study, *, made: str = "") -> str:
     """Return the study's report as one HTML page."""
     from . import report_page
 
-    records = sample(study.trials, float(study.problem.signs[0]))
+    records, _ = drawn_records(study)
     view = view_of(study.name, study.problem, records, tokens=study.spent.tokens)
     return report_page.render(view, importances(view), made=made)
 
@@ -46,24 +50,32 @@ def page_of(study: Study, *, made: str = "") -> str:
 def shares(study: Study, objective: int = 0) -> dict[str, float]:
     """Return how much each parameter matters. Raises InvalidInput, NothingToDraw with too few results."""
     _check_objective(study, objective)
-    view = view_of(study.name, study.problem, sample(study.trials, float(study.problem.signs[objective])))
+    view = view_of(study.name, study.problem, drawn_records(study)[0])
     found = importances(view, objective)
     if found is None:
         raise NothingToDraw(f"Importances need {FEWEST} results that differ; there are {len(view.counted)}.")
     return found
 
 
-def sample(records: Sequence[TrialRecord], sign: float) -> Sequence[TrialRecord]:
-    """Return at most ``MOST`` records: the best third, the newest third, and an even sample of the rest."""
-    if len(records) <= MOST:
-        return records
-    part = MOST // 3
-    finished = [r for r in records if r.values and r.excluded is None]
-    best = sorted(finished, key=lambda r: -sign * (r.values or (0.0,))[0])[:part]
-    step = len(records) / part
-    even = [records[int(i * step)] for i in range(part)]
-    kept = {r.number: r for r in (*even, *best, *records[-part:])}
-    return [kept[number] for number in sorted(kept)]
+def drawn_records(study: Study) -> tuple[Sequence[TrialRecord], int]:
+    """Return the trials to draw and how many there are: all, or of a long study the best third, the newest third and
+    an even sample of the rest, read by SQL so that it need not be loaded."""
+    ledger, study_id = study.ledger, study.stored.study_id
+    total = digests(ledger, [study_id])[study_id].trials
+    if total <= MOST:
+        return study.trials, total
+    table, part = tables.trials, MOST // 3
+    here = sa.select(table).where(table.c.study_id == study_id)
+    counted = here.where(table.c.state == "finished", table.c.excluded.is_(None))
+    better = table.c.value.desc() if study.problem.signs[0] > 0 else table.c.value
+    queries = (
+        counted.order_by(better).limit(part),
+        here.order_by(table.c.number.desc()).limit(part),
+        here.where(table.c.number % (total // part) == 0).limit(part),
+    )
+    with ledger.database.read() as connection:
+        found = [record_from_row(row) for query in queries for row in connection.execute(query)]
+    return sorted({r.number: r for r in found}.values(), key=lambda r: r.number), total
 
 
 def _check_objective(study: Study, objective: int) -> None:
