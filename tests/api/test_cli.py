@@ -1,5 +1,6 @@
 """The command line's door: quick, pinned, and never a traceback for what the caller did."""
 
+import json
 import resource
 import signal
 import subprocess
@@ -185,3 +186,24 @@ def test_ctrl_c_leaves_a_clean_ledger_and_the_study_goes_on(cli: Cli, tmp_path: 
     done = cli("run", "s.toml", "--trials", "1", "--json")
     assert done.returncode == 0, done.stderr
     assert '"running"' not in cli("export", "s", "--format", "jsonl").stdout
+
+
+@pytest.mark.slow
+def test_a_killed_run_loses_no_finished_trial_and_says_which_was_lost(cli: Cli, tmp_path: Path) -> None:
+    slow = STUDY.replace("print({x})", "import time; time.sleep(1); print({x})").replace("= 2 }", "= 50 }")
+    (tmp_path / "s.toml").write_text(slow)
+    command = [sys.executable, "-m", "trialogue.api", "run", "s.toml"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for _ in range(2):
+        process.stdout.readline()
+    time.sleep(0.3)
+    process.kill()
+    process.communicate(timeout=30)
+    done = cli("run", "s.toml", "--trials", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    trials = [json.loads(line) for line in cli("export", "s", "--format", "jsonl").stdout.splitlines()]
+    lost = [t for t in trials if t["state"] == "failed"]
+    assert sum(t["state"] == "finished" for t in trials) == 3
+    assert [t["ending"]["kind"] for t in lost] == ["lost"]
+    assert "running" not in {t["state"] for t in trials}
