@@ -377,6 +377,8 @@ class SearchSpace:
 
 
 def _checked_parameters(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
+    if isinstance(parameters, str | Mapping) or not isinstance(parameters, Iterable):
+        raise InvalidSpace(f"Parameters must be a list of Float, Int and Categorical, got {parameters!r}.")
     listed = tuple(parameters)
     if not listed:
         raise InvalidSpace("A search space needs at least one parameter, got none.")

@@ -324,6 +324,9 @@ def test_tables_that_describe_no_space_are_refused(plain: dict[str, Any], messag
 BAD_SPACES: list[tuple[Any, Any, str]] = [
     ([], (), "at least one parameter"),
     ([Float("x", 0, 1), Int("x", 0, 1)], (), "'x' twice"),
+    (Float("x", 0, 1), (), "must be a list of Float"),
+    ({"x": Float("x", 0, 1)}, (), "must be a list of Float"),
+    (3, (), "must be a list of Float"),
     (["x"], (), "must be a Float, Int or Categorical, got 'x'"),
     ([Float("x", 0, 1, when={"y": [1]})], (), "names 'y', which is not a parameter"),
     ([Float("x", 0, 1, when={"y": [1]}), Int("y", 0, 3)], (), "defined later; put 'y' before 'x'"),
