@@ -29,14 +29,17 @@ def flat(Z: np.ndarray) -> np.ndarray:
 class Settings:
     """How much work a fit may be. The defaults come from benchmarks/regret.py."""
 
-    design: int = 4
+    design: int = 3
     """Trials (the default included) before the acquisition function chooses."""
     samples: int = 6
     """Hyperparameter samples while there are at most ``sampled_rows`` rows; one (the mode) beyond."""
     sampled_rows: int = 60
     transforms: tuple[Kind, ...] = ("linear", "power", "rank")
-    limit_transforms: tuple[Kind, ...] = ("linear", "power")
-    design_length: float = 0.45
+    limit_transforms: tuple[Kind, ...] = ("power",)
+    heavy_tail: float = 1000.0
+    """Tail beyond which transforms other than the first are tried: clusters of good trials alone reach 30."""
+    design_length: float = 0.2
+    """Lengthscale (times the root of the dimension) of the prior that spreads the initial design."""
     bowl: float = 1.0
     """How many standard deviations a corner of the space is expected to be worse than its centre."""
     caution: float = 1.0
@@ -99,7 +102,7 @@ def fit_outcome(
         len(D), length=settings.length, length_sd=settings.length_sd, noise=settings.noise
     )
     base = Task(D, trend(Z), np.zeros(len(y)), priors)
-    kinds: Sequence[Kind] = settings.transforms if full and len(y) >= 5 else [warm.kind if warm else "linear"]
+    kinds: Sequence[Kind] = _kinds(y, settings) if full or warm is None else [warm.kind]
     found = [_fit_kind(base, y, sem, kind, Z, group, warm, full) for kind in kinds]
     _, transform, theta, task, fitted = max(found, key=lambda f: f[0])
     members = [fitted]
@@ -111,6 +114,19 @@ def fit_outcome(
     jitter = max(m.jitter for m in members)
     notes = (f"jitter of {jitter:g} was added to the covariance",) if jitter > 1e-6 else ()
     return OutcomeModel(transform, tuple(members), kept, trend, notes)
+
+
+def _kinds(y: np.ndarray, settings: Settings) -> Sequence[Kind]:
+    """Return the transforms worth fitting: the first, and the others only for tails that it cannot hold.
+
+    The tail is the distance from the best to the worst value in units of that from the best to the median.
+    """
+    if len(y) < 5:
+        return settings.transforms[:1]
+    unit = float(np.max(np.abs(y))) or 1.0
+    best, middle, worst = (float(v) for v in np.quantile(y / unit, [1.0, 0.5, 0.0]))
+    heavy = best - worst > settings.heavy_tail * (best - middle)
+    return settings.transforms if heavy else settings.transforms[:1]
 
 
 def _fit_kind(
