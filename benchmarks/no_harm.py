@@ -156,14 +156,23 @@ def ratio_interval(a: np.ndarray, b: np.ndarray, *, draws: int = 4_000) -> tuple
     return float(a.mean() / max(b.mean(), 1e-12)), float(low), float(high)
 
 
+def difference_interval(a: np.ndarray, b: np.ndarray, *, draws: int = 4_000) -> tuple[float, float, float]:
+    """Return mean(a - b) in normalised regret with its 95 % paired bootstrap interval; a, b (problems, seeds)."""
+    rng = np.random.default_rng(0)
+    d, (n, s) = a - b, a.shape
+    means = [d[rng.integers(n, size=n)[:, None], rng.integers(s, size=(n, s))].mean() for _ in range(draws)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(d.mean()), float(low), float(high)
+
+
 def report(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the table: one line per model and gate."""
     table = _by_arm(rows)
     none = table[("none", "")]
     names = sorted(none)
     lines = [
-        "model              gate       regret@10  ratio [95 %]            regret@30  ratio [95 %]       "
-        "     same  kept tokens  s"
+        "model              gate       regret@10  ratio [95 %]            regret@30  ratio [95 %]        "
+        "    difference@30 [95 %]         same  kept tokens  s"
     ]
     for (model, gate), arm in table.items():
         cells = []
@@ -174,6 +183,9 @@ def report(rows: Sequence[Mapping[str, Any]]) -> str:
             )
             ratio, low, high = ratio_interval(a, b)
             cells.append(f"{a.mean():9.4f}  {ratio:5.2f} [{low:4.2f}, {high:4.2f}]    ")
+            if t == 30:
+                change, low, high = difference_interval(a, b)
+                cells.append(f"{change:+7.4f} [{low:+7.4f}, {high:+7.4f}]")
         flat = [x for n in names for x in arm[n]]
         base = [x for n in names for x in none[n]]
         same = np.mean([x["keys"] == y["keys"] for x, y in zip(flat, base, strict=True)])
