@@ -108,7 +108,7 @@ def strategy_for(
 
 
 def default_engine(problem: Problem) -> Engine:
-    """Return the Gaussian-process engine of ``surrogates/``; torch and botorch are loaded here."""
+    """Return the Gaussian-process engine of ``surrogates/``, which loads numpy and scipy."""
     from ..surrogates.engine import GaussianEngine
 
     return GaussianEngine(problem)
