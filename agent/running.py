@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -122,6 +123,7 @@ class Loop:
         self._inline: int | None = None
         self._ended = 0
         self._why = ""
+        self._abandoned = False
 
     def go(self) -> RunEnd:
         """Run to the end; raises KeyboardInterrupt and ExecutorBroken after leaving the ledger clean."""
@@ -156,12 +158,26 @@ class Loop:
         while len(self._running) < self._workers and (trial := self._next()) is not None:
             self._inline = trial.number  # until it is handed over
             try:
-                self._running[executor.submit(evaluate_job, self._job(trial))] = trial.number
+                future = executor.submit(evaluate_job, self._job(trial))
             except (BrokenExecutor, RuntimeError) as error:
                 raise ExecutorBroken(
                     f"the executor takes no more work ({error}); pass a new one and run again."
                 ) from error
+            self._running[future] = trial.number
             self._inline = None
+            future.add_done_callback(partial(self._tell_early, trial.number))
+
+    def _tell_early(self, number: int, future: "Future[Ending]") -> None:
+        """Tell a result when it comes, even while the loop waits for a decision, so that no crash loses it.
+
+        Runs in the executor's thread. The loop tells it once more, which changes nothing, and says what went wrong here.
+        """
+        if self._abandoned or future.cancelled() or future.exception() is not None:
+            return
+        try:
+            self._study.finish(number, future.result())
+        except (ResultConflict, LedgerUnavailable) as error:
+            _log.debug("trial %s: %s", number, error)
 
     def _next(self) -> Trial | None:
         if self._why:
@@ -228,6 +244,7 @@ class Loop:
 
     def _abandon(self, reason: str) -> None:
         numbers = self._numbers()
+        self._abandoned = True
         for future in self._running:
             future.cancel()  # what has not begun shall not begin
         for number in numbers:

@@ -16,6 +16,7 @@ from contracts import evaluations
 from contracts.study import problem
 
 import trialogue as tl
+from trialogue.agent.contracts import Ask, Decision, Plan
 from trialogue.agent.errors import ExecutorBroken
 from trialogue.agent.study import Study
 from trialogue.serving.errors import InvalidInput
@@ -193,3 +194,36 @@ study.run(evaluate, n_trials=4, workers=2)
     assert "KeyboardInterrupt" in errors
     trials = Study.load("a", storage=f"sqlite:///{tmp_path}/s.db", reap=False).trials
     assert [t.failure.reason for t in trials if t.failure] == ["interrupted by the user (Ctrl-C)"] * 2
+
+
+def test_a_result_is_in_the_ledger_while_the_next_decision_is_still_made() -> None:
+    seen: list[str] = []
+
+    class Thinking:
+        name = "thinking"
+
+        def plan(self, ask: Ask) -> Plan:
+            if ask.index == 2:  # both workers are busy, and one of them ends
+                deadline = time.monotonic() + 10
+                while time.monotonic() < deadline and study.trial(0).state == "running":
+                    time.sleep(0.01)
+                seen.append(study.trial(1).state)
+                release.set()
+                while time.monotonic() < deadline and study.trial(1).state == "running":
+                    time.sleep(0.01)
+                seen.append(study.trial(1).state)
+            params = {"kernel": "linear", "C": 1.0 + ask.index}
+            return Plan((Decision(params, "test", "next", "own"),))
+
+    release = threading.Event()
+    study = tl.Study(problem(), strategy=Thinking())
+
+    def evaluate(params: dict[str, Any]) -> float:
+        assert params["C"] != 2.0 or release.wait(10)
+        return params["C"]
+
+    numbers: list[int] = []
+    study.run(evaluate, n_trials=3, workers=2, on_trial=lambda record: numbers.append(record.number))
+    assert seen == ["running", "finished"]
+    assert sorted(numbers) == [0, 1, 2]
+    assert [e.kind for e in study.events()].count("told") == 3
