@@ -32,6 +32,7 @@ _TOOL = {
     "type": "function",
     "function": {
         "name": "study_status",
+        "strict": True,
         "description": "How a study stands.",
         "parameters": {"type": "object", "properties": {"trial": {"enum": [1, 2]}}, "required": ["trial"],
                        "additionalProperties": False},
