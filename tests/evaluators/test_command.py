@@ -179,10 +179,10 @@ def gone(pid_file: Path) -> bool:
 
 def test_a_timeout_ends_the_whole_family(tmp_path: Path) -> None:
     start = time.monotonic()
-    failed = failure(python(FAMILY + "time.sleep(60)", str(tmp_path / "pid"), timeout_s=0.7), tmp_path)
+    failed = failure(python(FAMILY + "time.sleep(60)", str(tmp_path / "pid"), timeout_s=3.0), tmp_path)
     assert failed.kind == "timeout"
-    assert "no result within 0.7 s" in failed.reason
-    assert time.monotonic() - start < 5
+    assert "no result within 3 s" in failed.reason
+    assert time.monotonic() - start < 20
     assert gone(tmp_path / "pid")
 
 
@@ -194,7 +194,7 @@ def test_a_program_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 def test_children_that_outlive_their_parent_are_ended_and_do_not_delay(tmp_path: Path) -> None:
     start = time.monotonic()
     assert value(python(FAMILY + "print(3)", str(tmp_path / "pid")), tmp_path) == 3
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
     assert gone(tmp_path / "pid")
 
 
