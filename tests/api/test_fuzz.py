@@ -47,7 +47,11 @@ def test_no_request_breaks_the_service(client: TestClient) -> None:
             if "study_name" in (case.path_parameters or {}) and tried % 3:
                 case.path_parameters["study_name"] = "fuzzed"  # most requests shall reach the study
             request = case.as_transport_kwargs(base_url="http://127.0.0.1:8765")
-            request = {k: v for k, v in request.items() if k in ("method", "url", "json", "params", "headers", "data")}
+            request = {
+                k: v
+                for k, v in request.items()
+                if k in ("method", "url", "json", "params", "headers", "data")
+            }
             answer = client.request(**request)
             if answer.status_code >= 500 or (answer.status_code >= 400 and not answer.json().get("detail")):
                 broken.append(f"{request} -> {answer.status_code} {answer.text[:300]}")
@@ -69,7 +73,9 @@ def test_no_request_breaks_the_service(client: TestClient) -> None:
 
 
 def restore(client: TestClient) -> None:
-    client.post("/v1/studies", json={"name": "fuzzed", "problem": PLAIN, "strategy": "random", "exist_ok": True})
+    client.post(
+        "/v1/studies", json={"name": "fuzzed", "problem": PLAIN, "strategy": "random", "exist_ok": True}
+    )
 
 
 def _drive(strategy: Any, call: Any, run: Any) -> None:
