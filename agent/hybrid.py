@@ -76,6 +76,8 @@ class TrialogueStrategy:
         self._patience = Patience()
         self._schedule = Schedule(self._rules.every, self._rules.plateau)
         self._pool: list[Proposal] = []
+        self._doubted: Novelty = Novelty(problem.space)
+        self._refused: Novelty = Novelty(problem.space)
         self._rounds: list[Round] = []
 
     def plan(self, ask: Ask) -> Plan:
@@ -92,6 +94,7 @@ class TrialogueStrategy:
             return Plan(tuple(decision_of(s, notes=notes) for s in suggestions))
         calls, said = self._fill_pool(ask, belief, suggestions[0])
         verdicts = self._judge(ask.history, belief, suggestions[0])
+        self._remember(verdicts)
         if calls and verdicts:
             self._rounds.append((len(verdicts), sum(v.kept for v in verdicts)))
         return Plan(self._decide(suggestions, verdicts, (*notes, *said), calls, ask), calls)
@@ -116,7 +119,7 @@ class TrialogueStrategy:
         """Drop what was tried from the pool and ask the planner if it is due; return the calls and what is to be
         noted."""
         novelty = Novelty.of(ask.history)
-        self._pool = [p for p in self._pool if novelty.is_new(p.params)]
+        self._pool = [p for p in self._pool if novelty.is_new(p.params) and self._refused.is_new(p.params)]
         starting = suggestion.origin in _STARTING
         dark = suggestion.assessment is not None and suggestion.assessment.z_sd > _DARK
         if not self._schedule.is_due(ask, starting=starting, pooled=len(self._pool), uncertain=dark):
@@ -129,8 +132,17 @@ class TrialogueStrategy:
         answer = self._ask_planner(ask, belief, suggestion, starting)
         self._patience.record(ask.index, answer)
         self._schedule.asked(ask, answer, starting=starting)
-        self._pool = [*answer.proposals] if answer.proposals else self._pool
+        fresh = [p for p in answer.proposals if self._refused.is_new(p.params)]
+        self._pool = fresh if answer.proposals else self._pool
         return answer.calls, answer.notes
+
+    def _remember(self, verdicts: Sequence[Verdict]) -> None:
+        """Keep what was rejected twice from being judged again: a point that is proposed stubbornly, or stays in the
+        pool, would otherwise pass some day by the ups and downs of the belief."""
+        for verdict in verdicts:
+            if not verdict.kept and verdict.proposal.source != KNOWN:
+                seen = self._refused if not self._doubted.is_new(verdict.proposal.params) else self._doubted
+                seen.add(verdict.proposal.params)
 
     def _ask_planner(self, ask: Ask, belief: Belief, suggestion: Suggestion, starting: bool) -> PlanAnswer:
         tokens = None if self._budget is None else self._budget.tokens

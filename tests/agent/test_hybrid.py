@@ -171,6 +171,12 @@ def test_where_everything_fails_the_planner_is_heard_before_there_is_a_model():
         assert decision.source == "initial_design"
 
 
+def test_a_stubborn_proposal_is_judged_twice_and_no_more():
+    with ScriptedServer(scripted.stuck) as server:
+        decisions = play(hybrid(server, rules=Rules(referee=SlackReferee(slack=-1e9), every=1)), 12)
+    assert [len(d.verdicts) for d in decisions if d.verdicts] == [1, 1]
+
+
 def test_a_recorded_study_replays_bit_for_bit_without_the_server(tmp_path):
     path = tmp_path / "calls.jsonl"
     with ScriptedServer({"m": scripted.nearest_neighbour}) as server:
