@@ -122,8 +122,8 @@ def _prefix_caching(ask: _Asker) -> tuple[bool, str]:
 
 def _tools(ask: _Asker) -> tuple[bool, str]:
     choice = {"type": "function", "function": {"name": "study_status"}}
-    calls = ask.chat("How does it stand?", tools=[_TOOL], tool_choice=choice, max_tokens=ROOM)["message"][
-        "tool_calls"
-    ]
+    calls = ask.chat(
+        "How does it stand?", tools=[_TOOL], tool_choice=choice, max_tokens=ROOM, frequency_penalty=2
+    )["message"]["tool_calls"]
     arguments = json.loads(calls[0]["function"]["arguments"])
     return arguments["trial"] in (1, 2), f"study_status({json.dumps(arguments)})"

@@ -1,0 +1,130 @@
+"""The tuning session on a simulated server: same methods as the real target, numbers from a formula, no process."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trialogue.agent.tuning import Tuning
+from trialogue.agent.tuning_plan import TuningPlan, TuningState
+from trialogue.evaluators.parameters import Categorical
+from trialogue.evaluators.problem import Constraint
+from trialogue.evaluators.space import SearchSpace
+from trialogue.evaluators.vllm_metrics import objective_named
+from trialogue.evaluators.vllm_target import Attempt, TargetSettings
+from trialogue.evaluators.vllm_workload import Workload
+from trialogue.serving.vllm_failures import VllmFailure
+from trialogue.serving.vllm_load import LoadResult
+from trialogue.serving.vllm_server import ServerSpec
+
+SPACE = SearchSpace(
+    [
+        Categorical("max_num_seqs", [8, 32, 128], default=128, ordered=True),
+        Categorical("block_size", [16, 32, 64, 128], default=128, ordered=True),
+    ]
+)
+
+
+class SimulatedTarget:
+    """Fewer sequences lower TPOT, small blocks are faster, block size 16 dies at start."""
+
+    def __init__(self, folder: Path, *, gain: float = 0.5, noise: float = 0.01) -> None:
+        self.settings = TargetSettings("model", Workload.parse("chat"), folder)
+        self.gain, self.noise, self.rng = gain, noise, np.random.default_rng(0)
+        self.commands: list[str] = []
+        self.params: dict[str, Any] = {}
+
+    def spec(self, params: Any) -> ServerSpec:
+        return ServerSpec("model", {k: v for k, v in params.items() if v != SPACE.default()[k]})
+
+    def stop_server(self) -> None:
+        self.params = {}
+
+    def _result(self) -> LoadResult:
+        seqs, block = self.params["max_num_seqs"], self.params["block_size"]
+        speed = 100 * (1 + self.gain * (128 - block) / 96) * (1 if seqs > 8 else 0.3)
+        factor = float(np.exp(self.noise * self.rng.standard_normal()))
+        metrics = {"output_tok_s": speed * factor, "tpot_p99_ms": 0.1 * seqs, "duration_s": 5.0}
+        return LoadResult(metrics, busy_cores=1.0)
+
+    def measure(self, params: Any, *, rung: str = "fork", repeats: int = 1, reuse: bool = True) -> Attempt:
+        self.params = dict(params)
+        self.commands.append(f"{rung} {self.spec(params).command()}")
+        if params["block_size"] == 16:
+            failure = VllmFailure("unsupported_combination", "No common block size for 16", "start")
+            return Attempt(self.spec(params).command(), "fork", failure=failure, seconds=2.0)
+        results = tuple(self._result() for _ in range(repeats))
+        return Attempt(self.spec(params).command(), "fork", "digest", results, start_s=4.0, seconds=9.0)
+
+    def more(self, attempt: Attempt, repeats: int = 1) -> Attempt:
+        from dataclasses import replace
+
+        return replace(attempt, results=(*attempt.results, self._result()))
+
+
+def tuned(
+    folder: Path, limits: tuple[Constraint, ...] = (), trials: int = 11, **target: Any
+) -> tuple[Any, SimulatedTarget]:
+    simulated = SimulatedTarget(folder, **target)
+    plan = TuningPlan("model", objective_named("output_tok_s"), limits, trials=trials, budget_s=5000)
+    tuning = Tuning(plan, simulated, SPACE, say=lambda line: None)  # pyright: ignore[reportArgumentType]
+    return tuning.run(), simulated
+
+
+def test_the_best_configuration_is_found_verified_and_recommended(tmp_path: Path) -> None:
+    outcome, target = tuned(tmp_path)
+    assert outcome.verdict.recommendation == "change"
+    assert outcome.best.params["block_size"] == 32
+    assert "--block-size 32" in outcome.command
+    assert outcome.verdict.gain.low > 1.4
+    assert target.commands[0] == "fork vllm serve model"
+    assert sum(c.startswith("ordinary") for c in target.commands) >= 6
+
+
+def test_a_start_that_fails_is_told_in_words_and_the_study_goes_on(tmp_path: Path) -> None:
+    outcome, _ = tuned(tmp_path)
+    failed = [t for t in outcome.study.trials if t.state == "failed"]
+    assert failed
+    assert all(t.params["block_size"] == 16 and "No common block size" in t.ending.reason for t in failed)
+
+
+def test_a_limit_that_the_default_breaks_decides(tmp_path: Path) -> None:
+    outcome, _ = tuned(tmp_path, (Constraint("tpot_p99_ms", upper=5.0),), gain=0.0)
+    assert outcome.verdict.recommendation == "change"
+    assert outcome.best.params["max_num_seqs"] == 32
+    assert "default breaks" in outcome.verdict.reason
+
+
+def test_no_change_is_recommended_where_nothing_is_better(tmp_path: Path) -> None:
+    outcome, _ = tuned(tmp_path, gain=0.0, noise=0.05)
+    assert outcome.verdict.recommendation == "no change"
+
+
+def test_nothing_feasible_is_said_so(tmp_path: Path) -> None:
+    outcome, _ = tuned(tmp_path, (Constraint("tpot_p99_ms", upper=0.1),))
+    assert outcome.verdict.recommendation == "no feasible configuration"
+
+
+def test_an_interrupted_tuning_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    first, _ = tuned(tmp_path, trials=3)
+    before = len(first.study.trials)
+    used = TuningState.read(tmp_path / "tuning.json")
+    second, target = tuned(tmp_path, trials=6)
+    assert used.default[0] == TuningState.read(tmp_path / "tuning.json").default[0]
+    assert sum(t.source != "default" for t in second.study.trials) == 6
+    assert len(second.study.trials) > before
+    assert not any(c == "fork vllm serve model" for c in target.commands[:2])
+
+
+def test_an_interrupt_passes_and_keeps_the_state(tmp_path: Path) -> None:
+    target = SimulatedTarget(tmp_path)
+    plan = TuningPlan("model", objective_named("output_tok_s"), trials=5, budget_s=5000)
+
+    def say(line: str) -> None:
+        if line.startswith("trial 2"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Tuning(plan, target, SPACE, say=say).run()  # pyright: ignore[reportArgumentType]
+    assert len(TuningState.read(tmp_path / "tuning.json").default) == 3
