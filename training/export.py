@@ -44,7 +44,7 @@ def main() -> None:
     model = Model(**state["shape"])
     model.load_state_dict(state["model"])
     model.export(a.folder)
-    dialect = Dialect(slots=state["shape"]["slots"], max_trials=64)
+    dialect = Dialect(slots=state["shape"]["slots"], max_trials=59)
     write_tokenizer(a.folder, dialect)
     (a.folder / "dialect.json").write_text(json.dumps(asdict(dialect)) + "\n")
     print(
