@@ -34,6 +34,8 @@ from .schedule import Schedule
 from .strategy import decision_of, default_engine, opening
 from .warm_start import NoWarmStart, UncheckedWarmStart, struggles
 
+_REMEMBERED = 300
+"""Rejected proposals that are remembered."""
 _DARK = 0.8
 """Standardized sd of the engine's own next point (prior: 1) from which it is said to know little of it."""
 _STARTING = ("default", "initial_design", "transfer", "random")
@@ -76,8 +78,8 @@ class TrialogueStrategy:
         self._patience = Patience()
         self._schedule = Schedule(self._rules.every, self._rules.plateau)
         self._pool: list[Proposal] = []
-        self._doubted: Novelty = Novelty(problem.space)
-        self._refused: Novelty = Novelty(problem.space)
+        self._doubted: Novelty = Novelty(problem.space, most=_REMEMBERED)
+        self._refused: Novelty = Novelty(problem.space, most=_REMEMBERED)
         self._rounds: list[Round] = []
 
     def plan(self, ask: Ask) -> Plan:

@@ -17,10 +17,10 @@ RESOLUTION = 0.01
 
 
 class Novelty:
-    """Configurations that count as tried; more can be added as they are proposed."""
+    """Configurations that count as tried; more can be added as they are proposed. ``most``: only so many latest ones."""
 
-    def __init__(self, space: SearchSpace, tried: Sequence[Params] = ()) -> None:
-        self._space = space
+    def __init__(self, space: SearchSpace, tried: Sequence[Params] = (), *, most: int | None = None) -> None:
+        self._space, self._most = space, most
         self._X, self._active = space.encode(list(tried)) if tried else _nothing(len(space))
 
     @classmethod
@@ -45,7 +45,8 @@ class Novelty:
     def add(self, params: Params) -> None:
         """Count a configuration as tried from now on."""
         X, active = self._space.encode([params])
-        self._X, self._active = np.vstack([self._X, X]), np.vstack([self._active, active])
+        kept = 0 if self._most is None else max(0, len(self._X) + 1 - self._most)
+        self._X, self._active = np.vstack([self._X[kept:], X]), np.vstack([self._active[kept:], active])
 
 
 def _nothing(d: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,9 @@ _DECAY = 0.9
 """Weight of a score per planner's trial that came later: a model that was right about warm starts may be wrong
 later."""
 
+_LATEST = 60
+"""Planner's trials that are scored: earlier ones weigh less than 0.002, and long studies stay cheap."""
+
 
 @dataclass(frozen=True)
 class Trust:
@@ -45,15 +48,14 @@ def trust_in_planner(history: History, *, prior: float = 0.5) -> Trust:
     g = goodness(history)
     numbers = np.array([t.number for t in history.finished])
     planned = np.array([is_planned(t.source) for t in history.finished], bool)
-    scores = [
-        (t.number, _score(i, g, numbers, planned)) for i, t in enumerate(history.finished) if planned[i]
-    ]
+    recent = np.flatnonzero(planned)[-_LATEST:].tolist()
+    scores = [(int(numbers[i]), _score(i, g, numbers, planned)) for i in recent]
     scores += [
         (t.number, 0.0)
-        for t in history.failed
+        for t in history.failed[-1_000:]
         if is_planned(t.source) and t.kind not in ("lost", "infrastructure")
     ]
-    known = [s for _, s in sorted(scores) if s == s]
+    known = [s for _, s in sorted(scores) if s == s][-_LATEST:]
     weights = _DECAY ** np.arange(len(known))[::-1]
     wins = 2 * prior + (float(weights @ np.array(known)) if known else 0.0)
     return Trust(wins / (2 + float(weights.sum())), len(known), known[-1] if known else 0.5)

@@ -261,3 +261,12 @@ def test_nearly_equal_is_not_new_and_a_step_is():
     assert not novelty.is_new({"x": 0.505, "n": 10})
     assert novelty.is_new({"x": 0.505, "n": 11})
     assert novelty.is_new({"x": 0.52, "n": 10})
+
+
+def test_only_so_many_are_remembered():
+    space = tl.SearchSpace([tl.Float("x", 0, 1)])
+    novelty = Novelty(space, most=2)
+    for x in (0.1, 0.5, 0.9):
+        novelty.add({"x": x})
+    assert novelty.is_new({"x": 0.1})
+    assert not novelty.is_new({"x": 0.5})
