@@ -41,8 +41,10 @@ def worker(
 
     Ends with Ctrl-C or SIGTERM: trials that run are failed with that reason and can be run again.
     """
+    from .observed import configure_logs
     from .specification import read_specification
 
+    configure_logs(as_json=False)
     stated = read_specification(evaluator)
     signal.signal(signal.SIGTERM, _interrupt)
     opened = _opened(study, url, storage)

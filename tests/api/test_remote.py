@@ -36,6 +36,29 @@ class TestRemoteStudy(StudyContract):
     pass
 
 
+@pytest.fixture(scope="module")
+def on_postgres(postgres_url: str) -> Iterator[str]:
+    with served(postgres_url, grace_s=0.2, reap_every_s=0.2) as url:
+        yield url
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+class TestRemoteStudyOnPostgres(StudyContract):
+    @pytest.fixture
+    def make(self, on_postgres: str) -> Make:
+        for line in httpx2.get(f"{on_postgres}/v1/studies", params={"limit": 200}).json()["items"]:
+            httpx2.delete(f"{on_postgres}/v1/studies/{line['name']}")
+        return lambda problem, **options: RemoteStudy(problem, url=on_postgres, **options)
+
+    def test_texts_and_events_reach_the_page(self, make: Make, on_postgres: str) -> None:
+        server = on_postgres
+        study = make(problem(), strategy="random")
+        study.tell(study.ask(), failed="a \x00 in a log")
+        assert httpx2.post(f"{server}/v1/studies/svm/chat", json={"text": "/show"}, timeout=60).status_code == 200
+        assert "svm" in httpx2.get(f"{server}/v1/studies/svm/report", timeout=60).text
+
+
 def test_loading_what_is_not_there_says_so(server: str) -> None:
     with pytest.raises(StudyNotFound, match="no study 'nowhere'"):
         RemoteStudy.load("nowhere", url=server)
