@@ -6,6 +6,8 @@ from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
 from trialogue.evaluators.measurement import Measurement
 from trialogue.evaluators.problem import Constraint, Objective, Problem
 from trialogue.surrogates.engine import GaussianEngine
+from trialogue.surrogates.gaussian import GaussianSurrogate, InfiniteNetworkSurrogate
+from trialogue.surrogates.portfolio import Portfolio
 
 
 class TestGaussianEngine(EngineContract):
@@ -109,3 +111,44 @@ def test_every_branch_is_in_reach_of_the_initial_design() -> None:
         kernels.add(p["kernel"])
         history = history.extended(finished=[FinishedTrial(i, p, Measurement(float(i)))])
     assert kernels == {"linear", "rbf"}
+
+
+def test_the_order_of_trials_hardly_matters() -> None:
+    """Hyperparameter samples are drawn from the same stream; sums in another order differ in the last digits."""
+    problem = Problem("p", UNIT)
+    history = finished(problem, 9, lambda p: (p["x"] - 0.3) ** 2 + p["y"])
+    turned = History(problem).extended(finished=history.finished[::-1])
+    at = UNIT.sample(np.random.default_rng(2), 5)
+    for a, b in zip(belief_of(history).assess(at), belief_of(turned).assess(at), strict=True):
+        np.testing.assert_allclose(a.prediction.mean, b.prediction.mean, atol=1e-2)
+
+
+def test_the_order_of_choices_does_not_matter() -> None:
+    means = []
+    for choices in (["a", "b", "c"], ["c", "a", "b"]):
+        space = tl.SearchSpace([tl.Categorical("c", choices), tl.Float("x", 0, 1)])
+        drawn = [{"c": "abc"[i % 3], "x": (i + 0.5) / 10} for i in range(10)]
+        trials = [FinishedTrial(i, p, Measurement(p["x"] + "abc".index(p["c"]))) for i, p in enumerate(drawn)]
+        belief = belief_of(History(Problem("p", space)).extended(finished=trials))
+        means.append([a.prediction.mean[0] for a in belief.assess([{"c": c, "x": 0.42} for c in "abc"])])
+    np.testing.assert_allclose(means[0], means[1], atol=1e-6)
+
+
+def test_running_trials_are_not_proposed_again_nearby() -> None:
+    problem = Problem("p", UNIT)
+    history = finished(problem, 5, lambda p: float(np.sin(20 * p["x"]) + np.cos(17 * p["y"])))
+    rng = np.random.default_rng(0)
+    found = GaussianEngine(problem).condition(history, rng).suggest(4, rng)
+    points = np.array([[s.params["x"], s.params["y"]] for s in found])
+    apart = np.abs(points[:, None] - points[None]).max(axis=2) + np.eye(4)
+    assert apart.min() > 0.01
+
+
+def test_another_surrogate_may_stand_in_the_engine() -> None:
+    portfolio = Portfolio([GaussianSurrogate(), InfiniteNetworkSurrogate()])
+    history = finished(Problem("p", MIXED), 12)
+    rng = np.random.default_rng(0)
+    belief = GaussianEngine(history.problem, surrogate=portfolio).condition(history, rng)
+    first, second = belief.suggest(2, rng)
+    assert MIXED.key(first.params) != MIXED.key(second.params)
+    assert np.isfinite(first.assessment.log_acquisition)
