@@ -262,6 +262,9 @@ def test_a_listed_space_holds_nothing_else() -> None:
     assert SearchSpace.from_dict(space.to_dict()) == space
     with pytest.raises(InvalidSpace, match="at least one configuration"):
         SearchSpace([Int("a", 1, 9)], allowed=[])
+    for bad in ({"a": 1}, "a", 3):
+        with pytest.raises(InvalidSpace, match="`allowed` must be a list"):
+            SearchSpace([Int("a", 1, 9)], allowed=bad)  # pyright: ignore[reportArgumentType]
 
 
 def test_toml_and_json_describe_the_same_space() -> None:
