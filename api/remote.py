@@ -335,7 +335,7 @@ class Connection:
                     f"the server at {self.url} does not answer ({why}); is `trialogue serve` running?"
                 )
             time.sleep(pause_s)
-            pause_s = min(2 * pause_s, 5.0)
+            pause_s = min(2 * pause_s, 2.0)
 
 
 def _answer(response: httpx2.Response) -> Any:

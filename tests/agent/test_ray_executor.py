@@ -63,3 +63,20 @@ def test_a_process_that_dies_is_an_infrastructure_failure(cluster: object) -> No
     with RayExecutor() as executor, pytest.raises(EvaluationFailed) as caught:
         executor.submit(die).result(timeout=60)
     assert caught.value.kind == "infrastructure"
+
+
+def test_a_study_runs_its_trials_on_the_cluster(cluster: object) -> None:
+    import trialogue as tl
+    from trialogue.agent.ray_executor import RayExecutor
+
+    def evaluate(params: dict[str, float]) -> float:
+        if params["x"] > 0.9:
+            raise RuntimeError("too far")
+        return (params["x"] - 0.3) ** 2
+
+    study = tl.Study(tl.Problem("on-ray", tl.SearchSpace([tl.Float("x", 0, 1)])), strategy="random")
+    with RayExecutor(resources={"accelerator": 1}) as executor:
+        assert executor.max_workers == 2
+        assert study.run(evaluate, n_trials=8, executor=executor).trials == 8
+    assert all((t.state == "failed") == (t.params["x"] > 0.9) for t in study.trials)
+    assert study.best_trial.params["x"] < 0.9
