@@ -2,7 +2,8 @@
 
     python benchmarks/serving.py [--tables DIR] [--seeds 10] [--tasks N] [--json OUT]
 
-Without --tables, the table shipped beside this script (vLLM's CPU build). Everybody pays the same for starts, loads
+Without --tables, the table shipped beside this script (vLLM's CPU build, recorded by vllm_record.py while all four
+cores of the machine were busy: its failures are exact, its speeds noisy). Everybody pays the same for starts, loads
 and failures (constants in vllm_tables.py) and nothing for repetitions; only trialogue asks vLLM's validator first, and
 only where a table says what it refuses.
 """
@@ -153,6 +154,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=None)
     args = parser.parse_args()
     chosen = tasks(args.tables, least_draws=args.least_draws)
+    if not chosen:
+        print(f"no task on which random search needs {args.least_draws:g} draws: taking all there are")
+        chosen = tasks(args.tables, least_draws=0)
     if args.tasks and len(chosen) > args.tasks:
         chosen = [chosen[int(i)] for i in np.linspace(0, len(chosen) - 1, args.tasks)]
     methods = args.methods.split(",")

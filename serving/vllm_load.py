@@ -35,7 +35,7 @@ class LoadPlan:
 
     def arguments(self, server: VllmServer, tokenizer: str) -> list[str]:
         """Return the arguments of ``vllm bench serve``."""
-        rows = sum(1 for _ in self.requests.open())
+        rows = len(self.requests.read_text().splitlines())
         given: dict[str, object] = {
             "backend": "openai",
             "base-url": f"http://127.0.0.1:{server.port}",
