@@ -15,9 +15,10 @@ _KEYS = re.compile(
     r"|eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-.]{10,}"
 )
 _ASSIGNED = re.compile(
-    r"(?i)\b([A-Z0-9_\-.]*(?:api[-_]?key|token|secret|passwd|password|credential|auth)[A-Z0-9_\-.]*)"
-    r"(\"?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&}]+)"
+    r"(?i)\b([A-Z0-9_\-.]*(?:api[-_]?key|token(?!s)|secret|passwd|password|credential|authorization)[A-Z0-9_\-.]*)"
+    r"(\"?\s*[=:]\s*)(?!\d+(?:\.\d+)?\b)(\"[^\"]*\"|'[^']*'|[^\s,;&}]+)"
 )
+"""A name that says secret and its value; numbers stay (``max_tokens=512``, ``token: 7``)."""
 _USERINFO = re.compile(r"(?<=://)[^/\s:@]+(?::[^/\s@]*)?@")
 _HOMES = re.compile(r"(?:/home/|/Users/|/root(?=/|\b)|[A-Za-z]:\\Users\\)[^\s/\\:'\"]*")
 _HOSTS = re.compile(
