@@ -15,13 +15,15 @@ import numpy as np
 
 from .definitions import BaseParameter, check_name, check_texts, checked_when, plain_when
 from .errors import InvalidParameters, InvalidSpace
-from .scales import Grid, Linear, Log, Scale, round_significant
+from .scales import Grid, Linear, Log, Scale, round_significant, rounded_inward
 
 LARGEST = 1e100
 """Bounds of a Float; beyond, squares and products of values overflow."""
 LARGEST_INT = 10**12
 """Bounds of an Int; beyond, neighbouring integers are one point of the unit interval."""
 MAX_LEVELS = 10**12
+NOISE = 1e-11
+"""How far past a bound, relative to the magnitude that counts, a real number is still that bound."""
 NARROWEST = 1e-6
 """Least width of a linear range relative to its bounds: narrower, its values share their 12 digits."""
 
@@ -135,7 +137,8 @@ class _Number(BaseParameter):
 
     def _inside(self, number: float) -> bool:
         """Whether inside the bounds, up to noise digits."""
-        return bool(self.low <= number <= self.high) or (
+        size = 0.0 if self.levels else abs(number) if self.log else max(abs(self.low), abs(self.high))
+        return self.low - NOISE * size <= number <= self.high + NOISE * size or (
             round_significant(self.low) <= round_significant(number) <= round_significant(self.high)
         )
 
@@ -221,8 +224,13 @@ class Float(_Number):
                 "tune the difference from `low` instead."
             )
         object.__setattr__(self, "when", checked_when(self.name, self.when))
-        if isinstance(self.scale, Grid):  # 0.1 + 2 * 0.1 is 0.3 here
-            object.__setattr__(self, "high", self.scale.canonical(self.high))
+        if isinstance(self.scale, Grid):
+            low, high = self.low, self.scale.canonical(self.high)  # 0.1 + 2 * 0.1 is 0.3 here
+        else:
+            low, high = rounded_inward(self.low, self.high, log=self.log)
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+        del self.__dict__["scale"]  # made again from these bounds
         self._check_default()
 
     def coerce(self, value: object) -> float:

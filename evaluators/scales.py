@@ -68,6 +68,23 @@ class _Decimals:
         return np.rint(v * up / down) * down / up + 0.0  # + 0.0: no negative zero
 
 
+def rounded_inward(low: float, high: float, *, log: bool) -> tuple[float, float]:
+    """Return bounds with the digits that count, inside the given ones: bounds that values round to, and never past.
+
+    Without it a bound such as 1 - 1e-15 would round to the 1 that it was meant to keep out.
+    """
+
+    def side(v: float, inward: int) -> float:
+        largest = abs(v) if log else max(abs(low), abs(high))
+        rounded = round_significant if log else _Decimals(largest).number
+        quantum = 10.0 ** (math.floor(math.log10(largest)) - DIGITS + log)
+        nearest = rounded(v)
+        outside = (v - nearest) * inward > 2 * math.ulp(largest)  # nearer than that it is noise
+        return (rounded(nearest + inward * quantum) if outside else nearest) + 0.0
+
+    return side(low, 1), side(high, -1)
+
+
 @dataclass(frozen=True)
 class Linear:
     """A continuous range, uniform."""

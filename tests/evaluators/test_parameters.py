@@ -157,6 +157,8 @@ def test_floats_of_any_magnitude_survive_the_unit_interval(exponent: float, deca
     assert [x.coerce(v) for v in values] == values
     assert min(values) == pytest.approx(low, rel=1e-11)
     assert max(values) == pytest.approx(high, rel=1e-11)
+    assert min(values) >= low * (1 - 1e-15)
+    assert max(values) <= high * (1 + 1e-15)
 
 
 @given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9), st.sampled_from([1e-60, 1e-9, 1.0, 1e9, 1e60]))
@@ -170,6 +172,15 @@ def test_linear_floats_survive_the_unit_interval(low: float, width: float, magni
     assert np.array(values) == pytest.approx(
         np.linspace(x.low, x.high, 101), abs=1e-11 * max(abs(x.low), abs(x.high))
     )
+
+
+def test_values_never_leave_the_stated_bounds() -> None:
+    open_interval = Float("p", 1e-15, 1 - 1e-15)
+    assert (open_interval.low, open_interval.high) == (1e-13, 1 - 1e-13)
+    assert open_interval.coerce(1e-15) == 1e-13
+    assert Float("x", 0.1 + 0.2, math.pi).low == 0.3
+    assert Float("x", 0.1 + 0.2, math.pi).high <= math.pi
+    assert Float("x", math.pi, 1e9, log=True).low >= math.pi
 
 
 def test_labelled_choices_carry_their_objects() -> None:
