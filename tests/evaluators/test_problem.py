@@ -43,7 +43,19 @@ def test_constraints_may_be_written_as_text(text: str, expected: Constraint) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["x", "x == 3", "x <= y", "x <= 3 and y <= 4", "x <= 3 or x >= 5", "1 < 2", "x <", "x <= 'a'"]
+    "text",
+    [
+        "x",
+        "x == 3",
+        "x <= y",
+        "x <= y + 1",
+        "x + 1 <= 3",
+        "x <= 3 and y <= 4",
+        "x <= 3 or x >= 5",
+        "1 < 2",
+        "x <",
+        "x <= 'a'",
+    ],
 )
 def test_what_is_no_limit_is_refused(text: str) -> None:
     with pytest.raises(InvalidProblem):
