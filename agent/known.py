@@ -1,9 +1,9 @@
 """The referee of what is known by name: usual configurations from the knowledge base are worth a trial unchecked.
 
 A model fitted to a handful of trials knows less than the documentation: on LLAMBO's own tasks one counted evaluation of
-the library default, followed by a GP, equals GPT-3.5. The first known configuration is therefore always run; another
-follows only while one of them is the best trial, so that wrong knowledge costs one trial. Knows nothing of how the
-configurations were found (``prompts/knowledge.py``).
+the library default, followed by a GP, equals GPT-3.5. The usual configuration and its usual alternative are therefore
+run; a third follows only while a known one is the best trial, so that wrong knowledge costs two trials. Knows nothing of
+how the configurations were found (``prompts/knowledge.py``).
 """
 
 from collections.abc import Sequence
@@ -22,14 +22,15 @@ KNOWN = "knowledge"
 
 @dataclass(frozen=True)
 class KnownReferee:
-    """``most``: known configurations that are run at all."""
+    """``always``: known configurations that are run whatever came of them; ``most``: that are run at all."""
 
+    always: int = 2
     most: int = 3
 
     def judge(
         self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
     ) -> tuple[Verdict, ...]:
-        """Keep the first proposal, if none was run yet or one of those run is the best trial."""
+        """Keep the first proposal while fewer than ``always`` were run, or one of those run is the best trial."""
         allowed, why = self.allows(history)
         return tuple(
             Verdict(
@@ -43,10 +44,11 @@ class KnownReferee:
         known = np.array([t.source == KNOWN for t in history.finished], bool)
         failed = sum(t.source == KNOWN for t in history.failed)
         waiting = sum(t.source == KNOWN for t in history.running)
-        if not known.any() and not failed and not waiting:
-            return True, "known by name: run unchecked, once"
-        if known.sum() + failed + waiting >= self.most or waiting or failed:
+        run = int(known.sum()) + failed + waiting
+        if run >= self.most or failed or waiting:
             return False, "enough known configurations were run"
+        if run < self.always:
+            return True, "known by name: run unchecked"
         leads = bool(known[np.argmax(goodness(history))])
         return (
             leads,

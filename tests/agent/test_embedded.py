@@ -95,17 +95,24 @@ def test_skill_is_high_on_a_smooth_function_of_one_parameter():
     assert EmbeddedPlanner().skill(history, np.random.default_rng(0)) > 0.1
 
 
-def test_known_configurations_are_run_once_and_again_only_while_one_leads():
+def test_two_known_configurations_are_run_and_a_third_only_while_one_leads():
     problem = svm()
-    suggestion, belief = None, None
     first = known_proposals(History(problem))
-    judge = lambda h: KnownReferee().judge(first, belief, suggestion, h)  # noqa: E731
-    assert [v.kept for v in judge(History(problem))][:2] == [True, False]
-    leads = told(problem, 1, lambda p: 1.0, KNOWN)
-    assert judge(leads)[0].kept
-    behind = leads.extended(finished=[FinishedTrial(1, first[-1].params, tl.Measurement(2.0))])
-    assert not any(v.kept for v in judge(behind))
-    assert known_proposals(behind) == ()
+    assert len(first) == 3
+
+    def kept(*values: float, others: float = -1.0) -> bool:
+        rows = [FinishedTrial(i, first[i].params, tl.Measurement(v), KNOWN) for i, v in enumerate(values)]
+        rows.append(FinishedTrial(9, {"C": 0.5, "gamma": 0.5}, tl.Measurement(others)))
+        history = History(problem).extended(finished=rows)
+        verdicts = KnownReferee().judge(first, None, None, history)
+        assert bool(known_proposals(history)) == verdicts[0].kept
+        return verdicts[0].kept
+
+    assert kept()
+    assert kept(0.0, others=5.0)
+    assert kept(0.0, 1.0)
+    assert not kept(0.0, 1.0, others=5.0)
+    assert not kept(0.0, 1.0, 2.0)
 
 
 def test_known_configurations_that_failed_are_not_followed_by_others():
