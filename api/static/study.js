@@ -52,7 +52,7 @@ function decision(study, t) {
   return h("article", { class: "decision", "aria-label": `Trial ${t.number}` },
     h("a", { class: "no num", href: trialHref(study.name, t) }, `#${t.number}`),
     h("div", {}, h("div", { class: "row" }, sourceTag(t), h("span", { class: "soft" }, VERDICT_WORD[t.verdict] ?? t.verdict ?? "")),
-      h("p", { class: "why" }, t.reason), t.hypothesis ? h("p", { class: "quote" }, t.hypothesis) : null, verdictList(t), paramsNode(t.params)),
+      h("p", { class: "why" }, t.reason), paramsNode(t.params), t.hypothesis ? h("p", { class: "quote" }, t.hypothesis) : null, verdictList(t)),
     h("div", { class: "right" }, h("div", { class: "num" }, t.values ? h("b", {}, number(t.values[0])) : h("span", { class: `tag ${STATE_TAG[t.state]}` }, t.state)), t.tokens ? h("div", { class: "faint" }, `${number(t.tokens)} tokens`) : null));
 }
 

@@ -51,11 +51,28 @@ class TestRemoteStudyOnPostgres(StudyContract):
             httpx2.delete(f"{on_postgres}/v1/studies/{line['name']}")
         return lambda problem, **options: RemoteStudy(problem, url=on_postgres, **options)
 
+    def test_cut_database_connections_are_made_anew(self, make: Make, postgres_url: str) -> None:
+        import psycopg
+
+        study = make(problem(), strategy="random")
+        trial = study.ask()
+        with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        study.tell(trial, 0.5)
+        assert study.ask().number == 1
+        assert study.best_trial.value == 0.5
+
     def test_texts_and_events_reach_the_page(self, make: Make, on_postgres: str) -> None:
         server = on_postgres
         study = make(problem(), strategy="random")
         study.tell(study.ask(), failed="a \x00 in a log")
-        assert httpx2.post(f"{server}/v1/studies/svm/chat", json={"text": "/show"}, timeout=60).status_code == 200
+        assert (
+            httpx2.post(f"{server}/v1/studies/svm/chat", json={"text": "/show"}, timeout=60).status_code
+            == 200
+        )
         assert "svm" in httpx2.get(f"{server}/v1/studies/svm/report", timeout=60).text
 
 

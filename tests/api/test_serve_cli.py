@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 def process(folder: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
 
-    def start(*arguments: str) -> subprocess.Popen[str]:
+    def start(*arguments: str, **more: Any) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "trialogue.api", *arguments]
         options: dict[str, Any] = {
             "cwd": folder,
@@ -106,7 +106,7 @@ def test_a_server_with_keys_a_worker_and_a_clean_end(process: Any, cli: Cli, fol
     assert cli("backup", "copy.db").returncode == 0
     server.send_signal(signal.SIGTERM)
     log, _ = server.communicate(timeout=30)
-    assert server.returncode == 0
+    assert server.returncode in (0, -signal.SIGTERM)  # uvicorn ends with the signal that ended it
     assert '"study": "square"' in log
     assert key not in log
     assert cli("restore", "copy.db", "--storage", "sqlite:///again.db").returncode == 0
