@@ -57,7 +57,11 @@ class RayExecutor(Executor):
     def max_workers(self) -> int:
         """How many tasks the cluster can run at a time now; `Study.run` keeps that many under way."""
         there = ray.cluster_resources()
-        needed = {"CPU": self._options["num_cpus"], "GPU": self._options["num_gpus"], **self._options["resources"]}
+        needed = {
+            "CPU": self._options["num_cpus"],
+            "GPU": self._options["num_gpus"],
+            **self._options["resources"],
+        }
         fits = [there.get(name, 0.0) / amount for name, amount in needed.items() if amount > 0]
         return max(1, int(min(fits, default=1.0)))
 
