@@ -143,15 +143,28 @@ def restore(
     target = Path(url.database)
     if target.exists():
         raise InvalidInput(f"`--storage` must not exist yet, {str(target)!r} does; move it away first.")
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as copy:
-        found = {row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        sound = copy.execute("PRAGMA integrity_check").fetchone()[0]
-    if sound != "ok" or "trialogue_studies" not in found:
+    trouble = _what_is_wrong(file)
+    if trouble:
         raise InvalidInput(
-            f"{str(file)!r} is no sound backup of a ledger ({sound if sound != 'ok' else 'no studies table'})."
+            f"{str(file)!r} is no sound backup of a ledger ({trouble}); take one of `trialogue backup`."
         )
     shutil.copyfile(file, target)
     print(target)
+
+
+def _what_is_wrong(file: Path) -> str:
+    """Return in words why a file cannot be restored; nothing when it can."""
+    if not file.is_file():
+        return "there is no such file"
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as copy:
+            found = {row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            sound = copy.execute("PRAGMA integrity_check").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    if sound != "ok":
+        return str(sound)
+    return "" if "trialogue_studies" in found else "it holds no studies"
 
 
 def _shown(host: str) -> str:
