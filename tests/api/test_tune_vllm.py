@@ -1,0 +1,93 @@
+"""The options of ``tune-vllm`` as values, and what a finished tuning hands over. No server."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from trialogue.agent.study import Study
+from trialogue.agent.tuning_plan import TuningOutcome
+from trialogue.agent.tuning_verdict import Verdict, decide
+from trialogue.api.tune_vllm import flag_values, seconds_of
+from trialogue.api.tune_vllm_setup import earlier_best
+from trialogue.api.tuning_handover import hand_over
+from trialogue.evaluators.parameters import Categorical
+from trialogue.evaluators.problem import Objective, Problem
+from trialogue.evaluators.space import SearchSpace
+from trialogue.evaluators.vllm_target import TargetSettings, VllmTarget
+from trialogue.evaluators.vllm_workload import Workload
+from trialogue.serving.errors import InvalidInput
+from trialogue.serving.vllm_environment import VllmEnvironment, VllmNotInstalled, find_vllm
+
+TOKENS = Objective("output_tok_s", "maximize", "tokens/s")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("45", 45)])
+def test_a_budget_has_a_unit(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["soon", "-3m", "0s", ""])
+def test_a_budget_that_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="--budget"):
+        seconds_of(text)
+
+
+def test_flags_are_read_as_values() -> None:
+    assert flag_values(["max-model-len=2048", "dtype=bfloat16", "enforce_eager=true"]) == {
+        "max_model_len": 2048, "dtype": "bfloat16", "enforce_eager": True,
+    }  # fmt: skip
+    with pytest.raises(InvalidInput, match="NAME=VALUE"):
+        flag_values(["eager"])
+
+
+def test_a_missing_vllm_is_said_with_the_cure(tmp_path: Path) -> None:
+    with pytest.raises(VllmNotInstalled, match="make vllm"):
+        find_vllm(tmp_path / "python")
+
+
+def outcome_of(folder: Path, verdict: Verdict) -> tuple[TuningOutcome, VllmTarget]:
+    space = SearchSpace([Categorical("block_size", [32, 64, 128], default=128, ordered=True)])
+    problem = Problem("vllm", space, [TOKENS], context={"device": "cpu", "vllm": "0.32.0"})
+    study = Study(problem, storage=f"sqlite:///{folder}/study.db")
+    study.add({"block_size": 128}, 100.0, source="default")
+    study.add({"block_size": 32}, 150.0)
+    failing = study.ask(fixed={"block_size": 64})
+    study.tell(failing, failed="the <engine> died")
+    settings = TargetSettings("model", Workload.parse("chat"), folder, defaults=space.default())
+    target = VllmTarget(VllmEnvironment(Path("python"), "0.32.0", True), settings)
+    runs = (
+        ({"output_tok_s": 100.0}, {"output_tok_s": 101.0}),
+        ({"output_tok_s": 150.0}, {"output_tok_s": 151.0}),
+    )
+    command = target.spec({"block_size": 32}).command()
+    best = study.best_trial
+    return TuningOutcome(
+        verdict, study, (), best, command, target.spec({}).command(), *runs, 0.02, 60.0
+    ), target
+
+
+def test_a_recommended_change_is_handed_over_as_command_yaml_and_page(tmp_path: Path) -> None:
+    verdict = decide(TOKENS, (), [{"output_tok_s": 100.0}, {"output_tok_s": 101.0}],
+                     [{"output_tok_s": 150.0}, {"output_tok_s": 151.0}])  # fmt: skip
+    outcome, target = outcome_of(tmp_path, verdict)
+    text = hand_over(outcome, target, tmp_path)
+    assert "Change recommended" in text
+    assert "vllm serve model --block-size 32" in text
+    assert (tmp_path / "serve.yaml").read_text() == 'model: "model"\nblock-size: 32\n'
+    assert (tmp_path / "serve.sh").read_text().endswith("exec vllm serve model --block-size 32\n")
+    assert json.loads((tmp_path / "handover.json").read_text())["params"] == {"block_size": 32}
+    assert "&lt;engine&gt;" in (tmp_path / "handover.html").read_text()
+
+
+def test_no_change_hands_over_the_default(tmp_path: Path) -> None:
+    outcome, target = outcome_of(tmp_path, Verdict("no change", "the difference is within the noise"))
+    assert "No change recommended" in hand_over(outcome, target, tmp_path)
+    assert (tmp_path / "serve.yaml").read_text() == 'model: "model"\n'
+
+
+def test_an_earlier_tuning_gives_its_best_and_what_changed(tmp_path: Path) -> None:
+    outcome_of(tmp_path, Verdict("no change", ""))
+    best, changed = earlier_best(tmp_path, {"device": "gpu", "vllm": "0.32.0"})
+    assert best[0] == {"block_size": 32}
+    assert changed == "device: 'cpu' -> 'gpu'"
