@@ -105,4 +105,4 @@ def account_of(study: Study) -> Any:
 def _where_the_report_is(study: Study) -> str:
     if not study.trials:
         raise InvalidInput("There is nothing to report yet.")
-    return "the button “Report” of this page (`GET v1/studies/{name}/report`)"
+    return f"the button “Report” of this page (`GET v1/studies/{study.name}/report`)"
