@@ -6,6 +6,7 @@ installs all of them) a skip is a failure.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -21,6 +22,8 @@ for _name in [n for n in os.environ if n.startswith(("OPENAI_", "TRIALOGUE_"))]:
         del os.environ[_name]
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["LANGSMITH_TRACING"] = "false"
+# A gate that a shell started in the background ignores Ctrl-C, and so would every program that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest  # noqa: E402 - the variables above come first
 from hypothesis import HealthCheck, settings  # noqa: E402
