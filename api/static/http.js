@@ -88,6 +88,7 @@ export function follow(path, each, status) {
         if (!response.ok) throw new ApiError(response.status, await problemOf(response));
         status("live");
         wait = 500;
+        if (!last) each("open", {}); // what happened between the page's first look and now is not told: look again
         for await (const event of events(response)) {
           if (event.id) last = event.id;
           each(event.event, JSON.parse(event.data));

@@ -64,5 +64,5 @@ export async function trialView(main, { args: [name, no], crumbs, live, onLeave 
       resultCard(trial, study), decisionCard(trial), beliefCard(trial)));
   }
   await load();
-  onLeave(follow(studyPath(name, "/events?from=now"), (_, e) => { if (e.trial_number === Number(no)) load(); }, live));
+  onLeave(follow(studyPath(name, "/events?from=now"), (kind, e) => { if (kind === "open" || e.trial_number === Number(no)) load(); }, live));
 }
