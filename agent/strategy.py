@@ -1,6 +1,7 @@
 """The strategies by name, and the two that need no model: the surrogate alone and random search.
 
-``"trialogue"`` asks a planner and lets the referee check it (``agent/hybrid.py``), ``"surrogate"`` is the engine alone,
+``"trialogue"`` asks a planner and lets the referee check it (``agent/hybrid.py``), ``"surrogate"`` is the engine alone
+(``"surrogate:forest"``: with that model of the objective, see ``surrogates/alternatives.py``),
 ``"llambo"`` is LLAMBO as published (``agent/llambo.py``), ``"random"`` is the control that everything must beat.
 Strategies know nothing of the ledger. Each draws from its own random stream, ``stream(seed, index, purpose)``: the
 surrogate's stream never depends on a model call, so a study whose proposals are all rejected is bit-identical to one
@@ -87,8 +88,13 @@ def strategy_for(
         return RandomStrategy(problem, seed)
     if name == "surrogate":
         return SurrogateStrategy(problem, seed)
+    if name.startswith("surrogate:"):
+        engine = default_engine(problem, surrogate=name.removeprefix("surrogate:"))
+        return SurrogateStrategy(problem, seed, engine=engine)
     if name not in NAMES:
-        raise InvalidInput(f"`strategy` must be one of {', '.join(NAMES)}, got {strategy!r}.")
+        raise InvalidInput(
+            f"`strategy` must be one of {', '.join(NAMES)} or surrogate:NAME, got {strategy!r}."
+        )
     if planner is None:
         raise InvalidInput(
             f"strategy {name!r} needs a model, got planner=None; "
@@ -107,11 +113,12 @@ def strategy_for(
     return TrialogueStrategy(problem, seed, planner=planner, budget=budget, rules=rules)
 
 
-def default_engine(problem: Problem) -> Engine:
-    """Return the Gaussian-process engine of ``surrogates/``, which loads numpy and scipy."""
+def default_engine(problem: Problem, *, surrogate: str | None = None) -> Engine:
+    """Return the engine of ``surrogates/``, which loads numpy and scipy; ``surrogate``: an alternative's name."""
+    from ..surrogates.alternatives import alternative
     from ..surrogates.engine import GaussianEngine
 
-    return GaussianEngine(problem)
+    return GaussianEngine(problem, surrogate=None if surrogate is None else alternative(surrogate))
 
 
 def opening(ask: Ask) -> Decision | None:

@@ -71,9 +71,11 @@ def checked_names(text: str, *, has_planner: bool) -> list[str]:
     from ..agent.strategy import NAMES, NEEDS_MODEL
 
     names = list(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
-    unknown = [n for n in names if n not in NAMES]
+    unknown = [n for n in names if n.removeprefix("surrogate:") == n and n not in NAMES]
     if unknown or not names:
-        raise InvalidInput(f"`--strategies` must be some of {', '.join(NAMES)}, got {text!r}.")
+        raise InvalidInput(
+            f"`--strategies` must be some of {', '.join(NAMES)} or surrogate:NAME, got {text!r}."
+        )
     lacking = [n for n in names if n in NEEDS_MODEL]
     if lacking and not has_planner:
         raise InvalidInput(

@@ -37,7 +37,10 @@ class Posterior(Protocol):
 class Surrogate(Protocol):
     """A regression model. ``fit`` never raises for data that are finite, however degenerate (one row, constant y)."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """How it is called in ``surrogates/alternatives.py``."""
+        ...
 
     def fit(self, data: TrainingData, rng: np.random.Generator) -> Posterior:
         """Return the posterior given the data: invariant to row order and to affine changes of y."""

@@ -9,7 +9,6 @@ surrogates".
 """
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,22 +18,11 @@ from torch.func import jacrev, vmap
 from .contracts import TrainingData
 from .gp import cholesky, matern
 from .prepared import Prepared, Standardized, StandardizedPosterior
-from .threads import one_thread
+from .threads import one_torch_thread
 
 WIDTH = 20
 NOISE = 1e-2
 """Variance of the noise of standardized y where no standard error is known."""
-
-
-@contextmanager
-def _torch_on_one_thread():
-    with one_thread():
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
 
 
 def _tensor(a: np.ndarray) -> torch.Tensor:
@@ -127,7 +115,7 @@ class DeepEnsembleSurrogate:
 
     def fit(self, data: TrainingData, rng: np.random.Generator) -> StandardizedPosterior:
         """Return the posterior given the data."""
-        with _torch_on_one_thread():
+        with one_torch_thread():
             prepared, net, Z, z, noise = _setup(data)
             anchors = net.draw(rng, self.members)
             errors = _tensor(rng.standard_normal((self.members, len(z)))) * noise.sqrt()
@@ -148,7 +136,7 @@ class LaplaceSurrogate:
 
     def fit(self, data: TrainingData, rng: np.random.Generator) -> StandardizedPosterior:
         """Return the posterior given the data."""
-        with _torch_on_one_thread():
+        with one_torch_thread():
             prepared, net, Z, z, noise = _setup(data)
             w = _train(lambda v: _loss(net, v[0], Z, z, noise), net.draw(rng, 1), self.steps)[0]
             jacobian = jacrev(net.forward)
@@ -174,7 +162,7 @@ class DeepKernelSurrogate:
 
     def fit(self, data: TrainingData, rng: np.random.Generator) -> StandardizedPosterior:
         """Return the posterior given the data."""
-        with _torch_on_one_thread():
+        with one_torch_thread():
             prepared, net, Z, z, noise = _setup(data)
 
             def features(w: torch.Tensor, A: torch.Tensor) -> torch.Tensor:
@@ -220,7 +208,7 @@ class HamiltonianSurrogate:
 
     def fit(self, data: TrainingData, rng: np.random.Generator) -> StandardizedPosterior:
         """Return the posterior given the data."""
-        with _torch_on_one_thread():
+        with one_torch_thread():
             prepared, net, Z, z, noise = _setup(data)
             net = Network(net.p, 10)
             energy = lambda w: _loss(net, w, Z, z, noise)  # noqa: E731

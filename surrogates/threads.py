@@ -23,3 +23,17 @@ def one_thread() -> Iterator[None]:
     """Hold the lock, with one BLAS thread; re-entrant."""
     with LOCK, _controller().limit(limits=1, user_api="blas"):
         yield
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Hold the lock, with one BLAS and one torch thread; re-entrant."""
+    import torch  # seconds to load, and only some surrogates need it
+
+    with one_thread():
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

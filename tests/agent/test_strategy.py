@@ -6,6 +6,7 @@ import trialogue as tl
 from trialogue.agent.hybrid import TrialogueStrategy
 from trialogue.agent.planner import Planner
 from trialogue.agent.strategy import RandomStrategy, SurrogateStrategy, strategy_for
+from trialogue.serving.errors import InvalidInput
 from trialogue.serving.scripted import ScriptedServer
 from trialogue.serving.scripted_models import nearest_neighbour, uniform
 
@@ -55,3 +56,14 @@ def test_a_model_that_knows_nothing_still_leads_to_a_good_end():
     with ScriptedServer(uniform) as server:
         decisions = play(TrialogueStrategy(problem(), 0, planner=Planner(server.url)), 20)
     assert {"kept", "replaced"} & {d.verdict for d in decisions}
+
+
+@pytest.mark.parametrize("name", ["forest", "infinite-network", "portfolio"])
+def test_another_model_of_the_objective_can_be_named(name):
+    decisions = play(strategy_for(problem(), seed=0, strategy=f"surrogate:{name}"), 8)
+    assert len({problem().space.key(d.params) for d in decisions}) == 8
+
+
+def test_an_unknown_model_of_the_objective_is_refused():
+    with pytest.raises(InvalidInput, match=r"one of gp, botorch, .*got 'oracle'"):
+        strategy_for(problem(), seed=0, strategy="surrogate:oracle")

@@ -1,6 +1,7 @@
 import pytest
 
 from tests.contracts.surrogate import SurrogateContract
+from trialogue.surrogates.alternatives import alternative
 from trialogue.surrogates.contracts import Surrogate
 from trialogue.surrogates.forest import ForestSurrogate
 from trialogue.surrogates.gaussian import GaussianSurrogate, InfiniteNetworkSurrogate
@@ -37,6 +38,14 @@ class TestParzen(SurrogateContract):
 
     def make(self) -> Surrogate:
         return ParzenSurrogate()
+
+
+@pytest.mark.slow
+class TestBotorch(SurrogateContract):
+    tolerance = 1e-2
+
+    def make(self) -> Surrogate:
+        return alternative("botorch")
 
 
 @pytest.mark.slow

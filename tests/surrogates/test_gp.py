@@ -51,7 +51,6 @@ def test_the_gradient_is_that_of_the_value() -> None:
         assert error < 1e-3 * (1 + np.abs(negative_log_posterior(theta, t)[1]).max())
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.jit, at the import of gpytorch
 def test_the_posterior_agrees_with_gpytorch() -> None:
     """A dense reference in float64; the tolerance is that of GPyTorch's own jitter."""
     from gpytorch.kernels import MaternKernel, ScaleKernel
