@@ -2,7 +2,9 @@
 
     python benchmarks/no_harm.py --quick            # a few minutes: for CI
     python benchmarks/no_harm.py                    # 24 problems x 20 seeds x 30 trials x 12 models: hours
-    python benchmarks/no_harm.py --gates default slack conformal open closed early   # compares gate rules
+    python benchmarks/no_harm.py --first-seed 10 --seeds 10 --out b.jsonl --jobs 2    # a part of it, two processes
+    python benchmarks/no_harm.py --report a.jsonl b.jsonl                             # the table of such parts
+    python benchmarks/no_harm.py --gates default slack conformal open closed early    # compares gate rules
 
 Prints normalised regret (0 the optimum, 1 the median random point) at 10 and 30 trials, as mean and as ratio to the
 same study without a model, with 95 % paired bootstrap intervals over problems and seeds. Rows can be kept with --out.
@@ -13,11 +15,14 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from no_harm_report import report, targets
 from planted import Planted, problems
 
 import trialogue as tl
@@ -106,10 +111,15 @@ def study(p: Planted, strategy: AbstractStrategy, trials: int) -> dict[str, Any]
     }
 
 
-def run(args: argparse.Namespace, engine: EngineFactory = default_engine) -> list[dict[str, Any]]:
-    """Run every study that the arguments ask for; rows are appended to ``--out`` as they come."""
+def run(
+    args: argparse.Namespace, engine: EngineFactory = default_engine, share: tuple[int, int] = (0, 1)
+) -> list[dict[str, Any]]:
+    """Run every study that the arguments ask for; rows are appended to ``--out`` as they come.
+
+    ``share`` (i, k): only every k-th problem from the i-th on.
+    """
     rows: list[dict[str, Any]] = []
-    chosen = problems()[:: max(1, 24 // args.problems)][: args.problems]
+    chosen = problems()[:: max(1, 24 // args.problems)][: args.problems][share[0] :: share[1]]
     gates = {name: GATES[name] for name in args.gates}
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         for p in chosen:
@@ -143,103 +153,6 @@ def _strategy(
     return TrialogueStrategy(p.problem, seed, planner=planner, engine=engine(p.problem), rules=rules)
 
 
-def ratio_interval(a: np.ndarray, b: np.ndarray, *, draws: int = 4_000) -> tuple[float, float, float]:
-    """Return mean(a) / mean(b) with its 95 % paired bootstrap interval over problems, then seeds; a, b (problems,
-    seeds)."""
-    rng = np.random.default_rng(0)
-    n, s = a.shape
-    ratios = np.empty(draws)
-    for i in range(draws):
-        picked = (rng.integers(n, size=n)[:, None], rng.integers(s, size=(n, s)))
-        ratios[i] = a[picked].mean() / max(b[picked].mean(), 1e-12)
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return float(a.mean() / max(b.mean(), 1e-12)), float(low), float(high)
-
-
-def difference_interval(a: np.ndarray, b: np.ndarray, *, draws: int = 4_000) -> tuple[float, float, float]:
-    """Return mean(a - b) in normalised regret with its 95 % paired bootstrap interval; a, b (problems, seeds)."""
-    rng = np.random.default_rng(0)
-    d, (n, s) = a - b, a.shape
-    means = [d[rng.integers(n, size=n)[:, None], rng.integers(s, size=(n, s))].mean() for _ in range(draws)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(d.mean()), float(low), float(high)
-
-
-def report(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the table: one line per model and gate."""
-    table = _by_arm(rows)
-    none = table[("none", "")]
-    names = sorted(none)
-    lines = [
-        "model              gate       regret@10  ratio [95 %]            regret@30  ratio [95 %]        "
-        "    difference@30 [95 %]         same  kept tokens  s"
-    ]
-    for (model, gate), arm in table.items():
-        cells = []
-        for t in (10, 30):
-            a, b = (
-                np.array([[x["regret"][min(t, len(x["regret"])) - 1] for x in d[n]] for n in names])
-                for d in (arm, none)
-            )
-            ratio, low, high = ratio_interval(a, b)
-            cells.append(f"{a.mean():9.4f}  {ratio:5.2f} [{low:4.2f}, {high:4.2f}]    ")
-            if t == 30:
-                change, low, high = difference_interval(a, b)
-                cells.append(f"{change:+7.4f} [{low:+7.4f}, {high:+7.4f}]")
-        flat = [x for n in names for x in arm[n]]
-        base = [x for n in names for x in none[n]]
-        same = np.mean([x["keys"] == y["keys"] for x, y in zip(flat, base, strict=True)])
-        kept = np.mean([sum(v in "ku" for v in x["verdicts"]) for x in flat])
-        tokens = np.mean([x["tokens"] for x in flat])
-        seconds = np.mean([x["seconds"] for x in flat])
-        lines.append(
-            f"{model:18} {gate:9} {'  '.join(cells)} {same:4.0%} {kept:5.1f} {tokens:6.0f} {seconds:4.1f}"
-        )
-    return "\n".join(lines)
-
-
-def _by_arm(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]]:
-    table: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = {}
-    for row in sorted(rows, key=lambda r: r["seed"]):
-        table.setdefault((row["model"], row["gate"]), {}).setdefault(row["problem"], []).append(row)
-    return table
-
-
-def targets(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the targets that were missed, in words; empty when all were reached."""
-    table = _by_arm(rows)
-    none = table[("none", "")]
-    names = sorted(none)
-
-    def regret(arm: Mapping[str, list[Mapping[str, Any]]], t: int) -> np.ndarray:
-        return np.array([[x["regret"][min(t, len(x["regret"])) - 1] for x in arm[n]] for n in names])
-
-    missed = []
-    for (model, gate), arm in table.items():
-        if model in ("expert", "novice"):
-            ratio, limit = (
-                ratio_interval(regret(arm, 10), regret(none, 10))[0],
-                0.5 if model == "expert" else 0.85,
-            )
-            if ratio > limit:
-                missed.append(
-                    f"{model} ({gate}): regret at 10 trials is {ratio:.2f} x without a model, wanted {limit}"
-                )
-        if model in ("random", "stuck", "adversarial", "liar"):
-            high = ratio_interval(regret(arm, 30), regret(none, 30))[2]
-            if high > 1.1:
-                missed.append(f"{model} ({gate}): upper end at 30 trials is {high:.2f}, wanted 1.10")
-        if model in ("garbage", "slow") and any(
-            x["keys"] != y["keys"] for n in names for x, y in zip(arm[n], none[n], strict=True)
-        ):
-            missed.append(f"{model} ({gate}): trials differ from those without a model")
-        if model == "flaky_expert" and ("expert", gate) in table:
-            expert = table[("expert", gate)]
-            if any(x["keys"] != y["keys"] for n in names for x, y in zip(arm[n], expert[n], strict=True)):
-                missed.append("flaky_expert: trials differ from the expert's")
-    return missed
-
-
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -253,6 +166,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--gates", nargs="+", default=["default"], choices=list(GATES), help="gate rules to compare"
     )
     parser.add_argument("--out", help="append rows to this JSON-lines file")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, each with a share of the problems")
+    parser.add_argument("--report", nargs="+", metavar="FILE", help="only print the table of these files")
     args = parser.parse_args(argv)
     if args.quick:
         args.problems, args.seeds = 6, 2
@@ -261,10 +176,23 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def _run_all(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run in ``--jobs`` processes, each with its share of the problems."""
+    if args.jobs <= 1:
+        return run(args)
+    with ProcessPoolExecutor(args.jobs, get_context("spawn")) as pool:
+        parts = [pool.submit(run, args, share=(i, args.jobs)) for i in range(args.jobs)]
+        return [row for part in parts for row in part.result()]
+
+
+def _read(paths: Sequence[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for path in paths for line in Path(path).read_text("utf-8").splitlines()]
+
+
 def main() -> int:
     """Run, print, and return 1 when a target was missed."""
     args = parse()
-    rows = run(args)
+    rows = _read(args.report) if args.report else _run_all(args)
     print(report(rows))
     missed = targets(rows)
     for line in missed:

@@ -13,7 +13,7 @@ def no_harm(monkeypatch):
     import no_harm
 
     yield no_harm
-    for name in ("no_harm", "planted"):
+    for name in ("no_harm", "no_harm_report", "planted"):
         sys.modules.pop(name, None)
 
 
@@ -42,6 +42,8 @@ def test_the_benchmark_runs_and_broken_models_change_nothing(no_harm):
 def test_ratios_are_paired(no_harm):
     rng = np.random.default_rng(0)
     b = rng.random((20, 10)) + 0.1
-    ratio, low, high = no_harm.ratio_interval(1.2 * b, b)
+    import no_harm_report
+
+    ratio, low, high = no_harm_report.ratio_interval(1.2 * b, b)
     assert ratio == pytest.approx(1.2)
     assert low == pytest.approx(high) == pytest.approx(1.2)
