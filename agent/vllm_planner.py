@@ -6,16 +6,31 @@ come up is an error of its operator (ServerDidNotStart, VllmNotInstalled), raise
 
 import atexit
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..prompts.render import PromptOptions
+from ..serving.tiny_model import model_or_made
+from ..serving.vllm_capabilities import PLANNER_FLAGS
 from ..serving.vllm_environment import find_vllm
 from ..serving.vllm_host import VllmHost
 from ..serving.vllm_server import ServerSpec, VllmServer
 from .planner import Planner
 
 START_DEADLINE_S = 600.0
+PLANNING = {**PLANNER_FLAGS, "tool_call_parser": "hermes"}
+
+
+@contextmanager
+def started(model: str, *, deadline_s: float = START_DEADLINE_S) -> Iterator[VllmServer]:
+    """Yield a server of ``model`` as planners get it; everything is ended and removed on the way out."""
+    with tempfile.TemporaryDirectory(prefix="trialogue-vllm-") as name:
+        folder = Path(name)
+        with VllmHost(find_vllm(), warm=False, folder=folder) as host:
+            spec = ServerSpec(model_or_made(model), PLANNING, served_name="planner")
+            with VllmServer.start(host, spec, log=folder / "server.log", deadline_s=deadline_s) as server:
+                yield server
 
 
 def vllm_planner(model: str, *, deadline_s: float = START_DEADLINE_S) -> Planner:
@@ -23,7 +38,8 @@ def vllm_planner(model: str, *, deadline_s: float = START_DEADLINE_S) -> Planner
     folder = Path(tempfile.mkdtemp(prefix="trialogue-vllm-"))
     host = VllmHost(find_vllm(), warm=False, folder=folder)
     atexit.register(host.close)
-    spec = ServerSpec(model, served_name="planner")
+    model = model_or_made(model)
+    spec = ServerSpec(model, PLANNING, served_name="planner")
     server = VllmServer.start(host, spec, log=folder / "server.log", deadline_s=deadline_s)
     options = PromptOptions() if (count := token_counter(model)) is None else PromptOptions(count=count)
     return Planner(server.base_url, model=server.name, name=f"vllm:{Path(model).name}", options=options)

@@ -118,13 +118,13 @@ def check_planner(spec: str | None, timeout_s: float) -> Iterator[Finding]:
             "planner", "note", "none asked for: studies run with the surrogate alone", "--planner SPEC"
         )
     elif spec.startswith(("http://", "https://")):
-        from .endpoint_check import check_endpoint
-
-        yield from check_endpoint(spec, timeout_s)
+        yield from check_served(spec, timeout_s)
     elif spec == "embedded":
         yield check_embedded()
     elif spec.startswith("vllm:"):
-        yield check_vllm()
+        from .endpoint_check import check_own_server
+
+        yield from check_own_server(spec.removeprefix("vllm:"), timeout_s)
     else:
         cure = "use embedded, http://HOST:PORT/v1[#MODEL] or vllm:MODEL"
         yield Finding("planner", "bad", f"{spec!r} is not a planner", cure)
@@ -149,17 +149,17 @@ def check_embedded() -> Finding:
     return Finding("embedded model", "ok", f"{len(weights[0].read_bytes()) / 1e6:.1f} MB, {did}")
 
 
-def check_vllm() -> Finding:
-    """Say whether a vLLM can be started from here."""
-    import shutil
+def check_served(spec: str, timeout_s: float) -> Iterator[Finding]:
+    """Say what an endpoint answers and, where it answers, prove each thing that a planner can use of it."""
+    from .endpoint_check import check_capabilities, check_endpoint
 
-    local = os.path.join(".vllm", "bin", "python")
-    found = local if os.path.exists(local) else shutil.which("vllm")
-    if found is None:
-        return Finding(
-            "vLLM", "bad", "no vLLM in .vllm/ and none on PATH", "`make vllm`, or `pip install vllm`"
-        )
-    return Finding("vLLM", "ok", found)
+    served = None
+    for finding in check_endpoint(spec, timeout_s):
+        served = finding.detail if finding.subject == "model" and finding.state == "ok" else served
+        yield finding
+    if served is not None:
+        url, _, named = spec.partition("#")
+        yield from check_capabilities(url, named or served, timeout_s)
 
 
 def _show(finding: Finding) -> None:

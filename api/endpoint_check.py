@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from ..serving.chat import ChatRequest, Message
 from ..serving.client import OpenAIClient
 from ..serving.errors import ServingError
+from ..serving.vllm_capabilities import capabilities
 from .findings import Finding
 
 ANSWER_SCHEMA = {
@@ -39,6 +40,37 @@ def check_endpoint(spec: str, timeout_s: float) -> Iterator[Finding]:
         yield _check_structured_output(client, timeout_s)
     except ServingError as error:
         yield Finding("endpoint", "bad", str(error), "start the server, or correct address, key or model")
+
+
+CURES = {
+    "structured output": "proposals are read from plain text instead",
+    "log-probabilities": "surrogates by a language model (`llambo`) need them: vLLM gives them",
+    "prefix caching": "histories are read anew in every call; only vLLM's counters can show it",
+    "tool calls": "chat sessions need them: `trialogue serve-model` sets vLLM's flags for them",
+}
+
+
+def check_capabilities(base_url: str, model: str, timeout_s: float) -> Iterator[Finding]:
+    """Prove what planners and chat sessions use beyond an answer, one request each; what is missing is a note."""
+    key = os.environ.get("OPENAI_API_KEY")
+    for one in capabilities(base_url, model, timeout_s=timeout_s, api_key=key):
+        detail = " ".join(one.detail.split())[:160]
+        yield Finding(one.name, "ok" if one.shown else "note", detail, "" if one.shown else CURES[one.name])
+
+
+def check_own_server(model: str, timeout_s: float) -> Iterator[Finding]:
+    """Start a vLLM server of ``model`` as a study would, prove what it can do, and end it."""
+    from ..agent.vllm_planner import started
+    from ..serving.vllm_environment import find_vllm
+
+    try:
+        environment = find_vllm()
+        yield Finding("vLLM", "ok", f"{environment.version} at {str(environment.python)!r}")
+        with started(model) as server:
+            yield Finding("server", "ok", f"ready after {server.ready_s:.0f} s")
+            yield from check_capabilities(server.base_url, server.name, timeout_s)
+    except ServingError as error:
+        yield Finding("vLLM", "bad", str(error), "see the message")
 
 
 def _check_structured_output(client: OpenAIClient, timeout_s: float) -> Finding:

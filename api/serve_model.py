@@ -29,16 +29,15 @@ def serve_model(
     / "serve-model",
 ) -> None:
     """Serve a model with vLLM: structured output, log-probabilities, prefix caching, tool calls."""
-    from ..serving.tiny_model import SHAPES, tiny_model
+    from ..serving.tiny_model import model_or_made
     from ..serving.vllm_capabilities import PLANNER_FLAGS, capabilities
     from ..serving.vllm_environment import find_vllm
     from ..serving.vllm_host import VllmHost
     from ..serving.vllm_server import ServerSpec, VllmServer
     from .tune_vllm import flag_values
 
-    path = str(tiny_model(model).absolute()) if model in SHAPES else model  # pyright: ignore[reportArgumentType]
     flags = {**PLANNER_FLAGS, "tool_call_parser": tools, **flag_values(flag or [])}
-    spec = ServerSpec(path, flags, served_name=name or Path(model).name)
+    spec = ServerSpec(model_or_made(model), flags, served_name=name or Path(model).name)
     with VllmHost(find_vllm(), warm=False, folder=folder) as host:
         print(f"starting `{spec.command()}` (half a minute or more) …", flush=True)
         with VllmServer.start(host, spec, log=folder / "server.log", port=port, deadline_s=1800) as server:

@@ -20,7 +20,7 @@ from ..evaluators.vllm_metrics import goodput_limits
 from ..evaluators.vllm_space import Machine, ModelFacts, kv_complaint, vllm_space
 from ..evaluators.vllm_target import Rungs, TargetSettings, VllmTarget
 from ..evaluators.vllm_workload import Workload
-from ..serving.tiny_model import SHAPES, tiny_model
+from ..serving.tiny_model import model_or_made
 from ..serving.vllm_environment import find_vllm
 
 EARLIER = 3  # configurations of an earlier tuning that are tried first
@@ -46,9 +46,7 @@ def prepared(
 ) -> Iterator[tuple[VllmTarget, SearchSpace, dict[str, Any]]]:  # Any: JSON values
     """Yield target, space and context; every process is ended on the way out. Raises what the operator must mend."""
     environment = find_vllm()
-    model = str(tiny_model(wanted.model).absolute()) if wanted.model in SHAPES else wanted.model  # pyright: ignore[reportArgumentType]
-    if Path(model).is_dir():
-        model = str(Path(model).absolute())
+    model = model_or_made(wanted.model)
     workload = Workload.parse(wanted.workload)
     limits = [c for c in plan.limits if isinstance(c, Constraint)]
     settings = TargetSettings(

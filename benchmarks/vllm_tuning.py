@@ -1,16 +1,30 @@
 """The tuner on a real vLLM, end to end, several seeds: is a configuration found and verified within 12 trials?
 
-    python benchmarks/vllm_tuning.py [--task limits|prefix] [--seeds 10] [--verify fork|ordinary]
+    python benchmarks/vllm_tuning.py --reference --out runs.jsonl        # every configuration, two rounds: what is best
+    python benchmarks/vllm_tuning.py --task limits prefix --seeds 10 --out runs.jsonl
+    python benchmarks/vllm_tuning.py --report --out runs.jsonl
 
 limits: tokens/s of a 3 M model under p99 TPOT <= 0.75x and p99 TTFT <= 1.9x of the default, which therefore breaks one.
 prefix: tokens/s of a 24 M model whose requests share 960 tokens, where the block size decides.
+
+*Found*: by the reference measurement (which no tuning sees) the configuration is within 10 % of the best one that meets
+the limits there. *Verified*: the tuner itself recommends the change after three interleaved pairs of fresh starts, that
+is: relative to the default of each pair the limits hold, and the default breaks one or the gain's interval lies above 1.
+A run counts when both are so. Lines of --out are never written twice; a run that is there is not repeated.
 """
 
 import argparse
 import json
+import os
+import shutil
+import statistics
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from trialogue.agent.tuning import Tuning
 from trialogue.agent.tuning_plan import TuningOutcome, TuningPlan
@@ -20,14 +34,24 @@ from trialogue.evaluators.vllm_target import Rungs
 
 TASKS: dict[str, dict[str, Any]] = {
     "limits": {
-        "model": "tiny", "workload": "chat", "limits": ("tpot_p99_ms<=0.75x", "ttft_p99_ms<=1.9x"),
+        "model": "tiny", "workload": "chat", "limits": {"tpot_p99_ms": 0.75, "ttft_p99_ms": 1.9},
         "knobs": {"max_num_seqs": [4, 8, 16, 32, 64, 128, 256], "max_num_batched_tokens": [128, 512, 2048, 8192]},
     },
     "prefix": {
-        "model": "m25", "workload": "prefix", "limits": (),
+        "model": "m25", "workload": "prefix", "limits": {},
         "knobs": {"block_size": [32, 64, 128, 256], "max_num_seqs": [8, 32, 128], "enable_prefix_caching": []},
     },
 }  # fmt: skip
+WITHIN = 0.9  # of the best by the reference measurement
+
+
+def wanted_plan(task: str, folder: Path, workload: str = "", **plan: Any) -> tuple[Wanted, TuningPlan]:
+    given = TASKS[task]
+    limits = tuple(parse_limit(f"{n}<={x}x") for n, x in given["limits"].items())
+    wanted = Wanted(
+        given["model"], workload or given["workload"], folder, Rungs(eager=True), knobs=given["knobs"]
+    )
+    return wanted, TuningPlan(given["model"], objective_named("output_tok_s"), limits, **plan)
 
 
 def tune(
@@ -35,35 +59,110 @@ def tune(
     workload: str = "", say: Any = print,
 ) -> TuningOutcome:  # fmt: skip
     """Run one tuning and return its outcome; servers are compiled only where they are verified ordinarily."""
-    given = TASKS[task]
-    wanted = Wanted(
-        given["model"], workload or given["workload"], folder, Rungs(eager=True), knobs=given["knobs"]
-    )
-    plan = TuningPlan(
-        given["model"], objective_named("output_tok_s"), tuple(parse_limit(x) for x in given["limits"]),
-        budget_s=budget_s, trials=trials, seed=seed, pairs=pairs, verify_rung="fork" if verify == "fork" else "ordinary",
+    wanted, plan = wanted_plan(
+        task, folder, workload, budget_s=budget_s, trials=trials, seed=seed, pairs=pairs,
+        verify_rung="fork" if verify == "fork" else "ordinary",
     )  # fmt: skip
     with prepared(wanted, plan, say=say) as (target, space, context):
         return Tuning(plan, target, space, say=say, context=context).run()
+
+
+def reference(task: str, folder: Path, rounds: int = 2) -> Iterator[dict[str, Any]]:
+    """Measure every configuration ``rounds`` times, the default before every sixth; yields lines of --out."""
+    wanted, plan = wanted_plan(task, folder)
+    with prepared(wanted, plan, say=said) as (target, space, _):
+        everything = space.decode(np.vstack(list(space.enumerated())))
+        for round_ in range(rounds):
+            order = everything if round_ % 2 == 0 else everything[::-1]
+            for i, params in enumerate(order):
+                if i % 6 == 0:
+                    default = target.measure(space.default(), reuse=False).mean()
+                attempt = target.measure(params, reuse=False)
+                found = attempt.mean()
+                ratios = {n: found[n] / default[n] for n in ("output_tok_s", *TASKS[task]["limits"]) if found}
+                yield {"reference": task, "round": round_, "params": params, "ratios": ratios,
+                       "busy": attempt.results[0].busy_cores if found else None}  # fmt: skip
+
+
+def said(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def key_of(params: dict[str, Any]) -> str:
+    return json.dumps(params, sort_keys=True)
+
+
+def reference_ratios(lines: list[dict[str, Any]], task: str) -> dict[str, dict[str, float]]:
+    """Return each configuration's median ratios to the default."""
+    rows: dict[str, list[dict[str, float]]] = {}
+    for line in lines:
+        if line.get("reference") == task and line["ratios"]:
+            rows.setdefault(key_of(line["params"]), []).append(line["ratios"])
+    return {k: {n: statistics.fmean(r[n] for r in rs) for n in rs[0]} for k, rs in rows.items()}
+
+
+def report(lines: list[dict[str, Any]]) -> None:
+    for task, given in TASKS.items():
+        known = reference_ratios(lines, task)
+        feasible = {k: r for k, r in known.items() if all(r[n] <= x for n, x in given["limits"].items())}
+        best = max((r["output_tok_s"] for r in feasible.values()), default=float("nan"))
+        print(
+            f"\n{task}: {len(known)} configurations measured, {len(feasible)} meet the limits, best ×{best:.2f}"
+        )
+        for k in sorted(feasible, key=lambda k: -feasible[k]["output_tok_s"])[:5]:
+            print(f"  {k} ×{feasible[k]['output_tok_s']:.2f}")
+        runs = [x for x in lines if x.get("task") == task]
+        counts = 0
+        for x in sorted(runs, key=lambda x: x["seed"]):
+            near = feasible.get(key_of(x["best"] or {}), {}).get("output_tok_s", 0.0)
+            found, verified = near >= WITHIN * best, x["verdict"] == "change"
+            counts += found and verified
+            print(
+                f"  seed {x['seed']}: {'found' if found else 'NOT found'} {'verified' if verified else 'NOT verified'} "
+                f"{x['best']} ×{near:.2f} · gain {x['gain']} · noise {x['noise']:.1%} · {x['seconds']} s ({x['verify']})"
+            )
+        if runs:
+            print(f"  found and verified in {counts} of {len(runs)} runs")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--task", choices=TASKS, default="prefix")
+    parser.add_argument("--task", choices=TASKS, nargs="+", default=list(TASKS))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--verify", choices=["fork", "ordinary"], default="fork")
+    parser.add_argument("--out", type=Path, required=True, help="JSON lines; appended to")
+    parser.add_argument("--reference", action="store_true")
+    parser.add_argument("--rounds", type=int, default=2, help="of the reference measurement")
+    parser.add_argument("--report", action="store_true")
     args = parser.parse_args()
-    found = 0
-    for seed in range(args.seeds):
-        outcome = tune(args.task, seed, folder=Path(tempfile.mkdtemp()), verify=args.verify)
-        found += outcome.verdict.recommendation == "change"
-        best = None if outcome.best is None else dict(outcome.best.params)
-        line = {"seed": seed, "verdict": outcome.verdict.recommendation, "gain": str(outcome.verdict.gain), "best": best,
-                "noise": round(outcome.noise, 3), "seconds": round(outcome.seconds)}  # fmt: skip
-        print(json.dumps(line), flush=True)
-    print(f"found and verified in {found} of {args.seeds} runs")
+    lines = [json.loads(x) for x in args.out.read_text().splitlines()] if args.out.exists() else []
+    if args.report:
+        report(lines)
+        return
+    for seed in range(1 if args.reference else args.seeds):
+        for task in args.task:
+            if any(x.get("task") == task and x["seed"] == seed and x["verify"] == args.verify for x in lines):
+                continue
+            folder = Path(tempfile.mkdtemp())
+            for line in (
+                reference(task, folder, args.rounds)
+                if args.reference
+                else run(task, seed, args.verify, folder)
+            ):
+                with args.out.open("a") as file:
+                    file.write(json.dumps(line) + "\n")
+            shutil.rmtree(folder)
+
+
+def run(task: str, seed: int, verify: str, folder: Path) -> Iterator[dict[str, Any]]:
+    outcome = tune(task, seed, folder=folder, verify=verify, say=said)
+    best = None if outcome.best is None else dict(outcome.best.params)
+    tried = sum(t.source != "default" for t in outcome.study.trials)
+    yield {"task": task, "seed": seed, "verify": verify, "verdict": outcome.verdict.recommendation,
+           "reason": outcome.verdict.reason, "gain": str(outcome.verdict.gain), "best": best, "trials": tried,
+           "noise": round(outcome.noise, 3), "seconds": round(outcome.seconds), "load": os.getloadavg()[0]}  # fmt: skip
 
 
 if __name__ == "__main__":

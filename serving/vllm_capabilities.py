@@ -49,9 +49,11 @@ class Capability:
     detail: str
 
 
-def capabilities(base_url: str, model: str, *, timeout_s: float = 120.0) -> Iterator[Capability]:
+def capabilities(
+    base_url: str, model: str, *, timeout_s: float = 120.0, api_key: str | None = None
+) -> Iterator[Capability]:
     """Yield each ability of the server at ``base_url`` (ending in ``/v1``); a refusal is a finding, never an error."""
-    ask = _Asker(base_url.rstrip("/"), model, timeout_s)
+    ask = _Asker(base_url.rstrip("/"), model, timeout_s, api_key)
     checks: tuple[tuple[str, Callable[[_Asker], tuple[bool, str]]], ...] = (
         ("structured output", _structured),
         ("log-probabilities", _logprobs),
@@ -73,6 +75,12 @@ class _Asker:
     base_url: str
     model: str
     timeout_s: float
+    api_key: str | None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        key = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        return {"Content-Type": "application/json", **key}
 
     def chat(self, text: str, **fields: Any) -> dict[str, Any]:  # Any: JSON
         body = {
@@ -84,13 +92,14 @@ class _Asker:
         request = urllib.request.Request(
             f"{self.base_url}/chat/completions",
             json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
+            self.headers,
         )
         with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
             return json.loads(answer.read())["choices"][0]
 
     def counter(self, name: str) -> float:
-        with urllib.request.urlopen(self.base_url.removesuffix("/v1") + "/metrics", timeout=10) as answer:
+        request = urllib.request.Request(self.base_url.removesuffix("/v1") + "/metrics", headers=self.headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
             found = re.findall(rf"^{name}\{{[^}}]*\}} ([\d.e+]+)$", answer.read().decode(), re.MULTILINE)
         return sum(map(float, found))
 

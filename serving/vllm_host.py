@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -46,6 +47,7 @@ class VllmHost:
         self._buffer = b""
         self._last = 0
         self._servers: set[int] = set()
+        self._scratch = ""
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +76,7 @@ class VllmHost:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C in a terminal reaches this process only, which then decides
             )
-        self._read(time.monotonic() + IMPORT_DEADLINE_S)
+        self._scratch = self._read(time.monotonic() + IMPORT_DEADLINE_S)["scratch"]
 
     def call(
         self, op: str, *, deadline_s: float = ANSWER_DEADLINE_S, **fields: Any
@@ -153,6 +155,10 @@ class VllmHost:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
         self._servers.clear()
+        if (
+            self._process is None or self._process.poll() is not None
+        ):  # a killed host could not clean up itself
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _read(self, deadline: float) -> dict[str, Any]:  # Any: JSON
         process = self._process

@@ -11,9 +11,11 @@ running preflight or load. Imports nothing of trialogue.
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
@@ -23,8 +25,9 @@ import process_session as session
 class Host:
     """State of one host: the children it watches and the lines it has not read yet."""
 
-    def __init__(self, warm, answers):
+    def __init__(self, warm, answers, scratch):
         self.warm = warm
+        self.scratch = scratch  # for temporary files of all servers: killed ones leave sockets
         self.answers = answers  # file descriptor
         self.exits = {}  # pid -> wait status
         self.memory = {}  # pid of a server -> shared memory seen
@@ -32,13 +35,14 @@ class Host:
 
     def run(self):
         """Serve requests until ``shutdown`` or the end of stdin, then end every server."""
-        self.answer({"event": "ready", "warm": self.warm})
+        self.answer({"event": "ready", "warm": self.warm, "scratch": self.scratch})
         try:
             while (request := self.next_request()) is not None and request["op"] != "shutdown":
                 self.answer({"id": request.get("id"), **self.perform(request)})
         finally:
             for pid in list(self.memory):
                 self.stop({"pid": pid, "grace_s": 0})
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
     def answer(self, message):
         """Write one line; a reader that has gone is not an error here, the end of stdin will tell."""
@@ -77,12 +81,13 @@ class Host:
 
     def serve(self, request):
         """Start a server in a session of its own; its pid is the session."""
+        env = {**request["env"], "TMPDIR": self.scratch}
         if self.warm:
             import forked
 
-            pid = forked.fork_server(request["argv"], request["env"], request["log"])
+            pid = forked.fork_server(request["argv"], env, request["log"])
         else:
-            pid = spawn_server(request["command"], request["env"], request["log"])
+            pid = spawn_server(request["command"], env, request["log"])
         self.memory[pid] = set()
         return {"ok": True, "pid": pid}
 
@@ -184,11 +189,13 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     warm = sys.argv[1:2] == ["warm"]
+    scratch = tempfile.mkdtemp(prefix="trialogue-")
+    os.environ["TMPDIR"] = tempfile.tempdir = scratch
     if warm:
         import forked
 
         forked.import_vllm()
-    Host(warm, answers).run()
+    Host(warm, answers, scratch).run()
 
 
 if __name__ == "__main__":

@@ -49,6 +49,20 @@ def test_a_wrong_key_is_bad() -> None:
         assert states(server.url)["endpoint"] == "bad"
 
 
+def test_each_ability_of_a_server_is_proven_and_what_is_missing_is_a_note() -> None:
+    def kernel(call: ScriptedCall) -> ScriptedReply:
+        tops = [{"token": t, "logprob": p} for t, p in (("a", -0.1), ("b", -3.0), ("c", -4.0))]
+        return ScriptedReply(
+            '{"kernel": "rbf", "c": 3}', logprobs=[{"token": "a", "logprob": -0.1, "top_logprobs": tops}]
+        )
+
+    with ScriptedServer(kernel, api_key=None) as server:
+        found = {f.subject: f for f in doctor.check_served(server.url, 10.0)}
+    assert [found[n].state for n in ("structured output", "log-probabilities")] == ["ok", "ok"]
+    assert found["prefix caching"].state == found["tool calls"].state == "note"
+    assert "serve-model" in found["tool calls"].cure
+
+
 def test_nothing_listening_is_bad() -> None:
     assert states("http://127.0.0.1:9/v1") == {"endpoint": "bad"}
 

@@ -160,6 +160,7 @@ def test_every_knob_of_the_catalogue_is_known_to_the_installed_version(warm_host
 
 
 def test_an_ordinary_start_shows_what_a_planner_needs(vllm_environment, tiny, tmp_path) -> None:
+    from trialogue.api.doctor import check_served
     from trialogue.serving.vllm_capabilities import PLANNER_FLAGS, capabilities
 
     flags = {**PLANNER_FLAGS, "tool_call_parser": "hermes"}
@@ -168,7 +169,9 @@ def test_an_ordinary_start_shows_what_a_planner_needs(vllm_environment, tiny, tm
         start(host, tiny, tmp_path, flags, deadline_s=280.0) as server,
     ):
         shown = {c.name: (c.shown, c.detail) for c in capabilities(server.base_url, server.name)}
+        told = {f.subject: f.state for f in check_served(server.base_url, 120.0)}
         pids = server.processes()
+    assert told["endpoint"] == told["structured output"] == told["prefix caching"] == "ok", told
     assert all(ok for name, (ok, _) in shown.items() if name != "tool calls"), (
         shown
     )  # random weights may call none
