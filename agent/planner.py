@@ -23,7 +23,7 @@ from ..prompts.render import Prompt, PromptOptions, instructions, render_proposa
 from ..prompts.selection import goodness
 from ..serving.chat import ChatEndpoint
 from ..serving.errors import InvalidInput
-from .contracts import AbstractPlanner, PlanAnswer, PlanRequest
+from .contracts import PlanAnswer, PlanRequest
 from .dialogue import Dialogue, Manner
 from .priors import prior_lines
 
@@ -163,30 +163,6 @@ class _Variants:
 
 def _identity(history: History, params: Any) -> str:
     return f"{history.problem.name}\n{history.problem.space.key(params)}"
-
-
-def planner_from(spec: object) -> AbstractPlanner | None:
-    """Return the planner that ``spec`` names: None, ``"embedded"``, a base URL, ``"vllm:MODEL"``, or a planner
-    itself."""
-    if spec is None:
-        return None
-    if not isinstance(spec, str):
-        if not callable(getattr(spec, "propose", None)):
-            raise InvalidInput(f"`planner` must be None, a text or have a method `propose`, got {spec!r}.")
-        return spec  # pyright: ignore[reportReturnType]: it has what the protocol asks for
-    if spec == "embedded":
-        from .embedded import EmbeddedPlanner  # transformers and torch are loaded only for this one
-
-        return EmbeddedPlanner()
-    if spec.startswith("vllm:") and len(spec) > 5:
-        from .vllm_planner import vllm_planner  # starts a server
-
-        return vllm_planner(spec.removeprefix("vllm:"))
-    if spec.startswith(("http://", "https://")):
-        return Planner(spec)
-    raise InvalidInput(
-        f"`planner` must be None, 'embedded', 'http://…/v1' (optionally '#model') or 'vllm:MODEL', got {spec!r}."
-    )
 
 
 def default_timeout_s() -> float:

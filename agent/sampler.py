@@ -21,8 +21,7 @@ from ..evaluators.measurement import Measurement
 from ..evaluators.problem import Constraint, Objective, Problem
 from ..evaluators.space import SearchSpace
 from .contracts import AbstractPlanner, AbstractStrategy, Ask, Decision
-from .planner import planner_from
-from .strategy import strategy_for
+from .named import planner_from, strategy_for
 
 
 class TrialogueSampler(BaseSampler):

@@ -1,8 +1,5 @@
-"""The strategies by name, and the two that need no model: the surrogate alone and random search.
+"""The two strategies that need no model, the surrogate alone and random search, and what all strategies share.
 
-``"trialogue"`` asks a planner and lets the referee check it (``agent/hybrid.py``), ``"surrogate"`` is the engine alone
-(``"surrogate:forest"``: with that model of the objective, see ``surrogates/alternatives.py``),
-``"llambo"`` is LLAMBO as published (``agent/llambo.py``), ``"random"`` is the control that everything must beat.
 Strategies know nothing of the ledger. Each draws from its own random stream, ``stream(seed, index, purpose)``: the
 surrogate's stream never depends on a model call, so a study whose proposals are all rejected is bit-identical to one
 without a model.
@@ -16,16 +13,10 @@ from ..evaluators.errors import SpaceExhausted
 from ..evaluators.history import History, Params, Value
 from ..evaluators.problem import Problem
 from ..evaluators.streams import stream
-from ..serving.errors import InvalidInput
 from ..surrogates.contracts import Engine, Suggestion
-from .budget import Budget
-from .contracts import AbstractPlanner, AbstractStrategy, Ask, Decision, Plan
+from .contracts import Ask, Decision, Plan
 from .novelty import Novelty
 from .priors import prior_proposals
-
-NAMES = ("trialogue", "surrogate", "llambo", "random")
-"""Strategies that can be named."""
-NEEDS_MODEL = ("trialogue", "llambo")
 
 _OPENING = 4
 """Trials within which what is known beforehand is run."""
@@ -72,45 +63,6 @@ class SurrogateStrategy:
         belief = self._engine.condition(ask.history, rng)
         suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)
         return Plan(tuple(decision_of(s, notes=tuple(belief.notes)) for s in suggestions))
-
-
-def strategy_for(
-    problem: Problem,
-    *,
-    seed: int,
-    planner: AbstractPlanner | None = None,
-    strategy: str | None = None,
-    budget: Budget | None = None,
-) -> AbstractStrategy:
-    """Return the strategy of that name; None means ``"trialogue"`` with a planner and ``"surrogate"`` without."""
-    name = strategy or ("trialogue" if planner is not None else "surrogate")
-    if name == "random":
-        return RandomStrategy(problem, seed)
-    if name == "surrogate":
-        return SurrogateStrategy(problem, seed)
-    if name.startswith("surrogate:"):
-        engine = default_engine(problem, surrogate=name.removeprefix("surrogate:"))
-        return SurrogateStrategy(problem, seed, engine=engine)
-    if name not in NAMES:
-        raise InvalidInput(
-            f"`strategy` must be one of {', '.join(NAMES)} or surrogate:NAME, got {strategy!r}."
-        )
-    if planner is None:
-        raise InvalidInput(
-            f"strategy {name!r} needs a model, got planner=None; "
-            "give `planner='embedded'` or an endpoint, or use strategy 'surrogate'."
-        )
-    if name == "llambo":
-        from .llambo import LlamboStrategy  # the strategies with a model are loaded only when used
-
-        return LlamboStrategy(problem, seed, planner=planner)
-    from .hybrid import Rules, TrialogueStrategy
-    from .referee import TrustReferee
-    from .selftest import kept_result
-
-    tested = kept_result(planner)
-    rules = Rules() if tested is None else Rules(referee=TrustReferee(prior=tested.prior_trust))
-    return TrialogueStrategy(problem, seed, planner=planner, budget=budget, rules=rules)
 
 
 def default_engine(problem: Problem, *, surrogate: str | None = None) -> Engine:

@@ -16,7 +16,7 @@ from typing import Any, overload
 from optuna.pruners import BasePruner
 
 from ..evaluators.call import Evaluate
-from ..evaluators.errors import EvaluationFailed, FailureKind, InvalidMeasurement
+from ..evaluators.errors import EvaluationFailed, FailureKind
 from ..evaluators.history import History, Params, Value
 from ..evaluators.measurement import Measurement
 from ..evaluators.problem import Problem
@@ -24,13 +24,14 @@ from ..evaluators.space import SearchSpace
 from ..evaluators.streams import stream
 from ..serving.errors import InvalidInput
 from ..surrogates.contracts import Engine, Prediction
-from . import asking, forks, imports
+from . import asking, forks, imports, receipts
 from .budget import Budget
 from .change import change
 from .contracts import AbstractPlanner, AbstractStrategy, CallRecord, Spent
 from .endings import (
     check_report,
     end_trial,
+    ending_of,
     fail_lost,
     lost_trials,
     mark_excluded,
@@ -43,14 +44,14 @@ from .events import Event, events_after
 from .leases import LEASE_S, Lease
 from .ledger import Ledger, StoredStudy
 from .memory import Memory
+from .named import planner_from, strategy_for
 from .opening import Settings, create_or_resume, ledger_of
 from .optuna_rows import OptunaRows
-from .planner import planner_from
 from .pruning import Pruning
 from .records import Ending, Failure, TrialRecord
 from .running import Loop, Reporter, RunEnd
 from .standing import best_of, front_of
-from .strategy import default_engine, strategy_for
+from .strategy import default_engine
 from .trial import Trial
 
 
@@ -59,7 +60,7 @@ class Study:
 
     Creates the study, or resumes the one of that name. ``storage``: None (in memory), a database URL or a shared
     ``Ledger``. ``seed``: None is 0 for a new study and whatever is stored for an old one. ``planner``: see
-    ``agent/planner.py``. ``strategy``: a name of ``agent/strategy.py`` or an ``AbstractStrategy``. ``pruner``: any of
+    ``agent/planner.py``. ``strategy``: a name of ``agent/named.py`` or an ``AbstractStrategy``. ``pruner``: any of
     ``optuna.pruners``. ``budget``: None keeps the stored one. Raises StudyMismatch, LedgerUnavailable, InvalidInput.
     Resuming fails the trials whose worker is dead as "lost"; those of living workers go on.
     """
@@ -174,29 +175,47 @@ class Study:
 
     @overload
     def ask(
-        self, n: int, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None
+        self,
+        n: int,
+        *,
+        fixed: Mapping[str, Value] | None = None,
+        lease: Lease | None = None,
+        receipt: str | None = None,
     ) -> list[Trial]: ...
 
     def ask(
-        self, n: int | None = None, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None
+        self,
+        n: int | None = None,
+        *,
+        fixed: Mapping[str, Value] | None = None,
+        lease: Lease | None = None,
+        receipt: str | None = None,
     ) -> Trial | list[Trial]:
         """Return the next trial, or a list of up to ``n``; enqueued points come first, unless parameters are ``fixed``.
 
-        Fewer than ``n`` come when the budget ends. ``lease``: who will hold it (default: this process).
+        Fewer than ``n`` come when the budget ends. ``lease``: who will hold it (default: this process). ``receipt``:
+        the request's key; the same key again gives the same trials (``receipts.py``), as in the other verbs.
         Raises BudgetExhausted, SpaceExhausted, InvalidParameters, LedgerUnavailable.
         """
         if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
             raise InvalidInput(f"`n` must be a whole number >= 1, got {n!r}.")
         with self._deciding:
-            request = asking.Request(1 if n is None else n, self.strategy, self.budget, fixed, lease)
+            request = asking.Request(1 if n is None else n, self.strategy, self.budget, fixed, lease, receipt)
             records = asking.ask(self.ledger.database, self.stored, self._memory, self._optuna_rows, request)
         trials = [self._trial(record) for record in records]
         return trials if n is not None else trials[0]
 
-    def enqueue(self, params: Params, *, reason: str = "enqueued by the user", source: str = "user") -> None:
+    def enqueue(
+        self,
+        params: Params,
+        *,
+        reason: str = "enqueued by the user",
+        source: str = "user",
+        receipt: str | None = None,
+    ) -> None:
         """Put a configuration before everything the strategy would do. Raises InvalidParameters."""
         valid = self.problem.space.validate(params)
-        with change(self.ledger.database, self.stored.study_id) as current:
+        with receipts.once(self.ledger.database, self.stored.study_id, receipt) as current:
             asking.enqueue(current, valid, source, reason)
 
     # Telling -----------------------------------------------------------------------------------------------------
@@ -215,27 +234,19 @@ class Study:
         The same result again is fine; another one raises ResultConflict. A result that cannot be recorded raises
         InvalidMeasurement and leaves the trial running. Raises TrialNotFound, LedgerUnavailable.
         """
-        if (value is not None) + (failed is not None) + bool(pruned) != 1:
-            raise InvalidMeasurement(
-                f"tell exactly one of a value, `failed=` or `pruned=True`, got value={value!r}, failed={failed!r}, "
-                f"pruned={pruned!r}."
-            )
+        ending = ending_of(self.problem, value, failed, kind, pruned)
         number = trial.number if isinstance(trial, Trial | TrialRecord) else operator.index(trial)
-        ending: Ending | None = None
-        if failed is not None:
-            ending = (
-                Failure(failed.kind, failed.reason)
-                if isinstance(failed, EvaluationFailed)
-                else Failure(kind, str(failed))
-            )
-        elif value is not None:
-            ending = self.problem.check(value if isinstance(value, Measurement) else Measurement(value))
         return self.finish(number, ending)
 
-    def finish(self, number: int, ending: Ending | None) -> TrialRecord:
-        """Record an ending as a value; ``tell`` in other words. None: pruned at its last report."""
+    def finish(self, number: int, ending: Ending | None, *, requeue: bool = False) -> TrialRecord:
+        """Record an ending as a value; ``tell`` in other words. None: pruned at its last report.
+
+        ``requeue``: its worker was interrupted; in the same transaction the configuration is queued again.
+        """
         with change(self.ledger.database, self.stored.study_id) as current:
-            end_trial(current, self._optuna_rows, number, ending or pruned_now(current, number))
+            before = end_trial(current, self._optuna_rows, number, ending or pruned_now(current, number))
+            if requeue and before.state == "running" and isinstance(ending, Failure):
+                asking.enqueue_again(current, [(before, ending.reason)])
         return self._record(number)
 
     def report(self, number: int, step: int, value: float) -> bool:
@@ -252,10 +263,14 @@ class Study:
         return self._record(self.add_many([(params, value)], source=source)[0])
 
     def add_many(
-        self, rows: Iterable[tuple[Params, "float | Sequence[float] | Measurement"]], *, source: str = "user"
+        self,
+        rows: Iterable[tuple[Params, "float | Sequence[float] | Measurement"]],
+        *,
+        source: str = "user",
+        receipt: str | None = None,
     ) -> list[int]:
         """Record many finished results in one transaction; return their numbers. All are recorded or none."""
-        return imports.add_many(self.ledger.database, self.stored, self._optuna_rows, rows, source)
+        return imports.add_many(self.ledger.database, self.stored, self._optuna_rows, rows, source, receipt)
 
     def exclude(self, number: int, reason: str) -> None:
         """Leave a trial out of everything that is learnt from the study, and say why. It stays in the ledger."""
@@ -298,9 +313,9 @@ class Study:
         """Where another process finds this study: database URL, name, and its pruner."""
         return self.ledger.url, self.name, None if self._pruning is None else self._pruning.pruner
 
-    def note(self, text: str, *, trial_number: int | None = None) -> None:
+    def note(self, text: str, *, trial_number: int | None = None, receipt: str | None = None) -> None:
         """Leave a remark among the study's events."""
-        with change(self.ledger.database, self.stored.study_id) as current:
+        with receipts.once(self.ledger.database, self.stored.study_id, receipt) as current:
             current.event("note", trial_number, text=text)
 
     def record_calls(self, calls: Iterable[CallRecord]) -> None:

@@ -68,7 +68,7 @@ def compare(
 
 def checked_names(text: str, *, has_planner: bool) -> list[str]:
     """Return the strategies named in ``text``; raises InvalidInput for unknown ones, and where a model is missing."""
-    from ..agent.strategy import NAMES, NEEDS_MODEL
+    from ..agent.named import NAMES, NEEDS_MODEL
 
     names = list(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
     unknown = [n for n in names if n.removeprefix("surrogate:") == n and n not in NAMES]

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from markupsafe import escape
 
 from ..agent.budget import Budget
+from ..agent.named import NEEDS_MODEL
 from ..agent.records import TrialRecord
-from ..agent.strategy import NEEDS_MODEL
 from ..agent.study import Study
 from ..evaluators.measurement import Measurement
 from ..serving.errors import TrialogueError

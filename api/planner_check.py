@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..agent.contracts import AbstractPlanner, PlanRequest
-from ..agent.planner import Planner, planner_from
+from ..agent.named import planner_from
+from ..agent.planner import Planner
 from ..agent.selftest import history, keep_result, lines_of, run_selftest
 from .findings import Finding
 

@@ -87,7 +87,7 @@ def with_strategy(
     problem: tl.Problem, seed: int, planner: Any
 ) -> Callable[[list[float], list[Params]], Params]:
     from trialogue.agent.budget import Budget
-    from trialogue.agent.strategy import strategy_for
+    from trialogue.agent.named import strategy_for
 
     strategy = strategy_for(problem, seed=seed, planner=planner, budget=Budget(trials=TRIALS))
     sources: list[str] = []

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import trialogue as tl
+from trialogue.agent.named import planner_from
 from trialogue.agent.novelty import Novelty
-from trialogue.agent.planner import Planner, default_timeout_s, planner_from
+from trialogue.agent.planner import Planner, default_timeout_s
 from trialogue.evaluators.history import History
 from trialogue.serving.scripted import ScriptedReply, ScriptedServer
 from trialogue.serving.scripted_models import (

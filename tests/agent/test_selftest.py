@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import trialogue as tl
+from trialogue.agent.named import strategy_for
 from trialogue.agent.planner import Planner
 from trialogue.agent.selftest import keep_result, kept_result, lines_of, result_path, run_selftest
-from trialogue.agent.strategy import strategy_for
 from trialogue.serving.scripted import ScriptedReply, ScriptedServer
 from trialogue.serving.scripted_models import answer, any_point, garbage, nearest_neighbour, uniform
 

@@ -4,8 +4,9 @@ from contracts.strategy import StrategyContract, play
 
 import trialogue as tl
 from trialogue.agent.hybrid import TrialogueStrategy
+from trialogue.agent.named import strategy_for
 from trialogue.agent.planner import Planner
-from trialogue.agent.strategy import RandomStrategy, SurrogateStrategy, strategy_for
+from trialogue.agent.strategy import RandomStrategy, SurrogateStrategy
 from trialogue.serving.errors import InvalidInput
 from trialogue.serving.scripted import ScriptedServer
 from trialogue.serving.scripted_models import nearest_neighbour, uniform

@@ -1,0 +1,80 @@
+"""Planners and strategies by the names that users give them. Each is loaded only when it is named.
+
+Strategies: ``"trialogue"`` asks a planner and lets the referee check it (``agent/hybrid.py``), ``"surrogate"`` is the
+engine alone (``"surrogate:forest"``: with that model of the objective, see ``surrogates/alternatives.py``), ``"llambo"``
+is LLAMBO as published (``agent/llambo.py``), ``"random"`` is the control that everything must beat.
+"""
+
+from ..evaluators.problem import Problem
+from ..serving.errors import InvalidInput
+from .budget import Budget
+from .contracts import AbstractPlanner, AbstractStrategy
+from .planner import Planner
+from .strategy import RandomStrategy, SurrogateStrategy, default_engine
+
+NAMES = ("trialogue", "surrogate", "llambo", "random")
+"""Strategies that can be named."""
+NEEDS_MODEL = ("trialogue", "llambo")
+
+
+def planner_from(spec: object) -> AbstractPlanner | None:
+    """Return the planner that ``spec`` names: None, ``"embedded"``, a base URL, ``"vllm:MODEL"``, or a planner
+    itself."""
+    if spec is None:
+        return None
+    if not isinstance(spec, str):
+        if not callable(getattr(spec, "propose", None)):
+            raise InvalidInput(f"`planner` must be None, a text or have a method `propose`, got {spec!r}.")
+        return spec  # pyright: ignore[reportReturnType]: it has what the protocol asks for
+    if spec == "embedded":
+        from .embedded import EmbeddedPlanner  # transformers and torch are loaded only for this one
+
+        return EmbeddedPlanner()
+    if spec.startswith("vllm:") and len(spec) > 5:
+        from .vllm_planner import vllm_planner  # starts a server
+
+        return vllm_planner(spec.removeprefix("vllm:"))
+    if spec.startswith(("http://", "https://")):
+        return Planner(spec)
+    raise InvalidInput(
+        f"`planner` must be None, 'embedded', 'http://…/v1' (optionally '#model') or 'vllm:MODEL', got {spec!r}."
+    )
+
+
+def strategy_for(
+    problem: Problem,
+    *,
+    seed: int,
+    planner: AbstractPlanner | None = None,
+    strategy: str | None = None,
+    budget: Budget | None = None,
+) -> AbstractStrategy:
+    """Return the strategy of that name; None means ``"trialogue"`` with a planner and ``"surrogate"`` without."""
+    name = strategy or ("trialogue" if planner is not None else "surrogate")
+    if name == "random":
+        return RandomStrategy(problem, seed)
+    if name == "surrogate":
+        return SurrogateStrategy(problem, seed)
+    if name.startswith("surrogate:"):
+        engine = default_engine(problem, surrogate=name.removeprefix("surrogate:"))
+        return SurrogateStrategy(problem, seed, engine=engine)
+    if name not in NAMES:
+        raise InvalidInput(
+            f"`strategy` must be one of {', '.join(NAMES)} or surrogate:NAME, got {strategy!r}."
+        )
+    if planner is None:
+        raise InvalidInput(
+            f"strategy {name!r} needs a model, got planner=None; "
+            "give `planner='embedded'` or an endpoint, or use strategy 'surrogate'."
+        )
+    if name == "llambo":
+        from .llambo import LlamboStrategy  # the strategies with a model are loaded only when used
+
+        return LlamboStrategy(problem, seed, planner=planner)
+    from .hybrid import Rules, TrialogueStrategy
+    from .referee import TrustReferee
+    from .selftest import kept_result
+
+    tested = kept_result(planner)
+    rules = Rules() if tested is None else Rules(referee=TrustReferee(prior=tested.prior_trust))
+    return TrialogueStrategy(problem, seed, planner=planner, budget=budget, rules=rules)
