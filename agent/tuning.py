@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..evaluators.errors import SpaceExhausted
+from ..evaluators.errors import InvalidSpecification, SpaceExhausted
 from ..evaluators.history import Params
 from ..evaluators.measurement import Measurement
 from ..evaluators.problem import Constraint, Problem
@@ -28,7 +28,7 @@ from .records import TrialRecord
 from .study import Study
 from .tuning_plan import TuningOutcome, TuningPlan, TuningState
 from .tuning_strategy import CostAwareStrategy
-from .tuning_verdict import Verdict, broken, decide
+from .tuning_verdict import Sides, Verdict, broken, decide, rung_agreement, without_drift
 
 DEFAULT_REPEATS = 3
 NOISE_FLOOR = 0.02
@@ -84,7 +84,10 @@ class Tuning:
         if error is not None:
             raise error
         self.state.start_s = attempt.start_s
-        self.state.default = [self._metrics(r.metrics) for r in attempt.results]
+        self.state.default = [
+            self._metrics({**r.metrics, "devices": attempt.devices}) for r in attempt.results
+        ]
+        self._check_measured(self.state.default[0])
         if self.plan.objective.name == "max_rate_s":
             rate = self._rate(attempt, self.limits)
             self.state.default = [{**m, "max_rate_s": rate} for m in self.state.default]
@@ -92,6 +95,17 @@ class Tuning:
         self.say(
             f"default: {self._told(self._default())} · noise {self.noise:.1%} · ready in {attempt.start_s:.1f} s"
         )
+
+    def _check_measured(self, metrics: Mapping[str, float]) -> None:
+        """Raise InvalidSpecification where this machine cannot tell the objective."""
+        name = self.plan.objective.name
+        if name in metrics or name == "max_rate_s":
+            return
+        why = {
+            "output_tok_per_joule": "neither NVML nor /sys/class/powercap tells its energy",
+            "goodput_req_s": "goodput counts by limits in ms: give `--slo 'ttft_p99_ms<=200'`",
+        }.get(name, "the load client does not report it")
+        raise InvalidSpecification(f"`--objective` {name!r} cannot be measured here: {why}.")
 
     def _default(self) -> dict[str, float]:
         """Return the median of each of the default's metrics."""
@@ -246,7 +260,7 @@ class Tuning:
                 verdict = Verdict("no change", "the budget ended before a pair could be verified")
                 break
             limits = self._verified_limits(runs[0])
-            runs = self._without_drift(*runs)
+            runs = without_drift([c[0] for c in self.plan.limits if isinstance(c, tuple)], runs)
             verdict = decide(self.plan.objective, limits, *runs, smallest_gain=self.plan.smallest_gain)
             self.say(
                 f"verified: {_changes(self, record.params)} · {verdict.recommendation}: {verdict.reason}"
@@ -258,12 +272,19 @@ class Tuning:
         )
         return TuningOutcome(
             verdict, study, self.limits, best, command, self.target.spec({}).command(), tuple(runs[0]), tuple(runs[1]),
-            self.noise, time.monotonic() - self._began,
+            self.noise, time.monotonic() - self._began, self._agreement(best, runs),
         )  # fmt: skip
 
-    def verify(self, params: Mapping[str, Any]) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+    def _agreement(self, best: TrialRecord | None, runs: Sides) -> dict[str, tuple[float, float]]:
+        """Return each metric's ratio of candidate to default, as searched and as verified."""
+        if best is None or best.measurement is None or not runs[0]:
+            return {}
+        names = [self.plan.objective.name, *(c.name for c in self.limits if c.name != "agreement")]
+        return rung_agreement(names, best.measurement.metrics, self._default(), runs)
+
+    def verify(self, params: Mapping[str, Any]) -> Sides:
         """Return the metrics of interleaved runs of the default and of ``params``, each on its own start."""
-        sides: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
+        sides: Sides = ([], [])
         for pair in range(self.plan.pairs):
             both = [self.space.default(), dict(params)]
             order = (0, 1) if pair % 2 == 0 else (1, 0)
@@ -292,20 +313,6 @@ class Tuning:
         rows = {n: sorted(r[n] for r in default)[len(default) // 2] for n in default[0]}
         made = resolve_limits(self.plan.limits, rows)
         return (*made, Constraint("agreement", lower=0.9)) if self.target.settings.guard else made
-
-    def _without_drift(
-        self, default: list[dict[str, float]], best: list[dict[str, float]]
-    ) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
-        """Restate metrics with relative limits as (candidate / default of its pair) x the default's median.
-
-        A machine that was slower during one pair slowed both of its sides; the ratio does not know.
-        """
-        relative = [c[0] for c in self.plan.limits if isinstance(c, tuple)]
-        median = {n: sorted(r[n] for r in default)[len(default) // 2] for n in relative}
-        restated = [
-            b | {n: b[n] / d[n] * median[n] for n in relative} for d, b in zip(default, best, strict=True)
-        ]
-        return [d | median for d in default], restated
 
     def _ranked(self, study: Study) -> list[TrialRecord]:
         sign = 1 if self.plan.objective.direction == "maximize" else -1

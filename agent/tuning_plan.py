@@ -60,7 +60,8 @@ class TuningState:
 
 @dataclass(frozen=True)
 class TuningOutcome:
-    """The result: verdict, best trial (None: nothing feasible), commands, the metrics of both sides of each pair."""
+    """The result: verdict, best trial (None: nothing feasible), commands, the metrics of both sides of each pair.
+    ``agreement``: by metric, candidate over default while searching and as verified."""
 
     verdict: Verdict
     study: Study
@@ -72,3 +73,4 @@ class TuningOutcome:
     best_runs: tuple[Mapping[str, float], ...]
     noise: float
     seconds: float
+    agreement: Mapping[str, tuple[float, float]] = field(default_factory=dict)

@@ -12,6 +12,8 @@ from typing import Literal
 from ..evaluators.problem import Constraint, Objective
 
 LEVEL = 0.90  # two-sided: the lower end is a one-sided 95 % bound
+Sides = tuple[list[dict[str, float]], list[dict[str, float]]]
+"""Metrics of the default and of the candidate, one entry per interleaved pair."""
 Recommendation = Literal["change", "no change", "no feasible configuration"]
 
 
@@ -89,6 +91,27 @@ def decide(
     if gain.low > smallest_gain:
         return Verdict("change", f"{objective.name} improves by {gain}", gain)
     return Verdict("no change", f"the difference in {objective.name}, {gain}, is within the noise", gain)
+
+
+def without_drift(relative: Sequence[str], sides: Sides) -> Sides:
+    """Restate metrics with relative limits as (candidate / default of its pair) x the default's median.
+
+    A machine that was slower during one pair slowed both of its sides; the ratio does not know.
+    """
+    default, best = sides
+    median = {n: sorted(r[n] for r in default)[len(default) // 2] for n in relative}
+    restated = [
+        b | {n: b[n] / d[n] * median[n] for n in relative} for d, b in zip(default, best, strict=True)
+    ]
+    return [d | median for d in default], restated
+
+
+def rung_agreement(
+    names: Sequence[str], searched: Mapping[str, float], default: Mapping[str, float], sides: Sides
+) -> dict[str, tuple[float, float]]:
+    """Return by metric the ratio of candidate to default by the search's rung and by the verification's."""
+    means = [_means(side) for side in sides]
+    return {n: (searched[n] / default[n], means[1][n] / means[0][n]) for n in names if n in searched}
 
 
 def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:

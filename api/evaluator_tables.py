@@ -80,6 +80,19 @@ def _replay(table: Table, folder: Path, file: Table) -> Target:
     return Target(replay, problem=replay.problem, fixed_space=True)
 
 
+def _vllm(table: Table, folder: Path, file: Table) -> Target:
+    """Take the limits of the file's problem, which goodput counts by, and the knobs of vLLM unless the file names some."""
+    from ..evaluators.problem import Constraint
+    from .vllm_evaluator import KEYS, VllmServing
+
+    stated = _options("vllm", table["vllm"], KEYS)
+    limits = file.get("problem", {}).get("constraints", ())
+    constraints = tuple(Constraint.parse(c) if isinstance(c, str) else Constraint(**c) for c in limits)
+    kept = {"folder": str(folder / stated["folder"])} if "folder" in stated else {}
+    target = VllmServing({**stated, **kept}, constraints)
+    return Target(target, problem=target.problem)
+
+
 def _options(kind: str, stated: object, known: tuple[str, ...]) -> dict[str, Any]:
     """Return the options of an inline table; refuses others than the known ones."""
     if not isinstance(stated, dict) or not set(stated) <= set(known):
@@ -91,5 +104,6 @@ EVALUATORS: dict[str, Kind] = {
     "command": Kind(_command, ("timeout_s", "env", "result_file", "cwd")),
     "function": Kind(_function),
     "sklearn": Kind(_sklearn),
+    "vllm": Kind(_vllm),
     "replay": Kind(_replay, ("ignore", "only")),
 }

@@ -78,6 +78,8 @@ def tune_vllm(
 
     if verify not in ("ordinary", "fork"):
         raise InvalidInput(f"`--verify` must be ordinary or fork, got {verify!r}.")
+    if objective == "output_tok_per_money" and price_per_hour is None:
+        raise InvalidInput("`--objective output_tok_per_money` needs `--price-per-hour`, got none.")
     kept = folder or Path("runs") / f"vllm-{Path(model).name}"
     wanted = Wanted(
         model,

@@ -4,15 +4,16 @@ Values of one outcome in, text and files out. The study's own report (landscape,
 beside ours.
 """
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..agent.records import Failure, TrialRecord
+from ..agent.tuning_findings import Sensitivity, did_not_work, sensitivities
 from ..agent.tuning_plan import TuningOutcome
 from ..evaluators.vllm_target import VllmTarget
+from .drawing import page_of
+from .tuning_page import agreement_words, page
 
 _SHOWN = (
     "output_tok_s",
@@ -28,6 +29,7 @@ _SHOWN = (
 
 def hand_over(outcome: TuningOutcome, target: VllmTarget, folder: Path) -> str:
     """Write ``serve.sh``, ``serve.yaml``, ``handover.json`` and ``handover.html`` and return what to print."""
+    found = sensitivities(outcome.study, outcome.best.params) if outcome.best is not None else []
     changed = outcome.verdict.recommendation == "change"
     command = outcome.command if changed else outcome.default_command
     flags = (
@@ -38,14 +40,19 @@ def hand_over(outcome: TuningOutcome, target: VllmTarget, folder: Path) -> str:
     (folder / "serve.sh").write_text(f"#!/bin/sh\nexec {_environment(command)}\n")
     (folder / "serve.yaml").write_text(_yaml({"model": target.settings.model, **flags}))
     (folder / "handover.json").write_text(json.dumps(summary(outcome), indent=1, default=str))
-    (folder / "handover.html").write_text(_page(outcome, command))
+    (folder / "handover.html").write_text(page(outcome, headline(outcome), command, _table(outcome)))
+    (folder / "study.html").write_text(page_of(outcome.study))
     lines = ["", headline(outcome), "", f"  {command}", ""]
     lines += ["  " + row for row in _table(outcome)]
-    failed = [t for t in outcome.study.trials if t.state == "failed"]
-    if failed:
-        lines.append(f"\n{len(failed)} configurations did not work:")
-        lines += [f"  {dict(t.params)}: {_reason(t)}" for t in failed[:5]]
-    lines.append(f"\nkept in {str(folder)!r}: serve.sh, serve.yaml, handover.html, attempts.jsonl, study.db")
+    lines += ["", agreement_words(outcome)] if outcome.agreement else []
+    lines += (
+        ["", "What did not work:", *(f"  {x}" for x in unfit)]
+        if (unfit := did_not_work(outcome.study))
+        else []
+    )
+    lines += ["", "Effect of each knob around the best:", *map(_strength, found)] if found else []
+    kept = "serve.sh, serve.yaml, handover.html, study.html, attempts.jsonl, study.db"
+    lines.append(f"\nkept in {str(folder)!r}: {kept}")
     return "\n".join(lines)
 
 
@@ -75,6 +82,8 @@ def summary(outcome: TuningOutcome) -> dict[str, Any]:  # Any: JSON
         "limits": [{"name": c.name, "upper": c.upper, "lower": c.lower} for c in outcome.limits],
         "default_runs": [dict(r) for r in outcome.default_runs],
         "best_runs": [dict(r) for r in outcome.best_runs],
+        "agreement": {n: {"searched": a, "verified": b} for n, (a, b) in outcome.agreement.items()},
+        "did_not_work": did_not_work(outcome.study),
         "noise": outcome.noise,
         "seconds": outcome.seconds,
         "trials": len(outcome.study.trials),
@@ -107,32 +116,9 @@ def _yaml(values: Mapping[str, Any]) -> str:  # Any: JSON values
     return "".join(f"{name.replace('_', '-')}: {json.dumps(value)}\n" for name, value in values.items())
 
 
-def _reason(trial: TrialRecord) -> str:
-    return trial.ending.reason if isinstance(trial.ending, Failure) else ""
-
-
-def _trial_row(trial: TrialRecord) -> str:
-    measured = trial.measurement
-    limits = "" if measured is None else ", ".join(f"{k} {v:.3g}" for k, v in measured.constraints.items())
-    cells = [
-        str(trial.number),
-        trial.source,
-        json.dumps(dict(trial.params)),
-        "" if measured is None else f"{measured.value:.4g}",
-        limits,
-        _reason(trial) if trial.state == "failed" else "",
-    ]
-    return "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>"
-
-
-def _page(outcome: TuningOutcome, command: str) -> str:
-    e = html.escape
-    trials = "".join(_trial_row(t) for t in outcome.study.trials)
-    return f"""<!doctype html><meta charset="utf-8"><title>vLLM tuning</title>
-<style>body{{font:15px/1.5 system-ui;max-width:70em;margin:2em auto;padding:0 1em}}td,th{{padding:.2em .6em;text-align:left;
-border-bottom:1px solid #ddd;vertical-align:top}}pre{{background:#f4f4f4;padding:1em;overflow:auto}}</style>
-<h1>{e(headline(outcome))}</h1><pre>{e(command)}</pre><h2>Against the default</h2><pre>{e(chr(10).join(_table(outcome)))}</pre>
-<p>Noise of one measurement of the default: {outcome.noise:.1%} (coefficient of variation). Limits:
-{e(", ".join(f"{c.name} ≤ {c.upper:.4g}" for c in outcome.limits if c.upper is not None) or "none")}.</p>
-<h2>Every trial</h2><table><tr><th>#<th>source<th>parameters<th>{e(outcome.study.problem.objectives[0].name)}<th>limits<th>
-did not work</tr>{trials}</table>"""
+def _strength(one: Sensitivity) -> str:
+    told = ", ".join(
+        f"{e.value} {'failed' if e.note.startswith('failed') else f'×{e.ratio:.2f}'}{'' if e.measured else '?'}"
+        for e in one.effects
+    )
+    return f"  {one.knob:<24} {one.span:>4.0%}   {told}   (? not tried, believed)"

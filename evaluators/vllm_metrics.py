@@ -4,6 +4,7 @@ Metrics are those of ``serving/vllm_load.py`` and ratios of them per GPU or per 
 that a configuration which only just holds once does not count as holding.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ OBJECTIVES: dict[str, Objective] = {
             "goodput_req_s", "maximize", "requests/s", "requests per second that meet every latency limit"
         ),
         Objective("output_tok_s_per_gpu", "maximize", "tokens/s", "generated tokens per second and device"),
+        Objective("output_tok_per_joule", "maximize", "tokens/J", "generated tokens per joule of the device"),
         Objective("output_tok_per_money", "maximize", "tokens", "generated tokens per unit of money"),
         Objective("max_rate_s", "maximize", "requests/s", "highest request rate that meets every limit"),
         *(
@@ -63,14 +65,24 @@ def resolve_limits(
     return tuple(replace(c, upper=c.upper * (1 - margin)) if c.upper is not None else c for c in made)
 
 
-def derived(
-    metrics: Mapping[str, float], *, devices: int = 1, price_per_hour: float | None = None
-) -> dict[str, float]:
-    """Return the metrics with those per device and per money added."""
+def derived(metrics: Mapping[str, float], *, price_per_hour: float | None = None) -> dict[str, float]:
+    """Return the metrics with those per device, per joule (where energy was read) and per money added.
+
+    ``devices`` among the metrics says how many the configuration uses; ``joules`` what the load took.
+    """
+    devices = metrics.get("devices", 1.0)
     extra = {"output_tok_s_per_gpu": metrics["output_tok_s"] / devices}
     if price_per_hour:
         extra["output_tok_per_money"] = metrics["output_tok_s"] * 3600 / (price_per_hour * devices)
+    if metrics.get("joules"):
+        extra["output_tok_per_joule"] = metrics["output_tok_s"] * metrics["duration_s"] / metrics["joules"]
     return {**metrics, **extra}
+
+
+def devices_of(flags: Mapping[str, object]) -> int:
+    """Return how many devices a configuration occupies: tensor x pipeline x data parallel size."""
+    sizes = (flags.get(f"{kind}_parallel_size") for kind in ("tensor", "pipeline", "data"))
+    return math.prod(size for size in sizes if isinstance(size, int))
 
 
 def goodput_limits(limits: Sequence[Constraint]) -> dict[str, float]:

@@ -23,6 +23,7 @@ from ..serving.vllm_load import LoadPlan, LoadResult, run_load
 from ..serving.vllm_server import FlagValue, ServerSpec, VllmServer, VllmServerFailed
 from .errors import EvaluationFailed, FailureKind
 from .vllm_agreement import answers_of, share_equal
+from .vllm_metrics import devices_of
 from .vllm_workload import Workload
 
 Rung = Literal["live", "fork", "ordinary"]
@@ -86,11 +87,13 @@ class Attempt:
     seconds: float = 0.0
     agreement: float | None = None
     shared: str = ""
+    devices: int = 1
 
     def mean(self) -> dict[str, float]:
         """Return each metric's mean over the repeats."""
         names = self.results[0].metrics if self.results else {}
         means = {n: sum(r.metrics[n] for r in self.results) / len(self.results) for n in names}
+        means |= {"devices": float(self.devices)} if means else {}
         return means if self.agreement is None else {**means, "agreement": self.agreement}
 
     def error(self) -> EvaluationFailed | None:
@@ -190,7 +193,8 @@ class VllmTarget:
         attempt = self._attempt(params, spec, rung, repeats)
         if attempt.failure is not None and attempt.failure.infrastructure:
             attempt = self._attempt(params, spec, rung, repeats)
-        attempt = replace(attempt, digest=digest, seconds=time.monotonic() - began)
+        devices = devices_of(spec.flags)
+        attempt = replace(attempt, digest=digest, seconds=time.monotonic() - began, devices=devices)
         if digest and attempt.failure is None and rung != "ordinary":
             self._measured[digest] = attempt
         return self._keep(attempt)

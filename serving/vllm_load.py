@@ -98,7 +98,8 @@ def run_load(
         return LoadResult(problem=f"{answer['kind']}: {answer['error']}"[:600], busy_cores=busy)
     raw = answer["result"]
     kept = {key: value for key, value in raw.items() if not isinstance(value, list | dict)}
-    return LoadResult(metrics_of(raw), int(raw.get("failed") or 0), busy, _complaint(raw), kept)
+    energy = {} if answer.get("joules") is None else {"joules": float(answer["joules"])}
+    return LoadResult({**metrics_of(raw), **energy}, int(raw.get("failed") or 0), busy, _complaint(raw), kept)
 
 
 def metrics_of(raw: Mapping[str, Any]) -> dict[str, float]:  # Any: JSON of the benchmark client

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 
+import energy
 import process_session as session
 
 MODULES = """vllm.entrypoints.cli.main vllm.entrypoints.cli.serve vllm.entrypoints.cli.openai
@@ -189,12 +190,14 @@ def run_load(request):
     if request.get("requests"):
         bench.get_samples = lambda _args, tokenizer: _samples(request, tokenizer)
     said = io.StringIO()
+    before = energy.joules()
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             result = bench.main(args)
     except BaseException as error:
         return {"ok": False, "kind": "raised", "error": f"{type(error).__name__}: {error}", "said": said.getvalue()[-4000:]}
-    return {"ok": True, "result": {key: _plain(value) for key, value in result.items()}}
+    used = energy.between(before, energy.joules())
+    return {"ok": True, "result": {key: _plain(value) for key, value in result.items()}, "joules": used}
 
 
 def _samples(request, tokenizer):

@@ -8,6 +8,7 @@ import pytest
 
 from trialogue.agent.tuning import Tuning
 from trialogue.agent.tuning_plan import TuningPlan, TuningState
+from trialogue.evaluators.errors import InvalidSpecification
 from trialogue.evaluators.parameters import Categorical
 from trialogue.evaluators.problem import Constraint
 from trialogue.evaluators.space import SearchSpace
@@ -78,6 +79,8 @@ def test_the_best_configuration_is_found_verified_and_recommended(tmp_path: Path
     assert outcome.best.params["block_size"] == 32
     assert "--block-size 32" in outcome.command
     assert outcome.verdict.gain.low > 1.4
+    searched, verified = outcome.agreement["output_tok_s"]
+    assert searched == pytest.approx(verified, rel=0.05)
     assert target.commands[0] == "fork vllm serve model"
     assert sum(c.startswith("ordinary") for c in target.commands) >= 6
 
@@ -99,6 +102,13 @@ def test_a_limit_that_the_default_breaks_decides(tmp_path: Path) -> None:
 def test_no_change_is_recommended_where_nothing_is_better(tmp_path: Path) -> None:
     outcome, _ = tuned(tmp_path, gain=0.0, noise=0.05)
     assert outcome.verdict.recommendation == "no change"
+
+
+def test_an_objective_that_cannot_be_measured_is_said_once(tmp_path: Path) -> None:
+    plan = TuningPlan("model", objective_named("output_tok_per_joule"), trials=3)
+    tuning = Tuning(plan, SimulatedTarget(tmp_path), SPACE, say=lambda line: None)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InvalidSpecification, match="NVML"):
+        tuning.run()
 
 
 def test_nothing_feasible_is_said_so(tmp_path: Path) -> None:

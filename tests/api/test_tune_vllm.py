@@ -1,5 +1,6 @@
 """The options of ``tune-vllm`` as values, and what a finished tuning hands over. No server."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -8,16 +9,20 @@ import pytest
 from trialogue.agent.study import Study
 from trialogue.agent.tuning_plan import TuningOutcome
 from trialogue.agent.tuning_verdict import Verdict, decide
+from trialogue.api.cli import main
+from trialogue.api.specification import read_specification
 from trialogue.api.tune_vllm import flag_values, seconds_of
 from trialogue.api.tune_vllm_setup import earlier_best
 from trialogue.api.tuning_handover import hand_over
+from trialogue.evaluators.errors import InvalidSpecification
+from trialogue.evaluators.measurement import Measurement
 from trialogue.evaluators.parameters import Categorical
 from trialogue.evaluators.problem import Objective, Problem
 from trialogue.evaluators.space import SearchSpace
 from trialogue.evaluators.vllm_target import TargetSettings, VllmTarget
 from trialogue.evaluators.vllm_workload import Workload
 from trialogue.serving.errors import InvalidInput
-from trialogue.serving.vllm_environment import VllmEnvironment, VllmNotInstalled, find_vllm
+from trialogue.serving.vllm_environment import HELPERS, VllmEnvironment, VllmNotInstalled, find_vllm
 
 TOKENS = Objective("output_tok_s", "maximize", "tokens/s")
 
@@ -50,8 +55,13 @@ def outcome_of(folder: Path, verdict: Verdict) -> tuple[TuningOutcome, VllmTarge
     space = SearchSpace([Categorical("block_size", [32, 64, 128], default=128, ordered=True)])
     problem = Problem("vllm", space, [TOKENS], context={"device": "cpu", "vllm": "0.32.0"})
     study = Study(problem, storage=f"sqlite:///{folder}/study.db")
-    study.add({"block_size": 128}, 100.0, source="default")
-    study.add({"block_size": 32}, 150.0)
+    for block, speed, ttft in ((128, 100.0, 20.0), (32, 150.0, 30.0), (32, 149.0, 31.0)):
+        metrics = {"output_tok_s": speed, "ttft_p99_ms": ttft}
+        study.add(
+            {"block_size": block},
+            Measurement(speed, metrics=metrics),
+            source="default" if block > 64 else "user",
+        )
     failing = study.ask(fixed={"block_size": 64})
     study.tell(failing, failed="the <engine> died")
     settings = TargetSettings("model", Workload.parse("chat"), folder, defaults=space.default())
@@ -63,7 +73,16 @@ def outcome_of(folder: Path, verdict: Verdict) -> tuple[TuningOutcome, VllmTarge
     command = target.spec({"block_size": 32}).command()
     best = study.best_trial
     return TuningOutcome(
-        verdict, study, (), best, command, target.spec({}).command(), *runs, 0.02, 60.0
+        verdict,
+        study,
+        (),
+        best,
+        command,
+        target.spec({}).command(),
+        *runs,
+        0.02,
+        60.0,
+        {"output_tok_s": (1.5, 1.4)},
     ), target
 
 
@@ -77,13 +96,49 @@ def test_a_recommended_change_is_handed_over_as_command_yaml_and_page(tmp_path: 
     assert (tmp_path / "serve.yaml").read_text() == 'model: "model"\nblock-size: 32\n'
     assert (tmp_path / "serve.sh").read_text().endswith("exec vllm serve model --block-size 32\n")
     assert json.loads((tmp_path / "handover.json").read_text())["params"] == {"block_size": 32}
-    assert "&lt;engine&gt;" in (tmp_path / "handover.html").read_text()
+    page = (tmp_path / "handover.html").read_text()
+    assert "&lt;engine&gt;" in page
+    assert "1 failed (every time with block_size=64)" in text
+    assert "output_tok_s ×1.50 → ×1.40" in text
+    assert "block_size: 50% between its best and worst" in page
+    assert "output_tok_s against ttft_p99_ms" in page
+    assert page.count("<circle") == 3
+    assert (tmp_path / "study.html").stat().st_size > 10_000
 
 
 def test_no_change_hands_over_the_default(tmp_path: Path) -> None:
     outcome, target = outcome_of(tmp_path, Verdict("no change", "the difference is within the noise"))
     assert "No change recommended" in hand_over(outcome, target, tmp_path)
     assert (tmp_path / "serve.yaml").read_text() == 'model: "model"\n'
+
+
+def test_money_is_refused_without_a_price(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["tune-vllm", "tiny", "--objective", "output_tok_per_money"])
+    assert "--price-per-hour" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ('{ workload = "chat" }', "with a model"),
+        ('{ model = "tiny", wrokload = "chat" }', "wrokload"),
+        ('{ model = "tiny", objective = "max_rate_s" }', "tune-vllm"),
+        ('{ model = "tiny", objective = "output_tok_per_money" }', "price_per_hour"),
+        ('{ model = "tiny", objective = "speed" }', "must be one of"),
+    ],
+)
+def test_a_wrong_vllm_table_of_a_study_file_is_refused(table: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(f"[evaluator]\nvllm = {table}\n")
+    with pytest.raises(InvalidSpecification, match=told):
+        read_specification(tmp_path / "study.toml")
+
+
+def test_counters_of_energy_may_run_over_and_may_be_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(HELPERS))
+    energy = importlib.import_module("energy")
+    assert energy.between([(90.0, 100.0), (5.0, None)], [(10.0, 100.0), (7.0, None)]) == 22.0
+    assert energy.between([], []) is None
 
 
 def test_an_earlier_tuning_gives_its_best_and_what_changed(tmp_path: Path) -> None:

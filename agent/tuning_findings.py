@@ -1,0 +1,150 @@
+"""What a finished tuning teaches beyond its winner: effect of each knob, trade-offs, what did not work.
+
+Values of a study in, values out. The effect of a knob is read along its own choices with all others at one
+configuration: measured where that was tried, else the referee's belief with its interval.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..evaluators.history import Params, Value
+from ..evaluators.parameters import Categorical
+from .records import TrialRecord
+from .study import Study
+
+WIDE = 1.645  # standard deviations: a 90 % interval
+_BETTER_IS_LESS = ("ttft", "tpot", "itl", "e2e")
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One choice of a knob. ``ratio``: objective over that of the reference configuration; ``low``, ``high``: 90 %;
+    ``measured``: trials of exactly this configuration (0: only believed); ``note``: limits or failure, in words."""
+
+    value: Value
+    ratio: float
+    low: float
+    high: float
+    measured: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """A knob and what each of its choices does."""
+
+    knob: str
+    effects: tuple[Effect, ...]
+
+    @property
+    def span(self) -> float:
+        """Largest over smallest ratio among the choices that did not fail, minus 1."""
+        ratios = [e.ratio for e in self.effects if e.ratio > 0]
+        return max(ratios) / min(ratios) - 1 if len(ratios) > 1 else 0.0
+
+
+def sensitivities(study: Study, at: Params) -> list[Sensitivity]:
+    """Return every knob's effect around ``at``, the strongest first; empty while nothing can be modelled."""
+    believed = study.predict(at)
+    measured = _values(study, at)
+    if believed is None:
+        return []
+    centre = sum(measured) / len(measured) if measured else believed.mean[0]
+    if not centre > 0:
+        return []
+    found = []
+    for parameter in study.problem.space:
+        if isinstance(parameter, Categorical):
+            rows = [{**at, parameter.name: choice} for choice in parameter.choices]
+            legal = [row for row in rows if study.problem.space.satisfies(row)]
+            effects = tuple(_effect(study, row, parameter.name, centre) for row in legal)
+            found.append(Sensitivity(parameter.name, effects))
+    return sorted(found, key=lambda s: -s.span)
+
+
+def _effect(study: Study, params: Params, knob: str, centre: float) -> Effect:
+    same = _same(study, params)
+    failed = next((t.failure for t in same if t.failure is not None), None)
+    if failed is not None:
+        return Effect(params[knob], 0.0, 0.0, 0.0, len(same), f"failed: {failed.reason[:80]}")
+    believed = study.predict(params)
+    assert believed is not None
+    values = _values(study, params)
+    mean = sum(values) / len(values) if values else believed.mean[0]
+    half = WIDE * believed.sd[0]
+    feasible = [t.measurement is not None and study.problem.feasible(t.measurement) for t in same if values]
+    note = "" if not feasible or any(feasible) else "breaks a limit"
+    if not values and believed.p_feasible < 0.5:
+        note = "probably breaks a limit or fails"
+    return Effect(
+        params[knob], mean / centre, (mean - half) / centre, (mean + half) / centre, len(values), note
+    )
+
+
+def _same(study: Study, params: Params) -> list[TrialRecord]:
+    key = study.problem.space.key(params)
+    return [t for t in study.trials if study.problem.space.key(t.params) == key]
+
+
+def _values(study: Study, params: Params) -> list[float]:
+    return [t.value for t in _same(study, params) if t.value is not None]
+
+
+def front(
+    trials: Sequence[TrialRecord], objective: str, other: str, *, maximize: bool = True
+) -> list[TrialRecord]:
+    """Return the trials that no other beats in both the objective and the metric ``other``, best objective first."""
+    sign = 1 if maximize else -1
+    less = other.startswith(_BETTER_IS_LESS)
+    rows = [
+        (sign * t.measurement.metrics[objective], (-1 if less else 1) * t.measurement.metrics[other], t)
+        for t in trials
+        if t.measurement is not None and {objective, other} <= set(t.measurement.metrics)
+    ]
+    kept: list[TrialRecord] = []
+    reached = -math.inf
+    for _, second, trial in sorted(rows, key=lambda r: (-r[0], -r[1])):
+        if second > reached:
+            kept.append(trial)
+            reached = second
+    return kept
+
+
+def did_not_work(study: Study) -> list[str]:
+    """Return, in words: what failed, with the choices that always did, and how often each limit was broken."""
+    trials = study.trials
+    said = []
+    for reason, group in _by_reason(trials).items():
+        shared = _shared([t.params for t in group], [t.params for t in trials if t.state != "failed"])
+        where = f" (every time with {shared})" if shared else ""
+        said.append(f"{len(group)} failed{where}: {reason}")
+    broke: Counter[str] = Counter()
+    for t in trials:
+        if t.measurement is not None:
+            broke.update(
+                c.name for c in study.problem.constraints if not c.holds(t.measurement.constraints[c.name])
+            )
+    done = sum(t.measurement is not None for t in trials)
+    said += [f"{n} of {done} measured trials broke the limit on {name}" for name, n in broke.most_common()]
+    return said
+
+
+def _by_reason(trials: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
+    groups: dict[str, list[TrialRecord]] = {}
+    for t in trials:
+        if t.failure is not None:
+            groups.setdefault(t.failure.reason[:160], []).append(t)
+    return groups
+
+
+def _shared(failed: Sequence[Params], others: Sequence[Params]) -> str:
+    """Return the choices that all failed configurations have and no other has."""
+    first: Mapping[str, Value] = failed[0]
+    common = [
+        (n, v)
+        for n, v in first.items()
+        if all(p.get(n) == v for p in failed) and not any(p.get(n) == v for p in others)
+    ]
+    return ", ".join(f"{n}={v}" for n, v in common)
