@@ -2,6 +2,7 @@
 when overtaken."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,12 +10,13 @@ import sqlalchemy as sa
 
 from ..evaluators.history import Params, Value
 from ..evaluators.problem import Problem
-from . import tables
+from . import receipts, tables
 from .budget import Budget
 from .change import Change, change
 from .claims import NewTrial, Overtaken, grant, write_trials
 from .contracts import AbstractStrategy, Ask, Decision, Plan
 from .database import Database, storable
+from .endings import renew_leases
 from .errors import BudgetExhausted, LedgerUnavailable
 from .leases import Lease, own_lease
 from .ledger import StoredStudy
@@ -33,13 +35,14 @@ MAX_TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Up to ``n`` trials, with these parameters fixed, for this holder."""
+    """Up to ``n`` trials, with these parameters fixed, for this holder. ``receipt``: the key of the request, if any."""
 
     n: int
     strategy: AbstractStrategy
     budget: Budget
     fixed: Mapping[str, Value] | None = None
     lease: Lease | None = None
+    receipt: str | None = None
 
 
 def ask(
@@ -49,9 +52,32 @@ def ask(
     optuna_rows: OptunaRows,
     request: Request,
 ) -> list[TrialRecord]:
-    """Return the next trials, running and claimed. Raises BudgetExhausted, SpaceExhausted, InvalidParameters."""
+    """Return the next trials, running and claimed. Raises BudgetExhausted, SpaceExhausted, InvalidParameters.
+
+    A request whose receipt is there gets the trials that it got before.
+    """
     fixed = check_fixed(stored.problem, request.fixed)
     lease = request.lease or own_lease()
+    done = _done_before(database, stored, memory, request.receipt, lease)
+    if done:
+        return done
+    try:
+        numbers = _claimed(database, stored, memory, optuna_rows, request, fixed, lease)
+    except receipts.AlreadyDone as before:  # the same request, sent twice, was quicker
+        numbers = list(before.data["numbers"])
+        memory.refresh()
+    return [record for record in map(memory.known, numbers) if record is not None]
+
+
+def _claimed(
+    database: Database,
+    stored: StoredStudy,
+    memory: Memory,
+    optuna_rows: OptunaRows,
+    request: Request,
+    fixed: Mapping[str, Value] | None,
+    lease: Lease,
+) -> list[int]:
     numbers: list[int] = []
     for _ in range(_ATTEMPTS):
         now = memory.refresh()
@@ -60,12 +86,17 @@ def ask(
             break
         if now.heads.queued and not fixed:
             with change(database, stored.study_id) as current:
-                numbers += _claim_queued(current, stored.problem, optuna_rows, n, lease)
+                got = _claim_queued(current, stored.problem, optuna_rows, n, lease)
+                if got:
+                    receipts.leave(current, request.receipt, again=bool(numbers), numbers=numbers + got)
+            numbers += got
             continue
         plan = request.strategy.plan(Ask(now.history, now.heads.asked, n, fixed, now.heads.spent))
         try:
             with change(database, stored.study_id) as current:
-                numbers += _claim_planned(current, stored.problem, optuna_rows, plan, now.revision, lease)
+                got = _claim_planned(current, stored.problem, optuna_rows, plan, now.revision, lease)
+                receipts.leave(current, request.receipt, again=bool(numbers), numbers=numbers + got)
+            numbers += got
         except Overtaken:
             if plan.calls:  # spent all the same
                 with change(database, stored.study_id) as current:
@@ -75,7 +106,24 @@ def ask(
             f"{_ATTEMPTS} decisions in a row were overtaken by other processes on study {stored.name!r}; ask again "
             "with fewer workers."
         )
-    return [record for record in map(memory.known, numbers) if record is not None]
+    return numbers
+
+
+def _done_before(
+    database: Database, stored: StoredStudy, memory: Memory, receipt: str | None, lease: Lease
+) -> list[TrialRecord]:
+    """Return the trials that this request was given before, held anew; none when all of them were lost meanwhile."""
+    known = receipts.found(database, receipt)
+    if known is None or receipt is None:
+        return []
+    memory.refresh()
+    found = [record for record in map(memory.known, known["numbers"]) if record is not None]
+    if all(record.failure is not None and record.failure.kind == "lost" for record in found):
+        receipts.forget(database, receipt)
+        return []
+    if lease.pid is None:
+        renew_leases(database, stored.study_id, known["numbers"], max(0.0, lease.expires_at - time.time()))
+    return found
 
 
 def check_fixed(problem: Problem, fixed: Mapping[str, Value] | None) -> dict[str, Value] | None:

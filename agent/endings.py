@@ -6,7 +6,6 @@ stands. Only a trial that was failed as lost may still be told a result, because
 
 import json
 import operator
-import time
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -17,7 +16,7 @@ from . import tables
 from .change import Change
 from .database import MAX_INTEGER, Database, storable
 from .errors import ResultConflict, TrialNotFound
-from .leases import Lease, why_dead
+from .leases import Lease, renewal, why_dead
 from .optuna_rows import OptunaRows, report, state_of
 from .records import Ending, Failure, Pruned, TrialRecord, ending_to_json, feasible_of, record_from_row
 
@@ -101,12 +100,12 @@ def pruned_now(change: Change, number: int) -> Pruned:
 
 
 def renew_leases(database: Database, study_id: int, numbers: Sequence[int], lasts_s: float) -> None:
-    """Let the leases on these trials last ``lasts_s`` seconds from now."""
+    """Let this process's leases on these trials last ``lasts_s`` seconds from now."""
     with database.write() as connection:
         connection.execute(
             _L.update()
             .where(_L.c.study_id == study_id, _L.c.number.in_(list(numbers)))
-            .values(expires_at=time.time() + lasts_s)
+            .values(renewal(lasts_s))
         )
 
 
@@ -132,7 +131,8 @@ def lost_trials(connection: sa.Connection, study_id: int, now: float) -> list[tu
     """Return the running trials whose lease is dead or missing, by number, and why; ``now`` in seconds since the epoch."""
     query = (
         sa.select(
-            _T.c.number, _L.c.worker, _L.c.host, _L.c.boot_id, _L.c.pid, _L.c.process_started, _L.c.expires_at
+            *(_T.c.number, _L.c.worker, _L.c.host, _L.c.boot_id, _L.c.pid),
+            *(_L.c.process_started, _L.c.expires_at, _L.c.expires_mono),
         )
         .outerjoin(_L, sa.and_(_L.c.study_id == _T.c.study_id, _L.c.number == _T.c.number))
         .where(_T.c.study_id == study_id, _T.c.state == "running")

@@ -13,6 +13,7 @@ from ..evaluators.history import Params
 from ..evaluators.measurement import Measurement
 from ..evaluators.parameters import Categorical
 from ..evaluators.problem import Problem
+from . import receipts
 from .change import change
 from .claims import NewTrial, write_trials
 from .contracts import Decision
@@ -27,8 +28,12 @@ def add_many(
     optuna_rows: OptunaRows,
     rows: "Iterable[tuple[Params, float | Sequence[float] | Measurement]]",
     source: str = "user",
+    receipt: str | None = None,
 ) -> list[int]:
     """Record finished results in one transaction; return their numbers. The error for a bad row says which."""
+    done = receipts.found(database, receipt)
+    if done is not None:
+        return list(done["numbers"])
     decision = Decision({}, source, "added from elsewhere", "added")
     now = time.time()
     new = []
@@ -43,8 +48,13 @@ def add_many(
         new.append(NewTrial(valid, decision, measurement, now, now))
     if not new:
         return []
-    with change(database, stored.study_id) as current:
-        return write_trials(current, stored.problem, optuna_rows, new)
+    try:
+        with change(database, stored.study_id) as current:
+            numbers = write_trials(current, stored.problem, optuna_rows, new)
+            receipts.leave(current, receipt, numbers=numbers)
+    except receipts.AlreadyDone as before:
+        return list(before.data["numbers"])
+    return numbers
 
 
 @dataclass(frozen=True, slots=True)

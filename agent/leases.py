@@ -3,6 +3,8 @@
 A lease of a process on this machine lives exactly as long as the process (same boot, same pid, same start time),
 whatever the clock says. A lease from another machine, or one without a pid (a worker behind the service), lives until
 it expires; its holder renews it. Dead leases fail their trials as "lost"; live ones are left alone.
+Expiry is measured on this boot's monotonic clock, which nobody can set, wherever the judge runs on the boot on which
+the lease was last written; only on another machine or after a restart does the wall clock decide (decision 0034).
 Sources: /proc/PID/stat field 22 and /proc/sys/kernel/random/boot_id, see proc(5).
 """
 
@@ -12,6 +14,7 @@ import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 LEASE_S = 120.0
 """How long a lease lives without renewal. ``run`` renews three times as often, so one missed renewal costs nothing."""
@@ -25,7 +28,11 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who holds a trial, until when (seconds since the epoch). ``pid`` None: known only by its renewals."""
+    """Who holds a trial, until when (seconds since the epoch). ``pid`` None: known only by its renewals.
+
+    ``boot_id``: of the process, or of who last wrote a lease without one; ``expires_mono`` is the end on its
+    monotonic clock in seconds.
+    """
 
     worker: str
     host: str
@@ -33,32 +40,44 @@ class Lease:
     pid: int | None
     process_started: str | None
     expires_at: float
+    expires_mono: float | None = None
 
 
 def own_lease(*, worker: str | None = None, lasts_s: float = UNATTENDED_S) -> Lease:
     """Return a lease of this process."""
     pid = os.getpid()
     host = socket.gethostname()
-    return Lease(worker or f"{host}:{pid}", host, boot_id(), pid, process_start(pid), time.time() + lasts_s)
+    process = (boot_id(), pid, process_start(pid))
+    return Lease(worker or f"{host}:{pid}", host, *process, time.time() + lasts_s, time.monotonic() + lasts_s)
 
 
 def remote_lease(worker: str, *, lasts_s: float = LEASE_S) -> Lease:
     """Return a lease of a worker that is known only by name and lives by renewing."""
-    return Lease(worker, "", "", None, None, time.time() + lasts_s)
+    return Lease(worker, "", boot_id(), None, None, time.time() + lasts_s, time.monotonic() + lasts_s)
+
+
+def renewal(lasts_s: float) -> dict[str, Any]:
+    """Return the columns of a lease that this process renews for ``lasts_s`` seconds from now."""
+    return {
+        "expires_at": time.time() + lasts_s,
+        "expires_mono": time.monotonic() + lasts_s,
+        "boot_id": boot_id(),
+    }
 
 
 def why_dead(lease: Lease, now: float) -> str | None:
-    """Return in words why the holder of a lease is gone, or None while it may live."""
+    """Return in words why the holder of a lease is gone, or None while it may live. ``now``: by the wall clock."""
     (boot, _, space), (their_boot, _, their_space) = boot_id().partition("/"), lease.boot_id.partition("/")
     here = lease.host == socket.gethostname()
     if here and lease.pid is not None and boot != their_boot:
         return f"process {lease.pid} on {lease.host} ended when the machine was restarted"
     if lease.pid is None or not here or space != their_space:
-        if lease.expires_at >= now:
+        late_s = now - lease.expires_at
+        if lease.expires_mono is not None and boot and boot == their_boot:
+            late_s = time.monotonic() - lease.expires_mono
+        if late_s <= 0:
             return None
-        return (
-            f"worker {lease.worker} did not renew its lease, which ended {now - lease.expires_at:.0f} s ago"
-        )
+        return f"worker {lease.worker} did not renew its lease, which ended {late_s:.0f} s ago"
     if process_start(lease.pid) != lease.process_started:
         return f"process {lease.pid} on {lease.host} ended without telling a result"
     return None

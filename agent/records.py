@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..evaluators.errors import FailureKind
+from ..evaluators.errors import EvaluationFailed, FailureKind, InvalidMeasurement
 from ..evaluators.history import FailedTrial, FinishedTrial, Params, PrunedTrial, RunningTrial
 from ..evaluators.measurement import Measurement
 from ..evaluators.problem import Problem
@@ -121,6 +121,28 @@ class TrialRecord:
             **{"excluded": self.excluded, "replicate": self.replicate},
             **{"started_at": self.started_at, "ended_at": self.ended_at},
         }
+
+
+def ending_of(
+    problem: Problem,
+    value: "float | Sequence[float] | Measurement | None",
+    failed: "str | EvaluationFailed | None",
+    kind: FailureKind,
+    pruned: bool,
+) -> Ending | None:
+    """Return the ending that the arguments of ``tell`` mean; None: pruned at the last report. Raises InvalidMeasurement."""
+    if (value is not None) + (failed is not None) + bool(pruned) != 1:
+        raise InvalidMeasurement(
+            f"tell exactly one of a value, `failed=` or `pruned=True`, got value={value!r}, failed={failed!r}, "
+            f"pruned={pruned!r}."
+        )
+    if isinstance(failed, EvaluationFailed):
+        return Failure(failed.kind, failed.reason)
+    if failed is not None:
+        return Failure(kind, str(failed))
+    if value is None:
+        return None
+    return problem.check(value if isinstance(value, Measurement) else Measurement(value))
 
 
 def record_from_row(row: Any) -> TrialRecord:  # Any: a SQLAlchemy row of `trialogue_trials`

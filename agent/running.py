@@ -2,7 +2,7 @@
 
 Evaluations run in this thread, in threads, or in any ``concurrent.futures.Executor``; decisions are made here. A
 heartbeat renews the leases of what is running. On Ctrl-C, and when an executor breaks, no trial is left running: those
-that did are failed as "lost".
+that did are failed as "lost", and queued again where the loop is a worker's.
 """
 
 import logging
@@ -45,7 +45,7 @@ class Runnable(Protocol):
     @property
     def seed(self) -> int: ...  # noqa: D102
     def ask(self, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None) -> Trial: ...  # noqa: D102
-    def finish(self, number: int, ending: Ending) -> TrialRecord: ...  # noqa: D102
+    def finish(self, number: int, ending: Ending, *, requeue: bool = False) -> TrialRecord: ...  # noqa: D102
     def renew(self, numbers: list[int], lasts_s: float = LEASE_S) -> None: ...  # noqa: D102
     def reporter(self, number: int) -> Report: ...  # noqa: D102
 
@@ -93,7 +93,7 @@ class Loop:
     ``n_trials``: trials to start; ``seconds``: no trial is started later (running ones are waited for). At least one
     of the two, or a budget on the study. ``workers``: evaluations at a time (default: 1, or what the executor has).
     ``on_trial``: called in this thread with each ended trial. ``workdir``: a folder in which each trial keeps its own;
-    None makes temporary ones.
+    None makes temporary ones. ``requeue``: what is interrupted here is queued again, for another worker.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class Loop:
         on_start: Callable[[Trial], object] | None = None,
         workdir: str | Path | None = None,
         fidelity: float = 1.0,
+        requeue: bool = False,
     ) -> None:
         _check(evaluate, n_trials, seconds, workers)
         self._study, self._evaluate, self._executor = study, evaluate, executor
@@ -118,7 +119,7 @@ class Loop:
         self._workers = workers or (1 if executor is None else workers_of(executor))
         self._on_trial, self._on_start = on_trial, on_start
         self._workdir = None if workdir is None else Path(workdir)
-        self._fidelity = fidelity
+        self._fidelity, self._requeue = fidelity, requeue
         self._running: dict[Future[Ending], int] = {}
         self._inline: int | None = None
         self._ended = 0
@@ -249,7 +250,7 @@ class Loop:
             future.cancel()  # what has not begun shall not begin
         for number in numbers:
             try:
-                self._study.finish(number, Failure("lost", reason))
+                self._study.finish(number, Failure("lost", reason), requeue=self._requeue)
             except (
                 ResultConflict,
                 LedgerUnavailable,

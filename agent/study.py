@@ -31,7 +31,6 @@ from .contracts import AbstractPlanner, AbstractStrategy, CallRecord, Spent
 from .endings import (
     check_report,
     end_trial,
-    ending_of,
     fail_lost,
     lost_trials,
     mark_excluded,
@@ -48,7 +47,7 @@ from .named import planner_from, strategy_for
 from .opening import Settings, create_or_resume, ledger_of
 from .optuna_rows import OptunaRows
 from .pruning import Pruning
-from .records import Ending, Failure, TrialRecord
+from .records import Ending, Failure, TrialRecord, ending_of
 from .running import Loop, Reporter, RunEnd
 from .standing import best_of, front_of
 from .strategy import default_engine
@@ -175,22 +174,14 @@ class Study:
 
     @overload
     def ask(
-        self,
-        n: int,
-        *,
-        fixed: Mapping[str, Value] | None = None,
-        lease: Lease | None = None,
+        self, n: int, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None,
         receipt: str | None = None,
-    ) -> list[Trial]: ...
+    ) -> list[Trial]: ...  # fmt: skip
 
     def ask(
-        self,
-        n: int | None = None,
-        *,
-        fixed: Mapping[str, Value] | None = None,
-        lease: Lease | None = None,
+        self, n: int | None = None, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None,
         receipt: str | None = None,
-    ) -> Trial | list[Trial]:
+    ) -> Trial | list[Trial]:  # fmt: skip
         """Return the next trial, or a list of up to ``n``; enqueued points come first, unless parameters are ``fixed``.
 
         Fewer than ``n`` come when the budget ends. ``lease``: who will hold it (default: this process). ``receipt``:
@@ -289,9 +280,7 @@ class Study:
 
         ``requeue``: try them again first; a configuration that was lost three times is left alone.
         """
-        with (
-            self.ledger.database.read() as connection
-        ):  # mostly there is nothing, and then nobody is kept waiting
+        with self.ledger.database.read() as connection:  # mostly nothing is: nobody is kept waiting
             if not lost_trials(connection, self.stored.study_id, time.time()):
                 return []
         with change(self.ledger.database, self.stored.study_id) as current:

@@ -144,10 +144,11 @@ leases = _ours(
     "leases",
     {
         **{"study_id": _I, "number": _I, "worker": _T, "host": _T, "boot_id": _T, "pid": _I},
-        **{"process_started": _T, "expires_at": _F},
+        **{"process_started": _T, "expires_at": _F, "expires_mono": _F},
     },
 )
 queue = _ours("queue", {"study_id": _I, "position": _I, "params": _T, "source": _T, "reason": _T})
+foreign = _ours("foreign", {"study_id": _I, "trial_id": _I})
 events = _ours("events", {"study_id": _I, "number": _I, "at": _F, "kind": _T, "trial_number": _I, "data": _T})
 calls = _ours(
     "calls",
@@ -175,7 +176,7 @@ api_keys = _ours(
 api_use = _ours("api_use", {"name": _T, "day": _I, "asks": _I, "tokens": _I})
 api_answers = _ours("api_answers", {"key": _T, "at": _F, "status": _I, "body": _T})
 
-OWN_BY_STUDY = (studies, trials, leases, queue, events, calls, messages)
+OWN_BY_STUDY = (studies, trials, leases, queue, foreign, events, calls, messages)
 
 SCHEMA_TABLE = """CREATE TABLE IF NOT EXISTS trialogue_schema
     (version INTEGER PRIMARY KEY, applied_at DOUBLE PRECISION NOT NULL, last_study_id INTEGER NOT NULL)"""
@@ -227,6 +228,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE INDEX trialogue_trials_by_kind ON trialogue_trials
            (study_id, state, source, verdict, excluded, ended_at, started_at)""",
         "CREATE INDEX trialogue_trials_by_value ON trialogue_trials (study_id, state, excluded, value, number)",
+    ),
+    (  # leases that no clock jump ends; trials that plain Optuna made and that have not ended yet
+        "ALTER TABLE trialogue_leases ADD COLUMN expires_mono DOUBLE PRECISION",
+        """CREATE TABLE trialogue_foreign (study_id INTEGER NOT NULL, trial_id INTEGER NOT NULL,
+           PRIMARY KEY (study_id, trial_id))""",
     ),
 )
 """Statements of migration i + 1, in portable SQL (SQLite and PostgreSQL)."""

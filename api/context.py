@@ -17,7 +17,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import IntegrityError
 
-from ..agent import tables
+from ..agent import receipts, tables
 from ..agent.errors import StudyNotFound
 from ..agent.ledger import Ledger
 from ..agent.study import Study
@@ -36,7 +36,9 @@ REMEMBERED_S = 86_400
 class Answers:
     """Answers to requests that carried an idempotency key: the second one gets the first one's answer.
 
-    Kept in the ledger's database, so that a retry after a crash of the server is recognised too. Thread-safe.
+    Kept in the ledger's database, so that a retry after a crash of the server is recognised too. For what may be done
+    twice, or has an answer of its own to give again (create, fork, order); ask, enqueue, add and note leave a receipt
+    in their own transaction instead (``StudyInPath.receipt``). Thread-safe.
     """
 
     def __init__(self, ledger: Ledger, *, clock: Callable[[], float] = time.time) -> None:
@@ -141,9 +143,25 @@ class StudyInPath:
     def once(self, make: Callable[[], Any], *, status: int = 200) -> JSONResponse:
         """Answer a request that changes something: at most once per idempotency key, and only at the stated
         revision."""
-        self._check_revision()
-        made = self.services.answers.once(self._key(), make)
+
+        def checked() -> Any:
+            self._check_revision()
+            return make()
+
+        made = self.services.answers.once(idempotency_key(self.request, self.caller), checked)
         return JSONResponse(made, status)
+
+    def receipt(self) -> str | None:
+        """Return the key under which the study itself remembers this request, in the transaction that does it; the
+        stated revision is checked unless it was done before."""
+        key = idempotency_key(self.request, self.caller)
+        if not self.was_done(key):
+            self._check_revision()
+        return key
+
+    def was_done(self, receipt: str | None) -> bool:
+        """Return whether this request was done before, and only its answer is missing."""
+        return receipts.found(self.services.ledger.database, receipt) is not None
 
     def _check_revision(self) -> None:
         stated = self.request.headers.get("if-match")
@@ -154,9 +172,6 @@ class StudyInPath:
             raise RevisionPassed(
                 f"`If-Match` says revision {stated[:40]}, the study is at {revision}; read it again."
             )
-
-    def _key(self) -> str | None:
-        return idempotency_key(self.request, self.caller)
 
 
 def idempotency_key(request: Request, caller: Caller) -> str | None:

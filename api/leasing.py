@@ -6,12 +6,13 @@ late may still tell its result: the ledger then marks the trial as recovered.
 
 import time
 from collections.abc import Callable
+from dataclasses import fields as dataclass_fields
 
 import sqlalchemy as sa
 
 from ..agent import tables
 from ..agent.errors import StudyNotFound
-from ..agent.leases import Lease, why_dead
+from ..agent.leases import Lease, renewal, why_dead
 from ..agent.ledger import Ledger
 from ..agent.study import Study
 from .shelf import Shelf
@@ -21,20 +22,22 @@ _L = tables.leases
 
 def renew(study: Study, number: int, worker: str, lease_s: float) -> bool:
     """Let a lease live ``lease_s`` from now; return whether this worker still holds the running trial."""
-    held = sa.and_(_L.c.study_id == study.stored.study_id, _L.c.number == number, _L.c.worker == worker)
+    mine = sa.and_(_L.c.worker == worker, _L.c.pid.is_(None))  # a process's own lease is its own business
+    held = sa.and_(_L.c.study_id == study.stored.study_id, _L.c.number == number, mine)
     with study.ledger.database.write() as connection:
-        changed = connection.execute(_L.update().where(held).values(expires_at=time.time() + lease_s))
+        changed = connection.execute(_L.update().where(held).values(renewal(lease_s)))
     return changed.rowcount == 1
 
 
 def studies_with_dead_leases(ledger: Ledger, now: float) -> list[str]:
     """Return the names of studies in which somebody who held a trial is gone."""
-    fields = (_L.c.worker, _L.c.host, _L.c.boot_id, _L.c.pid, _L.c.process_started, _L.c.expires_at)
+    fields = [_L.c[f.name] for f in dataclass_fields(Lease)]
     names = tables.optuna_studies
     query = sa.select(names.c.study_name, *fields).join(names, names.c.study_id == _L.c.study_id)
     with ledger.database.read() as connection:
         rows = connection.execute(query).all()
-    return sorted({row.study_name for row in rows if why_dead(Lease(*row[1:]), now) is not None})
+    held = [(row.study_name, Lease(*tuple(row)[1:])) for row in rows]
+    return sorted({name for name, lease in held if why_dead(lease, now) is not None})
 
 
 def reap(ledger: Ledger, shelf: Shelf, *, clock: Callable[[], float] = time.time) -> int:

@@ -22,11 +22,19 @@ from ..agent.contracts import Spent
 from ..agent.errors import LedgerUnavailable
 from ..agent.events import Event
 from ..agent.leases import LEASE_S, Lease
-from ..agent.records import Ending, Failure, Pruned, TrialRecord, ending_to_json, prediction_from_json
+from ..agent.records import (
+    Ending,
+    Failure,
+    Pruned,
+    TrialRecord,
+    ending_of,
+    ending_to_json,
+    prediction_from_json,
+)
 from ..agent.running import Loop, RunEnd
 from ..agent.trial import Trial
 from ..evaluators import errors as evaluator_errors
-from ..evaluators.errors import EvaluationFailed, FailureKind, InvalidMeasurement
+from ..evaluators.errors import EvaluationFailed, FailureKind
 from ..evaluators.history import Params, Value
 from ..evaluators.measurement import Measurement
 from ..evaluators.problem import Problem
@@ -154,27 +162,16 @@ class RemoteStudy:
         pruned: bool = False,
     ) -> TrialRecord:
         """Record how a trial ended, as ``Study.tell`` does."""
-        if (value is not None) + (failed is not None) + bool(pruned) != 1:
-            raise InvalidMeasurement("tell exactly one of a value, `failed=` or `pruned=True`.")
         number = trial if isinstance(trial, int) else trial.number
-        if failed is not None:
-            given = (
-                (failed.kind, failed.reason) if isinstance(failed, EvaluationFailed) else (kind, str(failed))
-            )
-            return self.finish(number, Failure(*given))
-        if value is None:
-            return self.finish(number, None)
-        return self.finish(
-            number, self.problem.check(value if isinstance(value, Measurement) else Measurement(value))
-        )
+        return self.finish(number, ending_of(self.problem, value, failed, kind, pruned))
 
-    def finish(self, number: int, ending: Ending | None) -> TrialRecord:
-        """Record an ending as a value; None: pruned at its last report."""
+    def finish(self, number: int, ending: Ending | None, *, requeue: bool = False) -> TrialRecord:
+        """Record an ending as a value; None: pruned at its last report. ``requeue``: as ``Study.finish``."""
         match ending:
             case Measurement():
                 body: dict[str, Any] = {"measurement": ending_to_json(ending)}
             case Failure():
-                body = {"failed": ending.reason, "kind": ending.kind}
+                body = {"failed": ending.reason, "kind": ending.kind, "requeue": requeue}
             case Pruned() | None:
                 body = {"pruned": True}
         return record_from_view(self._call("POST", f"/trials/{number}/tell", body))

@@ -13,7 +13,7 @@ from ..agent.views import study_lines, study_view
 from ..evaluators.errors import InvalidSpecification
 from ..serving.errors import InvalidInput
 from . import schemas
-from .context import Here, Parts, StudyInPath, Who, idempotency_key, visible
+from .context import Here, Parts, Who, idempotency_key, visible
 from .shelf import problem_of
 
 router = APIRouter(prefix="/v1", tags=["studies"])
@@ -154,12 +154,8 @@ def fork(here: Here, body: schemas.ForkBody) -> JSONResponse:
 @router.post("/studies/{study_name}/note")
 def note(here: Here, body: schemas.NoteBody) -> JSONResponse:
     """Leave a remark with the study."""
-    return here.once(lambda: _noted(here, body.text))
-
-
-def _noted(here: StudyInPath, text: str) -> dict[str, str]:
-    here.study.note(text)
-    return {"text": text}
+    here.study.note(body.text, receipt=here.receipt())
+    return JSONResponse({"text": body.text})
 
 
 @router.post("/studies/{study_name}/reap")

@@ -3,10 +3,12 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
+from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 
 from ..agent.errors import BudgetExhausted
 from ..agent.leases import UNATTENDED_S, remote_lease
+from ..agent.records import Failure
 from ..agent.study import Study
 from ..agent.views import trial_view
 from ..evaluators.measurement import Measurement
@@ -22,17 +24,20 @@ Order = Literal["number", "-number", "value", "-value"]
 @router.post("/ask")
 def ask(here: Here, body: schemas.AskBody) -> JSONResponse:
     """Hand out the next trials. With ``worker`` they are leased to it and must be kept alive by heartbeats."""
-    here.services.charge(here.caller, asks=body.n)
-    return here.once(lambda: _asked(here, body))
+    return JSONResponse(_asked(here, body))
 
 
 def _asked(here: StudyInPath, body: schemas.AskBody) -> dict[str, Any]:
-    study = here.study
+    study, receipt = here.study, here.receipt()
+    if receipt is None or not here.was_done(receipt):
+        here.services.charge(here.caller, asks=body.n)
     lease_s = body.lease_s if body.worker else UNATTENDED_S
     holder = body.worker or f"{here.caller.name} (over HTTP)"
 
     def attempt() -> list[Any]:
-        return study.ask(body.n, fixed=body.fixed, lease=remote_lease(holder, lasts_s=lease_s))
+        return study.ask(
+            body.n, fixed=body.fixed, lease=remote_lease(holder, lasts_s=lease_s), receipt=receipt
+        )
 
     try:
         trials = attempt()
@@ -42,7 +47,7 @@ def _asked(here: StudyInPath, body: schemas.AskBody) -> dict[str, Any]:
         trials = attempt()
     for trial in trials:
         here.services.metrics.asked.labels(trial.source.split(":")[0], trial.verdict).inc()
-    return {"trials": [trial_view(study.problem, t.record) for t in trials]}
+    return jsonable_encoder({"trials": [trial_view(study.problem, t.record) for t in trials]})
 
 
 @router.post("/trials/{number}/tell")
@@ -54,7 +59,7 @@ def tell(here: Here, number: Number, body: schemas.TellBody) -> JSONResponse:
         if body.measurement is not None:
             record = study.tell(number, measurement_of(body.measurement))
         elif body.failed is not None:
-            record = study.tell(number, failed=body.failed, kind=body.kind)
+            record = study.finish(number, Failure(body.kind, body.failed), requeue=body.requeue)
         else:
             record = study.tell(number, pruned=True)
         here.services.metrics.ended.labels(record.state).inc()
@@ -137,19 +142,17 @@ def _changed(here: StudyInPath, number: Number, change: Any) -> dict[str, Any]:
 def enqueue(here: Here, body: schemas.ParamsBody) -> JSONResponse:
     """Put a configuration before everything the strategy would do."""
 
-    def queued() -> dict[str, Any]:
-        study = here.study
-        study.enqueue(body.params, reason=body.reason or f"enqueued by {here.caller.name}")
-        return {"waiting": study.ledger.heads(study.stored.study_id).queued}
-
-    return here.once(queued)
+    study = here.study
+    reason = body.reason or f"enqueued by {here.caller.name}"
+    study.enqueue(body.params, reason=reason, receipt=here.receipt())
+    return JSONResponse({"waiting": study.ledger.heads(study.stored.study_id).queued})
 
 
 @router.post("/add", status_code=201)
 def add(here: Here, body: schemas.AddBody) -> JSONResponse:
     """Record finished results from elsewhere: all of them or none."""
     rows = [(row.params, measurement_of(row.measurement)) for row in body.rows]
-    return here.once(lambda: {"numbers": here.study.add_many(rows)}, status=201)
+    return JSONResponse({"numbers": here.study.add_many(rows, receipt=here.receipt())}, 201)
 
 
 def measurement_of(body: schemas.MeasurementBody) -> Measurement:

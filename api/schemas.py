@@ -92,12 +92,14 @@ FailureKindBody = Literal[
 
 
 class TellBody(Wire):
-    """How a trial ended: exactly one of the three."""
+    """How a trial ended: exactly one of the three. ``requeue``: its worker was interrupted; the configuration of the
+    failed trial is queued again."""
 
     measurement: MeasurementBody | None = None
     failed: Text | None = None
     kind: FailureKindBody = "crash"
     pruned: bool | None = None
+    requeue: bool = False
 
     @model_validator(mode="after")
     def _one_ending(self) -> "TellBody":

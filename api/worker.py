@@ -39,7 +39,7 @@ def worker(
 ) -> None:
     """Evaluate trials of a study. The key of a service comes from TRIALOGUE_API_KEY.
 
-    Ends with Ctrl-C or SIGTERM: trials that run are failed with that reason and can be run again.
+    Ends with Ctrl-C or SIGTERM: trials that run are failed with that reason and queued again.
     """
     from .observed import configure_logs
     from .specification import read_specification
@@ -76,7 +76,11 @@ def work(
     while trials is None or done < trials:
         try:
             end = study.run(
-                evaluate, n_trials=None if trials is None else trials - done, workers=workers, on_trial=_said
+                evaluate,
+                n_trials=None if trials is None else trials - done,
+                workers=workers,
+                on_trial=_said,
+                requeue=True,
             )
         except LedgerUnavailable as error:  # the service or database is away: it comes back
             if once:
@@ -104,7 +108,9 @@ def _opened(name: str, url: str | None, storage: str) -> Any:
         return RemoteStudy.load(name, url=url)
     from ..agent.study import Study
 
-    return Study.load(name, storage=storage)
+    study = Study.load(name, storage=storage, reap=False)
+    study.reap(requeue=True)  # there may be no server that does it
+    return study
 
 
 def _same_space(stated: Any, stored: Any, path: Path) -> None:

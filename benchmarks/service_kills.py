@@ -1,15 +1,23 @@
-"""Kills the server at random moments under load, and counts what that cost: nothing that was acknowledged may be lost.
+"""Strikes the service at random moments under load, and counts what that cost: nothing acknowledged may be lost.
 
-    python benchmarks/service_kills.py --times 50 [--workers 8] [--storage postgresql://…]
+    python benchmarks/service_kills.py --times 50 [--blows kill,full] [--workers 8] [--storage postgresql://…]
 
-Workers ask, evaluate and tell through ``RemoteStudy`` and know nothing of the kills. After it, the ledger must hold
+Blows, drawn evenly: ``kill`` (SIGKILL to the server, which is started anew), ``cut`` (PostgreSQL ends every connection of
+the ledger), ``full`` (for one second no file of the server can grow beyond 4 KiB, as on a full disk; SQLite),
+``jump`` (the server's wall clock moves by up to a day, either way; needs ``faketime``, and the server runs under it),
+``worker`` (a worker's process is killed while it evaluates).
+
+Workers ask, evaluate and tell through ``RemoteStudy`` and know nothing of the blows. After it, the ledger must hold
 every acknowledged result as it was told, and no configuration may have been evaluated twice unless the ledger says why
 (a lost trial that was queued again, or a replicate). Prints one JSON object; exits with 1 when something is wrong.
 """
 
 import argparse
 import json
+import os
 import random
+import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,9 +25,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import httpx2
+import sqlalchemy as sa
 from service import problem, value, wait_until
 
 import trialogue as tl
@@ -28,6 +39,14 @@ from trialogue.agent.leases import own_lease
 from trialogue.api.remote import RemoteStudy
 
 LEASE_S = 30.0
+DYING = """
+import sys, time
+from trialogue.agent.leases import own_lease
+from trialogue.api.remote import RemoteStudy
+study = RemoteStudy.load(sys.argv[2], url=sys.argv[1], retry_s=90)
+print(study.ask(lease=own_lease(lasts_s=3.0)).number, flush=True)
+time.sleep(600)
+"""
 
 
 class Load:
@@ -53,59 +72,136 @@ class Load:
                 study.tell(trial, told)
                 with self.lock:
                     self.acknowledged[trial.number] = told
-            except (
-                ResultConflict
-            ) as conflict:  # the trial was failed as lost and told by nobody else: a late result
+            except ResultConflict as conflict:  # failed as lost and told by somebody else: a late result
                 self.trouble.append(str(conflict)[:200])
             except LedgerUnavailable as error:
                 self.trouble.append(str(error)[:200])
 
 
-def start(storage: str, port: int) -> subprocess.Popen[bytes]:
-    """Start a server and wait until it is ready."""
-    options = [
-        "--storage",
-        storage,
-        "--port",
-        str(port),
-        "--log-level",
-        "error",
-        "--requests-per-minute",
-        "10000000",
-    ]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "trialogue.api", "serve", *options], stderr=subprocess.DEVNULL
-    )
-    wait_until(lambda: httpx2.get(f"http://127.0.0.1:{port}/ready", trust_env=False).status_code == 200, 120)
-    return process
+class Server:
+    """The service as a process that can be struck."""
+
+    def __init__(self, storage: str, folder: Path, *, faked_clock: bool) -> None:
+        self.storage, self.log = storage, folder / "server.log"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url, self.name = f"http://127.0.0.1:{self.port}", f"struck-{time.time_ns()}"
+        self.clock = folder / "clock" if faked_clock else None
+        self.away_s: list[float] = []
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        options = ["--storage", self.storage, "--port", str(self.port), "--log-level", "error"]
+        environment = dict(os.environ)
+        command = [
+            sys.executable,
+            "-m",
+            "trialogue.api",
+            "serve",
+            *options,
+            "--requests-per-minute",
+            "10000000",
+        ]
+        if self.clock is not None:
+            self.clock.write_text("+0s\n")
+            environment |= {
+                "FAKETIME_TIMESTAMP_FILE": str(self.clock), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            }  # fmt: skip
+            command = ["faketime", "-m", "-f", "+0s", *command]
+            environment["FAKETIME"] = ""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stderr=log, env=environment)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until the server is ready, and note how long that took."""
+        began = time.monotonic()
+        ready = f"{self.url}/ready"
+        wait_until(lambda: httpx2.get(ready, trust_env=False, timeout=5).status_code == 200, 120)
+        self.away_s.append(time.monotonic() - began)
+
+    def kill(self) -> None:
+        """End the process at once, and start another."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.start()
+
+    def full(self) -> None:
+        """Let no file grow for a second."""
+        unlimited = resource.RLIM_INFINITY
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (4096, unlimited))
+        time.sleep(1.0)
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
+        self.wait()
+
+    def cut(self) -> None:
+        """End every connection to the database but the one that does it."""
+        engine = sa.create_engine(tl_url(self.storage))
+        with engine.connect() as connection:
+            connection.execute(sa.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
+                                       "pg_backend_pid() AND backend_type = 'client backend'"))  # fmt: skip
+        engine.dispose()
+        self.wait()
+
+    def jump(self) -> None:
+        """Move the server's wall clock."""
+        assert self.clock is not None
+        self.clock.write_text(f"{random.uniform(-86_400, 86_400):+.0f}s\n")
+        time.sleep(random.uniform(0.5, 6.0))  # the server looks after leases every five seconds
+
+    def worker(self) -> None:
+        """Kill a worker that evaluates."""
+        dying = subprocess.Popen(
+            [sys.executable, "-c", DYING, self.url, self.name], stdout=subprocess.PIPE, text=True
+        )
+        assert dying.stdout is not None
+        dying.stdout.readline()
+        dying.kill()
+        dying.wait()
+        dying.stdout.close()
 
 
-def run(storage: str, times: int, workers: int) -> dict[str, Any]:
-    """Kill the server ``times`` times under load and compare the ledger with what the workers know."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url, name = f"http://127.0.0.1:{port}", f"killed-{time.time_ns()}"
-    process, load = start(storage, port), Load()
-    RemoteStudy(problem(name), url=url, strategy="random")
-    threads = [threading.Thread(target=load.work, args=(url, name)) for _ in range(workers)]
+def tl_url(storage: str) -> str:
+    """Return the URL with the driver that trialogue uses."""
+    from trialogue.agent.database import normal_url
+
+    return normal_url(storage)
+
+
+def run(storage: str, folder: Path, times: int, workers: int, blows: list[str]) -> dict[str, Any]:
+    """Strike the server ``times`` times under load and compare the ledger with what the workers know."""
+    server, load = Server(storage, folder, faked_clock="jump" in blows), Load()
+    RemoteStudy(problem(server.name), url=server.url, strategy="random")
+    threads = [threading.Thread(target=load.work, args=(server.url, server.name)) for _ in range(workers)]
     for thread in threads:
         thread.start()
+    struck: Counter[str] = Counter()
     for _ in range(times):
         time.sleep(random.uniform(0.1, 1.2))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process = start(storage, port)
-    time.sleep(1.0)
+        blow = random.choice(blows)
+        struck[blow] += 1
+        getattr(server, blow)()
+    time.sleep(8.0 if "worker" in blows else 1.0)  # what a dead worker held is found by its lease
+    if "kill" in blows and "worker" in blows:
+        time.sleep(25.0)  # the grace after a start
     load.stop.set()
     for thread in threads:
         thread.join(120)
-    process.terminate()
-    process.wait(30)
-    return compare(storage, name, load, times)
+    server.process.terminate()
+    server.process.wait(30)
+    found = compare(storage, server.name, load)
+    traces = server.log.read_text().count("Traceback")
+    return {
+        "blows": dict(struck),
+        **found,
+        "slowest_return_s": round(max(server.away_s), 2),
+        "server_traces": traces,
+    }
 
 
-def compare(storage: str, name: str, load: Load, times: int) -> dict[str, Any]:
+def compare(storage: str, name: str, load: Load) -> dict[str, Any]:
     """Return what of the workers' knowledge is not in the ledger, and what was evaluated twice."""
     study = tl.Study.load(name, storage=storage, reap=False)
     records = {r.number: r for r in study.trials}
@@ -118,11 +214,11 @@ def compare(storage: str, name: str, load: Load, times: int) -> dict[str, Any]:
     unmarked = [
         ns for ns in twice if not any(records[n].replicate or "lost" in records[n].reason for n in ns)
     ]
-    running = sum(r.state == "running" for r in records.values())
+    states = Counter(r.state for r in records.values())
     return {
-        "kills": times, "acknowledged": len(load.acknowledged), "lost": len(lost),
+        "acknowledged": len(load.acknowledged), "lost": len(lost),
         "evaluated_twice_unmarked": len(unmarked) + len(numbers) - len(set(numbers)), "evaluated_twice": len(twice),
-        "left_running": running, "trouble": load.trouble[:5],
+        "states": dict(states), "trouble": load.trouble[:5],
     }  # fmt: skip
 
 
@@ -133,12 +229,17 @@ def main() -> None:
     )
     parser.add_argument("--times", type=int, default=50)
     parser.add_argument("--workers", type=int, default=8)
-    parser.add_argument("--storage")
+    parser.add_argument("--blows", default="kill", help="any of kill,cut,full,jump,worker, by comma")
+    parser.add_argument("--storage", help="database URL; default: a new SQLite file")
     given = parser.parse_args()
+    blows = given.blows.split(",")
+    if "jump" in blows and shutil.which("faketime") is None:
+        parser.error("the blow `jump` needs faketime (Debian: apt-get install faketime)")
     with tempfile.TemporaryDirectory() as folder:
-        found = run(given.storage or f"sqlite:///{folder}/kills.db", given.times, given.workers)
+        storage = given.storage or f"sqlite:///{folder}/struck.db"
+        found = run(storage, Path(folder), given.times, given.workers, blows)
     print(json.dumps(found))
-    sys.exit(1 if found["lost"] or found["evaluated_twice_unmarked"] else 0)
+    sys.exit(1 if found["lost"] or found["evaluated_twice_unmarked"] or found["states"].get("running") else 0)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from contracts.study import problem
 
 from trialogue.agent import leases
 from trialogue.agent.leases import own_lease, process_start, remote_lease, why_dead
+from trialogue.agent.records import Failure
 from trialogue.agent.study import Study
 
 
@@ -30,18 +31,46 @@ def test_an_ended_process_a_reused_pid_and_a_reboot_are_told_apart() -> None:
 
 def test_a_process_in_another_container_cannot_be_looked_at() -> None:
     boot, _, _ = leases.boot_id().partition("/")
-    lease = replace(own_lease(lasts_s=60), boot_id=f"{boot}/pid:[1]", process_started="1")
+    lease, late = (
+        replace(own_lease(lasts_s=lasts_s), boot_id=f"{boot}/pid:[1]", process_started="1")
+        for lasts_s in (60, -1)
+    )
     assert why_dead(lease, time.time()) is None
-    assert "did not renew" in str(why_dead(lease, time.time() + 61))
+    assert "did not renew" in str(why_dead(late, time.time()))
 
 
 def test_a_worker_elsewhere_lives_by_renewing() -> None:
-    lease = remote_lease("w1", lasts_s=60)
-    assert why_dead(lease, time.time()) is None
-    assert "w1 did not renew" in str(why_dead(lease, time.time() + 61))
-    other_host = replace(own_lease(lasts_s=60), host="elsewhere")
+    assert why_dead(remote_lease("w1", lasts_s=60), time.time()) is None
+    assert "w1 did not renew" in str(why_dead(remote_lease("w1", lasts_s=-1), time.time()))
+    other_host = replace(own_lease(lasts_s=60), host="elsewhere", boot_id="theirs/x")
     assert why_dead(other_host, time.time()) is None
     assert why_dead(other_host, time.time() + 61) is not None
+
+
+def test_no_jump_of_the_wall_clock_ends_or_prolongs_a_lease() -> None:
+    for jump_s in (-1e6, 1e6):
+        now = time.time() + jump_s
+        assert why_dead(remote_lease("w1", lasts_s=60), now) is None
+        assert why_dead(remote_lease("w1", lasts_s=-1), now) is not None
+    before = replace(
+        remote_lease("w1", lasts_s=60), boot_id="before/x"
+    )  # after a restart only the wall is left
+    assert why_dead(before, time.time()) is None
+    assert why_dead(before, time.time() + 61) is not None
+    old = replace(remote_lease("w1", lasts_s=60), expires_mono=None)  # written by an older version
+    assert why_dead(old, time.time() + 61) is not None
+
+
+def test_a_study_s_trials_survive_a_jump_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Study(problem(), strategy="random")
+    held = study.ask(lease=remote_lease("w1", lasts_s=60))
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 86_400)
+    assert study.reap(requeue=True) == []
+    study.renew([held.number])
+    monkeypatch.setattr(time, "time", lambda: real() - 86_400)
+    assert study.reap(requeue=True) == []
+    assert study.tell(held, 1.0).seconds == 0.0  # a negative time is none
 
 
 def test_a_zombie_is_not_alive() -> None:
@@ -95,6 +124,20 @@ def test_a_configuration_that_kills_its_workers_is_left_alone() -> None:
         assert study.ask(lease=remote_lease("w2", lasts_s=-1)).params == first.params
     study.reap(requeue=True)
     assert study.ask().params != first.params
+
+
+def test_an_interrupted_trial_is_queued_again_in_the_transaction_that_fails_it() -> None:
+    study = Study(problem(), strategy="random")
+    first = study.ask()
+    record = study.finish(first.number, Failure("lost", "interrupted by the user (Ctrl-C)"), requeue=True)
+    assert record.state == "failed"
+    study.finish(
+        first.number, Failure("lost", "interrupted by the user (Ctrl-C)"), requeue=True
+    )  # told twice
+    again, other = study.ask(2)
+    assert again.params == first.params
+    assert "Ctrl-C" in again.reason
+    assert other.params != first.params
 
 
 def test_renewing_keeps_a_lease_alive() -> None:

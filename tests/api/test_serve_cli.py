@@ -133,7 +133,7 @@ def test_a_killed_worker_s_trial_is_tried_again_by_the_next(process: Any, folder
         from trialogue.agent.database import Database
 
         with Database(f"sqlite:///{folder}/killed.db").write() as connection:  # two minutes pass
-            connection.execute(tables.leases.update().values(expires_at=time.time() - 1))
+            connection.execute(tables.leases.update().values(expires_mono=time.monotonic() - 1))
         until(lambda: study.trials[0].state == "failed")
         assert study.trials[0].failure.kind == "lost"  # pyright: ignore[reportOptionalMemberAccess]
         again = study.ask()
