@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from ..evaluators.history import Params, Value
 from ..evaluators.problem import Problem
 from . import receipts, tables
+from .adoption import adopt
 from .budget import Budget
 from .change import Change, change
 from .claims import NewTrial, Overtaken, grant, write_trials
@@ -81,6 +82,9 @@ def _claimed(
     numbers: list[int] = []
     for _ in range(_ATTEMPTS):
         now = memory.refresh()
+        if now.heads.foreign:
+            adopt(database, stored)
+            now = memory.refresh()
         n = _allowed(request.budget, now, request.n - len(numbers), begun=bool(numbers))
         if n == 0:
             break
@@ -91,7 +95,7 @@ def _claimed(
                     receipts.leave(current, request.receipt, again=bool(numbers), numbers=numbers + got)
             numbers += got
             continue
-        plan = request.strategy.plan(Ask(now.history, now.heads.asked, n, fixed, now.heads.spent))
+        plan = request.strategy.plan(Ask(now.history, now.heads.asked, n, fixed, now.heads.spent, now.past))
         try:
             with change(database, stored.study_id) as current:
                 got = _claim_planned(current, stored.problem, optuna_rows, plan, now.revision, lease)

@@ -37,6 +37,8 @@ class PlanRequest:
 
     ``rng`` belongs to the planner alone; ``deadline_s`` bounds the whole call; ``tokens_left``: None is unlimited.
     ``knowledge``: facts from elsewhere (earlier studies, scaling laws), one line each, for planners that read text.
+    ``variants``: which variant of its instruction the planner's trials came from, by the key of their configuration.
+    ``memory``: the last ``PlanAnswer.memory`` of this study. ``repairs``: whether a bad answer is worth a second try.
     """
 
     history: History
@@ -48,16 +50,23 @@ class PlanRequest:
     deadline_s: float = 60.0
     tokens_left: int | None = None
     knowledge: tuple[str, ...] = ()
+    variants: Mapping[str, int] = field(default_factory=dict)
+    memory: str = ""
+    repairs: bool = True
 
 
 @dataclass(frozen=True)
 class PlanAnswer:
-    """Valid, distinct, untried proposals (possibly none), the calls they cost, and what went wrong in words."""
+    """Valid, distinct, untried proposals (possibly none), the calls they cost, and what went wrong in words.
+
+    ``memory``: what the planner wants to be given again, after a restart too; empty: nothing new.
+    """
 
     proposals: tuple[Proposal, ...] = ()
     calls: tuple[CallRecord, ...] = ()
     notes: tuple[str, ...] = ()
     abstained: bool = False
+    memory: str = ""
 
 
 class AbstractPlanner(Protocol):
@@ -93,10 +102,46 @@ class AbstractReferee(Protocol):
     """Decides which proposals may be run. Pure: all it knows is in its arguments."""
 
     def judge(
-        self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
+        self,
+        proposals: Sequence[Proposal],
+        belief: Belief,
+        suggestion: Suggestion,
+        history: History,
+        earlier: Sequence[Proposal] = (),
     ) -> tuple[Verdict, ...]:
-        """Return one verdict per proposal, in order."""
+        """Return one verdict per proposal, in order. ``earlier``: what was proposed before, run or not."""
         ...
+
+
+Result = Literal["ok", "abstained", "nothing", "invalid", "timeout", "refused", "unreachable", "over_budget"]
+"""What came of asking a planner: proposals; none by its own will; none, which says nothing of later; or a fault."""
+
+
+def result_of(answer: PlanAnswer, *, early: bool = False) -> Result:
+    """Return what came of asking. ``early``: before there is a model, to have no idea says nothing of later."""
+    if answer.proposals:
+        return "ok"
+    if answer.abstained:
+        return "nothing" if early else "abstained"
+    last = answer.calls[-1].outcome if answer.calls else "ok"
+    return "nothing" if last in ("ok", "abstained") else last
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """That a planner was asked for a decision, and what came of it: all that a resumed study must remember of it."""
+
+    index: int
+    result: Result
+    memory: str = ""
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a study remembers of one earlier decision: whether a planner was asked, and every verdict."""
+
+    asked: Asked | None
+    verdicts: tuple[Verdict, ...]
 
 
 @dataclass(frozen=True)
@@ -117,6 +162,7 @@ class Decision:
     tokens: int = 0
     verdicts: tuple[Verdict, ...] = ()
     notes: tuple[str, ...] = ()
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True)
@@ -130,13 +176,18 @@ class Spent:
 
 @dataclass(frozen=True)
 class Ask:
-    """One request for trials. ``index``: how many trials were asked for before, which selects the random streams."""
+    """One request for trials. ``index``: how many trials were asked for before, which selects the random streams.
+
+    ``past``: earlier decisions in which a planner had a part, oldest first, whoever made them; None where nobody keeps
+    them, and the strategy must remember its own.
+    """
 
     history: History
     index: int
     n: int = 1
     fixed: Mapping[str, Value] | None = None
     spent: Spent = field(default_factory=Spent)
+    past: Sequence[Past] | None = None
 
 
 @dataclass(frozen=True)

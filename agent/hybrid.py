@@ -3,7 +3,7 @@
 The engine is conditioned and asked exactly as without a planner, from its own random stream, before any model is
 called: if every proposal is rejected, the trials are bit-identical to the surrogate's alone. A planner that fails is
 asked less and less, and one that only times out costs a study at most twice its timeout. Nothing here raises for what a
-model does.
+model does. What must be remembered is read from earlier decisions (``agent/recollection.py``).
 """
 
 from collections.abc import Sequence
@@ -18,24 +18,23 @@ from .contracts import (
     AbstractPlanner,
     AbstractReferee,
     Ask,
+    Asked,
     CallRecord,
     Decision,
     Plan,
     PlanAnswer,
     PlanRequest,
     Verdict,
+    result_of,
 )
-from .coverage import Round, worthwhile_count
+from .coverage import worthwhile_count
 from .known import KNOWN, KnownReferee
-from .novelty import Novelty
-from .patience import Patience
+from .recollection import Recollection
 from .referee import TrustReferee
 from .schedule import Schedule
 from .strategy import decision_of, default_engine, opening
 from .warm_start import NoWarmStart, UncheckedWarmStart, struggles
 
-_REMEMBERED = 300
-"""Rejected proposals that are remembered."""
 _DARK = 0.8
 """Standardized sd of the engine's own next point (prior: 1) from which it is said to know little of it."""
 _STARTING = ("default", "initial_design", "transfer", "random")
@@ -58,7 +57,7 @@ class Rules:
 
 
 class TrialogueStrategy:
-    """The hybrid of planner and engine. Keeps proposals that were not used yet, and how often the planner failed."""
+    """The hybrid of planner and engine."""
 
     name = "trialogue"
 
@@ -75,18 +74,14 @@ class TrialogueStrategy:
         self._problem, self._seed, self._planner, self._budget = problem, seed, planner, budget
         self._engine = engine if engine is not None else default_engine(problem)
         self._rules = rules or Rules()
-        self._patience = Patience()
-        self._schedule = Schedule(self._rules.every, self._rules.plateau)
-        self._pool: list[Proposal] = []
-        self._doubted: Novelty = Novelty(problem.space, most=_REMEMBERED)
-        self._refused: Novelty = Novelty(problem.space, most=_REMEMBERED)
-        self._rounds: list[Round] = []
+        self._known = Recollection(problem, Schedule(self._rules.every, self._rules.plateau))
 
     def plan(self, ask: Ask) -> Plan:
         """Return ``ask.n`` decisions: the engine's, some of them replaced by proposals that passed the referee."""
         known = opening(ask)
         if known is not None:
             return Plan((known,))
+        self._known.catch_up(ask)
         rng = stream(self._seed, ask.index, "surrogate")
         belief = self._engine.condition(ask.history, rng)
         suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)
@@ -94,12 +89,11 @@ class TrialogueStrategy:
         early = suggestions[0].origin in _STARTING and not self._asks_early(ask.history)
         if ask.fixed or suggestions[0].origin == "default" or early:
             return Plan(tuple(decision_of(s, notes=notes) for s in suggestions))
-        calls, said = self._fill_pool(ask, belief, suggestions[0])
-        verdicts = self._judge(ask.history, belief, suggestions[0])
-        self._remember(verdicts)
-        if calls and verdicts:
-            self._rounds.append((len(verdicts), sum(v.kept for v in verdicts)))
-        return Plan(self._decide(suggestions, verdicts, (*notes, *said), calls, ask), calls)
+        consulted = self._consult(ask, belief, suggestions[0])
+        verdicts = self._judge(consulted.pool, ask.history, belief, suggestions[0])
+        plan = self._decide(suggestions, verdicts, (*notes, *consulted.notes), consulted, ask)
+        self._known.decided(plan, ask)
+        return plan
 
     def _asks_early(self, history: History) -> bool:
         """Whether the planner is asked during the initial design: by rule, because it knows configurations by name, or
@@ -115,68 +109,63 @@ class TrialogueStrategy:
         trials = None if self._budget is None else self._budget.trials
         return UncheckedWarmStart(trials) if struggles(history) else NoWarmStart()
 
-    def _fill_pool(
-        self, ask: Ask, belief: Belief, suggestion: Suggestion
-    ) -> tuple[tuple[CallRecord, ...], tuple[str, ...]]:
-        """Drop what was tried from the pool and ask the planner if it is due; return the calls and what is to be
-        noted."""
-        novelty = Novelty.of(ask.history)
-        self._pool = [p for p in self._pool if novelty.is_new(p.params) and self._refused.is_new(p.params)]
+    def _consult(self, ask: Ask, belief: Belief, suggestion: Suggestion) -> "_Consulted":
+        """Drop what was tried from the pool and ask the planner if it is due."""
+        known = self._known
+        pool = known.usable(known.pool, ask.history)
         starting = suggestion.origin in _STARTING
         dark = suggestion.assessment is not None and suggestion.assessment.z_sd > _DARK
-        if not self._schedule.is_due(ask, starting=starting, pooled=len(self._pool), uncertain=dark):
-            return (), ()
-        if not self._patience.allows(ask.index):
-            return (), (self._patience.reason,)
+        if not known.schedule.is_due(ask, starting=starting, pooled=len(pool), uncertain=dark):
+            return _Consulted(pool)
+        if not known.patience.allows(ask.index):
+            return _Consulted(pool, notes=(known.patience.reason,))
         over = None if self._budget is None else self._budget.model_exhausted_by(ask.spent)
         if over:
-            return (), (f"the planner was not asked: {over}; the surrogate goes on alone",)
+            return _Consulted(
+                pool, notes=(f"the planner was not asked: {over}; the surrogate goes on alone",)
+            )
         answer = self._ask_planner(ask, belief, suggestion, starting)
-        self._patience.record(ask.index, answer)
-        self._schedule.asked(ask, answer, starting=starting)
-        fresh = [p for p in answer.proposals if self._refused.is_new(p.params)]
-        self._pool = fresh if answer.proposals else self._pool
-        return answer.calls, answer.notes
-
-    def _remember(self, verdicts: Sequence[Verdict]) -> None:
-        """Keep what was rejected twice from being judged again: a point that is proposed stubbornly, or stays in the
-        pool, would otherwise pass some day by the ups and downs of the belief."""
-        for verdict in verdicts:
-            if not verdict.kept and verdict.proposal.source != KNOWN:
-                seen = self._refused if not self._doubted.is_new(verdict.proposal.params) else self._doubted
-                seen.add(verdict.proposal.params)
+        asked = Asked(ask.index, result_of(answer, early=starting), answer.memory)
+        fresh = known.usable(answer.proposals, ask.history)
+        return _Consulted(fresh or pool, answer.calls, answer.notes, asked)
 
     def _ask_planner(self, ask: Ask, belief: Belief, suggestion: Suggestion, starting: bool) -> PlanAnswer:
-        tokens = None if self._budget is None else self._budget.tokens
+        known, tokens = self._known, None if self._budget is None else self._budget.tokens
         request = PlanRequest(
             ask.history,
-            worthwhile_count(self._rounds, usual=self._rules.proposals),
-            "warm_start" if starting or not self._schedule.was_asked else "candidates",
+            worthwhile_count(known.rounds, usual=self._rules.proposals),
+            "warm_start" if starting or not known.schedule.was_asked else "candidates",
             stream(self._seed, ask.index, "planner"),
             belief,
             suggestion,
             deadline_s=getattr(self._planner, "timeout_s", 60.0),
             tokens_left=None if tokens is None else max(0, tokens - ask.spent.tokens),
+            variants=known.variants,
+            memory=known.memory,
+            repairs=known.patience.repairs,
         )
         return self._planner.propose(request)
 
-    def _judge(self, history: History, belief: Belief, suggestion: Suggestion) -> tuple[Verdict, ...]:
-        if not self._pool:
+    def _judge(
+        self, pool: Sequence[Proposal], history: History, belief: Belief, suggestion: Suggestion
+    ) -> tuple[Verdict, ...]:
+        if not pool:
             return ()
-        if all(p.source == KNOWN for p in self._pool):
-            return KnownReferee().judge(self._pool, belief, suggestion, history)
+        if all(p.source == KNOWN for p in pool):
+            return KnownReferee().judge(pool, belief, suggestion, history)
         referee = self._referee(history, starting=suggestion.origin in _STARTING)
-        return referee.judge(self._pool, belief, suggestion, history)
+        return referee.judge(pool, belief, suggestion, history, self._known.earlier(pool))
 
     def _decide(
         self,
         suggestions: Sequence[Suggestion],
         verdicts: Sequence[Verdict],
         notes: tuple[str, ...],
-        calls: tuple[CallRecord, ...],
+        consulted: "_Consulted",
         ask: Ask,
-    ) -> tuple[Decision, ...]:
+    ) -> Plan:
         """Return the engine's decisions, the last of them replaced by kept proposals: one in three of a batch."""
+        calls = consulted.calls
         kept = sorted((v for v in verdicts if v.kept), key=lambda v: v.gap)[: max(1, ask.n // 3)]
         failed = bool(calls) and all(c.outcome not in ("ok", "abstained") for c in calls)
         verdict = "fallback" if failed else ("replaced" if verdicts else "own")
@@ -184,8 +173,18 @@ class TrialogueStrategy:
         tokens = sum(c.prompt_tokens + c.completion_tokens for c in calls)
         chosen = [_kept_decision(v, notes) for v in kept]
         decisions = [*own, *chosen]
-        decisions[0] = replace(decisions[0], tokens=tokens, verdicts=tuple(verdicts))
-        return tuple(decisions)
+        decisions[0] = replace(decisions[0], tokens=tokens, verdicts=tuple(verdicts), asked=consulted.asked)
+        return Plan(tuple(decisions), calls)
+
+
+@dataclass(frozen=True)
+class _Consulted:
+    """The proposals to judge, and what asking for them cost."""
+
+    pool: Sequence[Proposal]
+    calls: tuple[CallRecord, ...] = ()
+    notes: tuple[str, ...] = ()
+    asked: Asked | None = None
 
 
 def _kept_decision(verdict: Verdict, notes: tuple[str, ...]) -> Decision:

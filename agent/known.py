@@ -28,7 +28,12 @@ class KnownReferee:
     most: int = 3
 
     def judge(
-        self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
+        self,
+        proposals: Sequence[Proposal],
+        belief: Belief,
+        suggestion: Suggestion,
+        history: History,
+        earlier: Sequence[Proposal] = (),
     ) -> tuple[Verdict, ...]:
         """Keep the first proposal while fewer than ``always`` were run, or one of those run is the best trial."""
         allowed, why = self.allows(history)

@@ -24,7 +24,7 @@ from ..serving.errors import InvalidInput
 from ..surrogates.contracts import Posterior, TrainingData
 from ..surrogates.llm_discriminative import Account, DiscriminativeSurrogate
 from ..surrogates.llm_generative import GenerativeSurrogate
-from .contracts import AbstractPlanner, Ask, CallRecord, Decision, Plan, PlanRequest
+from .contracts import AbstractPlanner, Ask, CallRecord, Decision, Plan, PlanRequest, result_of
 from .novelty import Novelty
 from .patience import Patience
 from .planner import Planner
@@ -92,7 +92,7 @@ class LlamboStrategy:
         calls: Sequence[CallRecord] = ()
         if not self._started:
             answer = self._planner.propose(self._request(ask, self._settings.initial, "warm_start"))
-            self._patience.record(ask.index, answer)
+            self._patience.record(ask.index, result_of(answer))
             calls, self._started = answer.calls, list(answer.proposals)
         if not self._started:
             return self._random(ask, "the model gave no warm start"), calls
@@ -135,7 +135,7 @@ class LlamboStrategy:
                 if novelty.is_new(p.params):
                     novelty.add(p.params)
                     found.append(p)
-            self._patience.record(ask.index, dialogue.answer())
+            self._patience.record(ask.index, result_of(dialogue.answer()))
             if not self._patience.allows(ask.index + 1) and not found:
                 break
         return found, calls

@@ -10,19 +10,24 @@ from dataclasses import dataclass
 
 from ..evaluators.history import History
 from ..evaluators.problem import Problem
+from .contracts import Past
 from .ledger import Heads, Ledger
-from .records import TrialRecord, failed_of, finished_of, pruned_of, running_of
+from .records import TrialRecord, failed_of, finished_of, past_of, pruned_of, running_of
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A study at one revision. ``trials_used`` and ``seconds_used`` count against the budget."""
+    """A study at one revision. ``trials_used`` and ``seconds_used`` count against the budget.
+
+    ``past``: the decisions in which a planner had a part, by number of their trial; it only grows.
+    """
 
     revision: int
     heads: Heads
     history: History
     trials_used: int
     seconds_used: float
+    past: Sequence[Past]
 
 
 class Memory:
@@ -34,6 +39,7 @@ class Memory:
         self._lock = threading.Lock()
         self._records: dict[int, TrialRecord] = {}
         self._history = History(problem)
+        self._past: list[Past] = []
         self._revision = 0
         self._trials_used = 0
         self._seconds_used = 0.0
@@ -45,7 +51,8 @@ class Memory:
             if heads.revision > self._revision:
                 self._apply(self._ledger.changed_trials(self._study_id, self._revision))
                 self._revision = max(self._revision, heads.revision)
-            return Snapshot(self._revision, heads, self._history, self._trials_used, self._seconds_used)
+            used = (self._trials_used, self._seconds_used)
+            return Snapshot(self._revision, heads, self._history, *used, self._past)
 
     def records(self) -> tuple[TrialRecord, ...]:
         """Return all trials by number, as they stand now."""
@@ -70,6 +77,10 @@ class Memory:
             self._count(new, +1)
             self._records[new.number] = new
             self._revision = max(self._revision, new.revision)
+        begun = sorted(
+            (r for old, r in zip(before, changed, strict=True) if old is None), key=lambda r: r.number
+        )
+        self._past += [past for past in map(past_of, begun) if past is not None]
         grown = all(
             (old is None or _was_running(old)) and new.excluded is None
             for old, new in zip(before, changed, strict=True)

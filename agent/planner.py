@@ -7,16 +7,13 @@ Source of the ensemble: GenQREnsemble (2024), with feedback from results.
 """
 
 import os
-import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..evaluators.history import History, Proposal
 from ..evaluators.problem import Problem
 from ..prompts.knowledge import notes
 from ..prompts.render import Prompt, PromptOptions, instructions, render_proposal_prompt, render_repair
@@ -26,6 +23,7 @@ from ..serving.errors import InvalidInput
 from .contracts import PlanAnswer, PlanRequest
 from .dialogue import Dialogue, Manner
 from .priors import prior_lines
+from .trust import is_planned
 
 DEFAULT_TIMEOUT_S = 60.0
 _FEWEST_TOKENS = 200
@@ -64,7 +62,6 @@ class Planner:
         self.options = options or PromptOptions(stays_here=self.endpoint.is_local)
         self._name, self._samples, self._temperature = name, samples, temperature
         self._prices, self._knowledge = prices, tuple(knowledge)
-        self._variants = _Variants()
         self.address = f"{getattr(live, 'base_url', '')}#{live.model}"
 
     @property
@@ -101,7 +98,7 @@ class Planner:
     def propose(self, request: PlanRequest) -> PlanAnswer:
         """Return up to ``request.n`` valid, distinct, untried proposals; ask once more if there were none."""
         seed = int(request.rng.integers(2**31))
-        variant = self._variants.choose(request)
+        variant = _variant_for(request)
         prompt = self.prompt(request, variant=variant)
         dialogue = self.dialogue(request, seed)
         text, errors = dialogue.ask(prompt, samples=self._samples)
@@ -111,10 +108,10 @@ class Planner:
             )
             prompt = self.prompt(request, variant=variant)
             text, errors = dialogue.ask(prompt, samples=self._samples)
-        if not dialogue.proposals and errors and not dialogue.abstained:
+        if not dialogue.proposals and errors and not dialogue.abstained and request.repairs:
             dialogue.ask(render_repair(prompt, text, errors, request.n), purpose="repair")
-        self._variants.keep(variant, request.history, dialogue.proposals)
-        return dialogue.answer()
+        answer = dialogue.answer()
+        return replace(answer, proposals=tuple(replace(p, variant=variant) for p in answer.proposals))
 
     def price_of(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """Return US dollars for so many tokens, or None where prices are unknown."""
@@ -130,39 +127,20 @@ class Planner:
         return Dialogue(self.endpoint, request, until, seed, self._manner)
 
 
-@dataclass
-class _Variants:
-    """Which paraphrase of the instruction to use: Thompson sampling on how often its trials were among the best third.
-
-    Kept in memory: after a restart all variants are equal again, which costs a little and can do no harm.
-    """
-
-    proposed: dict[str, int] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def choose(self, request: PlanRequest) -> int:
-        """Return the variant for this request; drawn from ``request.rng`` alone."""
-        count = len(instructions(request.purpose))
-        wins, losses = np.ones(count), np.ones(count)
-        g = goodness(request.history)
-        good = g >= np.quantile(g, 2 / 3) if len(g) else g
-        with self.lock:
-            for i, trial in enumerate(request.history.finished):
-                variant = self.proposed.get(_identity(request.history, trial.params))
-                if variant is not None and trial.source.startswith("planner"):
-                    wins[variant % count] += good[i]
-                    losses[variant % count] += 1 - good[i]
-        return int(np.argmax(request.rng.beta(wins, losses)))
-
-    def keep(self, variant: int, history: History, proposals: Sequence[Proposal]) -> None:
-        """Remember which variant these proposals came from."""
-        with self.lock:
-            for p in proposals:
-                self.proposed[_identity(history, p.params)] = variant
-
-
-def _identity(history: History, params: Any) -> str:
-    return f"{history.problem.name}\n{history.problem.space.key(params)}"
+def _variant_for(request: PlanRequest) -> int:
+    """Return which paraphrase of the instruction to use, drawn from ``request.rng`` alone: Thompson sampling on how
+    often the trials that came of it were among the best third."""
+    count = len(instructions(request.purpose))
+    wins, losses = np.ones(count), np.ones(count)
+    g = goodness(request.history)
+    good = g >= np.quantile(g, 2 / 3) if len(g) else g
+    key = request.history.problem.space.key
+    for i, trial in enumerate(request.history.finished):
+        variant = request.variants.get(key(trial.params)) if is_planned(trial.source) else None
+        if variant is not None:
+            wins[variant % count] += good[i]
+            losses[variant % count] += 1 - good[i]
+    return int(np.argmax(request.rng.beta(wins, losses)))
 
 
 def default_timeout_s() -> float:

@@ -6,15 +6,15 @@ strategies see (``evaluators/history.py``) are made from it.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from ..evaluators.errors import EvaluationFailed, FailureKind, InvalidMeasurement
-from ..evaluators.history import FailedTrial, FinishedTrial, Params, PrunedTrial, RunningTrial
+from ..evaluators.history import FailedTrial, FinishedTrial, Params, Proposal, PrunedTrial, RunningTrial
 from ..evaluators.measurement import Measurement
 from ..evaluators.problem import Problem
 from ..surrogates.contracts import Prediction
-from .contracts import Decision
+from .contracts import Asked, Decision, Past, Verdict
 
 State = Literal["running", "finished", "failed", "pruned"]
 
@@ -59,6 +59,7 @@ class TrialRecord:
     proposals: tuple[
         Mapping[str, Any], ...
     ] = ()  # what was proposed for this trial and what the referee said, as JSON
+    asked: Asked | None = None
     ending: Ending | None = None
     excluded: str | None = None
     replicate: int = 0
@@ -160,6 +161,7 @@ def record_from_row(row: Any) -> TrialRecord:  # Any: a SQLAlchemy row of `trial
         tokens=decision.get("tokens", 0),
         notes=tuple(decision.get("notes", ())),
         proposals=tuple(decision.get("proposals", ())),
+        asked=Asked(**decision["asked"]) if "asked" in decision else None,
         ending=ending_from_json(row.state, row.outcome),
         excluded=row.excluded,
         replicate=row.replicate,
@@ -180,6 +182,8 @@ def decision_to_json(decision: Decision) -> str:
         kept["tokens"] = decision.tokens
     if decision.notes:
         kept["notes"] = list(decision.notes)
+    if decision.asked is not None:
+        kept["asked"] = asdict(decision.asked)
     if decision.verdicts:
         kept["proposals"] = [
             {
@@ -191,11 +195,29 @@ def decision_to_json(decision: Decision) -> str:
                 },
                 **{"hypothesis": v.proposal.hypothesis, "expected": v.proposal.expected},
                 **{"confidence": v.proposal.confidence, "tokens": v.proposal.tokens},
+                **({} if v.proposal.variant is None else {"variant": v.proposal.variant}),
                 **{"gap": None if v.gap != v.gap else v.gap, "prediction": prediction_to_json(v.prediction)},
             }
             for v in decision.verdicts
         ]
     return json.dumps(kept)
+
+
+def past_of(record: TrialRecord) -> Past | None:
+    """Return what a strategy is told of an earlier decision; None where no planner had a part in it."""
+    if record.asked is None and not record.proposals:
+        return None
+    names = ("params", "source", "hypothesis", "expected", "confidence", "tokens", "variant")
+    verdicts = tuple(
+        Verdict(
+            Proposal(**{n: p[n] for n in names if n in p}),
+            p["kept"],
+            p["answer"],
+            float("nan") if p.get("gap") is None else p["gap"],
+        )
+        for p in record.proposals
+    )
+    return Past(record.asked, verdicts)
 
 
 def prediction_to_json(prediction: Prediction | None) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from ..evaluators.history import History, Proposal
 from ..prompts.selection import goodness
 from ..surrogates.contracts import Assessment, Belief, Suggestion
 from .contracts import Verdict
+from .plausibility import plausibility
 from .trust import Trust, trust_in_planner
 
 
@@ -28,7 +29,12 @@ class SlackReferee:
     slack: float = 1.0
 
     def judge(
-        self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
+        self,
+        proposals: Sequence[Proposal],
+        belief: Belief,
+        suggestion: Suggestion,
+        history: History,
+        earlier: Sequence[Proposal] = (),
     ) -> tuple[Verdict, ...]:
         """Return one verdict per proposal, in order."""
         allowed = self.slack / max(1, len(history.finished))
@@ -37,11 +43,12 @@ class SlackReferee:
 
 @dataclass(frozen=True)
 class TrustReferee:
-    """Keeps a proposal if the gap is within a slack that shrinks with t and follows the learnt trust w.
+    """Keeps a proposal if the gap is within a slack that shrinks with t, follows the learnt trust w, and is open only
+    to planners whose proposals are plausible.
 
-    The slack is ``slack * max(0, w - floor) / (1 - floor) / t**power``, capped: nothing at w <= floor, the whole
-    envelope at w = 1. Whatever the trust, it stays inside O(1/t**power). ``prior``: trust to start
-    with (``agent/selftest.py``).
+    The slack is ``slack * share / t**power``, capped. The share is 0 at w <= floor and 1 at w = 1, times 0 at a
+    plausibility of ``plausible[0]`` or less and 1 at ``plausible[1]`` or more (None: plausibility is not asked for).
+    Whatever the trust, it stays inside O(1/t**power). ``prior``: trust to start with (``agent/selftest.py``).
     """
 
     slack: float = 12.0
@@ -49,17 +56,29 @@ class TrustReferee:
     power: float = 1.0
     cap: float = 1.5
     prior: float = 0.5
+    plausible: tuple[float, float] | None = (0.53, 0.65)
 
     def judge(
-        self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
+        self,
+        proposals: Sequence[Proposal],
+        belief: Belief,
+        suggestion: Suggestion,
+        history: History,
+        earlier: Sequence[Proposal] = (),
     ) -> tuple[Verdict, ...]:
         """Return one verdict per proposal, in order."""
         trust = trust_in_planner(history, prior=self.prior)
         allowed = self.allowed(trust, len(history.finished))
-        return _by_gap(proposals, belief, suggestion, allowed, f", trust {trust.mean:.2f}")
+        why = f", trust {trust.mean:.2f}"
+        if self.plausible is not None:
+            seen = plausibility((*earlier, *proposals), belief, history)
+            low, high = self.plausible
+            allowed *= min(1.0, max(0.0, (seen - low) / (high - low)))
+            why += f", plausibility {seen:.2f}"
+        return _by_gap(proposals, belief, suggestion, allowed, why)
 
     def allowed(self, trust: Trust, t: int) -> float:
-        """Return the slack on the log acquisition after ``t`` trials."""
+        """Return the slack on the log acquisition after ``t`` trials, for a plausible planner."""
         share = max(0.0, trust.mean - self.floor) / (1 - self.floor)
         return min(self.cap, self.slack * share / max(1, t) ** self.power)
 
@@ -79,7 +98,12 @@ class ConformalReferee:
     width: float = 0.25
 
     def judge(
-        self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
+        self,
+        proposals: Sequence[Proposal],
+        belief: Belief,
+        suggestion: Suggestion,
+        history: History,
+        earlier: Sequence[Proposal] = (),
     ) -> tuple[Verdict, ...]:
         """Return one verdict per proposal, in order."""
         if not proposals or len(history.finished) < 5 or suggestion.assessment is None or not belief.modelled:

@@ -6,7 +6,7 @@ Cost grows with the number of trials, not with its square: about ten calls of tw
 from dataclasses import dataclass
 
 from ..prompts.selection import goodness
-from .contracts import Ask, PlanAnswer
+from .contracts import Ask, Result
 from .trust import trust_in_planner
 
 _PROVEN = 0.6
@@ -17,7 +17,7 @@ class Schedule:
     """``every``: trials between two calls of a trusted planner; ``plateau``: trials without improvement that count as
     one.
 
-    Remembers only when it was last asked: one per study.
+    Remembers when the planner was last asked and how often it abstained since: one per study.
     """
 
     every: int = 3
@@ -51,7 +51,7 @@ class Schedule:
         g = goodness(ask.history)
         return len(g) > self.plateau and g[-self.plateau :].max() <= g[: -self.plateau].max()
 
-    def asked(self, ask: Ask, answer: PlanAnswer, *, starting: bool = False) -> None:
-        """Take note of a call; to have no idea while the study is ``starting`` is no sign of having none later."""
-        self.last = ask.index
-        self.abstained = min(4, self.abstained + 1) if answer.abstained and not starting else 0
+    def asked(self, index: int, result: Result) -> None:
+        """Take note of a call; to have no idea early in a study is no sign of having none later."""
+        self.last = index
+        self.abstained = min(4, self.abstained + 1) if result == "abstained" else 0

@@ -30,7 +30,12 @@ class WarmStartReferee:
     slack: float = 0.0
 
     def judge(
-        self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
+        self,
+        proposals: Sequence[Proposal],
+        belief: Belief,
+        suggestion: Suggestion,
+        history: History,
+        earlier: Sequence[Proposal] = (),
     ) -> tuple[Verdict, ...]:
         """Return one verdict per proposal; at most one is kept."""
         used, trust = planned_trials(history), trust_in_planner(history)
@@ -71,7 +76,12 @@ class UncheckedWarmStart:
     floor: float = 0.5
 
     def judge(
-        self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
+        self,
+        proposals: Sequence[Proposal],
+        belief: Belief,
+        suggestion: Suggestion,
+        history: History,
+        earlier: Sequence[Proposal] = (),
     ) -> tuple[Verdict, ...]:
         """Return one verdict per proposal; at most the first is kept."""
         used, trust = planned_trials(history), trust_in_planner(history)
@@ -97,7 +107,12 @@ class NoWarmStart:
     """Keeps nothing: the engine's initial design is run as it is."""
 
     def judge(
-        self, proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, history: History
+        self,
+        proposals: Sequence[Proposal],
+        belief: Belief,
+        suggestion: Suggestion,
+        history: History,
+        earlier: Sequence[Proposal] = (),
     ) -> tuple[Verdict, ...]:
         """Return one verdict per proposal."""
         return tuple(Verdict(p, False, "the initial design is the engine's") for p in proposals)

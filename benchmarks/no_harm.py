@@ -29,11 +29,12 @@ import trialogue as tl
 from trialogue.agent.contracts import AbstractStrategy, Ask, Spent
 from trialogue.agent.hybrid import Rules, TrialogueStrategy
 from trialogue.agent.planner import Planner
-from trialogue.agent.referee import ConformalReferee, SlackReferee
+from trialogue.agent.referee import ConformalReferee, SlackReferee, TrustReferee
 from trialogue.agent.strategy import RandomStrategy, SurrogateStrategy, default_engine
 from trialogue.agent.warm_start import UncheckedWarmStart, WarmStartReferee
 from trialogue.evaluators.history import FinishedTrial, History
 from trialogue.serving import scripted_models as scripted
+from trialogue.serving import scripted_traps as traps
 from trialogue.serving.scripted import Behaviour, ScriptedServer
 
 MODELS = (
@@ -48,12 +49,22 @@ MODELS = (
     "garbage",
     "slow",
     "flaky_expert",
+    "near_best",
+    "echo",
+    "turncoat",
+    "alternating",
+    "sandbagger",
+    "incomplete",
     "search",
 )
-"""``search``: random search without a model, for scale. ``flaky_expert`` must equal ``expert``."""
+"""The nine of the specification, a reader of rows, traps (``serving/scripted_traps.py``) and ``search``, random search
+without a model, for scale. ``flaky_expert`` must equal ``expert``."""
 
 GATES: Mapping[str, Rules] = {
     "default": Rules(),
+    "trust": Rules(referee=TrustReferee(plausible=None)),
+    "wide": Rules(referee=TrustReferee(slack=20, plausible=(0.55, 0.75))),
+    "wider": Rules(referee=TrustReferee(slack=20, plausible=(0.53, 0.65))),
     "slack": Rules(referee=SlackReferee()),
     "conformal": Rules(referee=ConformalReferee()),
     "open": Rules(referee=SlackReferee(slack=1e9)),
@@ -71,17 +82,24 @@ EngineFactory = Callable[[tl.Problem], Any]
 def behaviours(p: Planted) -> dict[str, Behaviour]:
     """Return the scripted models for one problem; expert, novice and liar are told what they need to know."""
     expert = scripted.expert(p.near(0.08))
+    worst = {n: p.worst.get(n) for n in p.space.names}
     return {
         "expert": expert,
         "novice": scripted.novice(p.near(0.12)),
         "random": scripted.uniform,
         "stuck": scripted.stuck,
-        "adversarial": scripted.adversarial({n: p.worst.get(n) for n in p.space.names}),
+        "adversarial": scripted.adversarial(worst),
         "liar": scripted.liar(p.around(p.decoy, 0.06, 0.95)),
         "nearest_neighbour": scripted.nearest_neighbour,
         "garbage": scripted.garbage,
         "slow": scripted.slow(20 * TIMEOUT_S),
         "flaky_expert": scripted.Flaky(expert),
+        "near_best": traps.near_best,
+        "echo": traps.echo,
+        "turncoat": traps.turncoat(p.near(0.08), worst),
+        "alternating": traps.alternating(p.near(0.08), worst),
+        "sandbagger": traps.sandbagger(p.near(0.08)),
+        "incomplete": traps.incomplete,
     }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 Row = Mapping[str, Any]
 Arm = Mapping[tuple[str, int], Row]
-BAD = ("random", "stuck", "adversarial", "liar")
+BAD = ("random", "stuck", "adversarial", "liar", "near_best", "echo", "turncoat", "alternating", "sandbagger")
 """Models that must do no harm: at 30 trials the upper end of the paired interval is at most 1.10."""
 
 _HEAD = (
@@ -80,7 +80,7 @@ def targets(rows: Sequence[Row]) -> list[str]:
             high = ratio_interval(a, b)[2]
             if high > 1.1:
                 missed.append(f"{model} ({gate}): upper end at 30 trials is {high:.2f}, wanted 1.10")
-        if model in ("garbage", "slow") and _differs(arm, none):
+        if model in ("garbage", "slow", "incomplete") and _differs(arm, none):
             missed.append(f"{model} ({gate}): trials differ from those without a model")
         if model == "flaky_expert" and ("expert", gate) in table and _differs(arm, table[("expert", gate)]):
             missed.append("flaky_expert: trials differ from the expert's")

@@ -63,7 +63,10 @@ class RunningTrial:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A configuration somebody proposes, and what they say of it. ``confidence`` in [0, 1], uncalibrated."""
+    """A configuration somebody proposes, and what they say of it. ``confidence`` in [0, 1], uncalibrated.
+
+    ``variant``: which variant of its instruction a planner answered, where it has several.
+    """
 
     params: Params
     source: str
@@ -71,6 +74,7 @@ class Proposal:
     expected: str = ""
     confidence: float | None = None
     tokens: int = 0
+    variant: int | None = None
 
 
 @dataclass(frozen=True)

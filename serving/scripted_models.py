@@ -65,7 +65,7 @@ def adversarial(worst: Mapping[str, Any]) -> Behaviour:
     """Return a model that proposes the worst corner and points near it, always."""
 
     def behave(call: ScriptedCall) -> ScriptedReply:
-        return answer([_jittered(call, worst, call.rng(str(i)), 0.05) for i in range(call.wanted)])
+        return answer([jittered(call, worst, call.rng(str(i)), 0.05) for i in range(call.wanted)])
 
     return behave
 
@@ -131,12 +131,17 @@ class Flaky:
 
 def nearest_neighbour(call: ScriptedCall) -> ScriptedReply:
     """Read the rows: propose points around the best measured one, nearer to it the more is known."""
-    scored = [(s, row["params"]) for row in call.rows if (s := _score(call, row)) is not None]
-    if not scored:
+    best = best_row(call)
+    if best is None:
         return uniform(call)
-    best = max(scored, key=lambda pair: pair[0])[1]
-    width = 0.5 / math.sqrt(1 + len(scored))
-    return answer([_jittered(call, best, call.rng(str(i)), width) for i in range(call.wanted)])
+    width = 0.5 / math.sqrt(1 + sum(_score(call, row) is not None for row in call.rows))
+    return answer([jittered(call, best, call.rng(str(i)), width) for i in range(call.wanted)])
+
+
+def best_row(call: ScriptedCall) -> Mapping[str, Any] | None:
+    """Return the configuration of the best measured row, or None."""
+    scored = [(s, row["params"]) for row in call.rows if (s := _score(call, row)) is not None]
+    return max(scored, key=lambda pair: pair[0])[1] if scored else None
 
 
 def any_point(call: ScriptedCall, rng: random.Random) -> dict[str, Any]:
@@ -162,7 +167,7 @@ def _log_or_linear(p: Mapping[str, Any], u: float) -> float:
     return low + u * (high - low)
 
 
-def _jittered(
+def jittered(
     call: ScriptedCall, point: Mapping[str, Any], rng: random.Random, width: float
 ) -> dict[str, Any]:
     """Return a configuration around ``point``: numbers moved by ``width`` of their range, choices now and then
