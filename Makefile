@@ -1,5 +1,5 @@
 # Set up and go: each target creates .venv when it is missing, installs what is new, and runs.
-.PHONY: demo test check format clean vllm
+.PHONY: demo test check format clean vllm peers
 PYTHON ?= python3
 WORKERS ?= 2
 VENV := .venv
@@ -50,3 +50,14 @@ $(VLLM)/.installed:
 	printf 'Metadata-Version: 2.1\nName: vllm\nVersion: $(VLLM_VERSION)+cpu\n' > "$(VLLM)/shim/vllm-$(VLLM_VERSION)+cpu.dist-info/METADATA"
 	PYTHONPATH=$(VLLM)/shim $(VLLM)/bin/python -c "import importlib.metadata as m; assert m.version('vllm') == '$(VLLM_VERSION)+cpu'"
 	touch $(VLLM)/.installed
+
+# The benchmark's peers, each in an environment of its own (.peers/NAME, about 3 GB in all), so that they cannot change each
+# other's dependencies or ours. HEBO needs GPy and NumPy 1.
+PEER = test -x .peers/$(1)/bin/python || python3 -m venv .peers/$(1); \
+	$(if $(UV),$(UV) pip install --python .peers/$(1)/bin/python,.peers/$(1)/bin/python -m pip install) -q -c benchmarks/peers/versions.txt
+
+peers:
+	$(call PEER,nevergrad) nevergrad
+	$(call PEER,smac) smac
+	$(call PEER,ax) ax-platform
+	$(call PEER,hebo) HEBO "GPy>=1.13" "numpy<2"

@@ -15,12 +15,14 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 
 from problems.base import Case, Outcome
+from wired import Wired
 
 from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
 from trialogue.evaluators.measurement import Measurement
 from trialogue.evaluators.streams import stream
 
 Params = dict[str, Any]
+WIRED = ("ax", "hebo", "nevergrad", "smac")
 
 
 class Optimizer(Protocol):
@@ -155,98 +157,6 @@ class Optuna:
         self.study.tell(self.trial, outcome.value)
 
 
-class Nevergrad:
-    """NGOpt over the same space; a failed trial is told the worst value seen so far, limits through constraint violations."""
-
-    def __init__(self, case: Case, seed: int) -> None:
-        import nevergrad as ng
-
-        warnings.simplefilter("ignore")
-        self.case, self.worst = case, 0.0
-        parameters = {}
-        for p in case.problem.space.parameters:
-            if p.is_categorical or hasattr(p, "choices"):
-                parameters[p.name] = (ng.p.Choice if p.is_categorical else ng.p.TransitionChoice)(
-                    list(range(p.levels))
-                )
-            else:
-                integer = p.levels > 0
-                scalar = (
-                    ng.p.Log(lower=p.low, upper=p.high) if p.log else ng.p.Scalar(lower=p.low, upper=p.high)
-                )
-                parameters[p.name] = scalar.set_integer_casting() if integer else scalar
-        space = ng.p.Dict(**parameters)
-        space.random_state.seed(seed)
-        self.optimizer = ng.optimizers.NGOpt(parametrization=space, budget=30)
-
-    def ask(self) -> Params:
-        self.candidate = self.optimizer.ask()
-        raw = dict(self.candidate.value)
-        for p in self.case.problem.space.parameters:
-            if hasattr(p, "choices"):
-                raw[p.name] = list(p.choices)[raw[p.name]]
-        return self.case.problem.space.clip(raw)
-
-    def tell(self, params: Params, outcome: Outcome) -> None:
-        if outcome.value is None:
-            self.optimizer.tell(self.candidate, self.worst)
-            return
-        self.worst = max(self.worst, outcome.value)
-        measured = outcome.constraints or {}
-        excess = [
-            max(0.0, measured[c.name] - c.upper) for c in self.case.problem.constraints if c.upper is not None
-        ]
-        self.optimizer.tell(self.candidate, outcome.value, constraint_violation=excess or None)
-
-
-class Ax:
-    """Ax's Client at its defaults."""
-
-    def __init__(self, case: Case, seed: int) -> None:
-        from ax.api.client import Client
-        from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
-
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        self.case, self.client = case, Client(random_seed=seed)
-        parameters = []
-        for p in case.problem.space.parameters:
-            if hasattr(p, "choices"):
-                values = list(range(p.levels))
-                parameters.append(
-                    ChoiceParameterConfig(
-                        name=p.name, values=values, parameter_type="int", is_ordered=not p.is_categorical
-                    )
-                )
-            else:
-                kind = "int" if p.levels else "float"
-                scaling = "log" if p.log else "linear"
-                parameters.append(
-                    RangeParameterConfig(
-                        name=p.name, bounds=(p.low, p.high), parameter_type=kind, scaling=scaling
-                    )
-                )
-        self.client.configure_experiment(parameters=parameters)
-        limits = [f"{c.name} <= {c.upper}" for c in case.problem.constraints if c.upper is not None]
-        self.client.configure_optimization(objective="-objective", outcome_constraints=limits)
-
-    def ask(self) -> Params:
-        self.index, raw = next(iter(self.client.get_next_trials(max_trials=1).items()))
-        raw = dict(raw)
-        for p in self.case.problem.space.parameters:
-            if hasattr(p, "choices"):
-                raw[p.name] = list(p.choices)[int(raw[p.name])]
-        return self.case.problem.space.clip(raw)
-
-    def tell(self, params: Params, outcome: Outcome) -> None:
-        if outcome.value is None:
-            self.client.mark_trial_failed(self.index)
-        else:
-            self.client.complete_trial(
-                self.index, raw_data={"objective": outcome.value, **(outcome.constraints or {})}
-            )
-
-
 def make(name: str, case: Case, seed: int) -> Optimizer:
     """Return the optimizer of that name; ``trialogue:key=value,…`` sets fields of the engine's Settings."""
     if name == "study":
@@ -255,8 +165,8 @@ def make(name: str, case: Case, seed: int) -> Optimizer:
         return Random(case, seed)
     if name.startswith("optuna-"):
         return Optuna(case, seed, sampler=name.removeprefix("optuna-"))
-    if name in ("nevergrad", "ax"):
-        return {"nevergrad": Nevergrad, "ax": Ax}[name](case, seed)
+    if name in WIRED:
+        return Wired(name, case, seed)
     label, _, options = name.partition(":")
     if label != "trialogue":
         raise SystemExit(f"Unknown optimizer {name!r}.")

@@ -1,16 +1,18 @@
 """Normalised regret and CPU per ask of trialogue without a model, and of its peers, on four families of problems.
 
-    python benchmarks/regret.py --optimizers trialogue,random,optuna-tpe --seeds 10 --trials 30 --jobs 2
+    python benchmarks/regret.py --optimizers trialogue,random,optuna-tpe --cases unseen --seeds 10
     python benchmarks/regret.py --cpu trialogue,optuna-group
-    python benchmarks/regret.py --report
+    python benchmarks/regret.py --report unseen --against trialogue
 
 Regret of a run after t trials: (best feasible value so far - best known) / (median of feasible random draws - best known),
-clipped to [0, 1]; 1 while nothing feasible was found. Runs are kept in ``.scratch/regret/`` (one file per optimizer), so
-peers can be run at another time; best known values are the best of all kept runs and 400 random draws.
+clipped to [0, 1]; 1 while nothing feasible was found. Each run is appended at once to ``.scratch/regret/run-<optimizer>.jsonl``,
+so optimizers can be run at different times, by several processes, and stopped; what is there is not run again. The best
+known value is the best of 400 random draws, an evolution from them, and all kept runs.
 """
 
 import argparse
 import json
+import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -23,8 +25,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from optimizers import make
 from problems import FAMILIES, all_cases
+from problems.base import Case
 
-HOME = Path(__file__).parent.parent / ".scratch" / "regret"
+HOME = Path(os.environ.get("REGRET_HOME", Path(__file__).parent.parent / ".scratch" / "regret"))
 MARKS = (5, 10, 20, 30)
 
 
@@ -47,31 +50,56 @@ def run(job: tuple[str, str, int, int]) -> dict[str, Any]:
         start = time.process_time()
         optimizer.tell(params, outcome)
         cpu += time.process_time() - start
+    cpu += getattr(optimizer, "cpu", 0.0)
     return {"case": case_name, "seed": seed, "curve": curve, "wasted": wasted, "cpu_ms": 1e3 * cpu / trials}
 
 
 def reference(case_name: str) -> tuple[float, float]:
-    """Return the best of 400 random draws, and the median feasible one."""
+    """Return the best feasible value of 400 random draws and an evolution from them, and the median feasible draw."""
     case = next(c for c in all_cases() if c.name == case_name)
-    draws = [case.evaluate(p) for p in case.problem.space.sample(np.random.default_rng(20), 400)]
-    values = [o.value for o in draws if case.feasible(o)]
-    return float(np.min(values)), float(np.median(values))
+    rng, space, start = np.random.default_rng(20), case.problem.space, time.process_time()
+    X, _ = space.encode(space.sample(rng, 400))
+    values = np.array([_feasible_value(case, p) for p in space.decode(X)])
+    drawn = values[np.isfinite(values)]
+    per_draw = (time.process_time() - start) / 400
+    generations = 300 if per_draw < 1e-3 else 8  # closed forms, and fits of a model
+    for generation in range(generations):
+        order = np.argsort(values)[:20]
+        X, values = X[order], values[order]
+        parents, others = X[rng.integers(0, 20, 40)], X[rng.integers(0, 20, 40)]
+        spread = 0.3 * 0.98 ** (generation * 300 / generations)
+        moved = parents + spread * rng.standard_normal(parents.shape) * (rng.random(parents.shape) < 0.4)
+        children = np.clip(np.where(rng.random(parents.shape) < 0.2, others, moved), 0.0, 1.0)
+        X = np.vstack([X, children])
+        values = np.r_[values, [_feasible_value(case, p) for p in space.decode(children)]]
+    return float(np.min(values)), float(np.median(drawn))
 
 
-def references() -> dict[str, tuple[float, float]]:
-    """Return (best, median) per case, computed once and kept."""
-    path = HOME / "reference.json"
+def _feasible_value(case: Case, params: dict[str, Any]) -> float:
+    outcome = case.evaluate(params)
+    return float(outcome.value) if outcome.value is not None and case.feasible(outcome) else np.inf
+
+
+def references(cases: list[str]) -> dict[str, tuple[float, float]]:
+    """Return (best, median) of the cases, computed once and kept."""
+    path = HOME / "references.json"
     known = json.loads(path.read_text()) if path.exists() else {}
-    missing = [c.name for c in all_cases() if c.name not in known]
-    for name in missing:
+    for name in [n for n in cases if n not in known]:
         known[name] = reference(name)
-    if missing:
         path.write_text(json.dumps(known))
     return known
 
 
 def load() -> dict[str, list[dict[str, Any]]]:
-    return {p.stem.removeprefix("run-"): json.loads(p.read_text()) for p in sorted(HOME.glob("run-*.json"))}
+    """Return the kept runs of each optimizer; the first where a case and seed was run twice."""
+    out: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(HOME.glob("run-*.jsonl")):
+        runs = {}
+        for line in path.read_text().splitlines():
+            r = json.loads(line)
+            runs.setdefault((r["case"], r["seed"]), r)
+        out[path.stem.removeprefix("run-")] = list(runs.values())
+    return out
 
 
 def regret(
@@ -80,17 +108,22 @@ def regret(
     """Return the regret curve of each (case, seed)."""
     out = {}
     for r in runs:
+        if r["case"] not in known:
+            continue
         low, median = known[r["case"]]
         values = np.array([np.inf if v is None else v for v in r["curve"]])
         out[r["case"], r["seed"]] = np.clip((values - low) / max(median - low, 1e-12), 0.0, 1.0)
     return out
 
 
-def best_known(everything: dict[str, list[dict[str, Any]]]) -> dict[str, tuple[float, float]]:
-    known = {k: tuple(v) for k, v in references().items()}
+def best_known(
+    everything: dict[str, list[dict[str, Any]]], cases: list[str]
+) -> dict[str, tuple[float, float]]:
+    """Return the best known value and the median of random draws of the cases."""
+    known = {n: tuple(v) for n, v in references(cases).items() if n in cases}
     for runs in everything.values():
         for r in runs:
-            if r["curve"][-1] is not None:
+            if r["case"] in known and r["curve"][-1] is not None:
                 low, median = known[r["case"]]
                 known[r["case"]] = (min(low, r["curve"][-1]), median)
     return known
@@ -113,8 +146,8 @@ def interval(
 def compare(which: str, first: str) -> None:
     """Print the paired difference of regret at 30 trials to every other optimizer over shared cases, and mean ranks."""
     everything = load()
-    known, rng = best_known(everything), np.random.default_rng(0)
     names = [c.name for c in all_cases() if _chosen(c, which)]
+    known, rng = best_known(everything, names), np.random.default_rng(0)
     finals = {
         label: {n: np.array([c[-1] for (m, _), c in regret(runs, known).items() if m == n]) for n in names}
         for label, runs in everything.items()
@@ -149,8 +182,8 @@ def compare(which: str, first: str) -> None:
 
 def report(which: str, names: list[str] | None = None, detail: bool = False) -> None:
     everything = load()
-    known, rng = best_known(everything), np.random.default_rng(0)
     cases = [c for c in all_cases() if _chosen(c, which)]
+    known, rng = best_known(everything, [c.name for c in cases]), np.random.default_rng(0)
     families = {f: [c.name for c in cases if c.family == f] for f in FAMILIES}
     print(f"{which} cases: {len(cases)} ({', '.join(f'{f} {len(n)}' for f, n in families.items())})\n")
     print(
@@ -192,6 +225,7 @@ def main() -> None:
         "--cases", default="seen", help="seen, unseen, all, a family, or names separated by commas"
     )
     parser.add_argument("--report", default="", nargs="?", const="all")
+    parser.add_argument("--quiet", action="store_true", help="print no table after the runs")
     parser.add_argument("--detail", action="store_true")
     parser.add_argument(
         "--against", default="", help="print paired differences of this optimizer to all others"
@@ -209,31 +243,41 @@ def main() -> None:
         for name in arguments.cpu.split(","):
             measure(name)
     names = [arguments.optimizers] if arguments.label else [n for n in arguments.optimizers.split(",") if n]
-    for name in names:
-        label = arguments.label or name
-        path = HOME / f"run-{label}.json"
-        done = json.loads(path.read_text()) if path.exists() else []
-        have = {(r["case"], r["seed"]) for r in done}
-        jobs = [
-            (name, c.name, s, arguments.trials)
-            for s in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-            for c in all_cases()
-            if _chosen(c, arguments.cases) and (c.name, s) not in have
-        ]
-        if arguments.jobs > 1:
-            with ProcessPoolExecutor(arguments.jobs) as pool:
-                done += list(pool.map(run, jobs))
-        else:
-            done += [run(j) for j in jobs]
-        path.write_text(json.dumps(done))
+    run_all(names, arguments)
     if arguments.against:
         compare(arguments.report or arguments.cases, arguments.against)
-    elif arguments.report or names:
+    elif not arguments.quiet:
         report(
             arguments.report or arguments.cases,
             [arguments.label] if arguments.label else names or None,
             arguments.detail,
         )
+
+
+def run_all(names: list[str], arguments: argparse.Namespace) -> None:
+    """Run every optimizer on every chosen case, seed by seed, and keep each run at once."""
+    kept = load()
+    have = {(label, r["case"], r["seed"]) for label, runs in kept.items() for r in runs}
+    jobs = [
+        (arguments.label or name, (name, c.name, seed, arguments.trials))
+        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+        for name in names
+        for c in all_cases()
+        if _chosen(c, arguments.cases) and (arguments.label or name, c.name, seed) not in have
+    ]
+    if arguments.jobs > 1:
+        with ProcessPoolExecutor(arguments.jobs) as pool:
+            list(pool.map(_keep, jobs))
+    else:
+        for job in jobs:
+            _keep(job)
+
+
+def _keep(job: tuple[str, tuple[str, str, int, int]]) -> None:
+    label, what = job
+    line = json.dumps(run(what))
+    with (HOME / f"run-{label}.jsonl").open("a") as file:
+        file.write(line + "\n")
 
 
 def _chosen(case: Any, which: str) -> bool:
