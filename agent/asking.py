@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from ..evaluators.history import Params, Value
 from ..evaluators.problem import Problem
 from . import receipts, tables
-from .adoption import adopt
 from .budget import Budget
 from .change import Change, change
 from .claims import NewTrial, Overtaken, grant, write_trials
@@ -82,9 +81,6 @@ def _claimed(
     numbers: list[int] = []
     for _ in range(_ATTEMPTS):
         now = memory.refresh()
-        if now.heads.foreign:
-            adopt(database, stored)
-            now = memory.refresh()
         n = _allowed(request.budget, now, request.n - len(numbers), begun=bool(numbers))
         if n == 0:
             break

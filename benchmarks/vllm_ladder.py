@@ -11,7 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from trialogue.evaluators.vllm_target import Rungs, TargetSettings, VllmTarget
+from trialogue.evaluators.vllm_attempt import Rungs
+from trialogue.evaluators.vllm_target import TargetSettings, VllmTarget
 from trialogue.evaluators.vllm_workload import Workload
 from trialogue.serving.tiny_model import tiny_model
 from trialogue.serving.vllm_environment import find_vllm

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trialogue.evaluators.vllm_target import Rungs, TargetSettings, VllmTarget
+from trialogue.evaluators.vllm_attempt import Rungs
+from trialogue.evaluators.vllm_target import TargetSettings, VllmTarget
 from trialogue.evaluators.vllm_workload import Workload
 from trialogue.serving.tiny_model import tiny_model
 from trialogue.serving.vllm_environment import find_vllm

@@ -29,8 +29,8 @@ import numpy as np
 from trialogue.agent.tuning import Tuning
 from trialogue.agent.tuning_plan import TuningOutcome, TuningPlan
 from trialogue.api.tune_vllm_setup import Wanted, prepared
+from trialogue.evaluators.vllm_attempt import Rungs
 from trialogue.evaluators.vllm_metrics import objective_named, parse_limit
-from trialogue.evaluators.vllm_target import Rungs
 
 TASKS: dict[str, dict[str, Any]] = {
     "limits": {
@@ -49,7 +49,11 @@ def wanted_plan(task: str, folder: Path, workload: str = "", **plan: Any) -> tup
     given = TASKS[task]
     limits = tuple(parse_limit(f"{n}<={x}x") for n, x in given["limits"].items())
     wanted = Wanted(
-        given["model"], workload or given["workload"], folder, Rungs(eager=True), knobs=given["knobs"]
+        given["model"],
+        workload or given["workload"],
+        folder,
+        Rungs(eager=True, beside=True),
+        knobs=given["knobs"],
     )
     return wanted, TuningPlan(given["model"], objective_named("output_tok_s"), limits, **plan)
 
@@ -68,20 +72,22 @@ def tune(
 
 
 def reference(task: str, folder: Path, rounds: int = 2) -> Iterator[dict[str, Any]]:
-    """Measure every configuration ``rounds`` times, the default before every sixth; yields lines of --out."""
+    """Measure every configuration ``rounds`` times, in turns with the default beside it; yields lines of --out."""
     wanted, plan = wanted_plan(task, folder)
     with prepared(wanted, plan, say=said) as (target, space, _):
         everything = space.decode(np.vstack(list(space.enumerated())))
         for round_ in range(rounds):
-            order = everything if round_ % 2 == 0 else everything[::-1]
-            for i, params in enumerate(order):
-                if i % 6 == 0:
-                    default = target.measure(space.default(), reuse=False).mean()
+            for params in everything if round_ % 2 == 0 else everything[::-1]:
                 attempt = target.measure(params, reuse=False)
-                found = attempt.mean()
-                ratios = {n: found[n] / default[n] for n in ("output_tok_s", *TASKS[task]["limits"]) if found}
-                yield {"reference": task, "round": round_, "params": params, "ratios": ratios,
-                       "busy": attempt.results[0].busy_cores if found else None}  # fmt: skip
+                ratios = attempt.ratios()
+                kept = {n: ratios[n] for n in ("output_tok_s", *TASKS[task]["limits"]) if n in ratios}
+                yield {
+                    "reference": task,
+                    "round": round_,
+                    "params": params,
+                    "ratios": kept,
+                    "load": os.getloadavg()[0],
+                }
 
 
 def said(line: str) -> None:
