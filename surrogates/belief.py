@@ -98,8 +98,13 @@ class Model:
         if not len(X):
             return self
         Z = self.embedding.embed(X, active)
+        likely = self.log_feasible(Z) > np.log(0.5)
+        best = self.best
+        if likely.any():
+            best = np.maximum(best, self.objectives[0].predict(Z[likely])[0].max(axis=1))
         return replace(
             self,
+            best=best,
             objectives=tuple(o.with_fantasies(Z) for o in self.objectives),
             limits=tuple(replace(c, model=c.model.with_fantasies(Z)) for c in self.limits),
         )
@@ -115,6 +120,7 @@ class GaussianBelief:
     notes: tuple[str, ...] = ()
     signs: np.ndarray = field(default_factory=lambda: np.ones(1))
     settings: Settings = field(default_factory=Settings)
+    classifiers: tuple[Classifier, ...] = ()
 
     @property
     def modelled(self) -> bool:
@@ -157,12 +163,25 @@ class GaussianBelief:
         if first is not None:
             stated = "the declared defaults" if space.has_defaults else "the centre of the scaled space"
             return first, "default", f"{stated}: first, so that all else is measured against it"
-        if model is None or len(self.history.finished) + ahead < self.settings.design:
-            x = next_design_row(self.embedding, domain, X, active, rng, length=self.settings.design_length)
+        ended = len(self.history.finished) + len(self.history.failed)
+        if model is None or ended + ahead < self.settings.design:
+            x = next_design_row(
+                self.embedding,
+                domain,
+                X,
+                active,
+                rng,
+                length=self.settings.design_length,
+                survival=self._survival,
+            )
             return x, "initial_design", "tells most about the whole space given what was tried"
         x, value = maximise(model.score, domain, self._anchors, rng, n=self.settings.candidates)
         what = "expected improvement" if model.feasible else "probability of being feasible (none is yet)"
         return x, "acquisition", f"largest {what}, log value {value:.2f}"
+
+    def _survival(self, Z: np.ndarray) -> np.ndarray:
+        """Return log P(no failure) (m,) at embedded rows."""
+        return sum((c.log_probability(Z) for c in self.classifiers), np.zeros(len(Z)))
 
     def _default_row(self, domain: Domain) -> np.ndarray | None:
         space = self.embedding.space

@@ -8,6 +8,8 @@ branches and categories, and stays away from corners. Stateless: the next point 
 Notation: Z (n, p) embedded rows of what is tried or running.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .embedding import Embedding
@@ -26,6 +28,7 @@ def next_design_row(
     rng: np.random.Generator,
     *,
     length: float,
+    survival: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:
     """Return the untaken row (d,) that reduces the prior variance over the space most, given rows X (n, d)."""
     C, mask = candidates(domain, np.empty((0, len(embedding.space))), rng, REFERENCE)
@@ -33,7 +36,9 @@ def next_design_row(
     theta = Priors.default(len(embedding.space), length=length).mean
     theta[-1] = np.log(1e-3)
     gp = Fitted.build(theta, embedding.group, embedding.embed(X, active), np.zeros(len(X)), np.zeros(len(X)))
-    return C[int(np.argmax(variance_reduction(gp, embedding.embed(C, mask), embedding.embed(U, on))))]
+    Z = embedding.embed(C, mask)
+    gain = np.log(variance_reduction(gp, Z, embedding.embed(U, on)))
+    return C[int(np.argmax(gain + (survival(Z) if survival else 0.0)))]
 
 
 def variance_reduction(gp: Fitted, Z: np.ndarray, reference: np.ndarray) -> np.ndarray:

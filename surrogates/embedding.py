@@ -84,6 +84,11 @@ class Embedding:
                 total += np.where(cosine > 0, (2.0 * np.arctan2(sine, cosine) - 1.0) ** 2, 1.0 / 3.0)
         return total / max(numbers, 1)
 
+    def numbers(self, Z: np.ndarray) -> np.ndarray:
+        """Return the numbers of embedded rows from -1 to 1, 0 where inactive, (n, number of numbers)."""
+        X, active = self.invert(Z)
+        return np.where(active, 2.0 * X - 1.0, 0.0)[:, self.choices == 0]
+
     def squared_distances(self, Z: np.ndarray) -> np.ndarray:
         """Return D (d, n, n): squared distance per parameter between all pairs of rows."""
         D = np.zeros((len(self.choices), len(Z), len(Z)))

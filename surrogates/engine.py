@@ -17,10 +17,11 @@ from .belief import GaussianBelief, LimitModel, Model
 from .contracts import Surrogate, TrainingData
 from .embedding import Embedding
 from .feasibility import Classifier, failure_rows, fit_classifier
-from .outcome import OutcomeModel, Settings, Warm, fit_outcome, flat
+from .outcome import OutcomeModel, Settings, Warm, fit_outcome
 from .portfolio import SurrogateOutcome
 from .subset import choose_rows
 from .threads import one_thread
+from .trend import Bowl, Slope
 
 
 @dataclass
@@ -42,11 +43,14 @@ class GaussianEngine:
     def condition(self, history: History, rng: np.random.Generator) -> GaussianBelief:
         """Return the belief given ``history``. Never raises for what a history holds, however degenerate."""
         with one_thread():
-            model = self._fit(history, rng) if _distinct(history) else None
+            classifiers = self._classifiers(history)
+            model = self._fit(history, classifiers, rng) if _distinct(history) else None
         notes = tuple(n for o in model.objectives for n in o.notes) if model else ()
-        return GaussianBelief(history, self._embedding, model, notes, self.problem.signs, self.settings)
+        return GaussianBelief(
+            history, self._embedding, model, notes, self.problem.signs, self.settings, classifiers
+        )
 
-    def _fit(self, history: History, rng: np.random.Generator) -> Model:
+    def _fit(self, history: History, classifiers: tuple[Classifier, ...], rng: np.random.Generator) -> Model:
         Y = history.Y * self.problem.signs
         feasible = np.array([self.problem.feasible(t.measurement) for t in history.finished])
         rows = choose_rows(history.rows("finished").X, np.where(feasible, Y[:, 0], -np.inf), Y[:, 0], rng)
@@ -61,7 +65,7 @@ class GaussianEngine:
         known = feasible[rows] if feasible.any() else np.ones(len(rows), bool)
         best = objectives[0].predict(Z[known])[0].max(axis=1)
         model = Model(
-            self._embedding, objectives, limits, self._classifiers(history, rng), best,
+            self._embedding, objectives, limits, classifiers, best,
             standard[feasible if feasible.any() else slice(None)], bool(feasible.any()),
             *_scalarisations(Y.shape[1]), self.settings.caution,
         )  # fmt: skip
@@ -88,18 +92,19 @@ class GaussianEngine:
         sem: np.ndarray,
         rng: np.random.Generator,
     ) -> OutcomeModel:
-        settings, trend = self.settings, self._bowl
+        settings = self.settings
+        trend = Bowl(self._embedding, settings.bowl, settings.bowl_sd, settings.bowl_each, settings.slope)
         if name.startswith("constraint"):
-            settings, trend = replace(settings, transforms=settings.limit_transforms), flat
+            settings, trend = (
+                replace(settings, transforms=settings.limit_transforms),
+                Bowl(self._embedding, 0.0, 0.0, 0.0, settings.limit_slope),
+            )
         warm = self._warm.get(name)
         model = fit_outcome(
             D, Z, self._embedding.group, y, sem, warm=warm, settings=settings, rng=rng, trend=trend
         )
         self._warm[name] = model.warm
         return model
-
-    def _bowl(self, Z: np.ndarray) -> np.ndarray:
-        return -self.settings.bowl * self._embedding.eccentricity(Z)
 
     def _limits(
         self, history: History, rows: np.ndarray, D: np.ndarray, Z: np.ndarray, rng: np.random.Generator
@@ -117,10 +122,10 @@ class GaussianEngine:
             out.append(LimitModel(model, constraint.lower, constraint.upper))
         return tuple(out)
 
-    def _classifiers(self, history: History, rng: np.random.Generator) -> tuple[Classifier, ...]:
+    def _classifiers(self, history: History) -> tuple[Classifier, ...]:
         kinds = failure_rows([t.kind for t in history.failed])
         good, bad = history.rows("finished"), history.rows("failed")
-        out = []
+        out, slope = [], Slope(self._embedding, self.settings.failure_slope)
         for kind, mask in kinds.items():
             chosen, failed = _latest(len(good.X), 150), np.flatnonzero(mask)[-150:]
             X, active = (
@@ -130,7 +135,7 @@ class GaussianEngine:
             Z = self._embedding.embed(X, active)
             labels = np.r_[np.ones(len(chosen)), -np.ones(len(failed))]
             D = self._embedding.squared_distances(Z)
-            out.append(fit_classifier(kind, D, Z, self._embedding.group, labels))
+            out.append(fit_classifier(kind, D, Z, self._embedding.group, labels, slope))
         return tuple(out)
 
 

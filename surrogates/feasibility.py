@@ -10,7 +10,7 @@ Notation: Z (n, p) embedded rows · labels +1 success, -1 failure · f latent, P
 Source: Rasmussen & Williams 2006, algorithms 3.1 and 3.2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,11 @@ LATENT_VARIANCE = 9.0
 """Variance of the latent function: deep inside a failing region P(success) comes under 5 %."""
 
 
+Slope = Callable[[np.ndarray], np.ndarray]
+"""Scaled features (n, q) of the linear part of f at embedded rows: thresholds of one number or of a product of numbers on
+logarithmic scales are linear in the unit cube."""
+
+
 @dataclass(frozen=True)
 class Classifier:
     """P(success) at embedded rows, with fixed lengthscales. Immutable."""
@@ -37,6 +42,8 @@ class Classifier:
     weight: np.ndarray
     L: np.ndarray
     offset: float
+    slope: Slope
+    phi: np.ndarray
 
     def log_probability(self, Z: np.ndarray) -> np.ndarray:
         """Return log P(success) (m,) at rows Z (m, p)."""
@@ -44,15 +51,16 @@ class Classifier:
         difference = (
             np.sum(scaled**2, axis=1)[:, None] + np.sum(self.scaled**2, axis=1) - 2.0 * scaled @ self.scaled.T
         )
-        k = LATENT_VARIANCE * matern(np.maximum(difference, 0.0))
+        phi = self.slope(Z)
+        k = LATENT_VARIANCE * matern(np.maximum(difference, 0.0)) + phi @ self.phi.T
         mean = self.offset + k @ self.gradient
         v = dtrtrs(self.L, (k * self.weight).T, lower=1)[0]
-        variance = np.maximum(LATENT_VARIANCE - np.sum(v * v, axis=0), 1e-9)
+        variance = np.maximum(LATENT_VARIANCE + np.sum(phi * phi, axis=1) - np.sum(v * v, axis=0), 1e-9)
         return log_expit(mean / np.sqrt(1.0 + np.pi / 8.0 * variance))
 
 
 def fit_classifier(
-    kind: str, D: np.ndarray, Z: np.ndarray, group: np.ndarray, labels: np.ndarray
+    kind: str, D: np.ndarray, Z: np.ndarray, group: np.ndarray, labels: np.ndarray, slope: Slope
 ) -> Classifier:
     """Return the classifier of ``labels`` (n,) in {-1, +1} at rows Z (n, p) with D (d, n, n)."""
     d, n = len(D), len(labels)
@@ -60,12 +68,13 @@ def fit_classifier(
     task = Task(D, labels - labels.mean(), np.zeros(n), priors)
     theta = fit_map(task, [priors.mean], steps=25)
     R2 = (np.exp(-2.0 * theta[:-2]) @ task.flat).reshape(n, n)
-    K = LATENT_VARIANCE * matern(R2)
+    phi = slope(Z)
+    K = LATENT_VARIANCE * matern(R2) + phi @ phi.T
     succeeded = float(np.sum(labels > 0))
     offset = float(logit((succeeded + 2.0) / (n + 3.0)))
     gradient, root, L = _laplace(K, labels, offset)
     inverse_lengths = np.exp(-theta[:-2])[group]
-    return Classifier(kind, inverse_lengths, Z * inverse_lengths, gradient, root, L, offset)
+    return Classifier(kind, inverse_lengths, Z * inverse_lengths, gradient, root, L, offset, slope, phi)
 
 
 def _laplace(K: np.ndarray, labels: np.ndarray, offset: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,12 +6,13 @@ float64 numpy and LAPACK. Knows nothing of trials, objectives or acquisition.
 Notation: Z (n, p) embedded rows · D (d, n, n) squared distances per parameter · y (n,) standardized, larger is
 better ·
 theta (d + 2,) = log lengthscales, log signal variance, log noise variance · R2 = sum_j D_j / l_j^2 ·
-K = s2 · matern(R2) + bias · 1 1' + diag(noise). The bias marginalizes a constant mean.
+K = s2 · matern(R2) + Phi Phi' + diag(noise), Phi (n, q) the scaled features of a linear mean, which is marginalized.
 Sources: Rasmussen & Williams 2006 (algorithm 2.1, equations 5.9 and 5.10-5.12); lengthscale priors that grow with the
 dimension: Hvarfner et al. 2024; elliptical slice sampling: Murray et al. 2010. Dense reference: GPyTorch, in
 the tests.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -19,13 +20,13 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri, dtrtrs  # pyright: ignore[reportAttributeAccessIssue] - made by f2py
 from scipy.optimize import minimize
 
-BIAS = 1.0
-"""Variance of the constant mean, in standardized units."""
+from .trend import BIAS, constant
 
 JITTER = (1e-9, 1e-7, 1e-5, 1e-3, 1e-1)
 """Added to the diagonal, in this order, until the Cholesky factor exists."""
 
-ROOT5 = np.sqrt(5.0)
+Features = Callable[[np.ndarray], np.ndarray]
+"""Scaled features (n, q) of the linear part at embedded rows (n, p)."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Task:
     y: np.ndarray
     noise: np.ndarray
     priors: Priors
+    linear: np.ndarray | float = BIAS
+    """Covariance (n, n) of the linear part of the model: a constant mean alone, or more features."""
 
     @cached_property
     def flat(self) -> np.ndarray:
@@ -106,7 +109,7 @@ def _covariance(theta: np.ndarray, task: Task) -> tuple[np.ndarray, np.ndarray, 
     n = len(task.y)
     R2 = (np.exp(-2.0 * theta[:-2]) @ task.flat).reshape(n, n)
     R = matern(R2)
-    K = np.exp(theta[-2]) * R + BIAS
+    K = np.exp(theta[-2]) * R + task.linear
     K[np.diag_indices(n)] += np.exp(theta[-1]) + task.noise
     return K, R, R2
 
@@ -201,37 +204,43 @@ class Fitted:
     L: np.ndarray
     alpha: np.ndarray
     jitter: float = 0.0
+    features: Features = constant
     _scaled: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
+    _phi: np.ndarray = field(default_factory=lambda: np.empty((0, 1)), repr=False)
 
     @classmethod
     def build(
-        cls, theta: np.ndarray, group: np.ndarray, Z: np.ndarray, y: np.ndarray, noise: np.ndarray
-    ) -> "Fitted":
+        cls, theta: np.ndarray, group: np.ndarray, Z: np.ndarray, y: np.ndarray, noise: np.ndarray, *,
+        features: Features = constant,
+    ) -> "Fitted":  # fmt: skip
         """Factorize the covariance of the rows Z (n, p) with targets y (n,) and known noise variance (n,)."""
-        scaled = Z * np.exp(-theta[:-2])[group]
-        K = np.exp(theta[-2]) * matern(_squared(scaled, scaled)) + BIAS
+        scaled, phi = Z * np.exp(-theta[:-2])[group], features(Z)
+        K = np.exp(theta[-2]) * matern(_squared(scaled, scaled)) + phi @ phi.T
         K[np.diag_indices(len(y))] += np.exp(theta[-1]) + noise
         L, jitter = cholesky(K) if len(y) else (K, 0.0)
         alpha = _solve(L, _solve(L, y), trans=1) if len(y) else y
-        return cls(theta, group, Z, y, noise, L, alpha, jitter, scaled)
+        return cls(theta, group, Z, y, noise, L, alpha, jitter, features, scaled, phi)
 
     def predict(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean (m,) and variance (m,) of the noise-free function at Z (m, p)."""
+        phi = self.features(Z)
+        prior = np.exp(self.theta[-2]) + np.einsum("ij,ij->i", phi, phi)
         if len(self.y) == 0:
-            return np.zeros(len(Z)), np.full(len(Z), np.exp(self.theta[-2]) + BIAS)
-        k = self.cross(Z)
+            return np.zeros(len(Z)), prior
+        k = self._kernel(Z, self._scaled) + phi @ self._phi.T
         v = _solve(self.L, k.T)
-        variance = np.exp(self.theta[-2]) + BIAS - np.einsum("ij,ij->j", v, v)
-        return k @ self.alpha, np.maximum(variance, 1e-10)
+        return k @ self.alpha, np.maximum(prior - np.einsum("ij,ij->j", v, v), 1e-10)
 
     def cross(self, Z: np.ndarray) -> np.ndarray:
         """Return the covariance of Z (m, p) with the training rows, (m, n)."""
-        return np.exp(self.theta[-2]) * matern(_squared(Z * self._inverse_lengths, self._scaled)) + BIAS
+        return self._kernel(Z, self._scaled) + self.features(Z) @ self._phi.T
+
+    def _kernel(self, Z: np.ndarray, scaled: np.ndarray) -> np.ndarray:
+        return np.exp(self.theta[-2]) * matern(_squared(Z * self._inverse_lengths, scaled))
 
     def posterior_covariance(self, A: np.ndarray, B: np.ndarray) -> np.ndarray:
         """Return the posterior covariance of the function between rows A (a, p) and B (b, p), (a, b)."""
-        w = self._inverse_lengths
-        prior = np.exp(self.theta[-2]) * matern(_squared(A * w, B * w)) + BIAS
+        prior = self._kernel(A, B * self._inverse_lengths) + self.features(A) @ self.features(B).T
         if len(self.y) == 0:
             return prior
         return prior - _solve(self.L, self.cross(A).T).T @ _solve(self.L, self.cross(B).T)
@@ -240,22 +249,13 @@ class Fitted:
     def _inverse_lengths(self) -> np.ndarray:
         return np.exp(-self.theta[:-2])[self.group]
 
-    def gradient(self, z: np.ndarray) -> tuple[float, float, np.ndarray, np.ndarray]:
-        """Return mean, variance and their gradients with respect to one embedded row z (p,)."""
-        difference = z * self._inverse_lengths - self._scaled
-        R2 = np.einsum("ij,ij->i", difference, difference)
-        s2 = np.exp(self.theta[-2])
-        k = s2 * matern(R2) + BIAS
-        J = (2.0 * s2 * matern_slope(R2))[:, None] * difference * self._inverse_lengths
-        beta = _solve(self.L, _solve(self.L, k), trans=1)
-        variance = max(s2 + BIAS - float(k @ beta), 1e-10)
-        return float(k @ self.alpha), variance, self.alpha @ J, -2.0 * (beta @ J)
-
     def with_fantasies(self, Z: np.ndarray) -> "Fitted":
         """Return the GP that also believes its own mean at Z (q, p): the variance there shrinks, the mean stays."""
         mean, _ = self.predict(Z)
         noise = np.r_[self.noise, np.zeros(len(Z))]
-        return Fitted.build(self.theta, self.group, np.vstack([self.Z, Z]), np.r_[self.y, mean], noise)
+        return Fitted.build(
+            self.theta, self.group, np.vstack([self.Z, Z]), np.r_[self.y, mean], noise, features=self.features
+        )
 
     def leave_one_out(self) -> tuple[np.ndarray, np.ndarray]:
         """Return mean (n,) and variance (n,) of each y given all others, noise included (R&W 5.12)."""

@@ -7,7 +7,7 @@ data are few, and the scale of the error bars is corrected when leave-one-out co
 Notation: as in gp.py · S members (samples of the hyperparameters).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,14 +15,9 @@ import numpy as np
 from .acquisition import mixture
 from .gp import Fitted, Priors, Task, fit_map, sample_thetas
 from .transforms import Kind, Transform, fit_transform
+from .trend import Bowl, Flat
 
-Trend = Callable[[np.ndarray], np.ndarray]
-"""The prior mean (n,) on the transformed scale at embedded rows (n, p)."""
-
-
-def flat(Z: np.ndarray) -> np.ndarray:
-    """Return the prior mean that expects nothing: zeros."""
-    return np.zeros(len(Z))
+FLAT = Flat()
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,14 @@ class Settings:
     design_length: float = 0.2
     """Lengthscale (times the root of the dimension) of the prior that spreads the initial design."""
     bowl: float = 1.0
-    """How many standard deviations a corner of the space is expected to be worse than its centre."""
+    """How many standard deviations a corner of the space is expected to be worse than its centre ..."""
+    bowl_sd: float = 1.0
+    """... and the standard deviation of that expectation: the rows decide."""
+    bowl_each: float = 0.0
+    slope: float = 0.0
+    failure_slope: float = 2.0
+    """Standard deviation, from the centre to an edge, of the linear part of what separates failures from successes."""
+    limit_slope: float = 0.0
     caution: float = 1.0
     """Power of P(feasible) in the acquisition function."""
     candidates: int = 500
@@ -71,13 +73,13 @@ class OutcomeModel:
     transform: Transform
     members: tuple[Fitted, ...]
     warm: Warm
-    trend: Trend
+    trend: Bowl | Flat
     notes: tuple[str, ...] = field(default=())
 
     def predict(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and variance (S, m) on the transformed scale at embedded rows Z (m, p)."""
         pairs = [m.predict(Z) for m in self.members]
-        mean = np.stack([p[0] for p in pairs]) + self.trend(Z)
+        mean = np.stack([p[0] for p in pairs]) + self.trend.mean(Z)
         return mean, np.stack([p[1] for p in pairs]) * self.warm.inflation
 
     def natural(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +95,7 @@ class OutcomeModel:
 
 def fit_outcome(
     D: np.ndarray, Z: np.ndarray, group: np.ndarray, y: np.ndarray, sem: np.ndarray, *,
-    warm: Warm | None, settings: Settings, rng: np.random.Generator, trend: Trend = flat,
+    warm: Warm | None, settings: Settings, rng: np.random.Generator, trend: Bowl | Flat = FLAT,
 ) -> OutcomeModel:  # fmt: skip
     """Return the model of y (n,) at rows Z (n, p) with D (d, n, n); ``sem`` (n,): standard errors, NaN where
     unknown."""
@@ -101,14 +103,15 @@ def fit_outcome(
     priors = Priors.default(
         len(D), length=settings.length, length_sd=settings.length_sd, noise=settings.noise
     )
-    base = Task(D, trend(Z), np.zeros(len(y)), priors)
+    phi = trend.features(Z)
+    base = Task(D, trend.mean(Z), np.zeros(len(y)), priors, phi @ phi.T)
     kinds: Sequence[Kind] = _kinds(y, settings) if full or warm is None else [warm.kind]
-    found = [_fit_kind(base, y, sem, kind, Z, group, warm, full) for kind in kinds]
+    found = [_fit_kind(base, y, sem, kind, Z, group, warm, full, trend) for kind in kinds]
     _, transform, theta, task, fitted = max(found, key=lambda f: f[0])
     members = [fitted]
     if len(y) <= settings.sampled_rows and settings.samples > 1:
         thetas = sample_thetas(task, theta, rng, n=settings.samples)
-        members = [Fitted.build(t, group, Z, task.y, task.noise) for t in thetas]
+        members = [Fitted.build(t, group, Z, task.y, task.noise, features=trend.features) for t in thetas]
     inflation = _inflation(fitted) if full or warm is None else warm.inflation
     kept = Warm(theta, transform.kind, len(y) if full or warm is None else warm.rows, inflation)
     jitter = max(m.jitter for m in members)
@@ -131,7 +134,7 @@ def _kinds(y: np.ndarray, settings: Settings) -> Sequence[Kind]:
 
 def _fit_kind(
     base: Task, y: np.ndarray, sem: np.ndarray, kind: Kind, Z: np.ndarray, group: np.ndarray,
-    warm: Warm | None, full: bool,
+    warm: Warm | None, full: bool, trend: Bowl | Flat,
 ) -> tuple[float, Transform, np.ndarray, Task, Fitted]:  # fmt: skip
     transform = fit_transform(y, kind)
     z = transform.forward(y)
@@ -142,7 +145,7 @@ def _fit_kind(
     if full and warm is not None:
         starts.append(base.priors.mean)
     theta = fit_map(task, starts, steps=60 if full else 5)
-    fitted = Fitted.build(theta, group, Z, task.y, noise)
+    fitted = Fitted.build(theta, group, Z, task.y, noise, features=trend.features)
     mean, variance = fitted.leave_one_out()
     density = -0.5 * (task.y - mean) ** 2 / variance - 0.5 * np.log(variance)
     return float(np.sum(density + transform.log_slope(y))), transform, theta, task, fitted

@@ -6,7 +6,6 @@ from scipy.optimize import check_grad
 import trialogue as tl
 from trialogue.surrogates.embedding import Embedding
 from trialogue.surrogates.gp import (
-    BIAS,
     Fitted,
     Priors,
     Task,
@@ -15,6 +14,7 @@ from trialogue.surrogates.gp import (
     negative_log_posterior,
     sample_thetas,
 )
+from trialogue.surrogates.trend import BIAS, Bowl
 
 SPACE = tl.SearchSpace(
     [
@@ -72,17 +72,18 @@ def test_the_posterior_agrees_with_gpytorch() -> None:
     np.testing.assert_allclose(found_variance, np.diag(covariance), atol=1e-6)
 
 
-def test_gradients_of_the_posterior_are_right() -> None:
-    Z = rows(10)
-    fitted = Fitted.build(
-        Priors.default(len(SPACE)).mean, EMBEDDING.group, Z, np.cos(3 * Z[:, 3]), np.zeros(10)
-    )
-    z = rows(1, seed=8)[0]
-    mean, variance, d_mean, d_variance = fitted.gradient(z)
-    steps = z + 1e-6 * np.eye(len(z))
-    means, variances = fitted.predict(steps)
-    np.testing.assert_allclose((means - mean) / 1e-6, d_mean, atol=1e-4)
-    np.testing.assert_allclose((variances - variance) / 1e-6, d_variance, atol=1e-3)
+def test_features_add_a_bayesian_linear_model() -> None:
+    """Far from all rows only the linear part is left: its coefficients are those of ridge regression on the rows."""
+    space = tl.SearchSpace([tl.Float("x", 0, 1), tl.Float("y", 0, 1)])
+    bowl = Bowl(Embedding(space), 0.0, 2.0, 1.0, 3.0)
+    Z = np.random.default_rng(0).uniform(size=(30, 2))
+    theta = np.array([-4.0, -4.0, np.log(1e-2), np.log(1e-3)])
+    y = bowl.features(Z) @ np.arange(1.0, 1.0 + bowl.features(Z).shape[1])
+    fitted = Fitted.build(theta, np.arange(2), Z, y, np.zeros(30), features=bowl.features)
+    at = np.random.default_rng(1).uniform(size=(5, 2))
+    phi, here = bowl.features(Z), bowl.features(at)
+    ridge = here @ np.linalg.solve(phi.T @ phi / 1.1e-2 + np.eye(phi.shape[1]), phi.T @ y / 1.1e-2)
+    np.testing.assert_allclose(fitted.predict(at)[0], ridge, atol=0.05)
 
 
 def test_it_interpolates_as_noise_vanishes() -> None:
