@@ -18,17 +18,18 @@ from ..evaluators.history import Params
 from ..evaluators.measurement import Measurement
 from ..evaluators.problem import Constraint, Problem
 from ..evaluators.space import SearchSpace
+from ..evaluators.vllm_attempt import Attempt
 from ..evaluators.vllm_metrics import derived, resolve_limits
 from ..evaluators.vllm_rate import highest_rate
-from ..evaluators.vllm_target import Attempt, VllmTarget
+from ..evaluators.vllm_target import VllmTarget
 from ..serving.vllm_catalogue import LIVE
 from ..serving.vllm_load import LoadPlan
 from .errors import BudgetExhausted, NoFeasibleTrial
 from .records import TrialRecord
 from .study import Study
-from .tuning_plan import TuningOutcome, TuningPlan, TuningState
+from .tuning_plan import TuningOutcome, TuningPlan, TuningState, changes
 from .tuning_strategy import CostAwareStrategy
-from .tuning_verdict import Sides, Verdict, broken, decide, rung_agreement, without_drift
+from .tuning_verdict import Sides, Verdict, broken, decide, rung_agreement, spread, without_drift
 
 DEFAULT_REPEATS = 3
 NOISE_FLOOR = 0.02
@@ -65,6 +66,7 @@ class Tuning:
     def run(self) -> TuningOutcome:
         """Measure the default, search, verify, and return the outcome. Ctrl-C passes; state is kept."""
         self.measure_default()
+        self.target.scale = self._default()
         study = self._study()
         try:
             self.search(study)
@@ -87,6 +89,7 @@ class Tuning:
         self.state.default = [
             self._metrics({**r.metrics, "devices": attempt.devices}) for r in attempt.results
         ]
+        self.state.beside = [self._metrics({**r.metrics, "devices": attempt.devices}) for r in attempt.beside]
         self._check_measured(self.state.default[0])
         if self.plan.objective.name == "max_rate_s":
             rate = self._rate(attempt, self.limits)
@@ -114,11 +117,13 @@ class Tuning:
 
     @property
     def noise(self) -> float:
-        """Coefficient of variation of the objective over the default's repeats, at least NOISE_FLOOR."""
+        """Coefficient of variation of the objective over the default's repeats, at least NOISE_FLOOR.
+
+        Where the default ran beside, of the ratio of the two: what the machine does to both does not count.
+        """
         values = [m[self.plan.objective.name] for m in self.state.default]
-        mean = sum(values) / len(values)
-        sd = math.sqrt(sum((v - mean) ** 2 for v in values) / max(len(values) - 1, 1))
-        return max(sd / mean, NOISE_FLOOR)
+        others = [m[self.plan.objective.name] for m in self.state.beside]
+        return max(spread(values, others), NOISE_FLOOR)
 
     @property
     def limits(self) -> tuple[Constraint, ...]:
@@ -146,13 +151,8 @@ class Tuning:
             strategy = CostAwareStrategy(problem, self.plan.seed, self._cost)
         study = Study(problem, storage=url, seed=self.plan.seed, planner=self.plan.planner, strategy=strategy)
         if not any(t.source == "default" for t in study.trials):
-            mean = {
-                n: sum(m[n] for m in self.state.default) / len(self.state.default)
-                for n in self.state.default[0]
-            }
-            study.add(
-                self.space.default(), self._measurement(mean, len(self.state.default)), source="default"
-            )
+            result = self._measurement(self._default(), len(self.state.default))
+            study.add(self.space.default(), result, source="default")
             for params in self.earlier:
                 study.enqueue(
                     self.space.clip(params), reason="was good in the earlier tuning", source="earlier"
@@ -161,7 +161,8 @@ class Tuning:
 
     def _cost(self, params: Params, last: Params | None) -> float:
         """Seconds that a trial takes: a start is saved where the running server can be used."""
-        load_s = self._default()["duration_s"] + 1.0
+        loads = 2 if self.target.settings.rungs.beside else 1
+        load_s = loads * (self._default()["duration_s"] + 1.0)
         free = LIVE if self.target.settings.rungs.live else frozenset[str]()
         same = last is not None and all(last.get(k) == v for k, v in params.items() if k not in free)
         return load_s if same else load_s + self.state.start_s
@@ -170,7 +171,7 @@ class Tuning:
         """Ask, measure and tell until the budget without the verification's share, the trials or the space end."""
         done = sum(t.source != "default" for t in study.trials)
         while (self.plan.trials is None or done < self.plan.trials) and self.left_s > self.reserve_s:
-            if done and done % self.plan.default_every == 0:
+            if done and done % self.plan.default_every == 0 and not self.target.settings.rungs.beside:
                 self._default_again(study)
             try:
                 trial = study.ask()
@@ -181,11 +182,11 @@ class Tuning:
             error = attempt.error()
             if error is not None:
                 study.tell(trial, failed=error)
-                self.say(f"trial {trial.number}: {_changes(self, trial.params)} · failed: {error}")
+                self.say(f"trial {trial.number}: {changes(self.space, trial.params)} · failed: {error}")
             else:
                 study.tell(trial, self._measured(attempt))
                 self.say(
-                    f"trial {trial.number}: {_changes(self, trial.params)} · {self._told(attempt.mean(), attempt)}"
+                    f"trial {trial.number}: {changes(self.space, trial.params)} · {self._told(attempt.mean(), attempt)}"
                 )
             study.note(
                 f"{attempt.command} · {attempt.rung} · {len(attempt.results)} runs", trial_number=trial.number
@@ -206,7 +207,7 @@ class Tuning:
             attempt = self.target.more(attempt)
         if self.plan.objective.name == "max_rate_s" and attempt.failure is None and not attempt.shared:
             rate = self._rate(attempt, self.limits)
-            return _with_metric(attempt, "max_rate_s", rate)
+            return attempt.with_metric("max_rate_s", rate)
         return attempt
 
     def _may_win(self, study: Study, attempt: Attempt) -> bool:
@@ -263,7 +264,7 @@ class Tuning:
             runs = without_drift([c[0] for c in self.plan.limits if isinstance(c, tuple)], runs)
             verdict = decide(self.plan.objective, limits, *runs, smallest_gain=self.plan.smallest_gain)
             self.say(
-                f"verified: {_changes(self, record.params)} · {verdict.recommendation}: {verdict.reason}"
+                f"verified: {changes(self.space, record.params)} · {verdict.recommendation}: {verdict.reason}"
             )
             if verdict.recommendation == "change":
                 break
@@ -286,18 +287,8 @@ class Tuning:
         """Return the metrics of interleaved runs of the default and of ``params``, each on its own start."""
         sides: Sides = ([], [])
         for pair in range(self.plan.pairs):
-            both = [self.space.default(), dict(params)]
-            order = (0, 1) if pair % 2 == 0 else (1, 0)
-            found: dict[int, dict[str, float]] = {}
-            for side in order:
-                self.target.stop_server()
-                attempt = self.target.measure(
-                    both[side], rung=self.plan.verify_rung, repeats=self.plan.repeats, reuse=False
-                )
-                if attempt.failure is None and self.plan.objective.name == "max_rate_s":
-                    attempt = _with_metric(attempt, "max_rate_s", self._rate(attempt, self.limits))
-                if attempt.failure is None:
-                    found[side] = self._metrics(attempt.mean())
+            beside = self.target.settings.rungs.beside
+            found = self._pair_beside(params) if beside else self._pair_in_turn(params, pair)
             if len(found) == 2:
                 for side in (0, 1):
                     sides[side].append(found[side])
@@ -307,6 +298,31 @@ class Tuning:
             if self.left_s < 0 and sides[0]:
                 break
         return sides
+
+    def _pair_in_turn(self, params: Params, pair: int) -> dict[int, dict[str, float]]:
+        """Start and measure default (0) and candidate (1) one after the other, each first in every other pair."""
+        both, found = [self.space.default(), dict(params)], {}
+        for side in (0, 1) if pair % 2 == 0 else (1, 0):
+            self.target.stop_server()
+            attempt = self.target.measure(
+                both[side], rung=self.plan.verify_rung, repeats=self.plan.repeats, reuse=False
+            )
+            if attempt.failure is None and self.plan.objective.name == "max_rate_s":
+                attempt = attempt.with_metric("max_rate_s", self._rate(attempt, self.limits))
+            if attempt.failure is None:
+                found[side] = self._metrics(attempt.mean())
+        return found
+
+    def _pair_beside(self, params: Params) -> dict[int, dict[str, float]]:
+        """Start both anew, side by side, and load them in turns."""
+        self.target.stop_server()
+        attempt = self.target.measure(
+            params, rung=self.plan.verify_rung, repeats=self.plan.repeats, reuse=False
+        )
+        if attempt.failure is not None:
+            return {}
+        default = attempt.beside_mean()
+        return {0: self._metrics(default), 1: self._metrics(replace(attempt, scale=default).mean())}
 
     def _verified_limits(self, default: list[dict[str, float]]) -> tuple[Constraint, ...]:
         """Limits relative to the default are taken relative to the default as verified."""
@@ -376,15 +392,3 @@ class Tuning:
     def _save(self) -> None:
         self.state.used_s = time.monotonic() - self._began
         self.state.write(self._path)
-
-
-def _changes(tuning: Tuning, params: Mapping[str, Any]) -> str:
-    default = tuning.space.default()
-    changed = [f"{k}={v}" for k, v in params.items() if default.get(k) != v]
-    return ", ".join(changed) or "default"
-
-
-def _with_metric(attempt: Attempt, name: str, value: float) -> Attempt:
-    return replace(
-        attempt, results=tuple(replace(r, metrics={**r.metrics, name: value}) for r in attempt.results)
-    )

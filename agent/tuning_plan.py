@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..evaluators.problem import Constraint, Objective
-from ..evaluators.vllm_target import Rung
+from ..evaluators.space import SearchSpace
+from ..evaluators.vllm_attempt import Rung
 from .records import TrialRecord
 from .study import Study
 from .tuning_verdict import Verdict
@@ -39,9 +40,11 @@ class TuningPlan:
 
 @dataclass
 class TuningState:
-    """What survives an interruption, in ``tuning.json``: the default's results, seconds used, the verification."""
+    """What survives an interruption, in ``tuning.json``: the default's results (and those of the default that ran
+    beside it), seconds used, the verification."""
 
     default: list[dict[str, float]] = field(default_factory=list)
+    beside: list[dict[str, float]] = field(default_factory=list)
     used_s: float = 0.0
     start_s: float = 10.0
     verified: dict[str, Any] = field(default_factory=dict)  # Any: JSON
@@ -74,3 +77,9 @@ class TuningOutcome:
     noise: float
     seconds: float
     agreement: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def changes(space: SearchSpace, params: Mapping[str, Any]) -> str:  # Any: a choice of the space
+    """Return, in words, in what a configuration differs from the default."""
+    default = space.default()
+    return ", ".join(f"{k}={v}" for k, v in params.items() if default.get(k) != v) or "default"

@@ -93,6 +93,14 @@ def decide(
     return Verdict("no change", f"the difference in {objective.name}, {gain}, is within the noise", gain)
 
 
+def spread(values: Sequence[float], beside: Sequence[float] = ()) -> float:
+    """Return the coefficient of variation of values, or of their ratios to those measured beside them."""
+    if beside:
+        values = [v / b for v, b in zip(values, beside, strict=True)]
+    mean = sum(values) / len(values)
+    return math.sqrt(sum((v - mean) ** 2 for v in values) / max(len(values) - 1, 1)) / mean
+
+
 def without_drift(relative: Sequence[str], sides: Sides) -> Sides:
     """Restate metrics with relative limits as (candidate / default of its pair) x the default's median.
 

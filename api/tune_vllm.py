@@ -56,8 +56,11 @@ def tune_vllm(
     seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
     rungs: Annotated[
         str,
-        typer.Option(help="Shortcuts while searching, of: preflight, live, fork, eager. `none` for none."),
-    ] = "preflight,fork",
+        typer.Option(
+            help="Of: preflight, live, fork, eager (shortcuts while searching), beside (the default runs beside and "
+            "is loaded in turns), none. auto: preflight, fork, and on CPUs beside."
+        ),
+    ] = "auto",
     verify: Annotated[
         str, typer.Option(help="How the verification starts servers: ordinary or fork.")
     ] = "ordinary",
@@ -71,8 +74,8 @@ def tune_vllm(
     """Tune the serving parameters of vLLM for a workload, and show that the result is better than the default."""
     from ..agent.tuning import Tuning
     from ..agent.tuning_plan import TuningPlan
+    from ..evaluators.vllm_attempt import Rungs
     from ..evaluators.vllm_metrics import objective_named, parse_limit
-    from ..evaluators.vllm_target import Rungs
     from .tune_vllm_setup import Wanted, earlier_best, prepared
     from .tuning_handover import hand_over
 
@@ -122,14 +125,18 @@ def seconds_of(text: str) -> float:
     return value
 
 
-def _rungs(text: str, kind: Any) -> Any:  # Any: evaluators.vllm_target.Rungs, imported on use
-    names = [n for n in text.split(",") if n and n != "none"]
-    unknown = set(names) - {"preflight", "live", "fork", "eager"}
+def _rungs(text: str, kind: Any) -> Any:  # Any: evaluators.vllm_attempt.Rungs, imported on use
+    from ..serving.vllm_environment import find_vllm
+
+    known = ("preflight", "live", "fork", "eager", "beside")
+    usual = ["preflight", "fork", *(["beside"] if text == "auto" and find_vllm().cpu else [])]
+    names = usual if text == "auto" else [n for n in text.split(",") if n and n != "none"]
+    unknown = set(names) - set(known)
     if unknown:
         raise InvalidInput(
-            f"`--rungs` must name preflight, live, fork, eager or none, got {sorted(unknown)[0]!r}."
+            f"`--rungs` must be auto, none, or name some of {', '.join(known)}, got {sorted(unknown)[0]!r}."
         )
-    return kind(**{n: n in names for n in ("preflight", "live", "fork", "eager")})
+    return kind(**{n: n in names for n in known})
 
 
 def _knobs(items: Sequence[str]) -> dict[str, list[Any]]:  # Any: JSON values

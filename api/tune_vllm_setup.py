@@ -16,9 +16,10 @@ from ..evaluators.errors import InvalidSpecification
 from ..evaluators.parameters import Categorical
 from ..evaluators.problem import Constraint
 from ..evaluators.space import SearchSpace
+from ..evaluators.vllm_attempt import Rungs
 from ..evaluators.vllm_metrics import goodput_limits
 from ..evaluators.vllm_space import Machine, ModelFacts, kv_complaint, vllm_space
-from ..evaluators.vllm_target import Rungs, TargetSettings, VllmTarget
+from ..evaluators.vllm_target import TargetSettings, VllmTarget
 from ..evaluators.vllm_workload import Workload
 from ..serving.tiny_model import model_or_made
 from ..serving.vllm_environment import find_vllm
@@ -49,8 +50,12 @@ def prepared(
     model = model_or_made(wanted.model)
     workload = Workload.parse(wanted.workload)
     limits = [c for c in plan.limits if isinstance(c, Constraint)]
+    alone = (
+        plan.objective.name == "max_rate_s"
+    )  # its loads saturate one server: nothing can be loaded in turns
+    rungs = replace(wanted.rungs, beside=False) if alone else wanted.rungs
     settings = TargetSettings(
-        model, workload, wanted.folder, wanted.fixed, wanted.variables, rungs=wanted.rungs,
+        model, workload, wanted.folder, wanted.fixed, wanted.variables, rungs=rungs,
         goodput=goodput_limits(limits), guard=wanted.lossy,
     )  # fmt: skip
     facts = ModelFacts.read(model)

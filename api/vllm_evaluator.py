@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,15 @@ from ..agent.tuning_plan import TuningPlan
 from ..evaluators.errors import InvalidSpecification
 from ..evaluators.problem import Constraint, Problem
 from ..evaluators.space import SearchSpace
+from ..evaluators.vllm_attempt import Rungs
 from ..evaluators.vllm_metrics import derived, objective_named
-from ..evaluators.vllm_target import Rungs, VllmTarget
+from ..evaluators.vllm_target import VllmTarget
 from .tune_vllm_setup import Wanted, prepared
 
 KEYS = (
     "model", "workload", "objective", "rungs", "knobs", "fixed", "env", "lossy", "repeats", "price_per_hour", "folder",
 )  # fmt: skip
-RUNGS = ("preflight", "live", "fork", "eager")
+RUNGS = ("preflight", "live", "fork", "eager", "beside")
 
 
 class VllmServing:
@@ -86,6 +88,9 @@ class VllmServing:
         target, _, _ = self._started
         with self._turn:
             attempt = target.measure(params, repeats=self.stated.get("repeats", 1))
+            if attempt.beside and not target.scale:  # the first default measured is the scale of the study
+                target.scale = attempt.beside_mean()
+                attempt = replace(attempt, scale=target.scale)
         error = attempt.error()
         if error is not None:
             raise error

@@ -3,7 +3,8 @@
 The rungs: *preflight* lets vLLM resolve the configuration in milliseconds, refuses illegal ones and knows those that
 resolve to what was measured before; *live* lowers scheduler limits in the running server; *fork* starts a server in
 seconds from a warm process, without compilation where ``eager`` says so; *ordinary* starts ``vllm serve`` like a shell
-would. Every attempt leaves a record by which its numbers can be reproduced by hand. One server at a time.
+would. Every attempt leaves a record by which its numbers can be reproduced by hand. One server at a time, and where
+``beside`` says so one of the default next to it, which is loaded alternately.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from ..serving.vllm_catalogue import KNOBS, LIVE
 from ..serving.vllm_environment import VllmEnvironment
@@ -21,34 +22,14 @@ from ..serving.vllm_failures import VllmFailure, VllmFailureClass, classify
 from ..serving.vllm_host import HostDied, VllmHost
 from ..serving.vllm_load import LoadPlan, LoadResult, run_load
 from ..serving.vllm_server import FlagValue, ServerSpec, VllmServer, VllmServerFailed
-from .errors import EvaluationFailed, FailureKind
+from .errors import EvaluationFailed
 from .vllm_agreement import answers_of, share_equal
+from .vllm_attempt import Attempt, Rung, Rungs
 from .vllm_metrics import devices_of
 from .vllm_workload import Workload
 
-Rung = Literal["live", "fork", "ordinary"]
 _VARIABLES = frozenset(k.name for k in KNOBS if k.variable)
-_KINDS: Mapping[VllmFailureClass, FailureKind] = {
-    "illegal_argument": "invalid",
-    "unsupported_combination": "invalid",
-    "out_of_memory_at_load": "out_of_memory",
-    "out_of_memory_at_kv_allocation": "out_of_memory",
-    "out_of_memory_under_load": "out_of_memory",
-    "port_in_use": "infrastructure",
-    "killed": "infrastructure",
-    "hang": "timeout",
-}
 MAX_WARM_HOSTS = 2  # each holds about 0.6 GB of imported modules
-
-
-@dataclass(frozen=True, slots=True)
-class Rungs:
-    """Which rungs are used while searching. ``eager``: search without compilation (verification compiles again)."""
-
-    preflight: bool = True
-    live: bool = False
-    fork: bool = True
-    eager: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +45,7 @@ class TargetSettings:
     fixed: Mapping[str, FlagValue] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, FlagValue] = field(default_factory=dict)
-    rungs: Rungs = Rungs()
+    rungs: Rungs = field(default_factory=Rungs)
     start_deadline_s: float = 240.0
     load_deadline_s: float = 120.0
     goodput: Mapping[str, float] = field(default_factory=dict)
@@ -72,35 +53,6 @@ class TargetSettings:
     """Compare greedy answers with the default's (lossy knobs)."""
     ceilings: Mapping[str, int] = field(default_factory=dict)
     """Values of live knobs at which a server is started when ``rungs.live`` is on."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One configuration measured: a result per repeat, or a failure. ``shared``: measured as this earlier attempt."""
-
-    command: str
-    rung: Rung
-    digest: str = ""
-    results: tuple[LoadResult, ...] = ()
-    failure: VllmFailure | None = None
-    start_s: float = 0.0
-    seconds: float = 0.0
-    agreement: float | None = None
-    shared: str = ""
-    devices: int = 1
-
-    def mean(self) -> dict[str, float]:
-        """Return each metric's mean over the repeats."""
-        names = self.results[0].metrics if self.results else {}
-        means = {n: sum(r.metrics[n] for r in self.results) / len(self.results) for n in names}
-        means |= {"devices": float(self.devices)} if means else {}
-        return means if self.agreement is None else {**means, "agreement": self.agreement}
-
-    def error(self) -> EvaluationFailed | None:
-        """Return the failure as a trial's failure, None when there is none."""
-        if self.failure is None:
-            return None
-        return EvaluationFailed(str(self.failure), kind=_KINDS.get(self.failure.kind, "crash"))
 
 
 class VllmTarget:
@@ -114,6 +66,9 @@ class VllmTarget:
         self._hosts: dict[tuple[bool, str], VllmHost] = {}
         self._server: VllmServer | None = None
         self._running: tuple[dict[str, FlagValue], Rung] | None = None
+        self._beside: tuple[VllmServer, Rung] | None = None
+        self.scale: Mapping[str, float] = {}
+        """The default's metrics, once known: results with a default beside are restated on this scale."""
         self._measured: dict[str, Attempt] = {}
         self._reference: Sequence[str] | None = None
         self._count = 0
@@ -126,9 +81,8 @@ class VllmTarget:
         self.close()
 
     def close(self) -> None:
-        """End the server and the hosts."""
-        self._server = None
-        self._running = None
+        """End the servers and the hosts."""
+        self._server = self._running = self._beside = None
         for host in self._hosts.values():
             host.close()
         self._hosts.clear()
@@ -204,8 +158,10 @@ class VllmTarget:
         if self._server is None or self._running is None or attempt.failure is not None:
             return attempt
         began = time.monotonic()
-        results, failure = self._loads(self._server, repeats)
-        grown = replace(attempt, results=(*attempt.results, *results), failure=failure)
+        results, beside, failure = self._loads(self._server, repeats)
+        grown = replace(
+            attempt, results=(*attempt.results, *results), beside=(*attempt.beside, *beside), failure=failure
+        )
         grown = replace(grown, seconds=attempt.seconds + time.monotonic() - began)
         if grown.digest and failure is None:
             self._measured[grown.digest] = grown
@@ -219,14 +175,23 @@ class VllmTarget:
             return Attempt(command, rung, failure=error.failure)
         except HostDied as error:
             return Attempt(command, rung, failure=VllmFailure("killed", str(error)[:300], "start"))
+        beside: tuple[LoadResult, ...] = ()
         try:
-            results, failure = self._loads(server, repeats)
+            if self.settings.rungs.beside:
+                self._default_beside("ordinary" if rung == "ordinary" else "fork")
+            results, beside, failure = self._loads(server, repeats)
             agreement = self._agreement(server) if self.settings.guard and failure is None else None
         except HostDied as error:
             results, failure, agreement = (), VllmFailure("killed", str(error)[:300], "load"), None
+        except VllmServerFailed as error:  # the default beside: nothing that this configuration could help
+            why = VllmFailure("killed", f"the default beside did not start: {error}"[:300], "load")
+            results, failure, agreement = (), why, None
         if failure is not None:
-            self.stop_server()
-        return Attempt(command, used, results=results, failure=failure, start_s=start_s, agreement=agreement)
+            self._stop_own()
+        return Attempt(
+            command, used, results=results, failure=failure, start_s=start_s, agreement=agreement, beside=beside,
+            scale=self.scale,
+        )  # fmt: skip
 
     def _serve(self, params: dict[str, Any], spec: ServerSpec, rung: Rung) -> tuple[VllmServer, float, Rung]:
         """Return a server that runs this configuration, the seconds it took, and how it was had."""
@@ -236,24 +201,38 @@ class VllmTarget:
             if self.settings.rungs.live:
                 self._set_live(params)
             return self._server, time.monotonic() - began, "live"
-        self.stop_server()
+        self._stop_own()
         flags, variables = dict(spec.flags), dict(spec.variables)
-        if rung != "ordinary" and self.settings.rungs.eager:
-            flags.setdefault("enforce_eager", True)
         if rung != "ordinary" and self.settings.rungs.live:
             flags |= {k: v for k, v in self.settings.ceilings.items() if k in params}
             flags["scheduler_cls"] = "trialogue_scheduler.LiveScheduler"
             variables["TRIALOGUE_LIVE_KNOBS"] = str(self._live_file.absolute())
             self._write_live(params)
-        host = self._host(warm=rung != "ordinary" and self.settings.rungs.fork, threads=variables)
+        self._server = self._start(replace(spec, flags=flags, variables=variables), rung)
+        self._running = (params, rung)
+        self._warm_up(self._server)
+        return self._server, time.monotonic() - began, rung
+
+    def _start(self, spec: ServerSpec, rung: Rung) -> VllmServer:
+        flags = dict(spec.flags)
+        if rung != "ordinary" and self.settings.rungs.eager:
+            flags.setdefault("enforce_eager", True)
+        host = self._host(warm=rung != "ordinary" and self.settings.rungs.fork, threads=spec.variables)
         self._count += 1
         self.starts += 1
         log = self.settings.folder / f"server-{os.getpid()}-{self._count:03d}.log"
-        started = replace(spec, flags=flags, variables=variables)
-        server = VllmServer.start(host, started, log=log, deadline_s=self.settings.start_deadline_s)
-        self._server, self._running = server, (params, rung)
-        self._warm_up(server)
-        return server, time.monotonic() - began, rung
+        return VllmServer.start(
+            host, replace(spec, flags=flags), log=log, deadline_s=self.settings.start_deadline_s
+        )
+
+    def _default_beside(self, rung: Rung) -> None:
+        """Have a server of the default run beside, started by this rung."""
+        if self._beside is not None and (self._beside[1] != rung or self._beside[0].exit_code() is not None):
+            self._stop_beside()
+        if self._beside is None:
+            server = self._start(self.spec({}), rung)
+            self._beside = (server, rung)
+            self._warm_up(server)
 
     def _runs(self, params: Mapping[str, Any], rung: Rung) -> bool:
         if (
@@ -299,16 +278,27 @@ class VllmTarget:
         path = self.settings.workload.warming().write(self.settings.folder / "warm-up.jsonl")
         run_load(self._host_of(server), server, self._plan(path, warming=True))
 
-    def _loads(self, server: VllmServer, repeats: int) -> tuple[tuple[LoadResult, ...], VllmFailure | None]:
+    def _loads(
+        self, server: VllmServer, repeats: int
+    ) -> tuple[tuple[LoadResult, ...], tuple[LoadResult, ...], VllmFailure | None]:
+        """Return the server's results, those of the default beside (taken in turns, each first as often), and why it
+        ended early."""
         path = self.settings.workload.write(self.settings.folder / "requests.jsonl")
-        results: list[LoadResult] = []
-        for _ in range(repeats):
-            server.reset_prefix_cache() if server.exit_code() is None else None
-            result = run_load(self._host_of(server), server, self._plan(path))
-            if not result.ok:
-                return tuple(results), self._why(server, result)
-            results.append(result)
-        return tuple(results), None
+        plan, results, others = self._plan(path), [], []
+        for i in range(repeats):
+            both = [(server, results)] + ([(self._beside[0], others)] if self._beside else [])
+            for one, kept in both if (i + self._count) % 2 else both[::-1]:
+                one.reset_prefix_cache() if one.exit_code() is None else None
+                result = run_load(self._host_of(one), one, plan)
+                if not result.ok and one is server:
+                    n = min(len(results), len(others)) if self._beside else len(results)
+                    return tuple(results[:n]), tuple(others[:n]), self._why(server, result)
+                if not result.ok:
+                    self._stop_beside()
+                    why = VllmFailure("killed", f"the default beside failed: {result.problem}"[:300], "load")
+                    return (), (), why
+                kept.append(result)
+        return tuple(results), tuple(others), None
 
     def _why(self, server: VllmServer, result: LoadResult) -> VllmFailure:
         timed_out = result.problem.startswith("timeout") or not server.answers(5)
@@ -348,10 +338,19 @@ class VllmTarget:
     # Processes ---------------------------------------------------------------------------------------------------
 
     def stop_server(self) -> None:
-        """End the server that runs, if any."""
+        """End the server that runs, if any, and the default beside it."""
+        self._stop_own()
+        self._stop_beside()
+
+    def _stop_own(self) -> None:
         if self._server is not None:
             self._server.stop()
         self._server = self._running = None
+
+    def _stop_beside(self) -> None:
+        if self._beside is not None:
+            self._beside[0].stop()
+        self._beside = None
 
     def _host_of(self, server: VllmServer) -> VllmHost:
         """Return a warm host for load: the server's own, or the plain one when it was started like by a shell."""
@@ -362,7 +361,8 @@ class VllmTarget:
         key = (warm, omp if warm else "")
         if key not in self._hosts:
             if sum(k[0] for k in self._hosts) >= MAX_WARM_HOSTS and warm:
-                oldest = next(k for k in self._hosts if k[0])
+                held = self._beside[0].host if self._beside else None
+                oldest = next(k for k, h in self._hosts.items() if k[0] and h is not held)
                 self._hosts.pop(oldest).close()
             fixed = {**self.settings.variables, "OMP_NUM_THREADS": omp}
             folder = self.settings.folder / f"host-{omp}"

@@ -8,12 +8,14 @@ import pytest
 
 from trialogue.agent.tuning import Tuning
 from trialogue.agent.tuning_plan import TuningPlan, TuningState
+from trialogue.agent.tuning_verdict import spread
 from trialogue.evaluators.errors import InvalidSpecification
 from trialogue.evaluators.parameters import Categorical
 from trialogue.evaluators.problem import Constraint
 from trialogue.evaluators.space import SearchSpace
+from trialogue.evaluators.vllm_attempt import Attempt
 from trialogue.evaluators.vllm_metrics import objective_named
-from trialogue.evaluators.vllm_target import Attempt, TargetSettings
+from trialogue.evaluators.vllm_target import TargetSettings
 from trialogue.evaluators.vllm_workload import Workload
 from trialogue.serving.vllm_failures import VllmFailure
 from trialogue.serving.vllm_load import LoadResult
@@ -138,3 +140,19 @@ def test_an_interrupt_passes_and_keeps_the_state(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         Tuning(plan, target, SPACE, say=say).run()  # pyright: ignore[reportArgumentType]
     assert len(TuningState.read(tmp_path / "tuning.json").default) == 3
+
+
+def test_a_default_beside_takes_the_machines_slowness_out_of_a_result() -> None:
+    slow, fast = (
+        LoadResult({"output_tok_s": 60.0, "ttft_p99_ms": 40.0}),
+        LoadResult({"output_tok_s": 120.0, "ttft_p99_ms": 20.0}),
+    )
+    default = (
+        LoadResult({"output_tok_s": 50.0, "ttft_p99_ms": 80.0}),
+        LoadResult({"output_tok_s": 100.0, "ttft_p99_ms": 40.0}),
+    )
+    attempt = Attempt("c", "fork", results=(slow, fast), beside=default, scale={"output_tok_s": 200.0})
+    assert attempt.ratios() == pytest.approx({"output_tok_s": 1.2, "ttft_p99_ms": 0.5})
+    assert attempt.mean()["output_tok_s"] == pytest.approx(240.0)
+    assert attempt.mean()["ttft_p99_ms"] == 30.0  # not on the scale: as measured
+    assert spread([60.0, 120.0], [50.0, 100.0]) < 1e-12 < spread([60.0, 120.0])

@@ -12,8 +12,8 @@ from trialogue.agent.tuning import Tuning
 from trialogue.agent.tuning_plan import TuningOutcome, TuningPlan
 from trialogue.api.tune_vllm_setup import Wanted, prepared
 from trialogue.api.tuning_handover import hand_over
+from trialogue.evaluators.vllm_attempt import Rungs
 from trialogue.evaluators.vllm_metrics import objective_named, parse_limit
-from trialogue.evaluators.vllm_target import Rungs
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[2]
