@@ -13,7 +13,10 @@ import numpy as np
 from ..evaluators.history import History, Params, Proposal, Value
 from ..surrogates.contracts import Belief, Prediction, Suggestion
 
-Outcome = Literal["ok", "invalid", "abstained", "timeout", "refused", "unreachable", "over_budget"]
+Outcome = Literal[
+    "ok", "invalid", "abstained", "timeout", "refused", "unreachable", "over_budget", "unbounded"
+]
+"""``"unbounded"``: the server let the model write far more than it was allowed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ class AbstractReferee(Protocol):
         ...
 
 
-Result = Literal["ok", "abstained", "nothing", "invalid", "timeout", "refused", "unreachable", "over_budget"]
+Result = Outcome | Literal["nothing"]
 """What came of asking a planner: proposals; none by its own will; none, which says nothing of later; or a fault."""
 
 

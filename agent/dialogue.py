@@ -17,6 +17,9 @@ from ..serving.errors import EndpointRefused, EndpointTimeout, EndpointUnreachab
 from .contracts import CallRecord, Outcome, PlanAnswer, PlanRequest
 from .novelty import Novelty
 
+_UNBOUNDED = 8
+"""Times the allowed length: a model whose thinking was cut off is asked again with more room."""
+
 
 @dataclass(frozen=True)
 class Manner:
@@ -74,6 +77,10 @@ class Dialogue:
         except ServingError as error:
             self._fail(purpose, outcome_of(error), str(error), chat)
             self.overflowed = "context" in str(error).lower() and isinstance(error, EndpointRefused)
+            return "", []
+        if answer.usage.completion_tokens > _UNBOUNDED * samples * chat.max_tokens:
+            self._record(answer, purpose, "unbounded", f"wrote beyond max_tokens={chat.max_tokens}")
+            self.notes.append(f"the server ignores max_tokens={chat.max_tokens}: its answer was not read")
             return "", []
         return self._take(answer, purpose)
 

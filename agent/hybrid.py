@@ -44,11 +44,13 @@ _STARTING = ("default", "initial_design", "transfer", "random")
 class Rules:
     """How the strategy deals with its planner.
 
-    ``proposals``: asked for per call at first, later as many as a coverage curve says are worth their tokens.
+    ``first``: proposals asked for in the first call, which must show whether the planner knows anything; ``proposals``:
+    in the next ones, later as many as a coverage curve says are worth their tokens.
     ``warm_start``: the referee while the engine fills its initial design; None: the planner is not asked before that is
     done, which was measured to be safest (decision 0051). ``every``, ``plateau``: see Schedule.
     """
 
+    first: int = 8
     proposals: int = 4
     warm_start: AbstractReferee | None = None
     referee: AbstractReferee = field(default_factory=TrustReferee)
@@ -133,7 +135,9 @@ class TrialogueStrategy:
         known, tokens = self._known, None if self._budget is None else self._budget.tokens
         request = PlanRequest(
             ask.history,
-            worthwhile_count(known.rounds, usual=self._rules.proposals),
+            self._rules.first
+            if not known.schedule.was_asked
+            else worthwhile_count(known.rounds, usual=self._rules.proposals),
             "warm_start" if starting or not known.schedule.was_asked else "candidates",
             stream(self._seed, ask.index, "planner"),
             belief,

@@ -1,4 +1,5 @@
-"""When a planner that failed is asked again: less and less often, and after two time-outs in a row not at all.
+"""When a planner that failed is asked again: less and less often, and not at all after two time-outs in a row, or where
+the server does not keep the model to the length that was asked for.
 
 A failed call costs wall time and tokens, never a trial. In thirty trials a model whose answers are never usable is asked
 four times, and only the first time told what was wrong.
@@ -35,6 +36,12 @@ class Patience:
             self.failures = self._timeouts = 0
             return
         self.failures += 1
+        if result == "unbounded":
+            self._timeouts, self.reason = (
+                _TIMEOUTS,
+                "the server ignores max_tokens: the planner is asked no more",
+            )
+            return
         self._timeouts = self._timeouts + 1 if result == "timeout" else 0
         wait = min(_LONGEST, 2 * 3 ** (self.failures - 1) * (2 if self._timeouts else 1))
         self._not_before = index + wait

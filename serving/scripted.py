@@ -12,7 +12,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -104,7 +104,7 @@ class ScriptedServer:
 
     ``obeys_n``: answer ``n`` choices, as vLLM does; otherwise always one. ``supports_schema``: otherwise requests
     with a ``response_format`` are refused with status 400. ``api_key``: refuse other keys with status 401.
-    ``lists_models``: otherwise there is no ``/models``.
+    ``lists_models``: otherwise there is no ``/models``. ``obeys_max_tokens``: cut answers off, as servers do.
     """
 
     def __init__(
@@ -115,10 +115,11 @@ class ScriptedServer:
         supports_schema: bool = True,
         api_key: str | None = None,
         lists_models: bool = True,
+        obeys_max_tokens: bool = True,
     ) -> None:
         self.models = dict(models) if isinstance(models, Mapping) else {"scripted": models}
         self.obeys_n, self.supports_schema, self.api_key = obeys_n, supports_schema, api_key
-        self.lists_models = lists_models
+        self.lists_models, self.obeys_max_tokens = lists_models, obeys_max_tokens
         self.requests: list[Mapping[str, Any]] = []
         self.closing = threading.Event()
         self._lock = threading.Lock()
@@ -185,7 +186,8 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
                 )
             index = server.received(body)
             n = int(body.get("n", 1)) if server.obeys_n else 1
-            self._answer(body, [behaviour(ScriptedCall(body, index, i)) for i in range(n)])
+            replies = [behaviour(ScriptedCall(body, index, i)) for i in range(n)]
+            self._answer(body, [_cut(r, body) for r in replies] if server.obeys_max_tokens else replies)
 
         def _answer(self, body: Mapping[str, Any], replies: Sequence[ScriptedReply]) -> None:
             first = replies[0]
@@ -222,6 +224,21 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             """Say nothing: ``ScriptedServer.requests`` keeps what came."""
 
     return Handler
+
+
+def _cut(reply: ScriptedReply, body: Mapping[str, Any]) -> ScriptedReply:
+    """Return the reply as far as ``max_tokens`` lets it come, thinking included; a token is four characters."""
+    most = body.get("max_completion_tokens", body.get("max_tokens"))
+    if not isinstance(most, int) or len(reply.thought) + len(reply.text) <= 4 * most:
+        return reply
+    thought = reply.thought[: 4 * most]
+    return replace(
+        reply,
+        thought=thought,
+        text=reply.text[: 4 * most - len(thought)],
+        finish_reason="length",
+        logprobs=None,
+    )
 
 
 def _completion_body(body: Mapping[str, Any], replies: Sequence[ScriptedReply]) -> Mapping[str, Any]:

@@ -109,7 +109,7 @@ def test_a_body_that_is_no_completion_is_refused(raw):
 
 def test_a_huge_answer_is_cut_off():
     with (
-        ScriptedServer(reply("x" * 9_000_000)) as server,
+        ScriptedServer(reply("x" * 9_000_000), obeys_max_tokens=False) as server,
         pytest.raises(EndpointRefused, match="longer than"),
     ):
         complete(server)
