@@ -5,7 +5,7 @@
     python benchmarks/regret.py --report unseen --against trialogue
 
 Regret of a run after t trials: (best feasible value so far - best known) / (median of feasible random draws - best known),
-clipped to [0, 1]; 1 while nothing feasible was found. Each run is appended at once to ``.scratch/regret/run-<optimizer>.jsonl``,
+clipped to [0, 1]; 1 while nothing feasible was found. Each run is appended at once to ``.scratch/regret/run-<name>.jsonl``,
 so optimizers can be run at different times, by several processes, and stopped; what is there is not run again. The best
 known value is the best of 400 random draws, an evolution from them, and all kept runs.
 """

@@ -1,8 +1,7 @@
 """Peers in environments of their own (``make peers``), driven over JSON lines: see peers/wire.py for the requests.
 
-Without such an environment the peer is looked for in ours (the extra `peers` has Ax and Nevergrad).
-
-One process per peer serves run after run. ``cpu`` is the processor time that the peer spent, in its own process.
+Without such an environment a peer is looked for in ours (the extra `peers` has Ax and Nevergrad). One process per peer
+serves run after run. ``cpu`` is the processor time that the peer spent, in its own process.
 """
 
 import json
@@ -28,8 +27,9 @@ Params = dict[str, Any]
 @cache
 def _process(name: str) -> subprocess.Popen[str]:
     own = ENVIRONMENTS / name / "bin" / "python"
+    interpreter = str(own) if own.exists() else sys.executable
     return subprocess.Popen(
-        [str(own if own.exists() else sys.executable), str(HERE / "peers" / f"{name}_worker.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [interpreter, str(HERE / "peers" / f"{name}_worker.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, text=True, bufsize=1, env={**os.environ, **ONE_THREAD},
     )  # fmt: skip
 
