@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from ..evaluators.history import Params, Value
 from ..evaluators.problem import Problem
 from . import receipts, tables
+from .adoption import adopt
 from .budget import Budget
 from .change import Change, change
 from .claims import NewTrial, Overtaken, grant, write_trials
 from .contracts import AbstractStrategy, Ask, Decision, Plan
 from .database import Database, storable
-from .endings import renew_leases
+from .endings import fail_lost, lost_trials, renew_leases
 from .errors import BudgetExhausted, LedgerUnavailable
 from .leases import Lease, own_lease
 from .ledger import StoredStudy
@@ -81,6 +82,9 @@ def _claimed(
     numbers: list[int] = []
     for _ in range(_ATTEMPTS):
         now = memory.refresh()
+        if now.heads.foreign:
+            adopt(database, stored)
+            now = memory.refresh()
         n = _allowed(request.budget, now, request.n - len(numbers), begun=bool(numbers))
         if n == 0:
             break
@@ -153,6 +157,18 @@ def enqueue_again(current: Change, lost: Sequence[tuple[TrialRecord, str]]) -> N
         if record.replicate < MAX_TRIES - 1:
             reason = f"again, because trial {record.number} was lost: {why}"
             enqueue(current, record.params, record.source, reason)
+
+
+def reap(database: Database, study_id: int, optuna_rows: OptunaRows, *, requeue: bool) -> list[int]:
+    """Fail the running trials whose worker is dead as "lost", and queue them again; return their numbers."""
+    with database.read() as connection:  # mostly there is nothing, and then nobody is kept waiting
+        if not lost_trials(connection, study_id, time.time()):
+            return []
+    with change(database, study_id) as current:
+        lost = fail_lost(current, optuna_rows)
+        if requeue:
+            enqueue_again(current, lost)
+    return [record.number for record, _ in lost]
 
 
 def _allowed(budget: Budget, now: Snapshot, n: int, *, begun: bool) -> int:

@@ -95,6 +95,16 @@ def write_trials(
     return [row.number for row in rows]
 
 
+def adopt_trial(change: Change, problem: Problem, number: int, trial_id: int, trial: NewTrial) -> None:
+    """Write our row of an ended trial that stands in Optuna's tables already."""
+    key = digest(problem, trial.params)
+    (replicate,) = _replicates(change, [key], None)
+    row = OptunaTrial(number, trial.params, trial.started_at, trial.ended_at, trial.ending)
+    revision = change.event("added", number, source=trial.decision.source, verdict=trial.decision.verdict)
+    own = _own_row(change.study_id, row, trial, trial_id, key, replicate, revision)
+    change.connection.execute(_T.insert().values(**own, feasible=feasible_of(problem, trial.ending)))
+
+
 def grant(change: Change, numbers: Sequence[int], lease: Lease) -> None:
     """Give the lease on running trials to their holder."""
     held = asdict(lease) | {"worker": storable(lease.worker)}

@@ -7,11 +7,13 @@ stands. Only a trial that was failed as lost may still be told a result, because
 import json
 import operator
 from collections.abc import Sequence
+from contextlib import suppress
 
 import sqlalchemy as sa
 
 from ..evaluators.errors import InvalidMeasurement
 from ..evaluators.measurement import Measurement
+from ..evaluators.problem import Problem
 from . import tables
 from .change import Change
 from .database import MAX_INTEGER, Database, storable
@@ -23,6 +25,10 @@ from .records import Ending, Failure, Pruned, TrialRecord, ending_to_json, feasi
 _T, _L = tables.trials, tables.leases
 _ROW = sa.select(_T).where(_T.c.study_id == sa.bindparam("study_id"), _T.c.number == sa.bindparam("number"))
 _EVENT = {"finished": "told", "failed": "failed", "pruned": "pruned"}
+
+
+class EndedThroughOptuna(Exception):
+    """The trial was told through plain Optuna, which has to be taken in first (``adoption.py``). Internal."""
 
 
 def end_trial(change: Change, optuna_rows: OptunaRows, number: int, ending: Ending) -> TrialRecord:
@@ -38,7 +44,14 @@ def end_trial(change: Change, optuna_rows: OptunaRows, number: int, ending: Endi
                 f"the first result stands. To discard it: `study.exclude({number}, reason=…)`."
             )
         change.event("recovered", number)
-    optuna_rows.end(change.connection, row.trial_id, ending, change.now)
+    if not optuna_rows.end(change.connection, row.trial_id, ending, change.now, was=record.state):
+        raise EndedThroughOptuna
+    close_trial(change, optuna_rows.problem, number, ending)
+    return record
+
+
+def close_trial(change: Change, problem: Problem, number: int, ending: Ending) -> None:
+    """Write how a trial ended into our own tables; Optuna's have it already."""
     state = state_of(ending)
     data = {"value": getattr(ending, "value", None)} if state != "failed" else ending_to_json(ending)
     revision = change.event(_EVENT[state], number, **(data or {}))  # pyright: ignore[reportArgumentType]
@@ -49,13 +62,12 @@ def end_trial(change: Change, optuna_rows: OptunaRows, number: int, ending: Endi
             state=state,
             outcome=json.dumps(ending_to_json(ending)),
             value=getattr(ending, "value", None),
-            feasible=feasible_of(optuna_rows.problem, ending),
+            feasible=feasible_of(problem, ending),
             ended_at=change.now,
             revision=revision,
         )
     )
     change.connection.execute(_L.delete().where(_L.c.study_id == change.study_id, _L.c.number == number))
-    return record
 
 
 def check_report(step: int, value: float) -> tuple[int, float]:
@@ -147,8 +159,13 @@ def lost_trials(connection: sa.Connection, study_id: int, now: float) -> list[tu
 
 def fail_lost(change: Change, optuna_rows: OptunaRows) -> list[tuple[TrialRecord, str]]:
     """Fail the running trials whose lease is dead or missing; return them as they were, and why."""
-    lost = lost_trials(change.connection, change.study_id, change.now)
-    return [(end_trial(change, optuna_rows, number, Failure("lost", why)), why) for number, why in lost]
+    failed = []
+    for number, why in lost_trials(change.connection, change.study_id, change.now):
+        with suppress(
+            EndedThroughOptuna
+        ):  # it was not lost: what was told there is taken in at the next look
+            failed.append((end_trial(change, optuna_rows, number, Failure("lost", why)), why))
+    return failed
 
 
 def find(change: Change, number: int) -> tuple[sa.Row, TrialRecord]:

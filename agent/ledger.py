@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from optuna.trial import TrialState
 from sqlalchemy.exc import IntegrityError
 
 from ..evaluators.problem import Problem
@@ -52,6 +53,8 @@ class Heads:
     asked: int
     queued: int
     spent: Spent
+    foreign: bool = False
+    """Whether plain Optuna made or ended trials that are not taken in yet (``adoption.py``)."""
 
 
 class Ledger:
@@ -169,7 +172,8 @@ class Ledger:
             raise StudyNotFound(
                 f"the study with id {study_id} is no longer in the ledger; it was deleted meanwhile."
             )
-        return Heads(row.revision, row.asked, row.queued, Spent(row.calls, row.tokens, row.price))
+        spent = Spent(row.calls, row.tokens, row.price)
+        return Heads(row.revision, row.asked, row.queued, spent, bool(row.foreign))
 
     def changed_trials(self, study_id: int, revision: int) -> list[TrialRecord]:
         """Return the trials that changed after ``revision``, in the order of their last change."""
@@ -256,9 +260,17 @@ class Ledger:
         return summaries_of(self.database)
 
 
-_HEADS = sa.select(_S.c.revision, _S.c.asked, _S.c.queued, _S.c.calls, _S.c.tokens, _S.c.price).where(
-    _S.c.study_id == sa.bindparam("study_id")
+_P, _F = tables.optuna_trials, tables.foreign
+_HAS_ENDED = _P.c.state.in_((TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
+HAS_FOREIGN = sa.or_(
+    sa.exists().where(_P.c.study_id == _S.c.study_id, _P.c.trial_id > _S.c.last_trial_id),
+    sa.exists().where(_F.c.study_id == _S.c.study_id, _P.c.trial_id == _F.c.trial_id, _HAS_ENDED),
+    sa.exists().where(
+        _T.c.study_id == _S.c.study_id, _T.c.state == "running", _P.c.trial_id == _T.c.trial_id, _HAS_ENDED
+    ),
 )
+_COUNTERS = (_S.c.revision, _S.c.asked, _S.c.queued, _S.c.calls, _S.c.tokens, _S.c.price)
+_HEADS = sa.select(*_COUNTERS, HAS_FOREIGN.label("foreign")).where(_S.c.study_id == sa.bindparam("study_id"))
 _CHANGED = (
     sa.select(_T)
     .where(_T.c.study_id == sa.bindparam("study_id"), _T.c.revision > sa.bindparam("revision"))

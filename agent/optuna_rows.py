@@ -88,14 +88,26 @@ class OptunaRows:
         )
         return ids
 
-    def end(self, connection: sa.Connection, trial_id: int, ending: Ending, ended_at: float) -> None:
-        """Write how a running trial ended."""
-        connection.execute(
-            tables.optuna_trials.update()
-            .where(tables.optuna_trials.c.trial_id == trial_id)
+    def end(
+        self,
+        connection: sa.Connection,
+        trial_id: int,
+        ending: Ending,
+        ended_at: float,
+        *,
+        was: State = "running",
+    ) -> bool:
+        """Write how a trial ended that ``was`` running, or lost; return False when Optuna knows another state of it."""
+        table = tables.optuna_trials
+        changed = connection.execute(
+            table.update()
+            .where(table.c.trial_id == trial_id, table.c.state == _STATES[was])
             .values(state=_STATES[state_of(ending)], datetime_complete=_utc(ended_at))
         )
+        if changed.rowcount == 0:
+            return False
         self._insert_endings(connection, [(trial_id, ending)])
+        return True
 
     def _param(self, trial_id: int, name: str, value: Any) -> dict[str, Any]:
         internal = self._distributions[name].to_internal_repr(value)
@@ -110,9 +122,12 @@ class OptunaRows:
             match ending:
                 case Measurement():
                     values += [_value(trial_id, i, v) for i, v in enumerate(ending.values)]
-                    system += [
-                        _attr(trial_id, f"constraints:{n}", g) for n, g in self._constraints(ending).items()
-                    ]
+                    excess = self._constraints(ending)
+                    system += [_attr(trial_id, f"constraints:{n}", g) for n, g in excess.items()]
+                    if excess and len(excess) == len(self.problem.constraints):
+                        system.append(
+                            _attr(trial_id, "constraints", list(excess.values()))
+                        )  # the dashboard's form
                     user += [_attr(trial_id, f"metric:{n}", v) for n, v in ending.metrics.items()]
                     if ending.sem is not None:
                         user.append(_attr(trial_id, "sem", list(ending.sem)))

@@ -8,7 +8,6 @@ added, enqueued and told trials do not shift it, so the same seed and the same r
 
 import operator
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, overload
@@ -24,20 +23,10 @@ from ..evaluators.space import SearchSpace
 from ..evaluators.streams import stream
 from ..serving.errors import InvalidInput
 from ..surrogates.contracts import Engine, Prediction
-from . import asking, forks, imports, receipts
+from . import adoption, asking, endings, forks, imports, receipts
 from .budget import Budget
 from .change import change
 from .contracts import AbstractPlanner, AbstractStrategy, CallRecord, Spent
-from .endings import (
-    check_report,
-    end_trial,
-    fail_lost,
-    lost_trials,
-    mark_excluded,
-    pruned_now,
-    renew_leases,
-    report_value,
-)
 from .errors import TrialNotFound
 from .events import Event, events_after
 from .leases import LEASE_S, Lease
@@ -234,17 +223,23 @@ class Study:
 
         ``requeue``: its worker was interrupted; in the same transaction the configuration is queued again.
         """
-        with change(self.ledger.database, self.stored.study_id) as current:
-            before = end_trial(current, self._optuna_rows, number, ending or pruned_now(current, number))
-            if requeue and before.state == "running" and isinstance(ending, Failure):
-                asking.enqueue_again(current, [(before, ending.reason)])
+        try:
+            with change(self.ledger.database, self.stored.study_id) as current:
+                before = endings.end_trial(
+                    current, self._optuna_rows, number, ending or endings.pruned_now(current, number)
+                )
+                if requeue and before.state == "running" and isinstance(ending, Failure):
+                    asking.enqueue_again(current, [(before, ending.reason)])
+        except endings.EndedThroughOptuna:  # whatever was told there stands; the same here is fine
+            adoption.adopt(self.ledger.database, self.stored)
+            return self.finish(number, ending)
         return self._record(number)
 
     def report(self, number: int, step: int, value: float) -> bool:
         """Record an intermediate value of a running trial; return whether the pruner would stop it."""
-        step, value = check_report(step, value)
+        step, value = endings.check_report(step, value)
         with change(self.ledger.database, self.stored.study_id) as current:
-            trial_id = report_value(current, number, step, value)
+            trial_id = endings.report_value(current, number, step, value)
         return self._pruning is not None and self._pruning.should_stop(trial_id)
 
     def add(
@@ -268,30 +263,23 @@ class Study:
         if not reason:
             raise InvalidInput("`reason` must say why the trial is excluded, got ''.")
         with change(self.ledger.database, self.stored.study_id) as current:
-            mark_excluded(current, number, reason)
+            endings.mark_excluded(current, number, reason)
 
     def restore(self, number: int) -> None:
         """Let an excluded trial count again."""
         with change(self.ledger.database, self.stored.study_id) as current:
-            mark_excluded(current, number, None)
+            endings.mark_excluded(current, number, None)
 
     def reap(self, *, requeue: bool = False) -> list[int]:
         """Fail the running trials whose worker is dead as "lost"; return their numbers.
 
         ``requeue``: try them again first; a configuration that was lost three times is left alone.
         """
-        with self.ledger.database.read() as connection:  # mostly nothing is: nobody is kept waiting
-            if not lost_trials(connection, self.stored.study_id, time.time()):
-                return []
-        with change(self.ledger.database, self.stored.study_id) as current:
-            lost = fail_lost(current, self._optuna_rows)
-            if requeue:
-                asking.enqueue_again(current, lost)
-        return [record.number for record, _ in lost]
+        return asking.reap(self.ledger.database, self.stored.study_id, self._optuna_rows, requeue=requeue)
 
     def renew(self, numbers: list[int], lasts_s: float = LEASE_S) -> None:
         """Renew the leases on running trials, so that they are not taken for lost."""
-        renew_leases(self.ledger.database, self.stored.study_id, numbers, lasts_s)
+        endings.renew_leases(self.ledger.database, self.stored.study_id, numbers, lasts_s)
 
     def reporter(self, number: int) -> Reporter:
         """Return what a trial's evaluation reports to; it can be sent to another process."""
@@ -315,16 +303,26 @@ class Study:
     # Knowing -----------------------------------------------------------------------------------------------------
 
     def refresh(self) -> History:
-        """Read what other processes did; return the history that strategies see."""
-        return self._memory.refresh().history
+        """Read what other processes did, plain Optuna's included; return the history that strategies see."""
+        now = self._memory.refresh()
+        if now.heads.foreign:
+            self.adopt()
+            now = self._memory.refresh()
+        return now.history
+
+    def adopt(self) -> None:
+        """Take in the trials that plain Optuna made or ended (``adoption.py``); a read-only database stays as it is."""
+        adoption.adopt_if_writable(self.ledger.database, self.stored)
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
         """All trials by number, excluded ones too (``excluded`` says why)."""
+        self.refresh()
         return self._memory.records()
 
     def trial(self, number: int) -> TrialRecord:
         """Return one trial; raises TrialNotFound."""
+        self.refresh()
         return self._record(number)
 
     @property

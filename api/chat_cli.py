@@ -34,13 +34,17 @@ def chat(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Approve everything the model wants to do.")
     ] = False,
+    stream: Annotated[
+        bool,
+        typer.Option("--stream/--no-stream", help="Let the model stream; some servers stream tools wrongly."),
+    ] = True,
     strict: Annotated[bool, typer.Option("--strict", help="End with code 2 when a line is refused.")] = False,
 ) -> None:
     """Work on a study in a chat-style session. Without a model, commands that begin with / do the same; see /help.
 
     With no STUDY the session begins with /studies, /draft and /create.
     """
-    session = open_session(study, storage, model=model, evaluator=evaluator, yes=yes)
+    session = open_session(study, storage, model=model, evaluator=evaluator, yes=yes, stream=stream)
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     lines = _edited(session) if interactive else (line.rstrip("\n") for line in sys.stdin)
     refused = converse(session, lines, show=_shower(interactive), confirm=_confirm if interactive else _never)
@@ -49,7 +53,13 @@ def chat(
 
 
 def open_session(
-    study: str | None, storage: str, *, model: str | None, evaluator: Path | None, yes: bool
+    study: str | None,
+    storage: str,
+    *,
+    model: str | None,
+    evaluator: Path | None,
+    yes: bool,
+    stream: bool = True,
 ) -> "Sessions":
     """Return the session of a study, or one in which none is open yet. Raises StudyNotFound, InvalidSpecification."""
     from ..agent.ledger import Ledger
@@ -69,18 +79,27 @@ def open_session(
             budget=stated.budget,
         )
         study = name
-    return Sessions(ledger, study, stated.evaluate if stated else None, model, yes)
+    return Sessions(ledger, study, stated.evaluate if stated else None, model, yes, stream=stream)
 
 
 class Sessions:
     """The session at this terminal: it follows the study that is open, and each study has a conversation of its own."""
 
-    def __init__(self, ledger: Any, study: str | None, evaluate: Any, model: str | None, yes: bool) -> None:
+    def __init__(
+        self,
+        ledger: Any,
+        study: str | None,
+        evaluate: Any,
+        model: str | None,
+        yes: bool,
+        *,
+        stream: bool = True,
+    ) -> None:
         from ..agent.desk import Desk
         from ..agent.study import Study
         from .drawing import draw
 
-        self._ledger, self._model, self._yes = ledger, model, yes
+        self._ledger, self._model, self._yes, self._stream = ledger, model, yes, stream
         self.desk = Desk(ledger, evaluate=evaluate, figure=draw, report=_write_report, create=self._create)
         self.desk.changed = lambda _: setattr(self, "_stale", True)
         self._stale, self._session = True, None
@@ -134,7 +153,7 @@ class Sessions:
         from .chat_rooms import account_of
 
         if self._endpoint is None:
-            self._endpoint = Endpoint.at(self._model or "")
+            self._endpoint = Endpoint.at(self._model or "", stream=self._stream)
             self._checkpoints = checkpoints_for(self._ledger.url)
         return AgentTalk(
             self._endpoint.chat_model(),

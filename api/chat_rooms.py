@@ -26,8 +26,10 @@ OPEN = 100
 class ChatRooms:
     """The sessions of one server. Thread-safe; each session takes one turn at a time."""
 
-    def __init__(self, shelf: Shelf, *, model_url: str | None = None, api_key: str | None = None) -> None:
-        self._shelf, self._url, self._api_key = shelf, model_url, api_key
+    def __init__(
+        self, shelf: Shelf, *, model_url: str | None = None, api_key: str | None = None, stream: bool = True
+    ) -> None:
+        self._shelf, self._url, self._api_key, self._stream = shelf, model_url, api_key, stream
         self._rooms: OrderedDict[str, ChatSession] = OrderedDict()
         self._lock = threading.Lock()
         self._model: Any = None
@@ -73,7 +75,7 @@ class ChatRooms:
 
         assert self._url is not None
         if self._model is None:
-            self._model = Endpoint.at(self._url, api_key=self._api_key)
+            self._model = Endpoint.at(self._url, api_key=self._api_key, stream=self._stream)
             self._checkpoints = checkpoints_for(study.ledger.url)
         return AgentTalk(
             self._model.chat_model(),

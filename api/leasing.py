@@ -6,14 +6,16 @@ late may still tell its result: the ledger then marks the trial as recovered.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields as dataclass_fields
 
 import sqlalchemy as sa
 
 from ..agent import tables
+from ..agent.adoption import adopt as adopt_foreign
 from ..agent.errors import StudyNotFound
 from ..agent.leases import Lease, renewal, why_dead
-from ..agent.ledger import Ledger
+from ..agent.ledger import HAS_FOREIGN, Ledger
 from ..agent.study import Study
 from .shelf import Shelf
 
@@ -38,6 +40,20 @@ def studies_with_dead_leases(ledger: Ledger, now: float) -> list[str]:
         rows = connection.execute(query).all()
     held = [(row.study_name, Lease(*tuple(row)[1:])) for row in rows]
     return sorted({name for name, lease in held if why_dead(lease, now) is not None})
+
+
+def adopt(ledger: Ledger) -> int:
+    """Take in what plain Optuna made or ended, in all studies; return in how many there was something."""
+    studies = tables.studies
+    query = sa.select(studies.c.study_id, tables.optuna_studies.c.study_name).join(
+        tables.optuna_studies, tables.optuna_studies.c.study_id == studies.c.study_id
+    )
+    with ledger.database.read() as connection:
+        names = [row.study_name for row in connection.execute(query.where(HAS_FOREIGN))]
+    for name in names:
+        with suppress(StudyNotFound):  # deleted at this moment
+            adopt_foreign(ledger.database, ledger.find(name))
+    return len(names)
 
 
 def reap(ledger: Ledger, shelf: Shelf, *, clock: Callable[[], float] = time.time) -> int:

@@ -47,6 +47,18 @@ def serve(
         str, typer.Option(metavar="PREFIX", help="URL prefix behind a proxy, such as /tune.")
     ] = "",
     requests_per_minute: Annotated[int, typer.Option(min=1, help="Requests per caller and minute.")] = 6_000,
+    grpc: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:]PORT", help="Also serve Optuna's gRPC proxy here, for plain Optuna workers."
+        ),
+    ] = None,
+    grpc_open: Annotated[
+        bool, typer.Option("--grpc-open", help="Let --grpc be reached from elsewhere: it has no keys.")
+    ] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream/--no-stream", help="Stream the chat model's words.")
+    ] = True,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], typer.Option(help="Least level.")
     ] = "info",
@@ -58,7 +70,9 @@ def serve(
     """
     import uvicorn
 
+    from ..agent.ledger import Ledger
     from .observed import configure_logs
+    from .optuna_proxy import maybe_proxy
     from .server import Settings, create_app
 
     configure_logs(level=log_level, as_json=log_format == "json")
@@ -69,13 +83,15 @@ def serve(
         keys=keys,
         planners=tuple(planner or ("embedded",)),
         chat_model=chat_model,
+        chat_stream=stream,
         pruner=pruner,
         allow_hosts=tuple(allow_host or ()),
         allow_origins=tuple(allow_origin or ()),
         root_path=root_path.rstrip("/"),
         requests_per_minute=requests_per_minute,
     )
-    app = create_app(settings)
+    ledger = Ledger(storage)
+    app = create_app(settings, ledger)
     typer.echo(f"trialogue serves {storage} on http://{_shown(host)}:{port}{settings.root_path}/", err=True)
     config = uvicorn.Config(
         app,
@@ -90,7 +106,8 @@ def serve(
         h11_max_incomplete_event_size=65_536,
     )
     server = uvicorn.Server(config)
-    server.run()
+    with maybe_proxy(ledger, grpc, anyone=grpc_open):
+        server.run()
     if not server.started:
         raise InvalidInput(f"`--port {port}` on {host} cannot be served on; is another server running there?")
 

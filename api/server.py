@@ -26,7 +26,7 @@ from .chat_rooms import ChatRooms
 from .context import Answers, Services
 from .events import EventHub
 from .keys import KeyStore
-from .leasing import reap
+from .leasing import adopt, reap
 from .mcp_server import build_mcp
 from .observed import Metrics, Observer
 from .security import Guard, Limits
@@ -51,6 +51,7 @@ class Settings:
     keys: bool = False
     planners: Sequence[str] = ("embedded",)
     chat_model: str | None = None
+    chat_stream: bool = True
     pruner: Literal["none", "median", "hyperband"] = "none"
     allow_hosts: Sequence[str] = ()
     allow_origins: Sequence[str] = ()
@@ -144,7 +145,7 @@ def build_services(settings: Settings, ledger: Ledger) -> Services:
     """Return the parts of a server."""
     shelf = Shelf(ledger, planners=settings.planners, pruner=pruner_named(settings.pruner))
     keys = KeyStore(ledger.database) if settings.keys else None
-    chats = ChatRooms(shelf, model_url=settings.chat_model)
+    chats = ChatRooms(shelf, model_url=settings.chat_model, stream=settings.chat_stream)
     return Services(ledger, shelf, EventHub(ledger), Metrics(), Answers(ledger), keys, chats)
 
 
@@ -180,6 +181,7 @@ async def _reaping(services: Services, settings: Settings) -> AsyncIterator[None
     """Fail what silent workers left behind, every few seconds, until the block ends."""
 
     def sweep() -> None:
+        adopt(services.ledger)
         lost = reap(services.ledger, services.shelf)
         if lost:
             services.metrics.expired.inc(lost)
