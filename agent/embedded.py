@@ -17,6 +17,7 @@ from ..evaluators.parameters import Float
 from ..evaluators.space import SearchSpace
 from ..prompts import number_dialect as nd
 from ..prompts.knowledge import warm_starts
+from ..prompts.meanings import meanings_of
 from ..prompts.selection import goodness
 from ..serving.embedded import CompletionModel
 from ..serving.errors import ServingError
@@ -42,18 +43,21 @@ CHECKED_FROM = 12
 class EmbeddedPlanner:
     """Implements ``AbstractPlanner`` over a small model, in this process or served. Safe to call from several threads.
 
-    ``abstains``: whether it keeps silent where it predicts the study's own trials badly.
+    ``abstains``: whether it keeps silent where it predicts the study's own trials badly. ``names``: whether the model is
+    told what parameters mean, where the knowledge base knows.
     """
 
     proposes_known = True
     """It is asked from the start: what is known by name stands in the initial design's place."""
 
-    def __init__(self, model: CompletionModel | None = None, *, abstains: bool = True) -> None:
+    def __init__(
+        self, model: CompletionModel | None = None, *, abstains: bool = True, names: bool = True
+    ) -> None:
         self.name = "embedded"
         self.timeout_s = 30.0
         self.proposes_known = True
         self._lm = EmbeddedLM(model)
-        self._abstains = abstains
+        self._abstains, self._names = abstains, names
 
     def propose(self, request: PlanRequest) -> PlanAnswer:
         """Return up to ``request.n`` proposals: by name at the start, by the model once there is something to read."""
@@ -105,7 +109,9 @@ class EmbeddedPlanner:
     ) -> float:
         part = numbers.rows(shown)
         best, gap = part.scale
-        context = self._lm.condition(history.problem.space, part, rng, prompts=2)
+        context = self._lm.condition(
+            history.problem.space, part, rng, prompts=1, meanings=self._meanings(history)
+        )
         bins = nd.score_bins((numbers.loss[hidden] - best) / gap)
         p = context.scores(numbers.X[hidden], numbers.active[hidden])[np.arange(len(hidden)), bins]
         distance = np.arange(nd.BINS) - nd.score_bins(part.relative())[:, None]
@@ -126,12 +132,15 @@ class EmbeddedPlanner:
                 return PlanAnswer(
                     (), (self._call(request, 0, 0, started, "abstained"),), (note,), abstained=True
                 )
-        context = self._lm.condition(history.problem.space, numbers, rng)
+        context = self._lm.condition(history.problem.space, numbers, rng, meanings=self._meanings(history))
         X = self._candidates(context, rng)
         chosen, p = self._ranked(context, X)
         proposals = self._proposals(request, context, chosen, p, novelty)
         spent = len(X) * (1 + min(len(history.problem.space), self._lm.dialect.slots))
         return PlanAnswer(proposals, (self._call(request, context.tokens, spent, started, "ok"),))
+
+    def _meanings(self, history: History) -> nd.Meanings | None:
+        return meanings_of(history.problem) if self._names and self._lm.dialect.meanings else None
 
     def _candidates(self, context: InContext, rng: np.random.Generator) -> np.ndarray:
         """Return canonical points that fulfil the relations: the model's samples and steps from the best trials."""

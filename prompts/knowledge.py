@@ -64,7 +64,7 @@ def warm_starts(problem: Problem) -> tuple[Proposal, ...]:
     match = matched(problem)
     if match is None:
         return ()
-    typical = _configuration(problem, match, {})
+    typical = usual_configuration(problem, match)
     candidates = [(f"the usual configuration of {match.family.name}", typical)]
     for why, values in match.family.starts:
         candidates.append((f"{match.family.name}: {why}", _configuration(problem, match, values)))
@@ -75,6 +75,11 @@ def warm_starts(problem: Problem) -> tuple[Proposal, ...]:
             seen.add(key)
             out.append(Proposal(params, "knowledge", f"{why} (by the parameters' names)", confidence=0.5))
     return tuple(out)
+
+
+def usual_configuration(problem: Problem, match: Match) -> Params:
+    """Return the typical configuration of the family, where needed clipped to the space."""
+    return _configuration(problem, match, {})
 
 
 def notes(problem: Problem) -> str:

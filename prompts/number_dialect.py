@@ -3,7 +3,9 @@
 One token per number: a trial is ``goal x₁ … x_d y``, a prompt is ``<bos> kind₁ … kind_d trial trial … goal``.
 The goal says what the trial is for: ``t`` history, ``?`` predict the score of this x, ``g0``…``g6`` an x that scores
 so well, ``opt`` the best x. Scores are coded relative to the best and the median of the history (``score_bins``).
-Inactive parameters are ``off``; a failed or infeasible trial has the score ``fail``.
+Inactive parameters are ``off``; a failed or infeasible trial has the score ``fail``. A parameter whose meaning the
+checkpoint knows (``meanings.py``) is introduced by its word in place of ``num`` or ``cat``; then three trials without a
+score, ``usual``, ``from`` and ``to``, show where the usual values and the useful ranges lie.
 
 Knows nothing of the model behind the tokens, and nothing of torch. The same constants define the training corpus.
 """
@@ -17,6 +19,7 @@ import numpy as np
 BINS = 128
 """Values per number: 0.8 % of a range, fine enough for 30 to 100 trials, and a softmax that a small model can learn."""
 PAD, BOS, NUMERIC, CATEGORICAL, OFF, FAIL, TRIAL, QUERY, LEVEL0, OPTIMUM = 0, 1, 2, 3, 4, 5, 8, 9, 10, 17
+USUAL, USEFUL_LOW, USEFUL_HIGH = 18, 19, 20
 LEVELS = 7
 Y0, X0 = 32, 160
 SLOT_LETTERS = "abcdefhijklm"  # not g, t, y: these begin other words
@@ -36,21 +39,32 @@ class Dialect:
     max_trials: int = 64
     knows_off: bool = True
     knows_fail: bool = True
+    meanings: tuple[str, ...] = ()
+    """Words of ``meanings.py`` that the checkpoint was trained with; their tokens stand after the numbers."""
 
     @property
     def vocabulary(self) -> int:
         """Number of tokens."""
+        return self.meaning0 + len(self.meanings)
+
+    @property
+    def meaning0(self) -> int:
+        """The first meaning's token."""
         return X0 + self.slots * BINS
 
     @classmethod
     def read(cls, folder: Path) -> "Dialect":
         """Return the dialect that ``dialect.json`` in a checkpoint's folder describes."""
-        return cls(**json.loads((folder / "dialect.json").read_text("utf-8")))
+        raw = json.loads((folder / "dialect.json").read_text("utf-8"))
+        return cls(**raw | {"meanings": tuple(raw.get("meanings", ()))})
 
     def token_names(self) -> list[str]:
         """Return the text of every token in order, the vocabulary of the word-level tokenizer."""
         names = [f"<r{i}>" for i in range(self.vocabulary)]
         special = {PAD: "<pad>", BOS: "<bos>", NUMERIC: "num", CATEGORICAL: "cat", OFF: "off", FAIL: "fail"}
+        if self.meanings:
+            special |= {USUAL: "usual", USEFUL_LOW: "from", USEFUL_HIGH: "to"}
+            special |= {self.meaning0 + i: word for i, word in enumerate(self.meanings)}
         special |= {TRIAL: "t", QUERY: "?", OPTIMUM: "opt"} | {LEVEL0 + i: f"g{i}" for i in range(LEVELS)}
         for token, name in special.items():
             names[token] = name
@@ -118,9 +132,24 @@ class NumberHistory:
         return NumberHistory(self.X[at], self.active[at], self.loss[at], self.failed[at], self.categorical)
 
 
+@dataclass(frozen=True)
+class Meanings:
+    """What parameters mean. ``words`` (d,): a word of ``meanings.py`` or "".
+
+    ``usual`` (3, d): coordinates of usual values and of the useful range's two ends; NaN unknown.
+    """
+
+    words: tuple[str, ...]
+    usual: np.ndarray
+
+    def known_to(self, dialect: Dialect) -> bool:
+        """Whether the checkpoint knows any of the words."""
+        return any(word in dialect.meanings for word in self.words if word)
+
+
 def longest_history(dialect: Dialect, d: int, positions: int = 1024) -> int:
-    """Return how many trials of d parameters fit into a prompt, with room for one continuation."""
-    return min(dialect.max_trials, (positions - (1 + d) - (d + 2)) // (d + 2))
+    """Return how many trials of d parameters fit into a prompt, with room for usual values and one continuation."""
+    return min(dialect.max_trials, (positions - (1 + d) - 4 * (d + 2)) // (d + 2))
 
 
 def number_bins(X: np.ndarray) -> np.ndarray:
@@ -140,9 +169,16 @@ def parameter_tokens(dialect: Dialect, X: np.ndarray, active: np.ndarray) -> np.
 
 
 def history_tokens(
-    dialect: Dialect, history: NumberHistory, columns: np.ndarray, order: np.ndarray
+    dialect: Dialect,
+    history: NumberHistory,
+    columns: np.ndarray,
+    order: np.ndarray,
+    meanings: Meanings | None = None,
 ) -> np.ndarray:
-    """Return the prompt (1 + m + n(m + 2),) that shows the parameters ``columns`` of the trials in ``order``."""
+    """Return the prompt (1 + m + n(m + 2),) that shows the parameters ``columns`` of the trials in ``order``.
+
+    With ``meanings`` of which the dialect knows one, it is 3 (m + 2) tokens longer: usual values and ranges come first.
+    """
     z = history.relative()[order]
     failed = ~np.isfinite(z)
     scores = Y0 + score_bins(np.where(failed, 1e4, z))
@@ -151,7 +187,25 @@ def history_tokens(
     x = parameter_tokens(dialect, history.X[order][:, columns], history.active[order][:, columns])
     trials = np.column_stack([np.full(len(order), TRIAL), x, scores])
     kinds = np.where(history.categorical[columns], CATEGORICAL, NUMERIC)
-    return np.r_[BOS, kinds, trials.ravel()].astype(np.int64)
+    if meanings is None or not meanings.known_to(dialect):
+        return np.r_[BOS, kinds, trials.ravel()].astype(np.int64)
+    kinds, usual = introduction(dialect, meanings, kinds, columns)
+    return np.r_[BOS, kinds, usual, trials.ravel()].astype(np.int64)
+
+
+def introduction(
+    dialect: Dialect, meanings: Meanings, kinds: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the words of the parameters ``columns`` (m,), ``kinds`` where unknown, and three trials (3 (m + 2),)."""
+    word_of = {word: dialect.meaning0 + i for i, word in enumerate(dialect.meanings)}
+    words = np.array(
+        [word_of.get(meanings.words[c], kind) for c, kind in zip(columns, kinds, strict=True)], np.int64
+    )
+    shown = meanings.usual[:, columns]
+    numbers = X0 + BINS * np.arange(len(columns)) + number_bins(np.nan_to_num(shown))
+    numbers = np.where(np.isfinite(shown), numbers, OFF)
+    goals = np.array([[USUAL], [USEFUL_LOW], [USEFUL_HIGH]])
+    return words, np.hstack([goals, numbers, np.full((3, 1), PAD)]).ravel()
 
 
 def score_columns(dialect: Dialect) -> np.ndarray:

@@ -44,8 +44,9 @@ class EmbeddedLM:
         rng: np.random.Generator,
         *,
         prompts: int = PROMPTS,
+        meanings: nd.Meanings | None = None,
     ) -> "InContext":
-        """Return the model after reading ``history`` in several orders."""
+        """Return the model after reading ``history`` in several orders, told what parameters mean where that is known."""
         d = len(space)
         m = min(d, self.dialect.slots)
         history = history.shortened(nd.longest_history(self.dialect, m), rng)
@@ -58,7 +59,9 @@ class EmbeddedLM:
             ]  # parents first: they decide what exists
             blocks.append(columns)
             tokens.append(
-                nd.history_tokens(self.dialect, history, columns, rng.permutation(len(history.loss)))
+                nd.history_tokens(
+                    self.dialect, history, columns, rng.permutation(len(history.loss)), meanings
+                )
             )
         with _alone():
             branch = self.model.read_prompts(np.stack(tokens))

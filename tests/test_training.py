@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +100,62 @@ def test_a_run_goes_on_where_it_stopped(tmp_path):
     assert second["steps"] > first["steps"] > 0
     assert second["elapsed"] > first["elapsed"]
     assert len(second["curve"]) > len(first["curve"])
+
+
+@pytest.fixture
+def tables(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    import surfaces
+
+    warnings.simplefilter("ignore")  # models that stop early, as recorded
+
+    drawn = [surfaces.table(0, index) for index in (2, 15, 17, 28)]  # support vectors, elastic nets, a server
+    surfaces.write(tmp_path / "tables.pt", drawn)
+    return torch.load(tmp_path / "tables.pt", weights_only=True)
+
+
+@pytest.mark.slow
+def test_a_recorded_table_is_drawn_again_from_its_seed(tables, monkeypatch):
+    monkeypatch.syspath_prepend(str(TRAINING))
+    import surfaces
+
+    warnings.simplefilter("ignore")
+    again = surfaces.table(0, 2)
+    torch.testing.assert_close(tables["y"][0], torch.tensor(again["y"]).float())
+    assert surfaces.worth(again["y"])
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_recorded_histories_are_sentences_of_the_dialect(tables, named):
+    import recorded
+
+    d = int(tables["d"][0])
+    data = recorded.recorded_histories(tables, 8, d, 20, 9, named=named, drop=0.0)
+    words = nd.Dialect(meanings=recorded.WORDS).token_names()
+    told = [words[t] for t in data["tokens"][0].tolist()]
+    assert (told[1 + d] == "usual") == named
+    assert data["tokens"].shape == (8, 1 + d + (23 if named else 20) * (d + 2))
+    trials = data["tokens"][:, -20 * (d + 2) :].view(8, 20, d + 2)
+    assert (trials[:, :9, 0] == nd.TRIAL).all()
+    assert ((trials[..., 0] == nd.OPTIMUM).sum(1) == 1).all()
+
+
+def test_words_that_are_dropped_leave_no_trace(tables):
+    import recorded
+
+    d = int(tables["d"][0])
+    data = recorded.recorded_histories(tables, 8, d, 20, 9, named=True, drop=1.0)
+    introduction = data["tokens"][:, 1 + d : 1 + d + 3 * (d + 2)].view(8, 3, d + 2)
+    assert (introduction[..., 1:-1] == nd.OFF).all()
+    assert set(data["tokens"][:, 1 : 1 + d].unique().tolist()) <= {nd.NUMERIC, nd.CATEGORICAL}
+
+
+def test_a_checkpoint_is_taken_up_with_more_words(modules):
+    import train
+
+    _, model = modules
+    old, new = model.Model(16, 2, 32, 1), model.Model(16, 2, 32, 1, meanings=5)
+    new.load_state_dict(train.widened(old.state_dict(), new.tab_in.shape[0]))
+    before, after = old.tables()[0], new.tables()[0]
+    torch.testing.assert_close(after[: len(before)], before)
+    assert (after[len(before) :] - before[nd.NUMERIC]).abs().max() < 0.5

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # also where PYTHONSAFEPATH is s
 
 from model import Model
 
+from trialogue.prompts.meanings import WORDS
 from trialogue.prompts.number_dialect import Dialect
 
 
@@ -44,7 +45,11 @@ def main() -> None:
     model = Model(**state["shape"])
     model.load_state_dict(state["model"])
     model.export(a.folder)
-    dialect = Dialect(slots=state["shape"]["slots"], max_trials=59)
+    trained = set(state.get("words", ()))  # the others were never seen: they are not spoken
+    told = [
+        w if i in trained else f"<m{i}>" for i, w in enumerate(WORDS[: state["shape"].get("meanings", 0)])
+    ]
+    dialect = Dialect(slots=state["shape"]["slots"], max_trials=59, meanings=tuple(told))
     write_tokenizer(a.folder, dialect)
     (a.folder / "dialect.json").write_text(json.dumps(asdict(dialect)) + "\n")
     print(

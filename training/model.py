@@ -60,14 +60,20 @@ class Block(nn.Module):
 
 
 class Model(nn.Module):
-    """``width``, ``heads``, ``hidden``, ``layers`` as in Llama; ``slots``: most parameters in one sequence."""
+    """``width``, ``heads``, ``hidden``, ``layers`` as in Llama; ``slots``: most parameters in one sequence.
 
-    def __init__(self, width: int, heads: int, hidden: int, layers: int, slots: int = 12) -> None:
+    ``meanings``: number of words for parameters, whose tokens come after the numbers.
+    """
+
+    def __init__(
+        self, width: int, heads: int, hidden: int, layers: int, slots: int = 12, meanings: int = 0
+    ) -> None:
         super().__init__()
         self.shape = {"width": width, "heads": heads, "hidden": hidden, "layers": layers, "slots": slots}
+        self.shape |= {"meanings": meanings}
         self.blocks = nn.ModuleList([Block(width, heads, hidden, layers) for _ in range(layers)])
         self.nf = nn.Parameter(torch.ones(width))
-        vocabulary = nd.Dialect(slots=slots).vocabulary
+        vocabulary = per_table_rows(slots) + meanings
         self.tab_in, self.tab_out = (nn.Parameter(torch.zeros(vocabulary, width)) for _ in range(2))
         nn.init.normal_(self.tab_in[: nd.Y0].data, std=0.7)
         self.register_buffer("f_in", cosine_features(4.0))
@@ -80,13 +86,15 @@ class Model(nn.Module):
 
     def tables(self) -> tuple[Tensor, Tensor]:
         """Return embedding and head tables (vocabulary, width)."""
-        slots, width = self.shape["slots"], self.shape["width"]
+        width, meanings = self.shape["width"], self.shape["meanings"]
 
         def folded(table: Tensor, f: Tensor, w: Tensor, s: Tensor, b: Tensor | float) -> Tensor:
             per_slot = torch.cat([w[:1], w[1:] + s])
-            return table + torch.cat([table.new_zeros(nd.Y0, width), (f @ per_slot + b).reshape(-1, width)])
+            numbers = (f @ per_slot + b).reshape(-1, width)
+            return table + torch.cat(
+                [table.new_zeros(nd.Y0, width), numbers, table.new_zeros(meanings, width)]
+            )
 
-        assert per_table_rows(slots) == self.tab_in.shape[0]
         return (
             folded(self.tab_in, self.f_in, self.w_in, self.s_in, self.b_in),
             folded(self.tab_out, self.f_out, self.w_out, self.s_out, 0.0),
@@ -109,7 +117,8 @@ class Model(nn.Module):
         tokens, y, x, goal = data["tokens"], data["y"], data["x"], data["goal"]
         (B, T), width = y.shape, self.shape["width"]
         table, head = self.tables()
-        h = self.trunk(F.embedding(tokens, table).to(dtype))[:, 1 + d :].reshape(B, T, d + 2, width)
+        introduction = tokens.shape[1] - T * (d + 2)
+        h = self.trunk(F.embedding(tokens, table).to(dtype))[:, introduction:].reshape(B, T, d + 2, width)
         head = head.to(dtype)
         y_rows = torch.cat([head[nd.Y0 : nd.X0], head[nd.FAIL : nd.FAIL + 1]])
         x_rows = head[nd.X0 : nd.X0 + d * nd.BINS].view(d, nd.BINS, width)

@@ -347,11 +347,19 @@ def histories(
     y = torch.cat([y[:, :n], torch.where(is_query, f(queries), y[:, n:])], 1)
     failed = torch.cat([failed[:, :n], torch.where(is_query, f.fails(queries) & alive, failed[:, n:])], 1)
     y = y + sd * f.noise_sd(x) * torch.randn(B, T)
-    return tokenised(f, x, y, failed, is_query, where, n) | {"family": family}
+    active = f.axes.active(x)
+    return tokenised(x, y, failed, is_query, where, n, active, f.axes.categorical) | {"family": family}
 
 
 def tokenised(
-    f: Functions, x: Tensor, y: Tensor, failed: Tensor, is_query: Tensor, where: Tensor, n: int
+    x: Tensor,
+    y: Tensor,
+    failed: Tensor,
+    is_query: Tensor,
+    where: Tensor,
+    n: int,
+    active: Tensor,
+    categorical: Tensor,
 ) -> dict:
     """Return the sequences as tokens, with scores relative to the history's best and median."""
     B, T, d = x.shape
@@ -366,12 +374,12 @@ def tokenised(
     goal.scatter_(1, n + where, nd.OPTIMUM)
     goal[:, n:] = torch.where(is_query, nd.QUERY, goal[:, n:])
     goal[:, :n] = nd.TRIAL
-    active, x_bin = f.axes.active(x), bins(x)
+    x_bin = bins(x)
     tokens = torch.zeros(B, T, d + 2, dtype=torch.long)
     tokens[..., 0] = goal
     tokens[..., 1 : d + 1] = torch.where(active, nd.X0 + x_bin + nd.BINS * torch.arange(d), nd.OFF)
     tokens[..., d + 1] = torch.where(failed, nd.FAIL, nd.Y0 + y_bin)
-    head = torch.where(f.axes.categorical, nd.CATEGORICAL, nd.NUMERIC)
+    head = torch.where(categorical, nd.CATEGORICAL, nd.NUMERIC)
     head = torch.cat([torch.full((B, 1), nd.BOS), head], 1)
     x_bin = torch.where(active, x_bin, -1)
     return {"tokens": torch.cat([head, tokens.view(B, -1)], 1), "y": y_bin, "x": x_bin, "goal": goal}

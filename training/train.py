@@ -17,6 +17,7 @@ import random
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -42,6 +43,7 @@ DIMENSIONS = {
     12: 0.04,
 }
 LENGTHS = {16: 0.26, 24: 0.30, 36: 0.26, 48: 0.11, 64: 0.07}
+KEPT_OUT = 80  # recorded tables, the first ones, for validation
 LONGEST = 1000  # tokens; positions end at 1024
 VALIDATION = tuple((d, n) for d in (1, 2, 4, 6, 8) for n in (10, 24))
 
@@ -50,6 +52,13 @@ def arguments() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--seconds", type=float, default=6000, help="length of the whole run, all slices together")
+    p.add_argument(
+        "--init",
+        type=Path,
+        help="weights to go on from: another run's checkpoint.pt; clock and rates restart",
+    )
+    p.add_argument("--real", type=Path, help="recorded surfaces (surfaces.py) to mix in")
+    p.add_argument("--real-share", type=float, default=0.28)
     p.add_argument("--stop-after", type=float, default=math.inf, help="end this slice after so many seconds")
     p.add_argument("--workers", type=int, default=2)
     p.add_argument("--device", default="cpu")
@@ -95,10 +104,13 @@ class Trainer:
     def __init__(self, a: argparse.Namespace, rank: int) -> None:
         from model import Model
         from prior import FAMILIES
+        from recorded import Recorded
+
+        from trialogue.prompts.meanings import WORDS
 
         self.a, self.rank = a, rank
         torch.manual_seed(a.seed)
-        self.model = Model(a.width, a.heads, a.hidden, a.layers)
+        self.model = Model(a.width, a.heads, a.hidden, a.layers, meanings=len(WORDS))
         named = list(self.model.named_parameters())
         matrices = [p for n, p in named if n.startswith("blocks") and p.ndim == 2]
         others = [p for n, p in named if not (n.startswith("blocks") and p.ndim == 2)]
@@ -107,24 +119,32 @@ class Trainer:
         self.optimizers = ((muon, a.muon_lr), (adam, a.adam_lr))
         self.parameters = [p for _, p in named]
         self.families = torch.ones(len(FAMILIES)) / len(FAMILIES)
-        self.elapsed, self.steps, self.tokens = 0.0, 0, 0.0
+        self.elapsed, self.steps = 0.0, 0
+        self.tokens, self.earlier = 0.0, 0.0  # this worker's since it started; all workers' before that
         self.rng = random.Random()
         self.queue: list = []
+        self.recorded = None if a.real is None else Recorded(a.real, KEPT_OUT)
 
     @property
     def progress(self) -> float:
         return self.elapsed / self.a.seconds
 
-    def step(self) -> dict:
+    def draw(self) -> tuple[dict, int, int]:
+        """Return the next batch, its dimension and the length of its histories."""
         from prior import histories
 
+        if self.recorded is not None and self.rng.random() < self.a.real_share:
+            return self.recorded.batch(self.a.tokens, self.rng)
         if not self.queue:  # drawing four batches at once amortises the many small operations
-            d, T, n = draw_shape(self.progress, self.rng)
+            d, T, n = draw_shape(1.0 if self.a.init else self.progress, self.rng)
             size = max(3, self.a.tokens // (T * (d + 2)))
             data = histories(4 * size, d, T, n, families=self.families)
             cut = [{k: v[i * size : (i + 1) * size] for k, v in data.items()} for i in range(4)]
             self.queue = [(part, d, n) for part in cut]
-        data, d, n = self.queue.pop()
+        return self.queue.pop()
+
+    def step(self) -> dict:
+        data, d, n = self.draw()
         loss, stats = self.model.loss(data, d, n)
         scale = learning_rate(self.progress, self.steps, self.a.flat)
         for optimizer, base in self.optimizers:
@@ -155,11 +175,11 @@ class Trainer:
             self.elapsed, self.families = float(flat[at + 1]), flat[at + 2 :].clone()
         return float(flat[at])
 
-    def save(self, curve: list) -> None:
+    def save(self, curve: list, total: float) -> None:
         state = {
             "shape": self.model.shape, "model": self.model.state_dict(), "elapsed": self.elapsed, "steps": self.steps,
-            "tokens": self.tokens, "optimizers": [o.state_dict() for o, _ in self.optimizers],
-            "families": self.families, "curve": curve,
+            "tokens": total, "optimizers": [o.state_dict() for o, _ in self.optimizers],
+            "families": self.families, "curve": curve, "words": [] if self.recorded is None else self.recorded.words,
         }  # fmt: skip
         path = self.a.out / "checkpoint.pt"
         torch.save(state, path.with_suffix(".new"))
@@ -169,18 +189,28 @@ class Trainer:
     def load(self) -> list:
         path = self.a.out / "checkpoint.pt"
         if not path.exists():
-            return []
-        state = torch.load(path, weights_only=True)
+            return self._begin()
+        state = torch.load(path, weights_only=True, map_location=self.a.device)
         self.model.load_state_dict(state["model"])
         for (optimizer, _), saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        self.elapsed, self.steps, self.tokens = state["elapsed"], state["steps"], state["tokens"]
+        self.elapsed, self.steps, self.earlier = state["elapsed"], state["steps"], state["tokens"]
         self.families = state["families"]
+        return state["curve"]
+
+    def _begin(self) -> list:
+        """Take weights and the families' weights from ``--init``, where given; words it did not know start as ``num``."""
+        if self.a.init is None:
+            return []
+        state = torch.load(self.a.init, weights_only=True, map_location=self.a.device)
+        self.model.load_state_dict(widened(state["model"], self.model.tab_in.shape[0]))
+        self.families, self.earlier = state["families"], state["curve"][-1]["tokens"]
         return state["curve"]
 
     def validate(self, sets: list) -> dict:
         """Return the y-NLL of '?' queries per (d, n), and per family; and the x-NLL of the optimum."""
         from prior import FAMILIES
+        from recorded import recorded_sets
 
         cells, per_family, optimum = {}, {name: [] for name in FAMILIES}, []
         with torch.no_grad():
@@ -191,12 +221,35 @@ class Trainer:
                 optimum.append(float(stats["optimum"]))
         mean = {name: sum(v for _, v in values) / len(values) for name, values in per_family.items()}
         cells = {cell: sum(v) / len(v) for cell, v in cells.items()}
-        return {
+        real = {} if self.recorded is None else validated(self.model, recorded_sets(self.recorded.held))
+        return real | {
             "cells": cells,
             "families": mean,
             "query": sum(cells.values()) / len(cells),
             "optimum": sum(optimum) / len(optimum),
         }
+
+
+def validated(model: Any, sets: list) -> dict[str, list[float]]:
+    """Return y-NLL of '?' queries and x-NLL of optima, with and without names, on recorded tables."""
+    told: dict[str, list] = {"named": [], "nameless": []}
+    with torch.no_grad():
+        for (d, n, named), data in sets:
+            _, stats = model.loss(data, d, n)
+            told["named" if named else "nameless"].append((float(stats["query"]), float(stats["optimum"])))
+    return {name: [sum(v) / len(v) for v in zip(*values, strict=True)] for name, values in told.items()}
+
+
+def widened(weights: dict, rows: int) -> dict:
+    """Return weights whose tables have ``rows`` tokens: new ones are the word for a number, but for a little noise."""
+    from trialogue.prompts import number_dialect as nd
+
+    out = dict(weights)
+    for name in ("tab_in", "tab_out"):
+        table = weights[name]
+        new = table[nd.NUMERIC].expand(rows - len(table), -1)
+        out[name] = torch.cat([table, new + 0.05 * torch.randn(new.shape, device=table.device)])
+    return out
 
 
 def validation_sets() -> list:
@@ -227,6 +280,7 @@ def work(rank: int, a: argparse.Namespace) -> None:
         torch.set_num_threads(1)
     torch.set_default_device(a.device)
     if a.workers > 1:
+        os.setsid()  # the kernel shares cores between sessions, not processes
         os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(a.port), GLOO_SOCKET_IFNAME="lo")
         dist.init_process_group("gloo", rank=rank, world_size=a.workers)
     trainer = Trainer(a, rank)
@@ -238,14 +292,14 @@ def work(rank: int, a: argparse.Namespace) -> None:
     reference_path = Path(__file__).parent / "reference.json"
     started = last = time.monotonic()
     begun, saved, next_sync = trainer.elapsed, -1e9, trainer.elapsed + a.sync_s
-    total = trainer.tokens
+    total = trainer.earlier
     while True:
         trainer.step()
         now = time.monotonic()
         trainer.elapsed, last = trainer.elapsed + now - last, now
         if trainer.elapsed < next_sync:
             continue
-        total = trainer.average(trainer.tokens)
+        total = trainer.earlier + trainer.average(trainer.tokens)
         last = time.monotonic()
         next_sync = trainer.elapsed + a.sync_s
         if (
@@ -254,25 +308,27 @@ def work(rank: int, a: argparse.Namespace) -> None:
             break
         if rank == 0 and trainer.elapsed - saved > a.save_s:
             saved = trainer.elapsed
+            state = torch.get_rng_state()
             report = trainer.validate(sets)
-            if reference_path.exists() and trainer.progress > 0.3:
+            torch.set_rng_state(state)
+            if reference_path.exists() and (trainer.progress > 0.3 or a.init):
                 trainer.families = harder(trainer.families, report, json.loads(reference_path.read_text()))
             line = {"seconds": round(trainer.elapsed), "steps": trainer.steps, "tokens": total, **report}
             curve.append(line | {"weights": [round(w, 3) for w in trainer.families.tolist()]})
             cells = " ".join(f"{c} {v:.2f}" for c, v in report["cells"].items())
             print(
                 f"{trainer.elapsed:.0f} s, {total / 1e6:.2f} M tokens, query {report['query']:.4f}, "
-                f"optimum {report['optimum']:.4f} | {cells}",
+                f"optimum {report['optimum']:.4f}, real {report.get('named')} {report.get('nameless')} | {cells}",
                 flush=True,
             )
-            trainer.save(curve)
+            trainer.save(curve, total)
     if rank == 0:
         report = trainer.validate(sets)
         curve.append({"seconds": round(trainer.elapsed), "steps": trainer.steps, "tokens": total, **report})
         print(
             f"end: {time.monotonic() - started:.0f} s, query {report['query']:.4f}, optimum {report['optimum']:.4f}"
         )
-        trainer.save(curve)
+        trainer.save(curve, total)
     if a.workers > 1:
         dist.barrier()
         dist.destroy_process_group()

@@ -1,0 +1,426 @@
+"""Real surfaces to train on: scores of small models on generated data sets, recorded under their parameters' own names.
+
+    python training/surfaces.py --out runs/surfaces.pt --tables 1600        # some twenty minutes of one core
+    python training/surfaces.py --out runs/held_out.pt --tables 160 --held-out
+
+A table is one data set x one model x one search space (a random subset of its parameters with random ranges): ``FIRST``
+uniform configurations and ``NEAR`` around the best of them. Written are coordinates, scores (smaller is better), words,
+usual values and ranges as ``prompts/meanings.py`` finds them, as tensors padded to ``WIDEST`` parameters.
+Held out: every data set that scikit-learn ships, the Friedman functions, gradient boosting (a whole model family), and
+the simulators of ``benchmarks/``; ``--held-out`` records tables of the first two and of gradient boosting. Tables are drawn
+one after another from ``(seed, index)``: more tables extend a corpus.
+"""
+
+import argparse
+import itertools
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import trialogue as tl
+from trialogue.prompts.meanings import WORDS, meanings_of
+
+FIRST, NEAR, WIDEST = 72, 24, 7
+Params = Mapping[str, Any]
+Data = tuple[np.ndarray, np.ndarray, bool]
+Score = Callable[[Params], float]
+
+
+def data_set(rng: np.random.Generator, regression: bool) -> Data:
+    """Return X (n, p), y (n,) and whether y is a number: standardised mostly, with irrelevant columns and noise."""
+    from sklearn import datasets
+
+    n, seed = int(rng.integers(90, 220)), int(rng.integers(2**31))
+    p = int(rng.integers(3, 16))
+    if regression:
+        X = rng.normal(size=(n, p))
+        y = _response(rng, X)
+    else:
+        kinds = {
+            "classes": lambda: datasets.make_classification(
+                n, p + 2, n_informative=max(2, p // 2), n_redundant=min(2, p // 3), n_classes=int(rng.integers(2, 4)),
+                n_clusters_per_class=1, class_sep=float(rng.uniform(0.4, 1.6)), flip_y=float(rng.uniform(0, 0.2)),
+                random_state=seed,
+            ),
+            "moons": lambda: datasets.make_moons(n, noise=float(rng.uniform(0.1, 0.5)), random_state=seed),
+            "circles": lambda: datasets.make_circles(
+                n, noise=float(rng.uniform(0.05, 0.3)), factor=0.5, random_state=seed),
+            "blobs": lambda: datasets.make_blobs(
+                n, p, centers=int(rng.integers(3, 8)), cluster_std=float(rng.uniform(2, 6)), random_state=seed),
+            "shells": lambda: datasets.make_gaussian_quantiles(
+                n_samples=n, n_features=min(p, 6), n_classes=3, random_state=seed),
+            "cut": lambda: _cut(rng, n, p),
+        }  # fmt: skip
+        X, y = kinds[str(rng.choice(list(kinds)))]()
+        X = np.hstack([X, rng.normal(size=(n, int(rng.integers(0, 5))))])
+    X = (X - X.mean(0)) / X.std(0)
+    if rng.random() < 0.2:
+        X = X * np.exp(rng.normal(size=X.shape[1]) * 1.5)
+    return X, y, regression
+
+
+def _response(rng: np.random.Generator, X: np.ndarray) -> np.ndarray:
+    """Return standardised responses: linear, waves, steps or products of a few columns, and noise."""
+    n, p = X.shape
+    w = rng.normal(size=p) * (rng.random(p) < 0.6)
+    parts = [
+        X @ w,
+        np.cos(X @ rng.normal(size=(p, 8)) * rng.uniform(0.3, 1.2) + rng.uniform(0, 6, 8)) @ rng.normal(size=8),
+        (X @ rng.normal(size=(p, 5)) > rng.normal(size=5)) @ rng.normal(size=5),
+        X[:, rng.integers(p)] * X[:, rng.integers(p)],
+    ]  # fmt: skip
+    mix = rng.dirichlet([0.4] * 4)
+    y = np.sum([a * q / (q.std() + 1e-9) for a, q in zip(mix, parts, strict=True)], axis=0)
+    y = y / (y.std() + 1e-9) + rng.exponential(0.4) * rng.normal(size=n)
+    return (y - y.mean()) / y.std()
+
+
+def _cut(rng: np.random.Generator, n: int, p: int) -> tuple[np.ndarray, np.ndarray]:
+    X = rng.normal(size=(n, p))
+    response = _response(rng, X)
+    return X, np.digitize(response, np.quantile(response, [0.5] if rng.random() < 0.6 else [0.33, 0.66]))
+
+
+def cross_validated(data: Data, make: Callable[..., Any], folds: int) -> Score:
+    """Return the loss of a configuration: share of errors, or mean squared error, over fixed folds; inf if it fails."""
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    X, y, regression = data
+    parts = list((KFold if regression else StratifiedKFold)(folds, shuffle=True, random_state=0).split(X, y))
+
+    def score(params: Params) -> float:
+        losses = []
+        for train, test in parts:
+            try:
+                told = make(**params).fit(X[train], y[train]).predict(X[test])
+            except (ValueError, FloatingPointError):
+                return np.inf
+            losses.append(np.mean((told - y[test]) ** 2) if regression else np.mean(told != y[test]))
+        return float(np.mean(losses))
+
+    return score
+
+
+F, I, C = tl.Float, tl.Int, tl.Categorical  # noqa: E741
+Number = tuple[str, float, float, bool]
+
+
+def _number(
+    rng: np.random.Generator, name: str, low: float, high: float, log: bool, whole: bool
+) -> tl.Float | tl.Int:
+    """Return a parameter whose range is moved and widened at random within [low, high]."""
+    if log:
+        a, b = np.log(low), np.log(high)
+        cut = rng.uniform(0, 0.35, 2) * (b - a) * (rng.random(2) < 0.6)
+        low, high = float(np.exp(a + cut[0])), float(np.exp(b - cut[1]))
+    else:
+        high = high - rng.uniform(0, 0.4) * (high - low) * (rng.random() < 0.6)
+    if whole:
+        low = max(1, round(low))
+        return I(name, low, max(low + 1, round(high)), log=log)
+    return F(name, float(f"{low:.3g}"), float(f"{high:.3g}"), log=log)
+
+
+TREE = {
+    "max_depth": (1, 50, True, True), "max_features": (0.02, 1.0, False, False), "min_samples_leaf": (1, 60, True, True),
+    "min_samples_split": (2, 64, True, True), "min_weight_fraction_leaf": (0.0, 0.5, False, False),
+    "min_impurity_decrease": (0.0, 0.5, False, False), "max_leaf_nodes": (2, 200, True, True),
+    "ccp_alpha": (1e-5, 0.2, True, False),
+}  # fmt: skip
+NUMBERS: dict[str, dict[str, tuple[float, float, bool, bool]]] = {
+    # name: low, high, logarithmic, whole
+    "support vector machine": {"C": (1e-4, 1e4, True, False), "gamma": (1e-6, 30, True, False), "tol": (1e-5, 0.1, True, False),
+                               "epsilon": (1e-3, 2, True, False), "coef0": (0.0, 5.0, False, False)},
+    "decision tree": TREE,
+    "random forest": TREE | {"n_estimators": (2, 24, True, True), "max_samples": (0.1, 1.0, False, False)},
+    "logistic regression": {"C": (1e-5, 1e4, True, False), "tol": (1e-6, 0.1, True, False), "max_iter": (3, 200, True, True)},
+    "elastic net": {"alpha": (1e-4, 100, True, False), "l1_ratio": (0.0, 1.0, False, False),
+                    "tol": (1e-5, 0.1, True, False), "max_iter": (5, 300, True, True)},
+    "nearest neighbours": {"n_neighbors": (1, 60, True, True), "p": (1.0, 6.0, False, False),
+                           "leaf_size": (10, 50, False, True)},
+    "adaboost": {"n_estimators": (2, 25, True, True), "learning_rate": (0.01, 5, True, False)},
+    "mlp": {"learning_rate_init": (1e-5, 1.0, True, False), "alpha": (1e-7, 10, True, False),
+            "width": (4, 64, True, True), "batch_size": (8, 128, True, True), "momentum": (0.0, 0.99, False, False),
+            "depth": (1, 3, False, True)},
+    "torch training": {"learning_rate": (1e-5, 1.0, True, False), "weight_decay": (1e-6, 1.0, True, False),
+                       "batch_size": (8, 128, True, True), "beta1": (0.5, 0.99, False, False),
+                       "dropout": (0.0, 0.8, False, False), "hidden_size": (4, 128, True, True),
+                       "num_layers": (1, 3, False, True)},
+    "vllm serving": {"max_num_seqs": (8, 1024, True, True), "max_num_batched_tokens": (512, 32768, True, True),
+                     "gpu_memory_utilization": (0.5, 0.98, False, False), "block_size": (8, 128, True, True)},
+}  # fmt: skip
+HELD_OUT = "gradient boosting"
+BOOSTING = TREE | {
+    "learning_rate": (0.003, 1.0, True, False),
+    "n_estimators": (3, 40, True, True),
+    "subsample": (0.2, 1.0, False, False),
+}
+CHOICES = {
+    "support vector machine": {"kernel": ["rbf", "linear", "sigmoid"]}, "decision tree": {"criterion": ["gini", "entropy"]},
+    "random forest": {"criterion": ["gini", "entropy"], "bootstrap": [True, False]},
+    "nearest neighbours": {"weights": ["uniform", "distance"]}, "mlp": {"activation": ["relu", "tanh", "logistic"]},
+    "vllm serving": {"enable_prefix_caching": [True, False], "enable_chunked_prefill": [True, False]},
+}  # fmt: skip
+SHARES = {
+    "support vector machine": 5,
+    "decision tree": 4,
+    "random forest": 3,
+    "mlp": 3,
+    "torch training": 3,
+    "elastic net": 2,
+}
+
+
+def search_space(rng: np.random.Generator, family: str, regression: bool) -> tl.SearchSpace:
+    """Return two to ``WIDEST`` parameters of the family; a support vector machine always has its two."""
+    numbers, choices = NUMBERS.get(family, BOOSTING), {} if regression else CHOICES.get(family, {})
+    choices = CHOICES[family] if family in ("nearest neighbours", "mlp", "vllm serving") else choices
+    names = [n for n in (*numbers, *choices) if n != "epsilon" or regression]
+    firsts = {"support vector machine": ["C", "gamma"], "nearest neighbours": ["n_neighbors"]}.get(
+        family, names[:1]
+    )
+    least = min(len(names), max(2, len(firsts)))
+    size = int(rng.integers(least, min(WIDEST, len(names)) + 1))
+    rest = [n for n in rng.permutation(names).tolist() if n not in firsts]
+    chosen = [n for n in [*firsts, *rest][:size]]
+    if "momentum" in chosen and "depth" in chosen and rng.random() < 0.5:
+        chosen.remove("depth")
+    parameters = [
+        C(n, choices[n]) if n in choices else _number(rng, n, *numbers[n])
+        for n in rng.permutation(chosen).tolist()
+    ]
+    return tl.SearchSpace(parameters)
+
+
+def scorer(rng: np.random.Generator, family: str, data: Data, names: tuple[str, ...]) -> Score:
+    """Return the loss of one family's configurations on a data set (or on a server, which has none)."""
+    from sklearn import ensemble, linear_model, neighbors, neural_network, svm, tree
+
+    regression = data[2]
+    if family == "torch training":
+        return network(data, int(rng.integers(2**31)), int(rng.integers(20, 60)))
+    kinds: dict[str, tuple[Any, Any, dict[str, Any], int]] = {
+        "support vector machine": (svm.SVC, svm.SVR, {"max_iter": 4000}, 3),
+        "decision tree": (tree.DecisionTreeClassifier, tree.DecisionTreeRegressor, {"random_state": 0}, 4),
+        "random forest": (ensemble.RandomForestClassifier, ensemble.RandomForestRegressor,
+                          {"random_state": 0} | ({} if "n_estimators" in names else {"n_estimators": 8}), 2),
+        "logistic regression": (linear_model.LogisticRegression, None, {}, 3),
+        "elastic net": (None, linear_model.ElasticNet, {}, 3),
+        "nearest neighbours": (neighbors.KNeighborsClassifier, neighbors.KNeighborsRegressor, {}, 3),
+        HELD_OUT: (ensemble.GradientBoostingClassifier, ensemble.GradientBoostingRegressor,
+                   {"random_state": 0} | ({} if "n_estimators" in names else {"n_estimators": 15}), 2),
+        "adaboost": (ensemble.AdaBoostClassifier, ensemble.AdaBoostRegressor, {"random_state": 0}, 2),
+        "mlp": (neural_network.MLPClassifier, neural_network.MLPRegressor,
+                {"random_state": 0, "max_iter": int(rng.integers(6, 16))}, 2),
+    }  # fmt: skip
+    classifier, regressor, fixed, folds = kinds[family]
+    make = partial(_made, regressor if regression else classifier, fixed, family)
+    return cross_validated(data, make, folds)
+
+
+def _made(kind: Any, fixed: dict[str, Any], family: str, **params: Any) -> Any:
+    if family == "random forest" and not params.get("bootstrap", True):
+        params.pop("max_samples", None)
+    if family == "mlp":
+        params["hidden_layer_sizes"] = (params.pop("width", 24),) * params.pop("depth", 1)
+        params["solver"] = "sgd" if "momentum" in params else "adam"
+    return kind(**fixed, **params)
+
+
+def network(data: Data, seed: int, steps: int) -> Score:
+    """Return the validation loss of a small network trained with AdamW for a fixed number of steps."""
+    X, y, regression = data
+    cut = len(X) * 2 // 3
+    inputs = torch.tensor(X, dtype=torch.float32)
+    target = torch.tensor(y, dtype=torch.float32 if regression else torch.long)
+    outputs = 1 if regression else int(y.max()) + 1
+
+    def score(p: Params) -> float:
+        torch.manual_seed(seed)
+        width, layers = [inputs.shape[1]] + [p.get("hidden_size", 32)] * p.get("num_layers", 1), []
+        for a, b in itertools.pairwise(width):
+            layers += [torch.nn.Linear(a, b), torch.nn.ReLU(), torch.nn.Dropout(p.get("dropout", 0.0))]
+        net = torch.nn.Sequential(*layers, torch.nn.Linear(width[-1], outputs))
+        optimizer = torch.optim.AdamW(
+            net.parameters(), lr=p.get("learning_rate", 3e-3), betas=(p.get("beta1", 0.9), 0.999),
+            weight_decay=p.get("weight_decay", 0.01),
+        )  # fmt: skip
+        for _ in range(steps):
+            rows = torch.randint(0, cut, (p.get("batch_size", 32),))
+            loss = _network_loss(net(inputs[rows]), target[rows], regression)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        with torch.no_grad():
+            value = float(_network_loss(net.eval()(inputs[cut:]), target[cut:], regression))
+        return value if np.isfinite(value) and value < 1e4 else np.inf
+
+    return score
+
+
+def _network_loss(out: torch.Tensor, target: torch.Tensor, regression: bool) -> torch.Tensor:
+    if regression:
+        return torch.nn.functional.mse_loss(out[:, 0], target)
+    return torch.nn.functional.cross_entropy(out, target)
+
+
+def server(rng: np.random.Generator) -> Score:
+    """Return the latency or the throughput of a made-up model server: a cache, a step time and a queue."""
+    tokens_each, load = np.exp(rng.uniform(np.log(200), np.log(3000))), np.exp(rng.uniform(1, 6))
+    cache = np.exp(rng.uniform(np.log(2e4), np.log(4e5)))
+    base, per_token, per_request = rng.uniform(5, 30), rng.uniform(0.002, 0.03), rng.uniform(0.01, 0.2)
+    shared, latency, over = rng.uniform(0, 0.5), rng.random() < 0.5, rng.uniform(0.94, 0.99)
+
+    def score(p: Params) -> float:
+        memory = p.get("gpu_memory_utilization", 0.9)
+        if memory > over:
+            return np.inf
+        room = cache * (memory - 0.4) / 0.5 / tokens_each * (1 - 0.002 * p.get("block_size", 16))
+        seats = p.get("max_num_seqs", 128)
+        running = min(seats, load, max(room, 1))
+        lost = max(0.0, min(seats, load) / max(room, 1) - 1)  # preemption: work done twice
+        budget = p.get("max_num_batched_tokens", 4096)
+        chunk = min(budget, tokens_each * 2)
+        saved = 1 - shared * p.get("enable_prefix_caching", True)
+        step = (
+            base
+            + per_token * chunk * saved * (1.0 if p.get("enable_chunked_prefill", True) else 1.4)
+            + per_request * running
+        )
+        steps = tokens_each * saved * running / budget + tokens_each * 0.3
+        throughput = running / (step * steps) * 1e3 / (1 + 0.5 * lost)
+        return (
+            float(step * (1 + lost) + max(0.0, load - running) * step * 0.1)
+            if latency
+            else -float(throughput)
+        )
+
+    return score
+
+
+def table(seed: int, index: int) -> dict[str, Any]:
+    """Return one recorded table of the training part."""
+    rng = np.random.default_rng([seed, index])
+    families = list(NUMBERS)
+    weights = np.array([SHARES.get(f, 1) for f in families], float)
+    family = str(rng.choice(families, p=weights / weights.sum()))
+    regression = {"logistic regression": False, "elastic net": True}.get(family, bool(rng.random() < 0.5))
+    space = search_space(rng, family, regression)
+    if family == "vllm serving":
+        return recorded(rng, family, space, server(rng))
+    return recorded(rng, family, space, scorer(rng, family, data_set(rng, regression), space.names))
+
+
+def held_out_table(seed: int, index: int) -> dict[str, Any]:
+    """Return one recorded table of the part that is not trained on: two in five are of the held-out family."""
+    rng = np.random.default_rng([seed, index, 1])
+    data = shipped(rng)
+    known = [
+        "support vector machine",
+        "decision tree",
+        "random forest",
+        "nearest neighbours",
+        "mlp",
+        "torch training",
+    ]
+    family = HELD_OUT if index % 5 < 2 else str(rng.choice(known))
+    space = search_space(rng, family, data[2])
+    return recorded(rng, family, space, scorer(rng, family, data, space.names))
+
+
+def shipped(rng: np.random.Generator) -> Data:
+    """Return 200 rows of a data set that scikit-learn ships, or of a Friedman function, standardised."""
+    from sklearn import datasets
+
+    kind, seed = (
+        str(rng.choice(["iris", "wine", "breast_cancer", "digits", "diabetes", "friedman1", "friedman2"])),
+        0,
+    )
+    if kind.startswith("friedman"):
+        X, y = getattr(datasets, f"make_{kind}")(200, noise=0.5, random_state=seed)
+    else:
+        X, y = getattr(datasets, f"load_{kind}")(return_X_y=True)
+    rows = rng.permutation(len(X))[:200]
+    X, y = X[rows][:, X[rows].std(0) > 0], y[rows]
+    regression = kind in ("diabetes", "friedman1", "friedman2")
+    return (X - X.mean(0)) / X.std(0), (y - y.mean()) / y.std() if regression else y, regression
+
+
+def recorded(rng: np.random.Generator, family: str, space: tl.SearchSpace, score: Score) -> dict[str, Any]:
+    """Return a table: uniform configurations, then some near the best of them."""
+    X = space.sample_rows(rng, FIRST)
+    y = np.array([score(p) for p in space.decode(X)])
+    near = _near(rng, space, X[np.argsort(y, kind="stable")[:6]])
+    X = space.canonical(np.vstack([X, near]))[0]
+    y = np.r_[y, [score(p) for p in space.decode(near)]]
+    meanings = meanings_of(tl.Problem(family, space))
+    d, families = len(space), [*NUMBERS, HELD_OUT]
+    words, usual = np.full(WIDEST, -1), np.full((3, WIDEST), np.nan)
+    if meanings is not None:
+        words[:d] = [WORDS.index(w) if w else -1 for w in meanings.words]
+        usual[:, :d] = meanings.usual
+    wide = np.pad(X, ((0, 0), (0, WIDEST - d)))
+    kinds = np.pad(space.is_categorical, (0, WIDEST - d))
+    return {
+        "X": wide,
+        "y": y,
+        "d": d,
+        "family": families.index(family),
+        "words": words,
+        "usual": usual,
+        "categorical": kinds,
+    }
+
+
+def _near(rng: np.random.Generator, space: tl.SearchSpace, best: np.ndarray) -> np.ndarray:
+    base = best[rng.integers(len(best), size=NEAR)]
+    moved = rng.random(base.shape) < np.maximum(0.4, 1.5 * rng.random((NEAR, 1)))
+    x = base + rng.normal(size=base.shape) * np.exp(rng.uniform(-4, -1.5, (NEAR, 1))) * moved
+    return space.canonical(np.clip(x, 0, 1))[0]
+
+
+def worth(y: np.ndarray) -> bool:
+    """Return whether the table says anything: enough values, and enough different ones."""
+    known = y[np.isfinite(y)]
+    return len(known) > 0.4 * len(y) and len(np.unique(np.round(known, 9))) >= 8
+
+
+def write(out: Path, tables: list[dict[str, Any]]) -> None:
+    """Write the tables as one file of padded tensors."""
+    stacked = {key: torch.tensor(np.stack([t[key] for t in tables])) for key in tables[0]}
+    stacked |= {key: stacked[key].float() for key in ("X", "y", "usual")}
+    torch.save(stacked, out)
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--out", type=Path, required=True)
+    p.add_argument("--tables", type=int, default=900)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--held-out", action="store_true")
+    a = p.parse_args()
+    torch.set_num_threads(1)
+    a.out.parent.mkdir(parents=True, exist_ok=True)
+    started, tables = time.monotonic(), []
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for index in range(a.tables):
+            made = (held_out_table if a.held_out else table)(a.seed, index)
+            if worth(made["y"]):
+                tables.append(made)
+            if index % 50 == 49:
+                write(a.out, tables)
+                print(
+                    f"{index + 1} drawn, {len(tables)} kept, {time.monotonic() - started:.0f} s", flush=True
+                )
+    write(a.out, tables)
+
+
+if __name__ == "__main__":
+    main()
