@@ -85,7 +85,7 @@ class TrialogueStrategy:
             return Plan((known,))
         self._known.catch_up(ask)
         rng = stream(self._seed, ask.index, "surrogate")
-        belief = self._engine.condition(ask.history, rng)
+        belief = self._engine.condition(self._warned(ask.history), rng)
         suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)
         notes = tuple(belief.notes)
         early = suggestions[0].origin in _STARTING and not self._asks_early(ask.history)
@@ -96,6 +96,13 @@ class TrialogueStrategy:
         plan = self._decide(suggestions, verdicts, (*notes, *consulted.notes), consulted, ask)
         self._known.decided(plan, ask)
         return plan
+
+    def _warned(self, history: History) -> History:
+        """Return what the engine is shown: the history, and what the planner said of failures once that came true."""
+        recall = getattr(self._planner, "recall", None)
+        if recall is None or not self._known.memory:
+            return history
+        return recall(self._known.memory, history.problem).warned(history)
 
     def _asks_early(self, history: History) -> bool:
         """Whether the planner is asked during the initial design: by rule, because it knows configurations by name, or

@@ -51,12 +51,13 @@ class TrustReferee:
     Whatever the trust, it stays inside O(1/t**power). ``prior``: trust to start with (``agent/selftest.py``).
     """
 
-    slack: float = 12.0
+    slack: float = 20.0
     floor: float = 0.35
     power: float = 1.0
     cap: float = 1.5
     prior: float = 0.5
-    plausible: tuple[float, float] | None = (0.53, 0.65)
+    plausible: tuple[float, float] | None = (0.53, 0.70)
+    strict: bool = True
 
     def judge(
         self,
@@ -67,7 +68,7 @@ class TrustReferee:
         earlier: Sequence[Proposal] = (),
     ) -> tuple[Verdict, ...]:
         """Return one verdict per proposal, in order."""
-        trust = trust_in_planner(history, prior=self.prior)
+        trust = trust_in_planner(history, prior=self.prior, strict=self.strict)
         allowed = self.allowed(trust, len(history.finished))
         why = f", trust {trust.mean:.2f}"
         if self.plausible is not None:

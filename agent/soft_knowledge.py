@@ -1,7 +1,9 @@
 """What a model said of regions and failures, as soft knowledge: how much it weighs is learnt from the study's outcomes.
 
 A rule's weight is the posterior probability that a trial it applies to fails; a region's, the probability that a trial
-inside is better than one outside. Rules drop proposals, regions order and add to them; neither touches what the engine does.
+inside is better than one outside. Rules drop proposals, regions order and add to them. A rule that has come true twice and
+never been wrong also warns the engine: its classifier of failures sees configurations of that kind as failed. Until then
+the engine knows nothing of it, so that a wrong rule cannot lead it.
 """
 
 from collections.abc import Sequence
@@ -9,13 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..evaluators.history import History, Params, Proposal
+from ..evaluators.history import FailedTrial, History, Params, Proposal
 from ..prompts.elicitation import Elicited, Region, Rule
 from ..prompts.selection import goodness
 from .novelty import Novelty
 
 _PRIOR = 2.0
 """Trials that a model's word counts for, half of them in its favour and shared out by its confidence."""
+_TRUE = 2
+"""Trials that must have failed under a rule, and none succeeded, before the engine is warned."""
+_WARNINGS = 8
+"""Configurations per rule that the engine is shown as failed."""
+_BROADEST = 0.8
+"""Share of the space: a rule that covers more says nothing that can be used."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +34,7 @@ class SoftKnowledge:
 
     def rule_weight(self, rule: Rule, history: History) -> float:
         """Return the probability that a trial to which ``rule`` applies fails, from a prior of 2/3."""
-        failed = sum(
-            rule.applies(t.params) for t in history.failed if t.kind not in ("lost", "infrastructure")
-        )
+        failed = sum(rule.applies(t.params) for t in history.failed if _own(t))
         went_well = sum(rule.applies(t.params) for t in history.finished)
         return (failed + 2 * _PRIOR / 3) / (failed + went_well + _PRIOR)
 
@@ -59,6 +65,20 @@ class SoftKnowledge:
             else:
                 notes.append(f"dropped a proposal that would probably fail: {rule.text}")
         return tuple(sorted(kept, key=lambda p: -self.score(p.params, history))), tuple(notes)
+
+    def warned(self, history: History) -> History:
+        """Return the history with warnings, as the engine is shown it: made-up failures under each rule that came true."""
+        warnings = list[FailedTrial]()
+        for rule in self.elicited.rules:
+            under = [t for t in history.failed if _own(t) and rule.applies(t.params)]
+            if len(under) < _TRUE or any(rule.applies(t.params) for t in history.finished):
+                continue
+            drawn = history.problem.space.sample(np.random.default_rng(0), 16 * _WARNINGS)
+            covered = [p for p in drawn if rule.applies(p)]
+            if len(covered) <= len(drawn) * _BROADEST:
+                kind = under[-1].kind
+                warnings += [FailedTrial(-1, p, kind, rule.text) for p in covered[:_WARNINGS]]
+        return history.extended(failed=warnings) if warnings else history
 
     def score(self, params: Params, history: History) -> float:
         """Return how well a configuration agrees with the regions: the mean weight over 0.5 of those it lies in."""
@@ -99,3 +119,8 @@ class SoftKnowledge:
         rows = history.rows("finished")
         i = list(history.problem.space.names).index(region.name)
         return rows.active[:, i] & (rows.X[:, i] >= region.low - 1e-9) & (rows.X[:, i] <= region.high + 1e-9)
+
+
+def _own(trial: FailedTrial) -> bool:
+    """Whether a trial failed for what it was."""
+    return trial.kind not in ("lost", "infrastructure")

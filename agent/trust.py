@@ -1,9 +1,10 @@
 """How far a planner is trusted, learnt from what came of its proposals. Knows nothing of models or prompts.
 
 The counterfactual is empirical: a planner's trial is scored by how many of the surrogate's own trials around it, in
-the order of the study, it beats. "Did it improve on the best?" would be the wrong question: its base rate falls with
-every trial. The score is free of scale, and several objectives or constraints enter through
-``prompts.selection.goodness``.
+the order of the study, it beats: by its value, and by how much it improved on the best trial before it, whichever says
+less. "Did it improve on the best?" alone would be the wrong question, its base rate falls with every trial; its value
+alone would reward a planner that repeats the best with small changes. The score is free of scale, and several objectives
+or constraints enter through ``prompts.selection.goodness``.
 """
 
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ def is_planned(source: str) -> bool:
     return source.startswith("planner")
 
 
-def trust_in_planner(history: History, *, prior: float = 0.5) -> Trust:
+def trust_in_planner(history: History, *, prior: float = 0.5, strict: bool = True) -> Trust:
     """Return the trust after ``history``: a Beta posterior with decaying weights, whose prior has mean ``prior`` and
     weighs two trials.
 
@@ -49,7 +50,16 @@ def trust_in_planner(history: History, *, prior: float = 0.5) -> Trust:
     numbers = np.array([t.number for t in history.finished])
     planned = np.array([is_planned(t.source) for t in history.finished], bool)
     recent = np.flatnonzero(planned)[-_LATEST:].tolist()
-    scores = [(int(numbers[i]), _score(i, g, numbers, planned)) for i in recent]
+    gains = _improvements(g)
+    scores = [
+        (
+            int(numbers[i]),
+            min(_score(i, g, numbers, planned), _score(i, gains, numbers, planned))
+            if strict
+            else _score(i, g, numbers, planned),
+        )
+        for i in recent
+    ]
     scores += [
         (t.number, 0.0)
         for t in history.failed[-1_000:]
@@ -59,6 +69,14 @@ def trust_in_planner(history: History, *, prior: float = 0.5) -> Trust:
     weights = _DECAY ** np.arange(len(known))[::-1]
     wins = 2 * prior + (float(weights @ np.array(known)) if known else 0.0)
     return Trust(wins / (2 + float(weights.sum())), len(known), known[-1] if known else 0.5)
+
+
+def _improvements(g: np.ndarray) -> np.ndarray:
+    """Return by how much each trial improved on the best one before it; 0 for the first."""
+    if not len(g):
+        return g
+    best = np.maximum.accumulate(g)
+    return np.maximum(0.0, g - np.r_[g[0], best[:-1]])
 
 
 def _score(i: int, g: np.ndarray, numbers: np.ndarray, planned: np.ndarray) -> float:

@@ -63,9 +63,7 @@ without a model, for scale. ``flaky_expert`` must equal ``expert``."""
 GATES: Mapping[str, Rules] = {
     "default": Rules(),
     "trust": Rules(referee=TrustReferee(plausible=None)),
-    "wide4": Rules(first=4, referee=TrustReferee(slack=20, plausible=(0.55, 0.75))),
-    "wide": Rules(referee=TrustReferee(slack=20, plausible=(0.55, 0.75))),
-    "tight": Rules(referee=TrustReferee(slack=24, plausible=(0.58, 0.72))),
+    "values": Rules(referee=TrustReferee(strict=False)),
     "slack": Rules(referee=SlackReferee()),
     "conformal": Rules(referee=ConformalReferee()),
     "open": Rules(referee=SlackReferee(slack=1e9)),
