@@ -1,7 +1,7 @@
 """CPU of one ask and tell at long histories: means over 20 consecutive pairs with new data, 6-d mixed space, one thread.
 
-The first pairs after the history is given are left out: one for most, which fits to all of it at once, and for SMAC the ten that
-may come from its initial design. A pair that takes longer than ``LONGEST`` ends the measurement at that length, as does a
+The first pairs after the history is given are left out: one for most, which fits to all of it at once, and for SMAC ten that
+may come from its design. A pair that takes longer than ``LONGEST`` ends the measurement at that length, as does a
 total of ``PATIENCE`` (then fewer pairs are averaged, and it is said).
 """
 

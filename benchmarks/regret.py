@@ -23,12 +23,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import regret_tables as tables
 from optimizers import make
 from problems import FAMILIES, all_cases
 from problems.base import Case
 
 HOME = Path(os.environ.get("REGRET_HOME", Path(__file__).parent.parent / ".scratch" / "regret"))
-MARKS = (5, 10, 20, 30)
 
 
 def run(job: tuple[str, str, int, int]) -> dict[str, Any]:
@@ -102,20 +102,6 @@ def load() -> dict[str, list[dict[str, Any]]]:
     return out
 
 
-def regret(
-    runs: list[dict[str, Any]], known: dict[str, tuple[float, float]]
-) -> dict[tuple[str, int], np.ndarray]:
-    """Return the regret curve of each (case, seed)."""
-    out = {}
-    for r in runs:
-        if r["case"] not in known:
-            continue
-        low, median = known[r["case"]]
-        values = np.array([np.inf if v is None else v for v in r["curve"]])
-        out[r["case"], r["seed"]] = np.clip((values - low) / max(median - low, 1e-12), 0.0, 1.0)
-    return out
-
-
 def best_known(
     everything: dict[str, list[dict[str, Any]]], cases: list[str]
 ) -> dict[str, tuple[float, float]]:
@@ -129,88 +115,23 @@ def best_known(
     return known
 
 
-def interval(
-    curves: dict[tuple[str, int], np.ndarray], cases: list[str], mark: int, rng: np.random.Generator
-) -> tuple[float, float, float]:
-    """Return the mean over cases of the mean over seeds, and its 95 % bootstrap interval over seeds."""
-    per_case = [
-        np.array([c[min(mark, len(c)) - 1] for (n, _), c in curves.items() if n == name]) for name in cases
-    ]
-    per_case = [v for v in per_case if len(v)]
-    if not per_case:
-        return (np.nan,) * 3
-    means = [np.mean([rng.choice(v, len(v)).mean() for v in per_case]) for _ in range(400)]
-    return float(np.mean([v.mean() for v in per_case])), *map(float, np.quantile(means, [0.025, 0.975]))
-
-
-def compare(which: str, first: str) -> None:
-    """Print the paired difference of regret at 30 trials to every other optimizer over shared cases, and mean ranks."""
+def report(which: str, names: list[str], against: str, common: bool, detailed: bool) -> None:
+    """Print the tables of the chosen cases; ``common`` leaves out those that some named optimizer has not run."""
     everything = load()
-    names = [c.name for c in all_cases() if _chosen(c, which)]
-    known, rng = best_known(everything, names), np.random.default_rng(0)
-    finals = {
-        label: {n: np.array([c[-1] for (m, _), c in regret(runs, known).items() if m == n]) for n in names}
-        for label, runs in everything.items()
-    }
-    print("\n| against | shared cases | difference @30 [95 %] | mean rank of the two |\n|---|---|---|---|")
-    for label, theirs in finals.items():
-        ours = finals[first]
-        shared = [n for n in names if len(ours[n]) and len(theirs[n])]
-        if label == first or not shared:
-            continue
-        gap = np.mean([ours[n].mean() - theirs[n].mean() for n in shared])
-        draws = [
-            np.mean(
-                [
-                    rng.choice(ours[n], len(ours[n])).mean() - rng.choice(theirs[n], len(theirs[n])).mean()
-                    for n in shared
-                ]
-            )
-            for _ in range(1000)
-        ]
-        low, high = np.quantile(draws, [0.025, 0.975])
-        rank = np.mean(
-            [
-                1 + (ours[n].mean() > theirs[n].mean()) + 0.5 * (ours[n].mean() == theirs[n].mean())
-                for n in shared
-            ]
-        )
-        print(
-            f"| {label} | {len(shared)} | {gap:+.3f} [{low:+.3f}, {high:+.3f}] | {rank:.2f} : {3 - rank:.2f} |"
-        )
-
-
-def report(which: str, names: list[str] | None = None, detail: bool = False) -> None:
-    everything = load()
+    if names:
+        everything = {n: everything[n] for n in names if n in everything}
     cases = [c for c in all_cases() if _chosen(c, which)]
-    known, rng = best_known(everything, [c.name for c in cases]), np.random.default_rng(0)
+    if common:
+        ran = [{r["case"] for r in runs} for runs in everything.values()]
+        cases = [c for c in cases if all(c.name in r for r in ran)]
     families = {f: [c.name for c in cases if c.family == f] for f in FAMILIES}
-    print(f"{which} cases: {len(cases)} ({', '.join(f'{f} {len(n)}' for f, n in families.items())})\n")
-    print(
-        "| optimizer | seeds | @5 | @10 | @20 | @30 [95 %] | "
-        + " | ".join(f"{f} @30" for f in FAMILIES)
-        + " | wasted | CPU ms |"
-    )
-    print("|" + "---|" * (8 + len(FAMILIES)))
-    for label, runs in everything.items():
-        if names and label not in names:
-            continue
-        runs = [r for r in runs if r["case"] in {c.name for c in cases}]
-        if not runs:
-            continue
-        curves = regret(runs, known)
-        marks = [interval(curves, [c.name for c in cases], m, rng) for m in MARKS]
-        by_family = [interval(curves, families[f], 30, rng)[0] for f in FAMILIES]
-        seeds = len(runs) / len({r["case"] for r in runs})
-        low, high = marks[-1][1:]
-        wasted = np.mean([r["wasted"] for r in runs if r["case"] in families["systems"]] or [0])
-        print(
-            f"| {label} | {seeds:.0f} | " + " | ".join(f"{m[0]:.3f}" for m in marks) + f" [{low:.3f}, {high:.3f}] | "
-            + " | ".join(f"{v:.3f}" for v in by_family) + f" | {wasted:.1f} | {np.mean([r['cpu_ms'] for r in runs]):.1f} |"
-        )  # fmt: skip
-        if detail:
-            for c in cases:
-                print(f"    {c.name:22s}", *(f"{interval(curves, [c.name], m, rng)[0]:.3f}" for m in MARKS))
+    known = best_known(load(), [c.name for c in cases])
+    tables.main_table(everything, known, [c.name for c in cases], families["systems"])
+    tables.family_table(everything, known, families)
+    if against:
+        tables.paired_table(everything, known, against, families)
+    if detailed:
+        tables.detail(everything, known, [c.name for c in cases])
 
 
 def main() -> None:
@@ -244,26 +165,26 @@ def main() -> None:
             measure(name)
     names = [arguments.optimizers] if arguments.label else [n for n in arguments.optimizers.split(",") if n]
     run_all(names, arguments)
-    if arguments.against:
-        compare(arguments.report or arguments.cases, arguments.against)
-    elif not arguments.quiet:
-        report(
-            arguments.report or arguments.cases,
-            [arguments.label] if arguments.label else names or None,
-            arguments.detail,
+    if not arguments.quiet and not arguments.cpu:
+        labels = [n for n in arguments.only.split(",") if n] or (
+            [arguments.label] if arguments.label else names
         )
+        which = arguments.report or arguments.cases
+        report(which, labels, arguments.against, arguments.common, arguments.detail)
 
 
 def run_all(names: list[str], arguments: argparse.Namespace) -> None:
     """Run every optimizer on every chosen case, seed by seed, and keep each run at once."""
     kept = load()
     have = {(label, r["case"], r["seed"]) for label, runs in kept.items() for r in runs}
+    order = arguments.cases.split(",")
+    listed = lambda c: order.index(c.name) if c.name in order else 0  # noqa: E731
     jobs = [
         (arguments.label or name, (name, c.name, seed, arguments.trials))
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+        for c in sorted(filter(lambda c: _chosen(c, arguments.cases), all_cases()), key=listed)
         for name in names
-        for c in all_cases()
-        if _chosen(c, arguments.cases) and (arguments.label or name, c.name, seed) not in have
+        if (arguments.label or name, c.name, seed) not in have
     ]
     if arguments.jobs > 1:
         with ProcessPoolExecutor(arguments.jobs) as pool:
