@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..serving.errors import InvalidInput
+
 LEASE_S = 120.0
 """How long a lease lives without renewal. ``run`` renews three times as often, so one missed renewal costs nothing."""
 
@@ -41,6 +43,11 @@ class Lease:
     process_started: str | None
     expires_at: float
     expires_mono: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("worker", "host", "boot_id"):  # the ledger cannot keep a lease without them
+            if not isinstance(getattr(self, name), str):
+                raise InvalidInput(f"`{name}` of a lease must be text, got {getattr(self, name)!r}.")
 
 
 def own_lease(*, worker: str | None = None, lasts_s: float = UNATTENDED_S) -> Lease:

@@ -25,6 +25,7 @@ from ..serving.errors import InvalidInput
 from .events import EventHub
 from .keys import KeyStore
 from .observed import Metrics
+from .paths import named
 from .problems import RevisionPassed
 from .security import Caller, no_such_study
 from .shelf import Shelf
@@ -129,7 +130,7 @@ class StudyInPath:
     def __init__(
         self, request: Request, study_name: Annotated[str, Path(min_length=1, max_length=400)]
     ) -> None:
-        self.request, self.name = request, study_name
+        self.request, self.name = request, named(study_name)
         self.services, self.caller = services_of(request), caller_of(request)
 
     @property

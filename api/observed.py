@@ -13,6 +13,8 @@ from typing import Any, TextIO
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from .paths import named
+
 PLACE = re.compile(r"^/v1/studies/([^/]+)(?:/trials/(\d+))?")
 log = structlog.get_logger("trialogue.api")
 
@@ -78,9 +80,8 @@ class Observer:
         self.metrics.requests.labels(scope["method"], route, status).inc()
         self.metrics.seconds.labels(route).observe(seconds)
         place = PLACE.match(self.path_of(scope))
-        context = {
-            k: v for k, v in zip(("study", "trial"), place.groups() if place else (), strict=False) if v
-        }
+        found = zip(("study", "trial"), place.groups() if place else (), strict=False)
+        context = {name: named(value) for name, value in found if value}
         caller = scope.get("state", {}).get("caller")
         emit = log.info if status < 500 else log.error
         emit("request", method=scope["method"], route=route, status=status, ms=round(1000 * seconds, 1),

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from .paths import named
+
 Scope = Literal["read", "write", "admin"]
 RANK: Mapping[str, int] = {"read": 0, "write": 1, "admin": 2}
 OPEN_PATHS = re.compile(r"^/($|static/|favicon\.ico$|health$|ready$)")
@@ -226,8 +228,8 @@ class Guard:
             )
         found = STUDY_PATH.match(path)
         # ASGI's path is decoded already: to decode it again would let two spellings mean two studies.
-        if found and not caller.sees(found[1]):
-            raise Refused(404, "No such study", no_such_study(found[1]))
+        if found and not caller.sees(named(found[1])):
+            raise Refused(404, "No such study", no_such_study(named(found[1])))
 
     async def _within_size(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Count the body as it streams: ``Content-Length`` may be absent."""

@@ -9,7 +9,7 @@ refused, open ones finish, event streams end, leases of workers stand in the dat
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import AsyncIterator, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ from .keys import KeyStore
 from .leasing import adopt, reap
 from .mcp_server import build_mcp
 from .observed import Metrics, Observer
+from .paths import Paths, path_of
 from .security import Guard, Limits
 from .shelf import Shelf
 
@@ -137,7 +138,7 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
         path_of=path_of,
     )
     app.add_middleware(Observer, metrics=services.metrics, path_of=path_of)
-    app.add_middleware(Prefix, prefix=settings.root_path)
+    app.add_middleware(Paths, prefix=settings.root_path)
     return app
 
 
@@ -154,26 +155,6 @@ def pruner_named(name: str) -> Any:  # Any: optuna's pruners, imported on use
     from optuna.pruners import HyperbandPruner, MedianPruner
 
     return {"none": lambda: None, "median": MedianPruner, "hyperband": HyperbandPruner}[name]()
-
-
-class Prefix:
-    """ASGI middleware: tells the layers below under which URL prefix this server stands."""
-
-    def __init__(self, app: Any, *, prefix: str) -> None:
-        self.app, self.prefix = app, prefix
-
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        """Serve one connection."""
-        if self.prefix and scope["type"] == "http":
-            scope["root_path"] = self.prefix
-        await self.app(scope, receive, send)
-
-
-def path_of(scope: MutableMapping[str, Any]) -> str:
-    """Return a request's path without the URL prefix, whether the proxy in front strips the prefix or not."""
-    path, prefix = scope["path"], scope.get("root_path", "")
-    inside = prefix and (path == prefix or path.startswith(prefix + "/"))
-    return path[len(prefix) :] or "/" if inside else path
 
 
 @contextlib.asynccontextmanager

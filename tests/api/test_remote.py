@@ -171,3 +171,27 @@ def test_a_pruner_s_word_reaches_the_worker(tmp_path: Path) -> None:
         study.run(evaluate, n_trials=16)
         states = {t.state for t in study.trials}
     assert states == {"finished", "pruned"}
+
+
+def test_a_study_whose_name_has_a_slash_is_reached(tmp_path: Path) -> None:
+    from trialogue.agent.ledger import Ledger
+    from trialogue.agent.study import Study
+    from trialogue.api.keys import KeyStore
+
+    ledger = Ledger(f"sqlite:///{tmp_path}/slash.db")
+    for name in ("team/svm", "team", "50% & more?#", "ünïcode/.."):
+        Study(problem(), name=name, storage=ledger, strategy="random")
+    with served("", ledger=ledger, root_path="/lab") as url:
+        for name in ("team/svm", "50% & more?#", "ünïcode/.."):
+            study = RemoteStudy.load(name, url=f"{url}/lab")
+            trial = study.ask()
+            study.tell(trial, 0.5)
+            assert study.best_trial.value == 0.5
+        assert RemoteStudy.load("team", url=f"{url}/lab").trials == ()
+        assert httpx2.get(f"{url}/lab/v1/studies/team%2fsvm/trials/0").json()["values"] == [0.5]
+    key = KeyStore(ledger.database).add("one", "write", studies=["team/svm"])
+    with served("", ledger=ledger, keys=True) as url:
+        headers = {"Authorization": f"Bearer {key}"}
+        assert httpx2.get(f"{url}/v1/studies/team%2Fsvm", headers=headers).status_code == 200
+        for other in ("team", "team%2F", "team%2Fsvm%2F..", "..%2Fteam"):
+            assert httpx2.get(f"{url}/v1/studies/{other}", headers=headers).status_code == 404
