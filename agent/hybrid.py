@@ -9,6 +9,8 @@ model does. What must be remembered is read from earlier decisions (``agent/reco
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from ..evaluators.history import History, Proposal
 from ..evaluators.problem import Problem
 from ..evaluators.streams import stream
@@ -28,6 +30,7 @@ from .contracts import (
     result_of,
 )
 from .coverage import worthwhile_count
+from .detours import detour
 from .known import KNOWN, KnownReferee
 from .recollection import Recollection
 from .referee import TrustReferee
@@ -85,8 +88,7 @@ class TrialogueStrategy:
             return Plan((known,))
         self._known.catch_up(ask)
         rng = stream(self._seed, ask.index, "surrogate")
-        belief = self._engine.condition(self._warned(ask.history), rng)
-        suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)
+        belief, suggestions = self._suggest(ask, rng)
         notes = tuple(belief.notes)
         early = suggestions[0].origin in _STARTING and not self._asks_early(ask.history)
         if ask.fixed or suggestions[0].origin == "default" or early:
@@ -97,12 +99,15 @@ class TrialogueStrategy:
         self._known.decided(plan, ask)
         return plan
 
-    def _warned(self, history: History) -> History:
-        """Return what the engine is shown: the history, and what the planner said of failures once that came true."""
+    def _suggest(self, ask: Ask, rng: np.random.Generator) -> tuple[Belief, tuple[Suggestion, ...]]:
+        """Return the engine's belief and suggestions; of one that a rule speaks against, what comes instead."""
+        belief = self._engine.condition(ask.history, rng)
+        suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)
         recall = getattr(self._planner, "recall", None)
-        if recall is None or not self._known.memory:
-            return history
-        return recall(self._known.memory, history.problem).warned(history)
+        if recall is None or not self._known.memory or ask.n > 1:
+            return belief, suggestions
+        said = recall(self._known.memory, ask.history.problem)
+        return belief, (detour(said, self._engine, ask, belief, suggestions[0], rng),)
 
     def _asks_early(self, history: History) -> bool:
         """Whether the planner is asked during the initial design: by rule, because it knows configurations by name, or

@@ -49,6 +49,8 @@ class TrustReferee:
     The slack is ``slack * share / t**power``, capped. The share is 0 at w <= floor and 1 at w = 1, times 0 at a
     plausibility of ``plausible[0]`` or less and 1 at ``plausible[1]`` or more (None: plausibility is not asked for).
     Whatever the trust, it stays inside O(1/t**power). ``prior``: trust to start with (``agent/selftest.py``).
+    ``informative``: share of the sd at the engine's own point that a proposal must have: small changes of what was
+    tried tell nothing, and are the engine's work.
     """
 
     slack: float = 20.0
@@ -56,7 +58,8 @@ class TrustReferee:
     power: float = 1.0
     cap: float = 1.5
     prior: float = 0.5
-    plausible: tuple[float, float] | None = (0.53, 0.70)
+    plausible: tuple[float, float] | None = (0.55, 0.75)
+    informative: float = 0.6
     strict: bool = True
 
     def judge(
@@ -76,7 +79,7 @@ class TrustReferee:
             low, high = self.plausible
             allowed *= min(1.0, max(0.0, (seen - low) / (high - low)))
             why += f", plausibility {seen:.2f}"
-        return _by_gap(proposals, belief, suggestion, allowed, why)
+        return _by_gap(proposals, belief, suggestion, allowed, why, self.informative)
 
     def allowed(self, trust: Trust, t: int) -> float:
         """Return the slack on the log acquisition after ``t`` trials, for a plausible planner."""
@@ -153,19 +156,25 @@ def _kernel_regression(
 
 
 def _by_gap(
-    proposals: Sequence[Proposal], belief: Belief, suggestion: Suggestion, allowed: float, why: str
+    proposals: Sequence[Proposal],
+    belief: Belief,
+    suggestion: Suggestion,
+    allowed: float,
+    why: str,
+    informative: float = 0.0,
 ) -> tuple[Verdict, ...]:
     if not proposals:
         return ()
     own = suggestion.assessment
     if not belief.modelled or own is None:
         return tuple(Verdict(p, False, "nothing is modelled yet") for p in proposals)
-    assessments = belief.assess([p.params for p in proposals])
     rule = f"allowed {allowed:.3g} in log acquisition{why}"
-    return tuple(
-        _verdict(p, _gap(own, a) <= allowed, a, own, rule)
-        for p, a in zip(proposals, assessments, strict=True)
-    )
+    verdicts = []
+    for p, a in zip(proposals, belief.assess([p.params for p in proposals]), strict=True):
+        known = a.z_sd < informative * own.z_sd
+        kept = _gap(own, a) <= allowed and not known
+        verdicts.append(_verdict(p, kept, a, own, f"{rule}{', too well known already' if known else ''}"))
+    return tuple(verdicts)
 
 
 def _gap(own: Assessment, other: Assessment) -> float:

@@ -2,8 +2,8 @@
 
 A rule's weight is the posterior probability that a trial it applies to fails; a region's, the probability that a trial
 inside is better than one outside. Rules drop proposals, regions order and add to them. A rule that has come true twice and
-never been wrong also warns the engine: its classifier of failures sees configurations of that kind as failed. Until then
-the engine knows nothing of it, so that a wrong rule cannot lead it.
+never been wrong also keeps the engine from such configurations, as far as its weight goes; until then the engine knows
+nothing of it, so that a wrong rule cannot lead it.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,7 @@ from .novelty import Novelty
 _PRIOR = 2.0
 """Trials that a model's word counts for, half of them in its favour and shared out by its confidence."""
 _TRUE = 2
-"""Trials that must have failed under a rule, and none succeeded, before the engine is warned."""
-_WARNINGS = 8
-"""Configurations per rule that the engine is shown as failed."""
+"""Trials that must have failed under a rule, and none succeeded, before the engine is kept from such configurations."""
 _BROADEST = 0.8
 """Share of the space: a rule that covers more says nothing that can be used."""
 
@@ -66,19 +64,24 @@ class SoftKnowledge:
                 notes.append(f"dropped a proposal that would probably fail: {rule.text}")
         return tuple(sorted(kept, key=lambda p: -self.score(p.params, history))), tuple(notes)
 
-    def warned(self, history: History) -> History:
-        """Return the history with warnings, as the engine is shown it: made-up failures under each rule that came true."""
-        warnings = list[FailedTrial]()
+    def doubt(self, params: Params, history: History) -> tuple[float, str]:
+        """Return how sure it is that a configuration fails, by the rules that came true, and by which; 0.0 and "" if none.
+
+        A rule has come true when two trials failed under it, none succeeded, and it does not cover nearly everything.
+        """
+        found = (0.0, "")
         for rule in self.elicited.rules:
-            under = [t for t in history.failed if _own(t) and rule.applies(t.params)]
-            if len(under) < _TRUE or any(rule.applies(t.params) for t in history.finished):
+            under = sum(rule.applies(t.params) for t in history.failed if _own(t))
+            if (
+                under < _TRUE
+                or not rule.applies(params)
+                or any(rule.applies(t.params) for t in history.finished)
+            ):
                 continue
-            drawn = history.problem.space.sample(np.random.default_rng(0), 16 * _WARNINGS)
-            covered = [p for p in drawn if rule.applies(p)]
-            if len(covered) <= len(drawn) * _BROADEST:
-                kind = under[-1].kind
-                warnings += [FailedTrial(-1, p, kind, rule.text) for p in covered[:_WARNINGS]]
-        return history.extended(failed=warnings) if warnings else history
+            drawn = history.problem.space.sample(np.random.default_rng(0), 64)
+            if np.mean([rule.applies(p) for p in drawn]) <= _BROADEST:
+                found = max(found, (self.rule_weight(rule, history), rule.text))
+        return found
 
     def score(self, params: Params, history: History) -> float:
         """Return how well a configuration agrees with the regions: the mean weight over 0.5 of those it lies in."""

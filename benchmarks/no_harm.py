@@ -63,7 +63,8 @@ without a model, for scale. ``flaky_expert`` must equal ``expert``."""
 GATES: Mapping[str, Rules] = {
     "default": Rules(),
     "trust": Rules(referee=TrustReferee(plausible=None)),
-    "values": Rules(referee=TrustReferee(strict=False)),
+    "tight": Rules(referee=TrustReferee(plausible=(0.58, 0.75))),
+    "known": Rules(referee=TrustReferee(informative=0.0)),
     "slack": Rules(referee=SlackReferee()),
     "conformal": Rules(referee=ConformalReferee()),
     "open": Rules(referee=SlackReferee(slack=1e9)),
