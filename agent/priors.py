@@ -4,8 +4,9 @@ Read from ``problem.context``: ``n_params`` (N, without embeddings) and ``n_toke
 ``batch_sequences`` where they apply. Each law gives one configuration, run once after the default and marked as knowledge, and
 one line for prompts. A law that was wrong costs one trial. Knows nothing of models or referees.
 Sources: Step Law, Li et al. 2025 (arXiv 2503.04715): η = 1.79 N^-0.713 D^0.307, B = 0.58 D^0.571 tokens.
-Power Scheduler, Shen et al. 2024 (arXiv 2408.13359): η(n) = min(η_max, β a n^b) after n tokens with batches of β sequences,
-a = 4.6, b = -0.51 under μP.
+Power Scheduler, Shen et al. 2024 (arXiv 2408.13359v2, checked in its text): equation 5-6, the best constant rate of a WSD
+schedule over T tokens under μP is 4.6 T^-0.51 times the batch in sequences of 4,096 tokens (12 to 121 M parameters, 2 to
+256 B tokens); equation 7, the Power scheduler itself is min(0.02, 4 n^-0.51 times the batch) after n tokens.
 """
 
 import re
@@ -19,6 +20,9 @@ from .known import KNOWN
 
 _N = ("n_params", "n_parameters", "parameters", "model_size", "non_embedding_params")
 _D = ("n_tokens", "tokens", "dataset_tokens", "train_tokens", "training_tokens")
+_LENGTH = ("sequence_length", "seq_len", "context_length", "block_size")
+_POWER_LENGTH = 4_096
+"""Tokens per sequence in the Power Scheduler's experiments."""
 _RATE = re.compile(r"(max_|peak_|base_)?(lr|learning_?rate|eta)(_max|_peak)?", re.IGNORECASE)
 _BATCH = re.compile(r"(global_|train_|total_)?(batch|batch_?size)(_tokens|_sequences|_size)?", re.IGNORECASE)
 
@@ -38,10 +42,11 @@ def step_law(n_params: float, n_tokens: float) -> tuple[float, float]:
 
 
 def power_rate(
-    trained_tokens: float, batch_sequences: float, *, largest: float = 0.02, a: float = 4.6, b: float = -0.51
+    n_tokens: float, batch_sequences: float, *, largest: float = 0.02, a: float = 4.6, b: float = -0.51
 ) -> float:
-    """Return the learning rate of the Power Scheduler after so many tokens (μP); ``largest``: η_max."""
-    return min(largest, batch_sequences * a * trained_tokens**b) if trained_tokens > 0 else largest
+    """Return the best constant learning rate (WSD, μP) for so many training tokens and a batch of so many sequences of
+    4,096 tokens; with ``a=4`` the rate of the Power scheduler after so many tokens. ``largest``: η_max."""
+    return min(largest, batch_sequences * a * n_tokens**b) if n_tokens > 0 else largest
 
 
 def laws_of(problem: Problem) -> tuple[Law, ...]:
@@ -60,9 +65,10 @@ def laws_of(problem: Problem) -> tuple[Law, ...]:
         laws.append(Law("step law", values, words))
     sequences = _number(problem.context, ("batch_sequences", "batch_size"))
     if sequences is not None and problem.context.get("mup"):
-        value = power_rate(d, sequences)
-        told = f"learning rate {value:.3g} after {d:.3g} tokens"
-        words = f"Power Scheduler (μP) with {sequences:.3g} sequences a batch: {told}"
+        length = _number(problem.context, _LENGTH) or _POWER_LENGTH
+        value = power_rate(d, sequences * length / _POWER_LENGTH)
+        told = f"learning rate {value:.3g} before its decay, for {d:.3g} tokens"
+        words = f"Power Scheduler's law (WSD, μP) with {sequences:.3g} sequences of {length:.5g} tokens a batch: {told}"
         laws.append(Law("power scheduler", {rate.name: value}, words))
     return tuple(laws)
 
@@ -88,7 +94,7 @@ def _batch_value(problem: Problem, batch: Parameter | None, tokens: float) -> di
         return {}
     if "token" in f"{batch.name} {batch.unit}".lower():
         return {batch.name: tokens}
-    length = _number(problem.context, ("sequence_length", "seq_len", "context_length", "block_size"))
+    length = _number(problem.context, _LENGTH)
     return {} if length is None else {batch.name: tokens / length}
 
 

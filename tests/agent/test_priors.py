@@ -41,6 +41,15 @@ def test_the_power_scheduler_falls_with_tokens_and_is_capped():
     assert power_rate(1e12, 2048) == pytest.approx(2 * power_rate(1e12, 1024))
 
 
+def test_the_power_schedulers_law_agrees_with_its_published_example():
+    """10 trillion tokens in batches of 1,024 sequences: "the predicted optimal learning rate is 0.0011"."""
+    assert power_rate(1e13, 1024) == pytest.approx(0.0011, rel=0.05)
+    half = laws_of(training(**SAID, batch_sequences=1024, mup=True))[
+        1
+    ]  # of sequences half as long as in the paper
+    assert half.values["learning_rate"] == pytest.approx(power_rate(1e11, 512))
+
+
 def test_a_problem_that_says_what_it_is_gets_its_configuration():
     (proposal,) = prior_proposals(training(**SAID))
     assert proposal.params["learning_rate"] == pytest.approx(step_law(1e9, 1e11)[0], rel=1e-6)
