@@ -20,7 +20,9 @@ from .feasibility import Classifier
 from .outcome import OutcomeModel, Settings
 from .pareto import log_chebyshev_improvement, log_hypervolume_improvement
 from .portfolio import SurrogateOutcome
-from .search import Domain, keys, maximise
+from .replicates import worth_repeating
+from .search import Domain, keys, maximise, trust_side
+from .subset import MOST
 from .threads import one_thread
 
 
@@ -66,6 +68,9 @@ class Model:
     weights: np.ndarray
     normals: np.ndarray
     caution: float = 1.0
+    price: OutcomeModel | None = None
+    """Of the logarithm of what a trial costs; expected improvement is then per unit of it."""
+    notes: tuple[str, ...] = ()
 
     def log_feasible(self, Z: np.ndarray) -> np.ndarray:
         """Return log P(feasible) (m,) at embedded rows."""
@@ -77,7 +82,7 @@ class Model:
     def log_acquisition(self, Z: np.ndarray) -> np.ndarray:
         """Return log(EI x P(feasible)) (m,); while nothing is feasible, P(feasible) counts most."""
         feasible = self.caution * self.log_feasible(Z)
-        gain = self._log_gain(Z)
+        gain = self._log_gain(Z) - (0.0 if self.price is None else self.price.natural(Z)[0])
         return feasible + gain if self.feasible else feasible + 0.25 * gain
 
     def _log_gain(self, Z: np.ndarray) -> np.ndarray:
@@ -146,9 +151,11 @@ class GaussianBelief:
                 domain = Domain(self.embedding.space, taken, dict(fixed or {}))
                 if i and model is not None:
                     model = model.with_fantasies(X[-1:], active[-1:])
-                x, origin, reason = self._next(domain, model, X, active, rng, ahead=i)
+                x, origin, reason, worth = self._next(domain, model, X, active, rng, ahead=i)
                 row, mask = self.embedding.space.canonical(x[None, :])
                 assessment = self._assess_rows(model, row, mask)[0] if model is not None else None
+                if origin == "replicate" and assessment is not None:
+                    assessment = replace(assessment, log_acquisition=worth)
                 found.append(Suggestion(self.embedding.space.decode(row)[0], origin, reason, assessment))
                 taken.add(keys(row)[0])
                 X, active = np.vstack([X, row]), np.vstack([active, mask])
@@ -157,12 +164,13 @@ class GaussianBelief:
     def _next(
         self, domain: Domain, model: Model | None, X: np.ndarray, active: np.ndarray, rng: np.random.Generator, *,
         ahead: int,
-    ) -> tuple[np.ndarray, Origin, str]:  # fmt: skip
+    ) -> tuple[np.ndarray, Origin, str, float]:  # fmt: skip
+        """Return a row, where it comes from, why, and the log acquisition of the best new row (NaN where unknown)."""
         space = self.embedding.space
         first = self._default_row(domain)
         if first is not None:
             stated = "the declared defaults" if space.has_defaults else "the centre of the scaled space"
-            return first, "default", f"{stated}: first, so that all else is measured against it"
+            return first, "default", f"{stated}: first, so that all else is measured against it", np.nan
         ended = len(self.history.finished) + len(self.history.failed)
         if model is None or ended + ahead < self.settings.design:
             x = next_design_row(
@@ -173,11 +181,55 @@ class GaussianBelief:
                 rng,
                 length=self.settings.design_length,
                 survival=self._survival,
+                kind=self.settings.design_kind,
             )
-            return x, "initial_design", "tells most about the whole space given what was tried"
-        x, value = maximise(model.score, domain, self._anchors, rng, n=self.settings.candidates)
+            return x, "initial_design", "tells most about the whole space given what was tried", np.nan
+        x, value = maximise(
+            model.score,
+            domain,
+            self._anchors,
+            rng,
+            n=self.settings.candidates,
+            region=self._region(model),
+            changed=self.settings.changed,
+        )
+        again = self._worth_repeating(domain, model, x, ahead)
+        if again is not None:
+            return (
+                again,
+                "replicate",
+                "measuring it again tells more about the best than any new configuration",
+                value,
+            )
         what = "expected improvement" if model.feasible else "probability of being feasible (none is yet)"
-        return x, "acquisition", f"largest {what}, log value {value:.2f}"
+        return x, "acquisition", f"largest {what}, log value {value:.2f}", value
+
+    def _worth_repeating(self, domain: Domain, model: Model, x: np.ndarray, ahead: int) -> np.ndarray | None:
+        """Return the tried row (d,) whose repetition is worth more than ``x``; None where there is none."""
+        outcome, history = model.objectives[0], self.history
+        possible = self.settings.replicates and not ahead and not domain.fixed and model.feasible
+        if not possible or len(model.objectives) > 1 or not isinstance(outcome, OutcomeModel):
+            return None
+        feasible = np.array([history.problem.feasible(t.measurement) for t in history.finished])
+        y = np.where(feasible, (history.Y * self.signs)[:, 0], -np.inf)
+        rows = np.argsort(-y, kind="stable")[: min(int(feasible.sum()), MOST)]
+        data = history.rows("finished")
+        canonical, active = self.embedding.space.canonical(np.vstack([data.X[rows], x]))
+        Z = self.embedding.embed(canonical, active)
+        p_new = float(np.exp(model.log_feasible(Z[-1:])[0]))
+        best = worth_repeating(
+            outcome, Z[:-1], keys(canonical[:-1]), y[rows], history.Y_sem[rows, 0], Z[-1], p_new
+        )
+        return None if best is None else canonical[best]
+
+    def _region(self, model: Model) -> np.ndarray | None:
+        """Return the half widths (d,) of the trust region around the best trial; None in few dimensions."""
+        d, outcome = len(self.embedding.space), model.objectives[0]
+        if d <= self.settings.wide or not isinstance(outcome, OutcomeModel):
+            return None
+        length = np.exp(np.mean([m.theta[:-2] for m in outcome.members], axis=0))
+        side = trust_side((self.history.Y * self.signs)[:, 0], d)
+        return np.clip(0.5 * side * length / np.exp(np.mean(np.log(length))), 0.01, 1.0)
 
     def _survival(self, Z: np.ndarray) -> np.ndarray:
         """Return log P(no failure) (m,) at embedded rows."""

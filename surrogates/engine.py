@@ -13,13 +13,14 @@ import numpy as np
 
 from ..evaluators.history import History
 from ..evaluators.problem import Problem
+from .acquisition import mixture
 from .belief import GaussianBelief, LimitModel, Model
 from .contracts import Surrogate, TrainingData
 from .embedding import Embedding
 from .feasibility import Classifier, failure_rows, fit_classifier
 from .outcome import OutcomeModel, Settings, Warm, fit_outcome
-from .portfolio import SurrogateOutcome
-from .subset import choose_rows
+from .portfolio import Portfolio, SurrogateOutcome
+from .subset import choose_rows, left_out_error
 from .threads import one_thread
 from .trend import Bowl, Slope
 
@@ -45,7 +46,7 @@ class GaussianEngine:
         with one_thread():
             classifiers = self._classifiers(history)
             model = self._fit(history, classifiers, rng) if _distinct(history) else None
-        notes = tuple(n for o in model.objectives for n in o.notes) if model else ()
+        notes = (*(n for o in model.objectives for n in o.notes), *model.notes) if model else ()
         return GaussianBelief(
             history, self._embedding, model, notes, self.problem.signs, self.settings, classifiers
         )
@@ -67,10 +68,27 @@ class GaussianEngine:
         model = Model(
             self._embedding, objectives, limits, classifiers, best,
             standard[feasible if feasible.any() else slice(None)], bool(feasible.any()),
-            *_scalarisations(Y.shape[1]), self.settings.caution,
+            *_scalarisations(Y.shape[1]), self.settings.caution, self._price(history, rows, D, Z, rng),
+            self._stated_error(history, rows, standard[:, 0], objectives[0]),
         )  # fmt: skip
         running = history.rows("running")
         return model.with_fantasies(running.X, running.active)
+
+    def _stated_error(
+        self,
+        history: History,
+        rows: np.ndarray,
+        standard: np.ndarray,
+        outcome: OutcomeModel | SurrogateOutcome,
+    ) -> tuple[str, ...]:
+        """Return how far the model is from the rows that it was not trained on, in words; empty when there are none."""
+        data = history.rows("finished")
+
+        def predicted(i: np.ndarray) -> np.ndarray:
+            return mixture(*outcome.predict(self._embedding.embed(data.X[i], data.active[i])))[0]
+
+        error = left_out_error(rows, standard, predicted, np.random.default_rng(len(standard)))
+        return () if error is None else (error,)
 
     def _objective(
         self, i: int, history: History, rows: np.ndarray, D: np.ndarray, Z: np.ndarray, y: np.ndarray,
@@ -81,30 +99,38 @@ class GaussianEngine:
             return self._outcome(f"objective {i}", D, Z, y, sem, rng)
         data = history.rows("finished")
         training = TrainingData(self.problem.space, data.X[rows], data.active[rows], y, sem**2)
+        if isinstance(self.surrogate, Portfolio):
+            own = self._outcome(f"objective {i}", D, Z, y, sem, rng)
+            return self.surrogate.challenger(f"objective {i}", own, training, rng) or own
         return SurrogateOutcome.fit(self.surrogate, training, rng)
 
     def _outcome(
-        self,
-        name: str,
-        D: np.ndarray,
-        Z: np.ndarray,
-        y: np.ndarray,
-        sem: np.ndarray,
-        rng: np.random.Generator,
-    ) -> OutcomeModel:
-        settings = self.settings
-        trend = Bowl(self._embedding, settings.bowl, settings.bowl_sd, settings.bowl_each, settings.slope)
-        if name.startswith("constraint"):
-            settings, trend = (
-                replace(settings, transforms=settings.limit_transforms),
-                Bowl(self._embedding, 0.0, 0.0, 0.0, settings.limit_slope),
-            )
+        self, name: str, D: np.ndarray, Z: np.ndarray, y: np.ndarray, sem: np.ndarray, rng: np.random.Generator
+    ) -> OutcomeModel:  # fmt: skip
+        """Return the model of an objective, a constraint or a price; only objectives are expected to form a bowl."""
+        s, trend = self.settings, Bowl(self._embedding)
+        if name.startswith("objective"):
+            trend = Bowl(self._embedding, s.bowl, s.bowl_sd, s.bowl_each, s.slope)
+        elif name.startswith("constraint"):
+            s = replace(s, transforms=s.limit_transforms)
         warm = self._warm.get(name)
-        model = fit_outcome(
-            D, Z, self._embedding.group, y, sem, warm=warm, settings=settings, rng=rng, trend=trend
-        )
+        model = fit_outcome(D, Z, self._embedding.group, y, sem, warm=warm, settings=s, rng=rng, trend=trend)
         self._warm[name] = model.warm
         return model
+
+    def _price(
+        self, history: History, rows: np.ndarray, D: np.ndarray, Z: np.ndarray, rng: np.random.Generator
+    ) -> OutcomeModel | None:
+        """Return the model of the log price of a trial; None unless asked for and at least four prices are known."""
+        if not self.settings.price:
+            return None
+        prices = [getattr(history.finished[i].measurement, self.settings.price) for i in rows]
+        known = np.array([i for i, p in enumerate(prices) if p is not None and p > 0], int)
+        if len(known) < 4:
+            return None
+        values = np.log([prices[i] for i in known])
+        unknown = np.full(len(known), np.nan)
+        return self._outcome("price", D[:, known][:, :, known], Z[known], values, unknown, rng)
 
     def _limits(
         self, history: History, rows: np.ndarray, D: np.ndarray, Z: np.ndarray, rng: np.random.Generator

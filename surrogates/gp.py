@@ -250,12 +250,25 @@ class Fitted:
         return np.exp(-self.theta[:-2])[self.group]
 
     def with_fantasies(self, Z: np.ndarray) -> "Fitted":
-        """Return the GP that also believes its own mean at Z (q, p): the variance there shrinks, the mean stays."""
+        """Return the GP that also believes its own mean at Z (q, p): the variance there shrinks, the mean stays.
+
+        The Cholesky factor is extended by q rows, in O(n^2 q).
+        """
         mean, _ = self.predict(Z)
-        noise = np.r_[self.noise, np.zeros(len(Z))]
-        return Fitted.build(
-            self.theta, self.group, np.vstack([self.Z, Z]), np.r_[self.y, mean], noise, features=self.features
-        )
+        scaled, phi = Z * self._inverse_lengths, self.features(Z)
+        corner = self._kernel(Z, scaled) + phi @ phi.T
+        corner[np.diag_indices(len(Z))] += np.exp(self.theta[-1])
+        side = _solve(self.L, self.cross(Z).T).T if len(self.y) else np.empty((len(Z), 0))
+        block, jitter = cholesky(corner - side @ side.T)
+        n, q = len(self.y), len(Z)
+        L = np.zeros((n + q, n + q), order="F")
+        L[:n, :n], L[n:, :n], L[n:, n:] = np.tril(self.L), side, np.tril(block)
+        y = np.r_[self.y, mean]
+        return replace(
+            self, Z=np.vstack([self.Z, Z]), y=y, noise=np.r_[self.noise, np.zeros(q)], L=L,
+            alpha=_solve(L, _solve(L, y), trans=1), jitter=max(self.jitter, jitter),
+            _scaled=np.vstack([self._scaled, scaled]), _phi=np.vstack([self._phi, phi]),
+        )  # fmt: skip
 
     def leave_one_out(self) -> tuple[np.ndarray, np.ndarray]:
         """Return mean (n,) and variance (n,) of each y given all others, noise included (R&W 5.12)."""

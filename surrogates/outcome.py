@@ -9,6 +9,7 @@ Notation: as in gp.py · S members (samples of the hyperparameters).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
@@ -39,13 +40,24 @@ class Settings:
     """How many standard deviations a corner of the space is expected to be worse than its centre ..."""
     bowl_sd: float = 1.0
     """... and the standard deviation of that expectation: the rows decide."""
-    bowl_each: float = 0.0
+    bowl_each: float = 1.0
+    """The same for each parameter apart (over the root of their number)."""
     slope: float = 0.0
+    """Standard deviation of a linear trend per parameter (over the root of their number)."""
     failure_slope: float = 2.0
     """Standard deviation, from the centre to an edge, of the linear part of what separates failures from successes."""
-    limit_slope: float = 0.0
     caution: float = 1.0
     """Power of P(feasible) in the acquisition function."""
+    wide: int = 20
+    """Parameters beyond which the search stays in a trust region around the best trial."""
+    changed: int = 8
+    """About how many coordinates a candidate in the trust region changes."""
+    design_kind: Literal["integrated", "determinant", "sampled"] = "integrated"
+    """The initial design lowers the integrated variance, is a greedy determinantal design, or a determinantal sample."""
+    replicates: bool = True
+    """Whether a configuration may be measured again where noise is known and nothing new is worth more."""
+    price: Literal["", "seconds", "cost"] = ""
+    """Which of the measurement's prices expected improvement is divided by."""
     candidates: int = 500
     """Uniform candidates per search of the acquisition function, and as many near good trials."""
     length: float = 0.45

@@ -127,6 +127,44 @@ def _last_resort(domain: Domain, rng: np.random.Generator) -> tuple[np.ndarray, 
     )
 
 
+def trust_side(y: np.ndarray, d: int) -> float:
+    """Return the side of the trust region after outcomes y (n,), larger is better, in their order.
+
+    It starts at 0.8, doubles (to 1.6) after three improvements in a row, halves after as many failures as max(4, d / 10), and
+    starts again at 0.8 once it is under 2^-7 (Eriksson et al. 2019, with fewer failures allowed: budgets are small).
+    """
+    side, won, lost, best = 0.8, 0, 0, -np.inf
+    for value in y:
+        better = value > best + 1e-3 * abs(best)
+        won, lost, best = (won + 1, 0, value) if better else (0, lost + 1, max(best, value))
+        if won >= 3:
+            side, won = min(2.0 * side, 1.6), 0
+        elif lost >= max(4, d // 10):
+            side, lost = 0.5 * side, 0
+        if side < 2.0**-7:
+            side = 0.8
+    return side
+
+
+def box(
+    space: SearchSpace,
+    centre: np.ndarray,
+    half: np.ndarray,
+    rng: np.random.Generator,
+    n: int,
+    *,
+    changed: int = 20,
+) -> np.ndarray:
+    """Return n rows of the box of half widths ``half`` (d,) around one row (d,), about ``changed`` coordinates moved in each;
+    choices are redrawn."""
+    d = len(space)
+    change = rng.random((n, d)) < min(1.0, changed / d)
+    change[np.arange(n), rng.integers(d, size=n)] = True
+    uniform = rng.random((n, d))
+    moved = np.clip(centre + half * (2.0 * uniform - 1.0), 0.0, 1.0)
+    return np.where(change, np.where(space.is_categorical, uniform, moved), centre)
+
+
 def near(space: SearchSpace, anchors: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
     """Return n perturbed copies of the anchor rows: few or many coordinates change, by steps of every size."""
     d = len(space)
@@ -152,7 +190,7 @@ def _moved(
 
 def maximise(
     score: Score, domain: Domain, anchors: np.ndarray, rng: np.random.Generator, *,
-    n: int = 500, keep: int = 5, polish: int = 2,
+    n: int = 500, keep: int = 5, polish: int = 2, region: np.ndarray | None = None, changed: int = 20,
 ) -> tuple[np.ndarray, float]:  # fmt: skip
     """Return the best untaken row (d,) found and its score. Raises SpaceExhausted when nothing is left."""
     X, active = candidates(domain, anchors, rng, n)
@@ -161,6 +199,15 @@ def maximise(
     if size is not None and size <= ENUMERATED:
         best = int(np.argmax(values))
         return X[best], float(values[best])
+    if region is not None and len(anchors):
+        X, active = domain.repair(box(domain.space, anchors[0], region, rng, 2 * n, changed=changed))
+        free = domain.untaken(X)
+        if free.any():
+            X, active = X[free], active[free]
+            values = score(X, active)
+            best = int(np.argmax(values))
+            x, value = _polish(score, domain, X[best], values[best], centre=anchors[0], half=region)
+            return (x, value) if value > values[best] else (X[best], float(values[best]))
     X, values = _top(X, values, keep)
     for width in STEPS:
         X, values = _round(score, domain, X, values, width, rng, keep)
@@ -211,14 +258,28 @@ def _closest(both: np.ndarray, scores: np.ndarray, X: np.ndarray, keep: int) -> 
     return both[chosen].copy(), scores[chosen].copy()
 
 
-def _polish(score: Score, domain: Domain, x: np.ndarray, value: float) -> tuple[np.ndarray, float]:
+def _polish(
+    score: Score,
+    domain: Domain,
+    x: np.ndarray,
+    value: float,
+    *,
+    centre: np.ndarray | None = None,
+    half: np.ndarray | None = None,
+) -> tuple[np.ndarray, float]:
     """Improve the active continuous coordinates of x by L-BFGS, all differences of one step scored at once."""
     space = domain.space
     _, active = space.canonical(x[None, :])
     fixed = np.isin(space.names, list(domain.fixed)) if domain.fixed else np.zeros(len(space), bool)
     free = np.flatnonzero((space.levels == 0) & active[0] & ~fixed)
+    if centre is not None:
+        moved = np.flatnonzero(x != centre)
+        free = np.intersect1d(free, moved)
     if len(free) == 0 or len(free) > 30:
         return x, value
+    low, high = np.zeros(len(free)), np.ones(len(free))
+    if centre is not None and half is not None:
+        low, high = np.maximum(centre - half, 0.0)[free], np.minimum(centre + half, 1.0)[free]
     h = 1e-5
 
     def objective(u: np.ndarray) -> tuple[float, np.ndarray]:
@@ -234,7 +295,7 @@ def _polish(score: Score, domain: Domain, x: np.ndarray, value: float) -> tuple[
         x[free],
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, 1.0)] * len(free),
+        bounds=list(zip(low, high, strict=True)),
         options={"maxiter": 15},
     )
     moved = x.copy()

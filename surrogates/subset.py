@@ -3,10 +3,15 @@
 Up to ``MOST`` rows: all. Beyond: the best, the latest, and a uniform sample of the rest. Knows nothing of models.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 MOST = 320
 """Rows a fit may have: 0.3 s of CPU for ask and tell at any length of the history."""
+
+CHECKED = 200
+"""Rows left out on which the error of the subset is measured."""
 
 
 def choose_rows(X: np.ndarray, feasible_y: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -20,3 +25,23 @@ def choose_rows(X: np.ndarray, feasible_y: np.ndarray, y: np.ndarray, rng: np.ra
     rest = np.setdiff1d(np.arange(n), np.fromiter(chosen, int))
     sample = rng.choice(rest, size=MOST - len(chosen), replace=False)
     return np.sort(np.r_[np.fromiter(chosen, int), sample])
+
+
+def left_out_error(
+    rows: np.ndarray, y: np.ndarray, predict: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator
+) -> str | None:
+    """Return, in words, how far predictions are from rows that were left out; None where none was.
+
+    ``y`` (n,) standardized; ``predict`` maps row numbers to means. At most ``CHECKED`` of the rows are asked for.
+    """
+    n = len(y)
+    rest = np.setdiff1d(np.arange(n), rows)
+    if len(rest) == 0:
+        return None
+    if len(rest) > CHECKED:
+        rest = rng.choice(rest, CHECKED, replace=False)
+    errors = np.abs(predict(rest) - y[rest])
+    return (
+        f"trained on {len(rows)} of {n} rows; of {len(rest)} rows left out, half are predicted within "
+        f"{np.median(errors):.2g} and nine tenths within {np.quantile(errors, 0.9):.2g} standard deviations of the outcome"
+    )

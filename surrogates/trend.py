@@ -39,10 +39,10 @@ class Bowl:
     parameter; ``slope_sd``: sd of a linear trend per parameter, from edge to edge half of it each way."""
 
     embedding: Embedding
-    depth: float
-    depth_sd: float
-    each_sd: float
-    slope_sd: float
+    depth: float = 0.0
+    depth_sd: float = 0.0
+    each_sd: float = 0.0
+    slope_sd: float = 0.0
 
     def mean(self, Z: np.ndarray) -> np.ndarray:
         """Return the prior mean (n,)."""
