@@ -38,6 +38,7 @@ class Trialogue:
     """The engine alone, without a ledger."""
 
     def __init__(self, case: Case, seed: int, **settings: Any) -> None:
+        from trialogue.surrogates.alternatives import alternative
         from trialogue.surrogates.engine import GaussianEngine
         from trialogue.surrogates.outcome import Settings
 
@@ -58,21 +59,6 @@ class Trialogue:
         else:
             measured = Measurement(outcome.value, constraints=outcome.constraints or {})
             self.history = self.history.extended(finished=[FinishedTrial(number, params, measured)])
-
-
-def alternative(name: str) -> Any:
-    """Return the surrogate of that name."""
-    from trialogue.surrogates import forest, gaussian, networks, portfolio, tpe
-
-    made = {
-        "gp": gaussian.GaussianSurrogate, "infinite-network": gaussian.InfiniteNetworkSurrogate,
-        "forest": forest.ForestSurrogate, "tpe": tpe.ParzenSurrogate, "laplace": networks.LaplaceSurrogate,
-        "deep-ensemble": networks.DeepEnsembleSurrogate, "deep-kernel": networks.DeepKernelSurrogate,
-        "hmc": networks.HamiltonianSurrogate,
-    }  # fmt: skip
-    if name == "portfolio":
-        return portfolio.Portfolio([made[n]() for n in ("gp", "infinite-network", "forest")])
-    return made[name]()
 
 
 class Study:

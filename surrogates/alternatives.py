@@ -18,8 +18,8 @@ _PLACES = {
     "forest": ("forest", "ForestSurrogate"),
     "tpe": ("tpe", "ParzenSurrogate"),
 }
-PORTFOLIO = ("gp", "infinite-network", "forest")
-"""Members of the portfolio, the preferred one first."""
+PORTFOLIO = ("infinite-network", "forest")
+"""Members of the portfolio beside the engine's own model."""
 
 NAMES = ("gp", *_PLACES, "portfolio")
 

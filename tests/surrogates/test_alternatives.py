@@ -1,8 +1,18 @@
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 import pytest
 
 from tests.contracts.surrogate import SurrogateContract
+from trialogue.evaluators.history import FinishedTrial, History
+from trialogue.evaluators.measurement import Measurement
+from trialogue.evaluators.parameters import Float
+from trialogue.evaluators.problem import Objective, Problem
+from trialogue.evaluators.space import SearchSpace
 from trialogue.surrogates.alternatives import alternative
-from trialogue.surrogates.contracts import Surrogate
+from trialogue.surrogates.contracts import Surrogate, TrainingData
+from trialogue.surrogates.engine import GaussianEngine
 from trialogue.surrogates.forest import ForestSurrogate
 from trialogue.surrogates.gaussian import GaussianSurrogate, InfiniteNetworkSurrogate
 from trialogue.surrogates.networks import (
@@ -11,6 +21,7 @@ from trialogue.surrogates.networks import (
     HamiltonianSurrogate,
     LaplaceSurrogate,
 )
+from trialogue.surrogates.portfolio import Portfolio, SurrogateOutcome
 from trialogue.surrogates.tpe import ParzenSurrogate
 
 
@@ -78,3 +89,51 @@ class TestHamiltonian(SurrogateContract):
 
     def make(self) -> Surrogate:
         return HamiltonianSurrogate(samples=6, burn=12, leaps=8)
+
+
+class TestPortfolio(SurrogateContract):
+    tolerance = 1e-3
+
+    def make(self) -> Surrogate:
+        return Portfolio([GaussianSurrogate(), InfiniteNetworkSurrogate()])
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """A scripted surrogate: knows the objective up to scale, to be chosen, or is sure of nonsense, to be refused."""
+
+    knows: bool
+    name: str = "oracle"
+
+    def fit(self, data: TrainingData, rng: np.random.Generator) -> Any:
+        slope, offset = np.polyfit(steps(data.X), data.y, 1)
+        return Known(slope, offset if self.knows else offset + 9.0)
+
+
+@dataclass(frozen=True)
+class Known:
+    slope: float
+    offset: float
+
+    def predict(self, X: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.slope * steps(X) + self.offset, np.full(len(X), 0.02)
+
+
+def steps(X: np.ndarray) -> np.ndarray:
+    return np.sign(np.sin(40 * X[:, 0]) * np.sin(40 * X[:, 1]))
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_the_portfolio_leaves_the_engines_own_model_only_for_a_better_one(knows, monkeypatch):
+    problem = Problem(
+        "p", SearchSpace([Float(f"x{i}", 0.0, 1.0) for i in range(2)]), [Objective("y", "maximize")]
+    )
+    X = np.random.default_rng(1).random((30, 2))
+    trials = [
+        FinishedTrial(i, problem.space.decode(x[None])[0], Measurement(float(steps(x[None])[0])))
+        for i, x in enumerate(X)
+    ]
+    monkeypatch.setattr("trialogue.surrogates.portfolio.bowl", lambda embedding, Z: np.zeros(len(Z)))
+    engine = GaussianEngine(problem, surrogate=Portfolio([Oracle(knows)]))
+    belief = engine.condition(History(problem).extended(finished=trials), np.random.default_rng(0))
+    assert isinstance(belief.model.objectives[0], SurrogateOutcome) == knows
