@@ -15,6 +15,7 @@ from ..evaluators.problem import Problem
 from ..evaluators.streams import stream
 from ..surrogates.contracts import Engine, Suggestion
 from .contracts import Ask, Decision, Plan
+from .known import known_proposals
 from .novelty import Novelty
 from .priors import prior_proposals
 
@@ -46,17 +47,22 @@ class RandomStrategy:
 
 
 class SurrogateStrategy:
-    """The engine alone: default configuration, initial design, then the acquisition function's optimum."""
+    """The engine alone: default configuration, initial design, then the acquisition function's optimum.
+
+    ``by_name``: what is known of parameters by name is run in between, as ``agent/known.py`` says.
+    """
 
     name = "surrogate"
 
-    def __init__(self, problem: Problem, seed: int, *, engine: Engine | None = None) -> None:
-        self._seed = seed
+    def __init__(
+        self, problem: Problem, seed: int, *, engine: Engine | None = None, by_name: bool = False
+    ) -> None:
+        self._seed, self._by_name = seed, by_name
         self._engine = engine if engine is not None else default_engine(problem)
 
     def plan(self, ask: Ask) -> Plan:
         """Return the engine's next ``ask.n`` configurations."""
-        known = opening(ask)
+        known = opening(ask, by_name=self._by_name)
         if known is not None:
             return Plan((known,))
         rng = stream(self._seed, ask.index, "surrogate")
@@ -66,23 +72,34 @@ class SurrogateStrategy:
 
 
 def default_engine(problem: Problem, *, surrogate: str | None = None) -> Engine:
-    """Return the engine of ``surrogates/``, which loads numpy and scipy; ``surrogate``: an alternative's name."""
+    """Return the engine of ``surrogates/``, which loads numpy and scipy.
+
+    ``surrogate``: an alternative's name, or ``per-second`` or ``per-cost`` for expected improvement per unit of what the
+    measurements say they cost.
+    """
     from ..surrogates.alternatives import alternative
     from ..surrogates.engine import GaussianEngine
+    from ..surrogates.outcome import Settings
 
+    if surrogate in ("per-second", "per-cost"):
+        return GaussianEngine(problem, Settings(price="seconds" if surrogate == "per-second" else "cost"))
     return GaussianEngine(problem, surrogate=None if surrogate is None else alternative(surrogate))
 
 
-def opening(ask: Ask) -> Decision | None:
-    """Return the configuration of a scaling law that is to be run now: once each, right after the default."""
-    if ask.fixed or ask.n > 1 or not 1 <= len(ask.history) <= _OPENING:
+def opening(ask: Ask, *, by_name: bool = False) -> Decision | None:
+    """Return what is known beforehand and to be run now, once each, after the default: the configuration of a scaling
+    law; with ``by_name`` also the usual configurations of parameters that the knowledge base knows."""
+    if ask.fixed or ask.n > 1 or not len(ask.history):
         return None
     novelty = Novelty.of(ask.history)
-    for p in prior_proposals(ask.history.problem):
+    laws = prior_proposals(ask.history.problem) if len(ask.history) <= _OPENING else ()
+    for p in laws:
         if novelty.is_new(p.params):
             return Decision(
                 p.params, p.source, f"a scaling law, run once: {p.hypothesis}", "own", hypothesis=p.hypothesis
             )
+    for p in known_proposals(ask.history) if by_name else ():
+        return Decision(p.params, p.source, f"run unchecked: {p.hypothesis}", "own", hypothesis=p.hypothesis)
     return None
 
 

@@ -117,3 +117,25 @@ def test_the_trust_region_shrinks_with_failures_and_grows_with_success() -> None
     start = trust_side(np.array([0.0]), 30)
     assert trust_side(np.zeros(40), 30) < start
     assert trust_side(np.arange(1.0, 9.0), 30) > start
+
+
+def test_a_study_can_ask_for_improvement_per_second() -> None:
+    study = tl.Study(Problem("p", UNIT), strategy="surrogate:per-second", seed=0)
+    for _ in range(6):
+        trial = study.ask()
+        x = trial.params["x"]
+        assert isinstance(x, float)
+        study.tell(trial, Measurement(x, seconds=1.0 + x))
+    assert len(study.trials) == 6
+
+
+def test_a_study_runs_replicates() -> None:
+    """A noisy finite space: the ledger takes a configuration twice when the engine wants it again."""
+    problem = Problem("p", tl.SearchSpace([tl.Categorical("a", list("abcdef")), tl.Int("k", 1, 5)]))
+    study, draw = tl.Study(problem, seed=0), np.random.default_rng(0)
+    for _ in range(20):
+        trial = study.ask()
+        clean = "abcdef".index(str(trial.params["a"])) % 3 + 0.1 * float(str(trial.params["k"]))
+        study.tell(trial, Measurement(clean + 0.4 * draw.normal(), [0.4]))
+    seen = [problem.space.key(t.params) for t in study.trials]
+    assert len(set(seen)) < len(seen)
