@@ -13,13 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..evaluators.errors import InvalidSpecification, SpaceExhausted
+from ..evaluators.errors import SpaceExhausted
 from ..evaluators.history import Params
 from ..evaluators.measurement import Measurement
 from ..evaluators.problem import Constraint, Problem
 from ..evaluators.space import SearchSpace
 from ..evaluators.vllm_attempt import Attempt
-from ..evaluators.vllm_metrics import derived, resolve_limits
+from ..evaluators.vllm_metrics import check_measured, derived, resolve_limits
 from ..evaluators.vllm_rate import highest_rate
 from ..evaluators.vllm_target import VllmTarget
 from ..serving.vllm_catalogue import LIVE
@@ -27,9 +27,19 @@ from ..serving.vllm_load import LoadPlan
 from .errors import BudgetExhausted, NoFeasibleTrial
 from .records import TrialRecord
 from .study import Study
+from .tuning_findings import feasible_by_belief
 from .tuning_plan import TuningOutcome, TuningPlan, TuningState, changes
 from .tuning_strategy import CostAwareStrategy
-from .tuning_verdict import Sides, Verdict, broken, decide, rung_agreement, spread, without_drift
+from .tuning_verdict import (
+    Sides,
+    Verdict,
+    broken,
+    decide,
+    pairs_needed,
+    rung_agreement,
+    spread,
+    without_drift,
+)
 
 DEFAULT_REPEATS = 3
 NOISE_FLOOR = 0.02
@@ -90,7 +100,8 @@ class Tuning:
             self._metrics({**r.metrics, "devices": attempt.devices}) for r in attempt.results
         ]
         self.state.beside = [self._metrics({**r.metrics, "devices": attempt.devices}) for r in attempt.beside]
-        self._check_measured(self.state.default[0])
+        if self.plan.objective.name != "max_rate_s":
+            check_measured(self.plan.objective.name, self.state.default[0])
         if self.plan.objective.name == "max_rate_s":
             rate = self._rate(attempt, self.limits)
             self.state.default = [{**m, "max_rate_s": rate} for m in self.state.default]
@@ -98,17 +109,6 @@ class Tuning:
         self.say(
             f"default: {self._told(self._default())} · noise {self.noise:.1%} · ready in {attempt.start_s:.1f} s"
         )
-
-    def _check_measured(self, metrics: Mapping[str, float]) -> None:
-        """Raise InvalidSpecification where this machine cannot tell the objective."""
-        name = self.plan.objective.name
-        if name in metrics or name == "max_rate_s":
-            return
-        why = {
-            "output_tok_per_joule": "neither NVML nor /sys/class/powercap tells its energy",
-            "goodput_req_s": "goodput counts by limits in ms: give `--slo 'ttft_p99_ms<=200'`",
-        }.get(name, "the load client does not report it")
-        raise InvalidSpecification(f"`--objective` {name!r} cannot be measured here: {why}.")
 
     def _default(self) -> dict[str, float]:
         """Return the median of each of the default's metrics."""
@@ -248,14 +248,13 @@ class Tuning:
 
     def conclude(self, study: Study) -> TuningOutcome:
         """Verify the best feasible trials against the default and return the outcome."""
-        ranked = self._ranked(study)
+        ranked = feasible_by_belief(study)
         verdict, best, runs = Verdict("no feasible configuration", "no trial met every limit"), None, ([], [])
         if ranked and self._is_default(ranked[0]):
             verdict, best = Verdict("no change", "no trial was better than the default"), ranked[0]
-        for record in (
-            [] if best is not None else [r for r in ranked if not self._is_default(r)][: self.plan.candidates]
-        ):
-            runs = self.verify(record.params)
+        others = [r for r in ranked if not self._is_default(r)][: self.plan.candidates]
+        for record in [] if best is not None else others:
+            runs = self.verify(record.params, self._pairs(record))
             best = record
             if not runs[0]:
                 verdict = Verdict("no change", "the budget ended before a pair could be verified")
@@ -268,9 +267,7 @@ class Tuning:
             )
             if verdict.recommendation == "change":
                 break
-        command = (
-            self.target.spec(best.params).command() if best is not None else self.target.spec({}).command()
-        )
+        command = self.target.spec({} if best is None else best.params).command()
         return TuningOutcome(
             verdict, study, self.limits, best, command, self.target.spec({}).command(), tuple(runs[0]), tuple(runs[1]),
             self.noise, time.monotonic() - self._began, self._agreement(best, runs),
@@ -283,17 +280,28 @@ class Tuning:
         names = [self.plan.objective.name, *(c.name for c in self.limits if c.name != "agreement")]
         return rung_agreement(names, best.measurement.metrics, self._default(), runs)
 
-    def verify(self, params: Mapping[str, Any]) -> Sides:
+    def _pairs(self, record: TrialRecord) -> int:
+        """Return how many pairs to measure: more where the noise is near the gain, unless limits decide."""
+        name = self.plan.objective.name
+        assert record.measurement is not None
+        if self.plan.pairs < 2 or broken(self.limits, self._default()):
+            return self.plan.pairs
+        ratio = record.measurement.metrics[name] / self._default()[name]
+        gain = ratio if self.plan.objective.direction == "maximize" else 1 / ratio
+        most = max(self.plan.pairs, self.plan.most_pairs)
+        return pairs_needed(gain, self.noise, self.plan.repeats, self.plan.pairs, most)
+
+    def verify(self, params: Mapping[str, Any], pairs: int) -> Sides:
         """Return the metrics of interleaved runs of the default and of ``params``, each on its own start."""
         sides: Sides = ([], [])
-        for pair in range(self.plan.pairs):
+        for pair in range(pairs):
             beside = self.target.settings.rungs.beside
             found = self._pair_beside(params) if beside else self._pair_in_turn(params, pair)
             if len(found) == 2:
                 for side in (0, 1):
                     sides[side].append(found[side])
                 self.say(
-                    f"verify {pair + 1}/{self.plan.pairs}: default {self._told(found[0])} | {self._told(found[1])}"
+                    f"verify {pair + 1}/{pairs}: default {self._told(found[0])} | {self._told(found[1])}"
                 )
             if self.left_s < 0 and sides[0]:
                 break
@@ -329,13 +337,6 @@ class Tuning:
         rows = {n: sorted(r[n] for r in default)[len(default) // 2] for n in default[0]}
         made = resolve_limits(self.plan.limits, rows)
         return (*made, Constraint("agreement", lower=0.9)) if self.target.settings.guard else made
-
-    def _ranked(self, study: Study) -> list[TrialRecord]:
-        sign = 1 if self.plan.objective.direction == "maximize" else -1
-        done = [
-            t for t in study.trials if t.measurement is not None and study.problem.feasible(t.measurement)
-        ]
-        return sorted(done, key=lambda t: -sign * (t.values or (0,))[0])
 
     def _is_default(self, record: TrialRecord) -> bool:
         return self.space.key(record.params) == self.space.key(self.space.default())

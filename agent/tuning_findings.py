@@ -45,6 +45,19 @@ class Sensitivity:
         return max(ratios) / min(ratios) - 1 if len(ratios) > 1 else 0.0
 
 
+def feasible_by_belief(study: Study) -> list[TrialRecord]:
+    """Return the feasible trials, best first by what the surrogate makes of all results: a single one may be luck."""
+
+    def worth(trial: TrialRecord) -> float:
+        believed = study.predict(trial.params)
+        return float(study.problem.signs[0]) * (
+            believed.mean[0] if believed is not None else (trial.values or (0,))[0]
+        )
+
+    done = [t for t in study.trials if t.measurement and study.problem.feasible(t.measurement)]
+    return sorted(done, key=worth, reverse=True)
+
+
 def sensitivities(study: Study, at: Params) -> list[Sensitivity]:
     """Return every knob's effect around ``at``, the strongest first; empty while nothing can be modelled."""
     believed = study.predict(at)

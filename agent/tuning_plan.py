@@ -17,7 +17,8 @@ from .tuning_verdict import Verdict
 @dataclass(frozen=True)
 class TuningPlan:
     """What to tune and how far. ``limits``: numbers, or (metric, factor of the default's). ``trials``: at most so many
-    beside the default. ``pairs``: interleaved pairs of verification; ``verify_rung``: how their servers start."""
+    beside the default. ``pairs``: interleaved pairs of verification, up to ``most_pairs`` where the machine is noisy;
+    ``verify_rung``: how their servers start."""
 
     model: str
     objective: Objective
@@ -31,6 +32,7 @@ class TuningPlan:
     repeats: int = 2
     default_every: int = 5
     pairs: int = 3
+    most_pairs: int = 8
     verify_rung: Rung = "ordinary"
     candidates: int = 2
     smallest_gain: float = 1.0

@@ -58,6 +58,21 @@ def gain_of(objective: Objective, default: Sequence[float], candidate: Sequence[
     return Gain(math.exp(mean), math.exp(mean - half), math.exp(mean + half), n)
 
 
+def pairs_needed(gain: float, noise: float, repeats: int, least: int, most: int) -> int:
+    """Return how many pairs an interval needs to lie above 1, were the gain real; decided before any is measured.
+
+    ``gain``: ratio as searched, ``noise``: coefficient of variation of one result, ``repeats`` per side of a pair. Half
+    of the searched gain is allowed for, because the best of many noisy trials looks better than it is.
+    """
+    from scipy import stats
+
+    wanted, sd = 0.5 * math.log(max(gain, 1.0 + 1e-9)), noise * math.sqrt(2 / repeats)
+    for n in range(least, most):
+        if float(stats.t.ppf(0.5 + LEVEL / 2, n - 1)) * sd / math.sqrt(n) <= wanted:
+            return n
+    return most
+
+
 def broken(limits: Sequence[Constraint], metrics: Mapping[str, float]) -> tuple[str, ...]:
     """Return the limits that these metrics do not meet, in words."""
     return tuple(

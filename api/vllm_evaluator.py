@@ -20,7 +20,7 @@ from ..evaluators.errors import InvalidSpecification
 from ..evaluators.problem import Constraint, Problem
 from ..evaluators.space import SearchSpace
 from ..evaluators.vllm_attempt import Rungs
-from ..evaluators.vllm_metrics import derived, objective_named
+from ..evaluators.vllm_metrics import check_measured, derived, objective_named
 from ..evaluators.vllm_target import VllmTarget
 from .tune_vllm_setup import Wanted, prepared
 
@@ -95,10 +95,6 @@ class VllmServing:
         if error is not None:
             raise error
         found = derived(attempt.mean(), price_per_hour=self.stated.get("price_per_hour"))
-        wanted = [self.objective.name, *(c.name for c in self.constraints)]
-        absent = [n for n in wanted if n not in found]
-        if absent:
-            raise InvalidSpecification(
-                f"`{absent[0]}` cannot be measured on this machine; known: {', '.join(found)}."
-            )
+        for name in (self.objective.name, *(c.name for c in self.constraints)):
+            check_measured(name, found)
         return found

@@ -23,6 +23,12 @@ OBJECTIVES: dict[str, Objective] = {
         ),
         Objective("output_tok_s_per_gpu", "maximize", "tokens/s", "generated tokens per second and device"),
         Objective("output_tok_per_joule", "maximize", "tokens/J", "generated tokens per joule of the device"),
+        Objective(
+            "output_tok_per_cpu_s",
+            "maximize",
+            "tokens/s",
+            "generated tokens per second of a core that the server uses",
+        ),
         Objective("output_tok_per_money", "maximize", "tokens", "generated tokens per unit of money"),
         Objective("max_rate_s", "maximize", "requests/s", "highest request rate that meets every limit"),
         *(
@@ -66,17 +72,31 @@ def resolve_limits(
 
 
 def derived(metrics: Mapping[str, float], *, price_per_hour: float | None = None) -> dict[str, float]:
-    """Return the metrics with those per device, per joule (where energy was read) and per money added.
+    """Return the metrics with those per device, per core-second, per joule (where energy was read) and per money added.
 
-    ``devices`` among the metrics says how many the configuration uses; ``joules`` what the load took.
+    ``devices`` among the metrics says how many the configuration uses; ``joules`` and ``server_cpu_s`` what the load
+    took.
     """
     devices = metrics.get("devices", 1.0)
     extra = {"output_tok_s_per_gpu": metrics["output_tok_s"] / devices}
     if price_per_hour:
         extra["output_tok_per_money"] = metrics["output_tok_s"] * 3600 / (price_per_hour * devices)
-    if metrics.get("joules"):
-        extra["output_tok_per_joule"] = metrics["output_tok_s"] * metrics["duration_s"] / metrics["joules"]
+    for what, spent in (("joule", "joules"), ("cpu_s", "server_cpu_s")):
+        if metrics.get(spent):
+            extra[f"output_tok_per_{what}"] = metrics["output_tok_s"] * metrics["duration_s"] / metrics[spent]
     return {**metrics, **extra}
+
+
+def check_measured(name: str, metrics: Mapping[str, float]) -> None:
+    """Raise InvalidSpecification where this machine's measurements do not tell the objective ``name``."""
+    if name in metrics:
+        return
+    why = {
+        "output_tok_per_joule": "neither NVML nor /sys/class/powercap tells its energy",
+        "output_tok_per_money": "it needs `--price-per-hour`",
+        "goodput_req_s": "goodput counts by limits in ms: give `--slo 'ttft_p99_ms<=200'`",
+    }.get(name, "the load client does not report it")
+    raise InvalidSpecification(f"The objective {name!r} cannot be measured here: {why}.")
 
 
 def devices_of(flags: Mapping[str, object]) -> int:

@@ -6,7 +6,7 @@ chunks over all requests, throughput counts the whole duration. Requests come fr
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,8 @@ def run_load(
 ) -> LoadResult:
     """Run one load and return its result; never raises for what the server does."""
     arguments = plan.arguments(server, tokenizer or server.spec.model)
-    before, began = _busy_s(), _uptime_s()
+    pids = server.processes()
+    before, began, server_before = _busy_s(), _uptime_s(), _cpu_s(pids)
     try:
         answer = host.call(
             "load",
@@ -98,8 +99,9 @@ def run_load(
         return LoadResult(problem=f"{answer['kind']}: {answer['error']}"[:600], busy_cores=busy)
     raw = answer["result"]
     kept = {key: value for key, value in raw.items() if not isinstance(value, list | dict)}
-    energy = {} if answer.get("joules") is None else {"joules": float(answer["joules"])}
-    return LoadResult({**metrics_of(raw), **energy}, int(raw.get("failed") or 0), busy, _complaint(raw), kept)
+    spent = {"server_cpu_s": max(_cpu_s(pids) - server_before, 1e-3)}
+    spent |= {} if answer.get("joules") is None else {"joules": float(answer["joules"])}
+    return LoadResult({**metrics_of(raw), **spent}, int(raw.get("failed") or 0), busy, _complaint(raw), kept)
 
 
 def metrics_of(raw: Mapping[str, Any]) -> dict[str, float]:  # Any: JSON of the benchmark client
@@ -131,6 +133,19 @@ def _busy_s() -> float:
     with open("/proc/stat") as file:
         fields = [int(word) for word in file.readline().split()[1:9]]
     return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def _cpu_s(pids: Sequence[int]) -> float:
+    """Return CPU seconds that these processes have used, all their threads."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def _uptime_s() -> float:

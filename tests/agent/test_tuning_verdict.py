@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from trialogue.agent.tuning_verdict import decide, gain_of
+from trialogue.agent.tuning_verdict import decide, gain_of, pairs_needed
 from trialogue.evaluators.problem import Constraint, Objective
 
 TOKENS = Objective("output_tok_s", "maximize")
@@ -53,3 +53,9 @@ def test_a_candidate_that_breaks_a_limit_is_never_recommended() -> None:
 
 def test_one_pair_is_never_enough_to_claim_a_gain() -> None:
     assert decide(TOKENS, [], runs(100), runs(300)).recommendation == "no change"
+
+
+def test_a_noisy_machine_gets_more_pairs_and_a_clear_gain_few() -> None:
+    assert pairs_needed(1.5, 0.02, 2, 3, 8) == 3
+    assert pairs_needed(1.5, 0.2, 2, 3, 8) > 3
+    assert pairs_needed(1.01, 0.2, 2, 3, 8) == 8
