@@ -93,7 +93,7 @@ class Planner:
         """Return what is known of the problem's parameters by name and from scaling laws, where context is told."""
         if self.options.context != "full":
             return ()
-        return (*prior_lines(problem), *notes(problem).splitlines())
+        return (*prior_lines(problem), *(line.removeprefix("- ") for line in notes(problem).splitlines()))
 
     def propose(self, request: PlanRequest) -> PlanAnswer:
         """Return up to ``request.n`` valid, distinct, untried proposals; ask once more if there were none."""

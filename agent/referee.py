@@ -58,7 +58,7 @@ class TrustReferee:
     power: float = 1.0
     cap: float = 1.5
     prior: float = 0.5
-    plausible: tuple[float, float] | None = (0.55, 0.75)
+    plausible: tuple[float, float] | None = (0.58, 0.75)
     informative: float = 0.6
     strict: bool = True
 
