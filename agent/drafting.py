@@ -7,6 +7,7 @@ of a script are data here, and nothing is run.
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -58,7 +59,10 @@ class Knob:
 
 
 def draft(text: str, *, name: str = "draft") -> str:
-    """Return a TOML specification drafted from ``text``. Raises InvalidInput when no parameter is found in it."""
+    """Return a TOML specification drafted from ``text``, or ``text`` when it is one. Raises InvalidInput when no
+    parameter is found in it."""
+    if _is_specification(text):
+        return text.strip() + "\n"
     knobs = (
         list(from_help(text))
         if re.search(r"^\s+(-\w, )?--\w", text, re.MULTILINE)
@@ -70,6 +74,25 @@ def draft(text: str, *, name: str = "draft") -> str:
             "paste the output of a script's --help, or paste a TOML specification."
         )
     return to_toml(name, text, knobs)
+
+
+def guesses_in(toml: str) -> list[str]:
+    """Return what a draft says it guessed: the name of the table or key, and how."""
+    found = []
+    for line in toml.splitlines():
+        statement, _, note = line.partition("  # ")
+        if "guess" in note:
+            found.append(
+                f"{statement.split('=')[0].strip().removeprefix('[parameters.').rstrip(']')}: {note}"
+            )
+    return found
+
+
+def _is_specification(text: str) -> bool:
+    try:
+        return "parameters" in tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
 
 
 def from_help(text: str) -> Iterator[Knob]:

@@ -1,12 +1,16 @@
 """How a study stands: the best feasible trial, and the trials that no other beats in every objective."""
 
+import json
 from collections.abc import Iterable
 
 import numpy as np
+import sqlalchemy as sa
 
 from ..evaluators.measurement import Measurement
 from ..evaluators.problem import Problem
 from ..serving.errors import InvalidInput
+from . import tables
+from .database import Database
 from .errors import NoFeasibleTrial
 from .records import TrialRecord
 
@@ -45,13 +49,30 @@ def front_of(problem: Problem, records: Iterable[TrialRecord]) -> tuple[TrialRec
     ]
     if not feasible:
         return ()
-    Y = problem.signs * np.array([r.values for r in feasible], float)  # (n, m), larger is better
-    order = np.lexsort(-Y.T[::-1])
+    kept = nondominated(problem.signs * np.array([r.values for r in feasible], float))
+    return tuple(sorted((feasible[i] for i in kept), key=lambda r: r.number))
+
+
+def nondominated(Y: np.ndarray) -> list[int]:
+    """Return the rows of Y (n, m; larger is better) that no other row beats in every column; equal rows all stay."""
     kept: list[int] = []
-    for i in order:
+    for i in np.lexsort(-Y.T[::-1]):
         if not kept or not np.any(np.all(Y[kept] >= Y[i], axis=1) & np.any(Y[kept] > Y[i], axis=1)):
             kept.append(int(i))
-    return tuple(sorted((feasible[i] for i in kept), key=lambda r: r.number))
+    return kept
+
+
+def front_numbers(database: Database, study_id: int, problem: Problem) -> list[int]:
+    """Return the numbers of the trials on the Pareto front, read by SQL: for lists, without loading the study."""
+    table = tables.trials
+    good = (table.c.study_id == study_id, table.c.state == "finished", table.c.feasible == 1)
+    with database.read() as connection:
+        query = sa.select(table.c.number, table.c.outcome).where(*good, table.c.excluded.is_(None))
+        rows = connection.execute(query).all()
+    if not rows:
+        return []
+    values = np.array([json.loads(row.outcome)["values"] for row in rows], float)
+    return sorted(rows[i].number for i in nondominated(problem.signs * values))
 
 
 def _nothing_yet(problem: Problem, finished: int) -> str:

@@ -6,15 +6,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..evaluators.problem import Problem
 from . import tables
 from .database import Database
+from .standing import front_numbers
 
 _S, _T, _O = tables.studies, tables.trials, tables.optuna_studies
 
 
 @dataclass(frozen=True, slots=True)
 class StudySummary:
-    """One line of a list of studies. ``best``: the first objective's best value among feasible trials that count."""
+    """One line of a list of studies. ``best``: the best value among feasible trials that count; None for several
+    objectives, whose ``front`` says how many trials no other beats in all of them."""
 
     name: str
     direction: str
@@ -25,6 +28,7 @@ class StudySummary:
     best: float | None
     created_at: float
     last_at: float | None
+    front: int | None = None
 
 
 def _number_of(state: str) -> Any:
@@ -46,6 +50,7 @@ _COUNTS = (
     .subquery()
 )
 _LINES = sa.select(
+    _S.c.study_id,
     _S.c.problem,
     _S.c.created_at,
     _O.c.study_name,
@@ -60,12 +65,17 @@ def summaries_of(database: Database) -> list[StudySummary]:
     with database.read() as connection:
         rows = connection.execute(_LINES).all()
     return sorted(
-        (_summary(row) for row in rows), key=lambda line: line.last_at or line.created_at, reverse=True
+        (_summary(database, row) for row in rows),
+        key=lambda line: line.last_at or line.created_at,
+        reverse=True,
     )
 
 
-def _summary(row: Any) -> StudySummary:  # Any: a SQLAlchemy row
-    objectives = json.loads(row.problem)["objectives"]
+def _summary(database: Database, row: Any) -> StudySummary:  # Any: a SQLAlchemy row
+    plain = json.loads(row.problem)
+    objectives = plain["objectives"]
+    many = len(objectives) > 1
+    front = len(front_numbers(database, row.study_id, Problem.from_dict(plain))) if many else None
     direction = objectives[0].get("direction", "minimize")
     return StudySummary(
         name=row.study_name,
@@ -74,7 +84,8 @@ def _summary(row: Any) -> StudySummary:  # Any: a SQLAlchemy row
         trials=row.trials or 0,
         running=row.running or 0,
         failed=row.failed or 0,
-        best=row.lowest if direction == "minimize" else row.highest,
+        best=None if many else row.lowest if direction == "minimize" else row.highest,
         created_at=row.created_at,
         last_at=row.last_at,
+        front=front,
     )

@@ -32,6 +32,8 @@ def studies(desk: Desk) -> Answer:
         goal, best_so_far = line["objectives"][0], line["best"]
         done = sum(line["counts"][state] for state in _ENDED)
         value = number(best_so_far["values"][0]) if best_so_far else "–"
+        if line["front_size"]:
+            value = f"front of {line['front_size']}"
         rows.append((line["name"], f"{goal['direction']} {goal['name']}", done, value))
     return Answer(table(("study", "goal", "trials", "best"), rows), lines)
 
@@ -56,6 +58,8 @@ def show(desk: Desk) -> Answer:
         lines.append(
             f"Best: **{number(best['values'][0])}** in trial {best['number']}{than}: {params_text(best['params'])}"
         )
+    elif view["front"]:
+        lines.append(f"Pareto front: {view['front_size']} trials; `/best` lists them.")
     else:
         lines.append("No feasible result yet.")
     if view["sources"]:
@@ -198,13 +202,17 @@ def predict(desk: Desk, params: Params) -> Answer:
 def compare(desk: Desk) -> Answer:
     """Compare the best configuration with the default one, parameter by parameter."""
     study = desk.study
+    if len(study.problem.objectives) > 1:
+        raise InvalidInput(
+            "Several objectives have no single best trial to compare; `/best` shows the front."
+        )
     top, base = best_record(desk.ledger, study.stored), baseline_record(desk.ledger, study.stored)
     if top is None:
         raise InvalidInput("There is no feasible result yet to compare.")
     default: Mapping[str, Any] = base.params if base else study.problem.space.default()
     names = list(dict.fromkeys([*default, *top.params]))
     rows = [(n, number(default.get(n, "–")), number(top.params.get(n, "–"))) for n in names]
-    goal = study.problem.objectives[0]
+    goal = next(iter(study.problem.objectives))
     rows.append((f"**{goal.name}**", number(base.value) if base else "not run", number(top.value)))
     text = table(("", "default", f"best (trial {top.number})"), rows)
     if base is None:

@@ -17,10 +17,13 @@ from .claims import digest as key_digest
 from .digest import Digest, digests
 from .ledger import Ledger, StoredStudy
 from .records import TrialRecord, ending_to_json, prediction_to_json, record_from_row
+from .standing import front_numbers
 
 _T, _S = tables.trials, tables.studies
 _BATCH = 50
 """Trials read at once while looking for the best feasible one."""
+FRONT_SHOWN = 1_000
+"""Numbers of trials on the Pareto front that a view lists."""
 
 
 def study_view(ledger: Ledger, stored: StoredStudy) -> dict[str, Any]:
@@ -40,13 +43,20 @@ def study_view(ledger: Ledger, stored: StoredStudy) -> dict[str, Any]:
         "verdicts": dict(digest.verdicts),
         "baseline": None if baseline is None else trial_line(problem, baseline),
         "problem": problem.to_dict(),
+        "front": _front(ledger, stored)[:FRONT_SHOWN],
     }
 
 
+def _front(ledger: Ledger, stored: StoredStudy) -> list[int]:
+    many = len(stored.problem.objectives) > 1
+    return front_numbers(ledger.database, stored.study_id, stored.problem) if many else []
+
+
 def study_line(ledger: Ledger, stored: StoredStudy, digest: Digest) -> dict[str, Any]:
-    """Return a study as it stands in a list."""
+    """Return a study as it stands in a list. ``best`` is null for several objectives: there is a front then."""
     problem, heads = stored.problem, ledger.heads(stored.study_id)
-    best = best_record(ledger, stored)
+    many = len(problem.objectives) > 1
+    best = None if many else best_record(ledger, stored)
     states = {name: digest.states.get(name, 0) for name in ("finished", "failed", "pruned", "running")}
     plain = problem.to_dict()
     return {
@@ -58,6 +68,7 @@ def study_line(ledger: Ledger, stored: StoredStudy, digest: Digest) -> dict[str,
         "counts": {**states, "waiting": heads.queued, "excluded": digest.excluded},
         "sources": dict(digest.sources),
         "best": None if best is None else trial_line(problem, best),
+        "front_size": len(_front(ledger, stored)) if many else None,
         "budget": stored.config.get("budget") or {},
         "spent": {"calls": heads.spent.calls, "tokens": heads.spent.tokens, "price": heads.spent.price},
         "planner": stored.config.get("planner"),

@@ -69,6 +69,7 @@ def importances(shares: Mapping[str, float]) -> Figure:
         "y": [plain(name, 40) for name, _ in ordered],
         "x": [share for _, share in ordered],
         "text": [f"{share:.0%}" for _, share in ordered],
+        "textangle": 0,
         "marker": {"color": "#0072B2"},
         "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
     }
@@ -146,8 +147,9 @@ def front(view: StudyView, x: int = 0, y: int = 1) -> Figure:
 
 
 def fates(view: StudyView) -> list[tuple[Row, str]]:
-    """Return what became of each trial; ``improved`` means that it was the best when it ended."""
-    improved = {number for number, _ in view.incumbents()}
+    """Return what became of each trial; ``improved``: the best when it ended, or on the front of several objectives."""
+    many = len(view.problem.objectives) > 1
+    improved = {row.number for row in view.front()} if many else {number for number, _ in view.incumbents()}
     return [(row, _fate(row, improved)) for row in view.rows]
 
 
@@ -252,6 +254,8 @@ def _parameter_axis(view: StudyView, name: str) -> Figure:
     if isinstance(parameter, Categorical):
         return axis | {"type": "category", "categoryarray": [word(c) for c in choices(parameter)]}
     if parameter.log:
-        return axis | {"type": "log", "exponentformat": "power"}
+        decades = math.log10(parameter.high / parameter.low)
+        ticks = {} if decades < 2 else {"dtick": math.ceil(decades / 5)}
+        return axis | {"type": "log", "exponentformat": "power"} | ticks
     few = isinstance(parameter, Int) and parameter.high - parameter.low <= 12
     return axis | {"dtick": 1} if few else axis

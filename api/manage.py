@@ -33,6 +33,7 @@ def list_studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) ->
     lines = [("study", "trials", "running", "failed", "best", "last")]
     for s in found:
         best = "–" if s.best is None else f"{s.best:.6g} {s.objectives[0]}"
+        best = f"front of {s.front}" if s.front else best
         last = datetime.fromtimestamp(s.last_at or s.created_at).strftime("%Y-%m-%d %H:%M")
         lines.append((s.name, str(s.trials), str(s.running), str(s.failed), best, last))
     print(in_columns(lines))

@@ -8,6 +8,8 @@ from fastapi.responses import JSONResponse, Response
 
 from ..agent.budget import Budget
 from ..agent.desk import set_budget
+from ..agent.drafting import draft as drafted
+from ..agent.drafting import guesses_in
 from ..agent.tools_change import allow_more
 from ..agent.views import study_lines, study_view
 from ..evaluators.errors import InvalidSpecification
@@ -73,6 +75,16 @@ def create(request: Request, services: Parts, caller: Who, body: schemas.StudyBo
     return JSONResponse(services.answers.once(idempotency_key(request, caller), made), 201)
 
 
+@router.post("/draft")
+def draft(body: schemas.DraftBody) -> dict[str, Any]:
+    """Draft a specification from a sentence, a script's --help text or a specification itself. Nothing is made or run.
+
+    ``guesses`` name what the words did not say.
+    """
+    toml = drafted(body.text, name=body.name)
+    return {"toml": toml, "guesses": guesses_in(toml)}
+
+
 def from_toml(body: schemas.StudyBody) -> schemas.StudyBody:
     """Return the body that a specification file means. Raises InvalidSpecification with the line of a mistake."""
     try:
@@ -109,8 +121,7 @@ def from_toml(body: schemas.StudyBody) -> schemas.StudyBody:
 def study(here: Here) -> Response:
     """Return a study: problem, counts, best, budget. The ETag is its revision, for ``If-Match``."""
     view = study_view(here.services.ledger, here.services.shelf.stored(here.study.name))
-    front = here.study.pareto_front if len(here.study.problem.objectives) > 1 else ()
-    return JSONResponse({**view, "pareto_size": len(front)}, headers={"ETag": f'"{view["revision"]}"'})
+    return JSONResponse(view, headers={"ETag": f'"{view["revision"]}"'})
 
 
 @router.delete("/studies/{study_name}", status_code=204)

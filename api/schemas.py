@@ -66,6 +66,13 @@ class StudyBody(Wire):
         return self
 
 
+class DraftBody(Wire):
+    """Words that shall become a specification."""
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=20_000), AfterValidator(_storable)]
+    name: StudyName = "draft"
+
+
 class AskBody(Wire):
     """A request for trials. ``worker`` holds their leases and renews them; without it nobody needs to."""
 

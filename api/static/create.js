@@ -64,7 +64,26 @@ function fieldsForm(about) {
 function tomlForm() {
   const text = h("textarea", { class: "code", name: "toml", spellcheck: "false", "aria-label": "TOML specification",
     value: '[study]\nname = "svm-digits"\nbudget = { trials = 30 }\n\n[problem]\ndescription = "RBF or linear SVM on the digits images"\nobjectives = [{ name = "accuracy", direction = "maximize" }]\n\n[parameters.C]\ntype = "float"\nlow = 1e-3\nhigh = 1e3\nlog = true\n' });
-  return { node: h("div", {}, text, h("p", { class: "faint" }, "The same file that ", h("code", {}, "trialogue run"), " takes, without its [evaluator] part: the server never runs anything.")), read: () => ({ toml: text.value }) };
+  return { set: (toml) => { text.value = toml; text.focus(); text.setSelectionRange(0, 0); text.scrollTop = 0; }, node: h("div", {}, text, h("p", { class: "faint" }, "The same file that ", h("code", {}, "trialogue run"), " takes, without its [evaluator] part: the server never runs anything.")), read: () => ({ toml: text.value }) };
+}
+
+// Words, a script's --help or a whole specification become a draft in the TOML tab; nothing is made before it was looked at.
+function draftCard(take) {
+  const text = h("textarea", { id: "draft-text", maxlength: 20000, "aria-describedby": "draft-hint", placeholder: "Minimize the loss with lr from 1e-5 to 0.1 log, layers 1 to 8 and optimizer: adam, sgd or lion" });
+  const button = h("button", { type: "submit" }, "Draft");
+  const guesses = h("div", { role: "status" });
+  async function draft(event) {
+    event.preventDefault();
+    if (!text.value.trim()) return text.focus();
+    button.disabled = true;
+    try {
+      const made = await api("v1/draft", { method: "POST", body: { text: text.value } });
+      take(made.toml);
+      fill(guesses, h("p", { class: "soft", style: "margin:.6rem 0 0" }, made.guesses.length ? ["Drafted below. Guessed, so look at them: ", made.guesses.map((g) => [h("code", {}, g), " "])] : "Drafted below; look it over before you create it."));
+    } catch (error) { fill(guesses, h("p", { class: "tag bad wrap", role: "alert" }, error.message)); } finally { button.disabled = false; }
+  }
+  return h("form", { class: "card draft", "aria-label": "Draft from words", onsubmit: draft }, h("h2", {}, h("label", { for: "draft-text", class: "plain-label" }, "Start from words")),
+    h("p", { class: "soft", id: "draft-hint" }, "Describe the problem in a sentence, paste what a script prints with ", h("code", {}, "--help"), ", or paste a TOML file. Nothing is run, and no model reads it."), text, h("p", {}), button, guesses);
 }
 
 export async function createView(main, { crumbs }) {
@@ -73,7 +92,7 @@ export async function createView(main, { crumbs }) {
   const forms = { fields: fieldsForm(about), toml: tomlForm() };
   let mode = "fields";
   const place = h("div", {});
-  const problem = h("p", { role: "alert", class: "tag bad", style: "white-space:normal;border-radius:8px", hidden: true });
+  const problem = h("p", { role: "alert", class: "tag bad wrap", hidden: true });
   const tabs = h("div", { class: "tabs", role: "tablist" }, [["fields", "Fields"], ["toml", "TOML"]].map(([key, label]) => h("button", { type: "button", role: "tab", "data-mode": key, onclick: () => show(key) }, label)));
   function show(key) {
     mode = key;
@@ -93,6 +112,7 @@ export async function createView(main, { crumbs }) {
     }
   }
   fill(main, h("h1", {}, "New study"), h("p", { class: "soft" }, "Say what may be changed and what is measured. Workers then pull trials and report results."),
-    h("form", { class: "card", onsubmit: submit }, tabs, place, problem, h("p", {}), h("div", { class: "row" }, h("button", { class: "primary" }, "Create study"), h("a", { class: "button", href: "#/" }, "Cancel"))));
+    draftCard((toml) => { show("toml"); forms.toml.set(toml); }), h("p", {}),
+    h("form", { class: "card", "aria-label": "New study", onsubmit: submit }, tabs, place, problem, h("p", {}), h("div", { class: "row" }, h("button", { class: "primary" }, "Create study"), h("a", { class: "button", href: "#/" }, "Cancel"))));
   show("fields");
 }

@@ -20,12 +20,14 @@ export function progressText(study) {
 function card(study) {
   const objective = study.objectives[0];
   const best = study.best?.values?.[0];
+  const many = study.objectives.length > 1;
   return h("a", { class: "card study-card", href: `#/studies/${encodeURIComponent(study.name)}` },
     h("div", { class: "row between" }, h("h2", {}, study.name),
       study.counts.running ? h("span", { class: "tag good" }, `${study.counts.running} running`) : null),
     h("p", { class: "desc" }, study.description || `${plural(study.n_parameters, "parameter")}, ${study.objectives.length > 1 ? `${study.objectives.length} objectives` : objective.direction}`),
     h("div", { class: "row between" },
-      h("div", {}, h("span", { class: "best num" }, number(best)), " ", h("span", { class: "soft" }, objective.unit || objective.name)),
+      many ? h("div", {}, h("span", { class: "best num" }, number(study.front_size)), " ", h("span", { class: "soft" }, "on the Pareto front"))
+        : h("div", {}, h("span", { class: "best num" }, number(best)), " ", h("span", { class: "soft" }, objective.unit || objective.name)),
       h("span", { class: "soft num" }, progressText(study))),
     h("p", {}), sourceBar(study),
     h("p", { class: "faint", style: "margin:.5rem 0 0" }, [study.planner ? `planner: ${study.planner}` : "no language model", study.counts.failed ? plural(study.counts.failed, "failure") : "", ago(study.updated_at)].filter(Boolean).join(" · ")));

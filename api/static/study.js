@@ -4,7 +4,7 @@ import { api, follow, studyPath } from "./http.js";
 import { figurePanel } from "./plots.js";
 import { chatPanel } from "./chat.js";
 import { progressText } from "./studies.js";
-import { paramsNode, sourceTag, STATE_TAG, VERDICT_WORD, verdictList } from "./trial.js";
+import { isBest, paramsNode, sourceTag, STATE_TAG, VERDICT_WORD, verdictList } from "./trial.js";
 
 const GLYPH = { kept: "✓", replaced: "↺", fallback: "!", unchecked: "?", own: "" };
 const trialHref = (name, t) => `#/studies/${encodeURIComponent(name)}/trials/${t.number}`;
@@ -27,7 +27,7 @@ function tiles(study) {
   const kept = study.verdicts?.kept ?? 0;
   const judged = kept + (study.verdicts?.replaced ?? 0);
   return h("div", { class: "tiles" },
-    tile(many ? "Pareto front" : `Best ${objective.name}`, many ? plural(study.pareto_size ?? 0, "trial") : number(study.best?.values?.[0]), many ? `${study.objectives.length} objectives` : [objective.unit, gain(study)].filter(Boolean).join(" · ") || objective.direction),
+    tile(many ? "Pareto front" : `Best ${objective.name}`, many ? plural(study.front_size ?? 0, "trial") : number(study.best?.values?.[0]), many ? `${study.objectives.length} objectives` : [objective.unit, gain(study)].filter(Boolean).join(" · ") || objective.direction),
     tile("Trials", number(done), progressText(study)),
     tile("Running", number(study.counts.running), study.counts.waiting ? `${study.counts.waiting} waiting` : "waiting: 0"),
     tile("Failed", number(study.counts.failed), study.counts.excluded ? `${study.counts.excluded} excluded` : `pruned: ${study.counts.pruned}`),
@@ -38,14 +38,14 @@ function tiles(study) {
 function ribbon(study, trials) {
   const cells = trials.map((t) => {
     const f = family(t.source);
-    const best = study.best?.number === t.number;
-    const words = `Trial ${t.number}: ${FAMILY_WORD[f]}, ${VERDICT_WORD[t.verdict] ?? t.verdict ?? ""}, ${t.state}${t.values ? ` ${number(t.values[0])}` : ""}${best ? ", best" : ""}`;
+    const best = isBest(study, t.number);
+    const words = `Trial ${t.number}: ${FAMILY_WORD[f]}, ${VERDICT_WORD[t.verdict] ?? t.verdict ?? ""}, ${t.state}${t.values ? ` ${number(t.values[0])}` : ""}${best ? (study.objectives.length > 1 ? ", on the Pareto front" : ", best") : ""}`;
     return h("button", { type: "button", class: [f, t.state, best ? "best" : "", t.excluded ? "excluded" : ""].join(" "), "aria-label": words, title: words, onclick: () => { location.hash = trialHref(study.name, t); } }, best ? "★" : t.state === "failed" ? "✕" : GLYPH[t.verdict] ?? "");
   });
   const dots = ["model", "surrogate", "user", "start", "random"].filter((f) => trials.some((t) => family(t.source) === f));
   return h("section", { class: "card" }, h("h2", {}, "Who proposed what"),
     cells.length ? h("div", { class: "ribbon", role: "group", "aria-label": "Trials in order; each opens its page" }, cells) : h("p", { class: "empty" }, "No trials yet. Start a worker, or type /ask in the chat."),
-    h("div", { class: "legend" }, dots.map((f) => h("span", {}, h("i", { class: `dot ${f}` }), FAMILY_WORD[f])), cells.length ? [h("span", {}, "✓ kept"), h("span", {}, "↺ replaced"), h("span", {}, "! fallback"), h("span", {}, "✕ failed"), h("span", {}, "★ best")] : null));
+    h("div", { class: "legend" }, dots.map((f) => h("span", {}, h("i", { class: `dot ${f}` }), FAMILY_WORD[f])), cells.length ? [h("span", {}, "✓ kept"), h("span", {}, "↺ replaced"), h("span", {}, "! fallback"), h("span", {}, "✕ failed"), h("span", {}, study.objectives.length > 1 ? "★ on the Pareto front" : "★ best")] : null));
 }
 
 function decision(study, t) {
@@ -80,7 +80,9 @@ export async function studyView(main, { args: [name, tab = "overview"], crumbs, 
   let newest = { items: [] };
   const [head, body] = [h("div", {}), h("div", {})];
   const panels = [];
-  const wanted = [["history", "History and incumbent", { wide: true }], ...(study.objectives.length > 1 ? [["pareto", "Pareto front", { wide: true, tall: true }]] : []), ["importances", "Which parameters matter"], ["calibration", "Was the surrogate right?"], ["parallel", "Parallel coordinates", { wide: true }], ["slices", "Slices: each parameter against the result", { wide: true }], ["sources", "From proposal to result", { wide: true }]];
+  const many = study.objectives.length > 1;
+  const histories = study.objectives.slice(0, 4).map((o, i) => ["history", many ? `History of ${o.name}` : "History and incumbent", { wide: true, query: `?objective=${i}` }]);
+  const wanted = [...(many ? [["pareto", "Pareto front", { wide: true, tall: true }]] : []), ...histories, ["importances", "Which parameters matter"], ["calibration", "Was the surrogate right?"], ["parallel", "Parallel coordinates", { wide: true }], ["slices", "Slices: each parameter against the result", { wide: true }], ["sources", "From proposal to result", { wide: true }]];
   for (const [figure, title, options] of wanted) panels.push(figurePanel(name, figure, title, options));
   const strip = h("div", { style: "margin-bottom:1rem" });
   const figures = h("div", { class: "figures" }, panels.map((p) => p.card));
@@ -97,7 +99,7 @@ export async function studyView(main, { args: [name, tab = "overview"], crumbs, 
   const moreButton = () => (older ? h("p", {}, h("button", { class: "small", onclick: loadMore }, "Older trials")) : null);
 
   function paint() {
-    fill(head, h("div", { class: "row between" }, h("div", { class: "grow" }, h("h1", {}, study.name), study.description ? h("p", { class: "soft", style: "margin:.2rem 0 0" }, study.description) : null),
+    fill(head, h("div", { class: "row between head" }, h("div", { class: "grow" }, h("h1", {}, study.name), study.description ? h("p", { class: "soft", style: "margin:.2rem 0 0" }, study.description) : null),
       h("div", { class: "row" }, h("button", { onclick: order, title: "Allow this many more trials to the workers" }, "Run more…"), h("button", { class: "primary", id: "report", onclick: report }, "Report"))),
     tiles(study), h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the study" }, TABS.map(([key, label]) => h("button", { role: "tab", "aria-selected": String(key === tab), "aria-controls": "panel", onclick: () => { tab = key; history.replaceState(null, "", `#/studies/${encodeURIComponent(name)}/${key}`); paint(); refreshFigures(); } }, label))));
     if (tab === "overview") { fill(strip, ribbon(study, [...newest.items].reverse())); figures.hidden = !newest.items.length; if (body.firstChild !== overview) fill(body, overview); }

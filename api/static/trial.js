@@ -1,5 +1,5 @@
 // One trial: what was decided and why, what was believed, what came of it, and the log when it failed.
-import { ago, family, FAMILY_WORD, fill, h, number, toast } from "./dom.js";
+import { ago, family, FAMILY_WORD, fill, h, number, plural, toast } from "./dom.js";
 import { api, follow, studyPath } from "./http.js";
 import { beliefCurve } from "./plots.js";
 
@@ -32,20 +32,28 @@ function beliefCard(trial) {
     h("p", { class: "faint" }, `${number(belief.mean[0])} ± ${number(belief.sd[0])}${belief.p_feasible < 1 ? ` · feasible with ${Math.round(100 * belief.p_feasible)} %` : ""}`, trial.values ? " · the upright line is the measurement" : ""));
 }
 
-export function verdictList(trial) {
-  return (trial.verdicts ?? []).map((v) => h("div", { class: `quote${v.kept ? "" : " rejected"}` },
-    h("span", { class: `tag ${v.kept ? "good" : "warn"}` }, v.kept ? "kept" : "not kept"), " ", v.hypothesis || "", " ", h("span", { class: "soft" }, v.reason), v.kept ? null : paramsNode(v.params)));
+function verdictNode(v) {
+  return h("div", { class: `quote${v.kept ? "" : " rejected"}` },
+    h("span", { class: `tag ${v.kept ? "good" : "warn"}` }, v.kept ? "kept" : "not kept"), " ", v.hypothesis || "", " ", h("span", { class: "soft" }, v.reason), v.kept ? null : paramsNode(v.params));
 }
+
+// What was kept stands open; what was not is one line that opens, so that a long list stays readable.
+export function verdictList(trial, { open = false } = {}) {
+  const [kept, not] = [(trial.verdicts ?? []).filter((v) => v.kept), (trial.verdicts ?? []).filter((v) => !v.kept)];
+  return [kept.map(verdictNode), not.length ? h("details", { class: "verdicts", open }, h("summary", {}, `${plural(not.length, "proposal")} not kept`), not.map(verdictNode)) : null];
+}
+
+export const isBest = (study, number) => (study.objectives.length > 1 ? study.front.includes(number) : study.best?.number === number);
 
 function decisionCard(trial) {
   return h("section", { class: "card" }, h("h2", {}, "Decision"),
-    facts([["proposed by", sourceTag(trial)], ["verdict", VERDICT_WORD[trial.verdict] ?? trial.verdict], ["because", trial.reason], ["hypothesis", trial.hypothesis], ["tokens", trial.tokens || null], ["notes", (trial.notes ?? []).join("; ")]]), verdictList(trial));
+    facts([["proposed by", sourceTag(trial)], ["verdict", VERDICT_WORD[trial.verdict] ?? trial.verdict], ["because", trial.reason], ["hypothesis", trial.hypothesis], ["tokens", trial.tokens || null], ["notes", (trial.notes ?? []).join("; ")]]), verdictList(trial, { open: true }));
 }
 
 export async function trialView(main, { args: [name, no], crumbs, live, onLeave }) {
   const home = `#/studies/${encodeURIComponent(name)}`;
   crumbs([["Studies", "#/"], [name, home], [`Trial ${no}`, null]]);
-  const study = await api(studyPath(name));
+  let study = await api(studyPath(name));
   async function change(verb) {
     const reason = verb === "exclude" ? window.prompt("Why should this trial not count?", "") : "";
     if (reason === null) return;
@@ -53,10 +61,12 @@ export async function trialView(main, { args: [name, no], crumbs, live, onLeave 
   }
   async function load() {
     const trial = await api(studyPath(name, `/trials/${no}`));
-    const best = study.best?.number === trial.number;
+    study = await api(studyPath(name));
+    const best = isBest(study, trial.number);
+    const last = study.counts.finished + study.counts.failed + study.counts.pruned + study.counts.running - 1;
     fill(main, h("div", { class: "row between" },
-      h("div", { class: "row" }, h("h1", {}, `Trial ${trial.number}`), h("span", { class: `tag ${STATE_TAG[trial.state]}` }, trial.state), best ? h("span", { class: "tag good" }, "★ best") : null, trial.excluded ? h("span", { class: "tag warn" }, `excluded: ${trial.excluded}`) : null, h("span", { class: "faint" }, ago(trial.ended_at ?? trial.asked_at), trial.worker ? ` · ${trial.worker}` : "")),
-      h("div", { class: "row" }, trial.number > 0 ? h("a", { class: "button small", href: `${home}/trials/${trial.number - 1}` }, "← Previous") : null, h("a", { class: "button small", href: `${home}/trials/${trial.number + 1}` }, "Next →"),
+      h("div", { class: "row" }, h("h1", {}, `Trial ${trial.number}`), h("span", { class: `tag ${STATE_TAG[trial.state]}` }, trial.state), best ? h("span", { class: "tag good" }, study.objectives.length > 1 ? "★ on the Pareto front" : "★ best") : null, trial.excluded ? h("span", { class: "tag warn" }, `excluded: ${trial.excluded}`) : null, h("span", { class: "faint" }, ago(trial.ended_at ?? trial.asked_at), trial.worker ? ` · ${trial.worker}` : "")),
+      h("div", { class: "row" }, trial.number > 0 ? h("a", { class: "button small", href: `${home}/trials/${trial.number - 1}` }, "← Previous") : null, trial.number < last ? h("a", { class: "button small", href: `${home}/trials/${trial.number + 1}` }, "Next →") : null,
         trial.state === "running" ? null : h("button", { class: "small", onclick: () => change(trial.excluded ? "restore" : "exclude") }, trial.excluded ? "Count it again" : "Exclude…"))),
     h("p", {}), h("div", { class: "figures" },
       trial.failure ? h("section", { class: "card wide failure" }, h("h2", {}, `Failed: ${trial.failure.kind}`), h("pre", {}, trial.failure.reason)) : null,

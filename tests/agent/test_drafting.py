@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from trialogue.agent.drafting import draft
+from trialogue.agent.drafting import draft, guesses_in
 from trialogue.serving.errors import InvalidInput
 
 HELP = """usage: train.py [-h] [--lr LR]
@@ -51,3 +51,13 @@ def test_words_without_parameters_are_refused_with_a_cure() -> None:
 def test_quotes_in_a_sentence_cannot_break_the_file() -> None:
     words = 'x from 0 to 1; maximize score"] evil = "1'
     assert set(tomllib.loads(draft(words, name='a"b'))["parameters"]) == {"x"}
+
+
+def test_a_specification_is_its_own_draft_and_guesses_are_named() -> None:
+    spec = '[study]\nname = "x"\n[parameters.x]\ntype = "float"\nlow = 0.0\nhigh = 1.0'
+    assert draft(spec) == spec + "\n"
+    assert guesses_in(spec) == []
+    assert guesses_in(draft(HELP))[:2] == [
+        "objectives: guessed: say what is measured, and which way is better",
+        "lr: range guessed from the default",
+    ]

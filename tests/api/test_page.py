@@ -100,6 +100,36 @@ def test_create_run_chat_approve_report(page: Any, tmp_path: Path) -> None:
         assert page.title() == "Studies · trialogue"
 
 
+def test_words_become_a_study_of_two_objectives(page: Any, tmp_path: Path) -> None:
+    with served(f"sqlite:///{tmp_path}/words.db") as url:
+        page.goto(f"{url}/#/new")
+        page.get_by_label("Start from words").fill(f"make it faster {ATTACK}")
+        page.get_by_role("button", name="Draft").click()
+        page.wait_for_selector("[role=alert]:has-text('LOW to HIGH')")
+        page.get_by_label("Start from words").fill("minimize loss with lr from 1e-5 to 0.1, layers 1 to 8")
+        page.get_by_role("button", name="Draft").click()
+        page.wait_for_selector("[role=status] code:has-text('lr: log scale guessed')")
+        toml = page.get_by_label("TOML specification")
+        assert "[parameters.layers]" in toml.input_value()
+        second = '{ name = "ms", direction = "minimize" }'
+        text = (
+            toml.input_value()
+            .replace('"minimize" }]', f'"minimize" }}, {second}]')
+            .replace("draft", "worded")
+        )
+        toml.fill(text)
+        shot(page, "draft")
+        page.get_by_role("button", name="Create study").click()
+        page.wait_for_selector("h1:has-text('worded')")
+        study = RemoteStudy.load("worded", url=url)
+        study.run(lambda params: [abs(params["lr"] - 0.01), 1.0 * params["layers"]], n_trials=9)
+        page.wait_for_selector("[data-figure='pareto'] [data-drawn='yes']")
+        assert page.locator(".ribbon button.best").count() == len(study.pareto_front)
+        page.locator(".ribbon button.best").first.click()
+        page.wait_for_selector(".tag:has-text('on the Pareto front')")
+        shot(page, "front")
+
+
 def create(page: Any) -> None:
     page.get_by_label("Name").first.fill("trees")
     page.get_by_label("Description").fill(f"Gradient boosting {ATTACK}")

@@ -54,6 +54,16 @@ class LedgerContract:
         )
         assert (lines["empty"].trials, lines["empty"].best) == (0, None)
 
+    def test_a_line_of_several_objectives_says_how_long_the_front_is(self, ledger: Ledger) -> None:
+        two = tl.Problem("two", space(), [tl.Objective("gain", "maximize"), tl.Objective("cost")])
+        study = Study(two, storage=ledger, strategy="random")
+        for values in ([1.0, 1.0], [2.0, 2.0], [1.0, 3.0], [2.0, 2.0]):
+            study.tell(study.ask(), values)
+        (line,) = ledger.summaries()
+        assert (line.best, line.front) == (None, 3)
+        study.exclude(0, reason="odd")
+        assert ledger.summaries()[0].front == len(study.pareto_front) == 2
+
     def test_trials_are_read_in_pages(self, ledger: Ledger) -> None:
         study = Study(problem(), name="a", storage=ledger, strategy="random")
         study.add_many([({"kernel": "linear", "C": float(i + 1)}, float(i)) for i in range(25)])
