@@ -16,6 +16,7 @@ from trialogue.agent.strategy import SurrogateStrategy
 from trialogue.agent.warm_start import NoWarmStart, UncheckedWarmStart
 from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
 from trialogue.serving import scripted_models as scripted
+from trialogue.serving import scripted_traps as traps
 from trialogue.serving.scripted import ScriptedReply, ScriptedServer
 
 CLOSED = Rules(warm_start=NoWarmStart(), referee=SlackReferee(slack=-1e9))
@@ -40,12 +41,15 @@ def near_optimum(rng):
     "behaviour",
     [
         scripted.garbage,
+        traps.outside,
+        traps.misnamed,
+        traps.incomplete,
         pytest.param(lambda c: ScriptedReply(status=500), marks=pytest.mark.slow),
         pytest.param(lambda c: ScriptedReply(drop=True), marks=pytest.mark.slow),
         lambda c: ScriptedReply('{"proposals": [], "abstain": true}'),
         lambda c: ScriptedReply("<think>" + "hm " * 1000),
     ],
-    ids=["garbage", "500", "dropped", "abstains", "thinks"],
+    ids=["garbage", "outside", "misnamed", "incomplete", "500", "dropped", "abstains", "thinks"],
 )
 def test_a_broken_model_leaves_the_trials_bit_identical(behaviour, alone):
     with ScriptedServer(behaviour) as server:
@@ -186,6 +190,50 @@ def test_a_recorded_study_replays_bit_for_bit_without_the_server(tmp_path):
     assert [d.params for d in replayed] == [d.params for d in live]
     assert {"kept", "replaced"} & {d.verdict for d in replayed}
     assert [d.tokens for d in replayed] == [d.tokens for d in live]
+
+
+def thirty(strategy):
+    """Return the tokens and calls that thirty trials cost."""
+    history, calls = History(problem()), []
+    for i in range(30):
+        plan = strategy.plan(Ask(history, i))
+        calls += plan.calls
+        d = plan.decisions[0]
+        history = history.extended(
+            finished=[FinishedTrial(i, d.params, tl.Measurement(value(d.params)), d.source)]
+        )
+    return sum(c.prompt_tokens + c.completion_tokens for c in calls), calls
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("behaviour", [scripted.garbage, traps.incomplete, traps.repeats_best])
+def test_useless_answers_cost_thirty_trials_less_than_fifteen_thousand_tokens(behaviour):
+    with ScriptedServer(behaviour) as server:
+        tokens, calls = thirty(hybrid(server))
+    assert tokens < 15_000
+    assert sum(c.purpose == "repair" for c in calls) <= 2
+
+
+def test_a_server_that_ignores_max_tokens_is_asked_once(alone):
+    with ScriptedServer(lambda c: ScriptedReply("x" * 400_000), obeys_max_tokens=False) as server:
+        decisions = play(hybrid(server), 9)
+        assert len(server.requests) == 1
+    assert [d.params for d in decisions] == alone[:9]
+    assert any("ignores max_tokens" in n for d in decisions for n in d.notes)
+
+
+def test_an_echo_of_the_surrogate_leaves_its_trials_nearly_as_they_are(alone):
+    with ScriptedServer(traps.echo) as server:
+        decisions = play(hybrid(server), 9)
+    X, _ = problem().space.encode([d.params for d in decisions])
+    Y, _ = problem().space.encode(alone[:9])
+    assert np.abs(X - Y).max() < 0.02
+
+
+def test_small_changes_of_the_best_are_refused():
+    with ScriptedServer(traps.near_best) as server:
+        verdicts = [v for d in play(hybrid(server), 12) for v in d.verdicts]
+    assert any("too well known" in v.reason for v in verdicts)
 
 
 def test_patience_asks_a_failing_planner_less_and_less():

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -173,6 +174,19 @@ def test_two_studies_share_a_planner_without_mixing():
         b = planner.propose(request(History(other)))
     assert all("x" in p.params for p in a.proposals)
     assert all(set(p.params) == {"y"} for p in b.proposals)
+
+
+def test_the_instruction_whose_trials_were_good_is_used_more():
+    told = history()
+    best = max(given.finished, key=lambda t: -t.measurement.value)
+    planned = replace(told, finished=tuple(replace(t, source="planner:m") for t in told.finished))
+    key = problem().space.key
+    with ScriptedServer(uniform) as server:
+        planner = Planner(server.url)
+        variants = {key(t.params): 2 if t is best else 0 for t in told.finished}
+        asked = [replace(request(planned, seed=s), variants=variants) for s in range(12)]
+        used = [p.variant for a in asked for p in planner.propose(a).proposals[:1]]
+    assert used.count(2) > used.count(0)
 
 
 def test_a_recorded_planner_answers_alike_without_the_server(tmp_path):
