@@ -178,7 +178,7 @@ def test_two_studies_share_a_planner_without_mixing():
 
 def test_the_instruction_whose_trials_were_good_is_used_more():
     told = history()
-    best = max(given.finished, key=lambda t: -t.measurement.value)
+    best = max(told.finished, key=lambda t: -t.measurement.value)
     planned = replace(told, finished=tuple(replace(t, source="planner:m") for t in told.finished))
     key = problem().space.key
     with ScriptedServer(uniform) as server:
