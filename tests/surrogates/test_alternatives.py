@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.ensemble import ExtraTreesRegressor
 
 from tests.contracts.surrogate import SurrogateContract
 from trialogue.evaluators.history import FinishedTrial, History
@@ -13,7 +14,7 @@ from trialogue.evaluators.space import SearchSpace
 from trialogue.surrogates.alternatives import alternative
 from trialogue.surrogates.contracts import Surrogate, TrainingData
 from trialogue.surrogates.engine import GaussianEngine
-from trialogue.surrogates.forest import ForestSurrogate
+from trialogue.surrogates.forest import ForestSurrogate, Trees
 from trialogue.surrogates.gaussian import GaussianSurrogate, InfiniteNetworkSurrogate
 from trialogue.surrogates.networks import (
     DeepEnsembleSurrogate,
@@ -137,3 +138,13 @@ def test_the_portfolio_leaves_the_engines_own_model_only_for_a_better_one(knows,
     engine = GaussianEngine(problem, surrogate=Portfolio([Oracle(knows)]))
     belief = engine.condition(History(problem).extended(finished=trials), np.random.default_rng(0))
     assert isinstance(belief.model.objectives[0], SurrogateOutcome) == knows
+
+
+def test_trees_walked_together_fall_into_the_leaves_that_scikit_learn_finds():
+    rng = np.random.default_rng(0)
+    X, y = rng.random((30, 5)), rng.random(30)
+    estimators = ExtraTreesRegressor(8, bootstrap=True, random_state=0).fit(X, y).estimators_
+    Z = rng.random((40, 5))
+    value, impurity = Trees.of(estimators).leaves(Z)
+    assert np.allclose(value, [tree.predict(Z) for tree in estimators])
+    assert np.allclose(impurity, [tree.tree_.impurity[tree.apply(Z)] for tree in estimators])
