@@ -8,7 +8,6 @@ Sources: PFNs4BO (Müller et al. 2023), OptFormer (Chen et al. 2022) for amortis
 """
 
 import time
-from dataclasses import replace
 
 import numpy as np
 
@@ -16,18 +15,15 @@ from ..evaluators.history import History, Proposal
 from ..evaluators.parameters import Float
 from ..evaluators.space import SearchSpace
 from ..prompts import number_dialect as nd
-from ..prompts.knowledge import warm_starts
 from ..prompts.meanings import meanings_of
 from ..prompts.selection import goodness
 from ..serving.embedded import CompletionModel
 from ..serving.errors import ServingError
 from ..surrogates.embedded_lm import PROMPTS, EmbeddedLM, InContext, expected_improvement
 from .contracts import CallRecord, Outcome, PlanAnswer, PlanRequest
-from .known import KNOWN, KnownReferee
+from .known import known_proposals
 from .novelty import Novelty
 
-OPENING = 10
-"""Trials after which the usual configurations are no longer proposed: the study knows better by then."""
 FEWEST = 3
 """Scored trials before the model is asked: it was not trained on shorter histories."""
 SAMPLES = 16
@@ -177,15 +173,6 @@ class EmbeddedPlanner:
     ) -> CallRecord:
         took = time.monotonic() - started
         return CallRecord(self.name, request.purpose, "", outcome, read, written, took, 0.0)
-
-
-def known_proposals(history: History) -> tuple[Proposal, ...]:
-    """Return the untried usual configurations while the study is young; () where nothing is known by name."""
-    if len(history.finished) + len(history.failed) >= OPENING or not KnownReferee().allows(history)[0]:
-        return ()
-    novelty = Novelty.of(history)
-    known = [p for p in warm_starts(history.problem) if novelty.is_new(p.params)]
-    return tuple(replace(p, source=KNOWN) for p in known)
 
 
 def numbers_of(history: History) -> nd.NumberHistory:

@@ -75,15 +75,16 @@ class TrialogueStrategy:
         budget: Budget | None = None,
         engine: Engine | None = None,
         rules: Rules | None = None,
+        by_name: bool = False,
     ) -> None:
         self._problem, self._seed, self._planner, self._budget = problem, seed, planner, budget
         self._engine = engine if engine is not None else default_engine(problem)
-        self._rules = rules or Rules()
+        self._rules, self._by_name = rules or Rules(), by_name
         self._known = Recollection(problem, Schedule(self._rules.every, self._rules.plateau))
 
     def plan(self, ask: Ask) -> Plan:
         """Return ``ask.n`` decisions: the engine's, some of them replaced by proposals that passed the referee."""
-        known = opening(ask)
+        known = opening(ask, by_name=self._by_name)
         if known is not None:
             return Plan((known,))
         self._known.catch_up(ask)

@@ -7,17 +7,21 @@ how the configurations were found (``prompts/knowledge.py``).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..evaluators.history import History, Proposal
+from ..prompts.knowledge import warm_starts
 from ..prompts.selection import goodness
 from ..surrogates.contracts import Belief, Suggestion
 from .contracts import Verdict
+from .novelty import Novelty
 
 KNOWN = "knowledge"
 """Source of such proposals and their trials."""
+OPENING = 10
+"""Trials after which the usual configurations are no longer run: the study knows better by then."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +63,12 @@ class KnownReferee:
             leads,
             "a known configuration leads: another" if leads else "the known configuration does not lead",
         )
+
+
+def known_proposals(history: History) -> tuple[Proposal, ...]:
+    """Return the untried usual configurations while the study is young; () where nothing is known by name."""
+    if len(history.finished) + len(history.failed) >= OPENING or not KnownReferee().allows(history)[0]:
+        return ()
+    novelty = Novelty.of(history)
+    known = [p for p in warm_starts(history.problem) if novelty.is_new(p.params)]
+    return tuple(replace(p, source=KNOWN) for p in known)

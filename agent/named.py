@@ -49,12 +49,13 @@ def strategy_for(
     strategy: str | None = None,
     budget: Budget | None = None,
 ) -> AbstractStrategy:
-    """Return the strategy of that name; None means ``"trialogue"`` with a planner and ``"surrogate"`` without."""
+    """Return the strategy of that name; None means ``"trialogue"`` with a planner and without one the engine with what
+    is known of parameters by name. ``"surrogate"`` is the engine alone."""
     name = strategy or ("trialogue" if planner is not None else "surrogate")
     if name == "random":
         return RandomStrategy(problem, seed)
     if name == "surrogate":
-        return SurrogateStrategy(problem, seed)
+        return SurrogateStrategy(problem, seed, by_name=strategy is None)
     if name.startswith("surrogate:"):
         engine = default_engine(problem, surrogate=name.removeprefix("surrogate:"))
         return SurrogateStrategy(problem, seed, engine=engine)
@@ -77,4 +78,4 @@ def strategy_for(
 
     tested = kept_result(planner)
     rules = Rules() if tested is None else Rules(referee=TrustReferee(prior=tested.prior_trust))
-    return TrialogueStrategy(problem, seed, planner=planner, budget=budget, rules=rules)
+    return TrialogueStrategy(problem, seed, planner=planner, budget=budget, rules=rules, by_name=True)

@@ -1,14 +1,15 @@
 """What the embedded planner adds: alone against TPE and Sobol, and as trialogue's planner against the engine alone.
 
     python benchmarks/embedded.py --methods random sobol tpe engine --seeds 20        # the references, kept
-    python benchmarks/embedded.py --methods alone with-planner knowledge --seeds 20 --checkpoint serving/embedded_model
+    python benchmarks/embedded.py --methods alone alone-named with-planner knowledge hidden --seeds 20
     python benchmarks/embedded.py --report
 
-Six functions and six live scikit-learn tasks, none of them in the training data (which is synthetic throughout).
-``alone``: four Sobol points, then the planner's first proposal, parameters' names hidden. ``engine``: the Gaussian
-process, no planner. ``with-planner``: embedded planner, knowledge base, referee. ``hidden``: the same with the names
-hidden. ``knowledge``: knowledge base and referee, no neural model. Regret = (best so far - best known) / (median of 400
-random draws - best known), clipped to [0, 1].
+Six functions and six live scikit-learn tasks: no function, no data set and one model family of none was trained on.
+``alone``: four Sobol points, then the planner's first proposal, parameters' names hidden; ``alone-named``: what is known
+by name first, and the model told the names. ``engine``: the Gaussian process, no planner. ``with-planner``: embedded
+planner, knowledge base, referee; ``untold``: the same, the model not told the names. ``hidden``: the same with the
+names hidden. ``knowledge``: knowledge base and referee, no neural model. Regret = (best so far - best known) / (median
+of 400 random draws - best known), clipped to [0, 1]. Intervals: 95 %, paired by seed, seeds resampled within tasks.
 """
 
 import argparse
@@ -32,15 +33,23 @@ from problems.base import Case
 
 import trialogue as tl
 from trialogue.agent.contracts import Ask, PlanRequest
+from trialogue.agent.known import KNOWN
 from trialogue.evaluators.history import FinishedTrial, History
 from trialogue.evaluators.streams import stream
 
 NAMED = ("svm-digits", "svr-friedman", "gbdt-diabetes", "mlp-digits", "forest-cancer", "knn-cancer")
 BARE = ("branin", "hartmann3", "hartmann6", "rosenbrock4", "levy5", "styblinski5")
+SMALL = ("svm-digits", "svr-friedman", "knn-cancer", "branin", "hartmann3", "rosenbrock4")
+PAIRS = (
+    ("alone", "tpe"), ("alone", "sobol"), ("alone-named", "tpe"), ("alone-named", "alone"), ("with-planner", "engine"),
+    ("hidden", "engine"), ("with-planner", "knowledge"), ("with-planner", "untold"), ("knowledge", "engine"),
+)  # fmt: skip
 TRIALS = 30
 MARKS = (5, 10, 20, 30)
 OPENING = 4
 Params = dict[str, Any]
+Curves = dict[str, dict[str, np.ndarray]]
+"""Regret (seeds, trials) per method and case."""
 
 
 def case_named(name: str) -> Case:
@@ -63,33 +72,39 @@ def shown(problem: tl.Problem, params: Params) -> Params:
     return {problem.space.names[int(name[1:])]: value for name, value in params.items()}
 
 
-def alone(case: Case, seed: int, checkpoint: Path) -> Callable[[list[float], list[Params]], Params]:
+def alone(
+    case: Case, seed: int, checkpoint: Path, *, named: bool
+) -> Callable[[list[float], list[Params]], Params]:
     from scipy.stats import qmc
 
     from trialogue.agent.embedded import EmbeddedPlanner
 
-    problem = hidden(case.problem)
+    problem = case.problem if named else hidden(case.problem)
     planner = EmbeddedPlanner(model_at(checkpoint), abstains=False)
     sobol = qmc.Sobol(len(problem.space), rng=np.random.default_rng([seed, 5])).random(8)[:OPENING]
+    sources: list[str] = []
 
     def ask(values: list[float], tried: list[Params]) -> Params:
-        if len(values) < OPENING:
-            return problem.space.from_unit(sobol[len(values)])
-        history = history_of(problem, values, tried)
+        history = history_of(problem, values, tried, sources)
         rng = stream(seed, len(values), "planner")
         proposals = planner.propose(PlanRequest(history, 1, "candidates", rng)).proposals
+        known = proposals[:1] if proposals and proposals[0].source == KNOWN else ()
+        if len(values) < OPENING and not known:
+            sources.append("initial_design")
+            return problem.space.from_unit(sobol[len(values)])
+        sources.append(proposals[0].source if proposals else "random")
         return dict(proposals[0].params) if proposals else problem.space.sample(rng, 1)[0]
 
     return ask
 
 
 def with_strategy(
-    problem: tl.Problem, seed: int, planner: Any
+    problem: tl.Problem, seed: int, planner: Any, name: str | None = None
 ) -> Callable[[list[float], list[Params]], Params]:
     from trialogue.agent.budget import Budget
     from trialogue.agent.named import strategy_for
 
-    strategy = strategy_for(problem, seed=seed, planner=planner, budget=Budget(trials=TRIALS))
+    strategy = strategy_for(problem, seed=seed, planner=planner, strategy=name, budget=Budget(trials=TRIALS))
     sources: list[str] = []
 
     def ask(values: list[float], tried: list[Params]) -> Params:
@@ -137,22 +152,22 @@ def peer(name: str, case: Case, seed: int) -> Callable[[list[float], list[Params
 
 def asker(method: str, case: Case, seed: int, checkpoint: Path) -> tuple[Callable[..., Params], bool]:
     """Return the method's ask, and whether it answers under hidden names."""
-    from llambo_tasks import KnowledgeAlone
-
     from trialogue.agent.embedded import EmbeddedPlanner
 
-    if method == "alone":
-        return alone(case, seed, checkpoint), True
+    if method in ("alone", "alone-named"):
+        named = method == "alone-named"
+        return alone(case, seed, checkpoint, named=named), not named
     if method == "sobol":
         return sobol(case, seed), False
     if method in ("tpe", "random"):
         return peer(method, case, seed), False
     if method == "engine":
-        return with_strategy(case.problem, seed, None), False
+        return with_strategy(case.problem, seed, None, "surrogate"), False
     if method == "knowledge":
-        return with_strategy(case.problem, seed, KnowledgeAlone()), False
+        return with_strategy(case.problem, seed, None), False
     problem = hidden(case.problem) if method == "hidden" else case.problem
-    return with_strategy(problem, seed, EmbeddedPlanner(model_at(checkpoint))), method == "hidden"
+    planner = EmbeddedPlanner(model_at(checkpoint), names=method != "untold")
+    return with_strategy(problem, seed, planner), method == "hidden"
 
 
 def run(job: tuple[str, str, int, str]) -> dict[str, Any]:
@@ -173,7 +188,7 @@ def run(job: tuple[str, str, int, str]) -> dict[str, Any]:
     return {"method": method, "case": name, "seed": seed, "values": values, "cpu_s": cpu / TRIALS}
 
 
-def regrets(rows: list[dict[str, Any]], references: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
+def regrets(rows: list[dict[str, Any]], references: dict[str, Any]) -> Curves:
     """Return regret curves (seeds, trials) per method and case."""
     best = {c: min(r[0], *(min(x["values"]) for x in rows if x["case"] == c)) for c, r in references.items()}
     out: dict[str, dict[str, list[np.ndarray]]] = {}
@@ -194,6 +209,15 @@ def interval(d: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def ratio_interval(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """Return a 95 % interval of the ratio of means, by the same resampling."""
+    rng = np.random.default_rng(0)
+    at = rng.integers(a.shape[1], size=(4000, *a.shape))
+    x, y = (np.take_along_axis(np.broadcast_to(v, at.shape), at, 2).mean((1, 2)) for v in (a, b))
+    low, high = np.quantile(x / np.maximum(y, 1e-12), [0.025, 0.975])
+    return float(low), float(high)
+
+
 def report(rows: list[dict[str, Any]], references: dict[str, Any]) -> None:
     table = regrets(rows, references)
     for title, cases in (("named tasks", NAMED), ("functions", BARE)):
@@ -207,19 +231,37 @@ def report(rows: list[dict[str, Any]], references: dict[str, Any]) -> None:
             print(
                 f"{method:14}" + "".join(f"{mean[t - 1]:7.3f}" for t in MARKS) + f"  ({seeds} seeds) {cells}"
             )
-    pairs = (("alone", "tpe"), ("alone", "sobol"), ("with-planner", "engine"), ("hidden", "engine"))
-    for ours, other in (*pairs, ("with-planner", "knowledge"), ("knowledge", "engine")):
+    for ours, other in PAIRS:
         for title, cases in (("named", NAMED), ("functions", BARE)):
-            if not all(m in table and c in table[m] for m in (ours, other) for c in cases):
-                continue
-            n = min(len(table[m][c]) for m in (ours, other) for c in cases)
-            for t in (10, 30):
-                a, b = (np.array([table[m][c][:n, t - 1] for c in cases]) for m in (ours, other))
-                low, high = interval(a - b)
-                ratio = a.mean() / max(b.mean(), 1e-12)
-                print(
-                    f"{ours} / {other} at {t}, {title}: ratio {ratio:.2f}, difference [{low:+.3f}, {high:+.3f}]"
-                )
+            compared(table, ours, other, title, cases)
+    compared(table, "alone", "tpe", "d <= 4", SMALL)
+    worse_than(table, "alone", "sobol")
+
+
+def compared(table: Curves, ours: str, other: str, title: str, cases: tuple[str, ...]) -> None:
+    """Print the ratio of mean regrets and the paired difference at 10 and 30 trials, where both are measured."""
+    if not all(m in table and c in table[m] for m in (ours, other) for c in cases):
+        return
+    n = min(len(table[m][c]) for m in (ours, other) for c in cases)
+    for t in (10, 30):
+        a, b = (np.array([table[m][c][:n, t - 1] for c in cases]) for m in (ours, other))
+        low, high = interval(a - b)
+        least, most = ratio_interval(a, b)
+        print(
+            f"{ours} / {other} at {t}, {title}, {n} seeds: ratio {a.mean() / max(b.mean(), 1e-12):.2f} "
+            f"[{least:.2f}, {most:.2f}], difference {(a - b).mean():+.3f} [{low:+.3f}, {high:+.3f}]"
+        )
+
+
+def worse_than(table: Curves, ours: str, other: str) -> None:
+    """Print the tasks on which ours is worse at 30 trials, and by how much."""
+    shared = [c for c in (*NAMED, *BARE) if all(m in table and c in table[m] for m in (ours, other))]
+    for c in shared:
+        a, b = (table[m][c][:, 29] for m in (ours, other))
+        d = a[: len(b)] - b[: len(a)]
+        if d.mean() > 0:
+            low, high = interval(d[None])
+            print(f"{ours} is worse than {other} at 30 on {c}: {d.mean():+.3f} [{low:+.3f}, {high:+.3f}]")
 
 
 def main() -> None:

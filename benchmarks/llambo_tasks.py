@@ -5,8 +5,8 @@
 
 All methods get the same five initial points and 25 further trials. LLAMBO's configurations are scored again with the
 installed scikit-learn. ``default+gp``: the library default is trial 6, then Optuna's GP. ``trialogue``: the embedded
-planner with the knowledge base and the referee; ``knowledge``: the same without the neural model; ``surrogate``: no
-planner. Parameters that LLAMBO searched on a logit scale are searched linearly here, by all methods.
+planner with the knowledge base and the referee; ``knowledge``: the same without the neural model, which is the default;
+``surrogate``: neither. Parameters that LLAMBO searched on a logit scale are searched linearly here, by all methods.
 Regret per task = (best - incumbent) / (best - worst), best and worst over all scores of the methods compared.
 """
 
@@ -107,24 +107,10 @@ def published(data: Path, data_set: str, model: str, seed: int) -> list[Params]:
     return [{n: int(float(r[n])) if names[n][0] == "int" else float(r[n]) for n in names} for r in rows]
 
 
-class KnowledgeAlone:
-    """The embedded planner without its neural model: what the knowledge base says, then silence."""
-
-    name = "knowledge"
-    proposes_known = True
-
-    def propose(self, request: Any) -> Any:
-        from trialogue.agent.contracts import PlanAnswer
-        from trialogue.agent.embedded import known_proposals
-
-        known = known_proposals(request.history)
-        return PlanAnswer(known[: request.n], abstained=not known)
-
-
-def run_study(problem: Any, f: Objective, first: list[Params], seed: int, planner: Any) -> list[float]:
+def run_study(problem: Any, f: Objective, first: list[Params], seed: int, **options: Any) -> list[float]:
     import trialogue as tl
 
-    study = tl.Study(problem, seed=seed, planner=planner, budget=tl.Budget(trials=TRIALS))
+    study = tl.Study(problem, seed=seed, budget=tl.Budget(trials=TRIALS), **options)
     scores = [f(p) for p in first]
     for params, score in zip(first, scores, strict=True):
         study.add(problem.space.clip(params), score)
@@ -169,8 +155,8 @@ def run(data: Path, data_set: str, model: str, seed: int, method: str) -> list[f
     if method == "default+gp":
         default = library_default(model, data_set, problem.context["n_features"])
         return run_default_gp(problem, f, first, seed, default)
-    planner = {"surrogate": None, "knowledge": KnowledgeAlone(), "trialogue": "embedded"}[method]
-    return run_study(problem, f, first, seed, planner)
+    options = {"surrogate": {"strategy": "surrogate"}, "knowledge": {}, "trialogue": {"planner": "embedded"}}
+    return run_study(problem, f, first, seed, **options[method])
 
 
 def units(a: argparse.Namespace) -> Iterator[tuple[str, str, int, str]]:

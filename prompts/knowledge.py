@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from ..evaluators.history import Params, Proposal, Value
 from ..evaluators.parameters import Categorical, Parameter
 from ..evaluators.problem import Problem
@@ -80,6 +82,19 @@ def warm_starts(problem: Problem) -> tuple[Proposal, ...]:
 def usual_configuration(problem: Problem, match: Match) -> Params:
     """Return the typical configuration of the family, where needed clipped to the space."""
     return _configuration(problem, match, {})
+
+
+def useful_ranges(problem: Problem) -> np.ndarray | None:
+    """Return coordinates (2, d) between which good values usually lie, NaN where nothing is known; None if nowhere."""
+    match = matched(problem)
+    if match is None:
+        return None
+    ends = np.full((2, len(problem.space)), np.nan)
+    for at, parameter in enumerate(problem.space.parameters):
+        fact = match.facts.get(parameter.name)
+        if fact is not None and fact.useful and not isinstance(parameter, Categorical):
+            ends[:, at] = np.clip(parameter.encode(list(fact.useful)), 0, 1)
+    return ends if np.isfinite(ends).any() else None
 
 
 def notes(problem: Problem) -> str:

@@ -7,9 +7,8 @@ Knows nothing of trials and of tokens: the words' tokens are ``number_dialect.py
 
 import numpy as np
 
-from ..evaluators.parameters import Categorical
 from ..evaluators.problem import Problem
-from .knowledge import Fact, Match, matched, usual_configuration
+from .knowledge import Fact, Match, matched, useful_ranges, usual_configuration
 from .number_dialect import Meanings
 
 BY_NAME = {
@@ -58,10 +57,9 @@ def meanings_of(problem: Problem) -> Meanings | None:
     values = np.full((3, len(space)), np.nan)
     X, active = space.encode([usual_configuration(problem, match)])
     values[0] = np.where(active[0] & known, X[0], np.nan)
-    for at, parameter in enumerate(space.parameters):
-        fact = match.facts.get(parameter.name)
-        if known[at] and fact is not None and fact.useful and not isinstance(parameter, Categorical):
-            values[1:, at] = np.clip(parameter.encode(list(fact.useful)), 0, 1)
+    ranges = useful_ranges(problem)
+    if ranges is not None:
+        values[1:] = np.where(known, ranges, np.nan)
     return Meanings(words, values)
 
 

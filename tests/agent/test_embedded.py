@@ -6,8 +6,8 @@ import pytest
 import trialogue as tl
 from tests.contracts.planner import PlannerContract
 from trialogue.agent.contracts import PlanRequest
-from trialogue.agent.embedded import EmbeddedPlanner, known_proposals, numbers_of, self_test
-from trialogue.agent.known import KNOWN, KnownReferee
+from trialogue.agent.embedded import EmbeddedPlanner, numbers_of, self_test
+from trialogue.agent.known import KNOWN, KnownReferee, known_proposals
 from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
 from trialogue.serving.embedded import EmbeddedModel
 
