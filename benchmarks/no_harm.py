@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 from no_harm_report import report, targets
 from planted import Planted, problems
+from shared_engine import Shared
 
 import trialogue as tl
 from trialogue.agent.contracts import AbstractStrategy, Ask, Spent
@@ -36,6 +38,7 @@ from trialogue.evaluators.history import FinishedTrial, History
 from trialogue.serving import scripted_models as scripted
 from trialogue.serving import scripted_traps as traps
 from trialogue.serving.scripted import Behaviour, ScriptedServer
+from trialogue.surrogates.contracts import Engine
 
 MODELS = (
     "none",
@@ -63,7 +66,7 @@ without a model, for scale. ``flaky_expert`` must equal ``expert``."""
 GATES: Mapping[str, Rules] = {
     "default": Rules(),
     "trust": Rules(referee=TrustReferee(plausible=None)),
-    "wide": Rules(referee=TrustReferee(slack=32.0, cap=2.0)),
+    "level": Rules(referee=TrustReferee(lift=0.0)),
     "known": Rules(referee=TrustReferee(informative=0.0)),
     "slack": Rules(referee=SlackReferee()),
     "conformal": Rules(referee=ConformalReferee()),
@@ -76,7 +79,7 @@ GATES: Mapping[str, Rules] = {
 ``unchecked`` runs warm starts without a check; ``early`` checks them by two or three trials."""
 
 TIMEOUT_S = 1.0
-EngineFactory = Callable[[tl.Problem], Any]
+EngineFactory = Callable[[tl.Problem], Engine]
 
 
 def behaviours(p: Planted) -> dict[str, Behaviour]:
@@ -141,10 +144,11 @@ def run(
     gates = {name: GATES[name] for name in args.gates}
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         for p in chosen:
+            shared = Shared(partial(engine, p.problem))
             with ScriptedServer(behaviours(p)) as server:
                 for model in args.models:
                     for gate, rules in gates.items() if model not in ("none", "search") else [("", None)]:
-                        strategy = _strategy(p, seed, model, rules, server, engine)
+                        strategy = _strategy(p, seed, model, rules, server, shared.engine())
                         row = {"problem": p.name, "seed": seed, "model": model, "gate": gate}
                         row |= study(p, strategy, args.trials)
                         rows.append(row)
@@ -161,14 +165,14 @@ def _strategy(
     model: str,
     rules: Rules | None,
     server: ScriptedServer,
-    engine: EngineFactory,
+    engine: Engine,
 ) -> AbstractStrategy:
     if model == "search":
         return RandomStrategy(p.problem, seed)
     if model == "none" or rules is None:
-        return SurrogateStrategy(p.problem, seed, engine=engine(p.problem))
+        return SurrogateStrategy(p.problem, seed, engine=engine)
     planner = Planner(server.url, model=model, timeout_s=TIMEOUT_S)
-    return TrialogueStrategy(p.problem, seed, planner=planner, engine=engine(p.problem), rules=rules)
+    return TrialogueStrategy(p.problem, seed, planner=planner, engine=engine, rules=rules)
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
