@@ -46,9 +46,9 @@ class TrustReferee:
     """Keeps a proposal if the gap is within a slack that shrinks with t, follows the learnt trust w, and is open only
     to planners whose proposals are plausible.
 
-    The slack is ``slack * share / t**power``, capped. The share is 0 at w <= floor and 1 at w = 1, times 0 at a
-    plausibility of ``plausible[0]`` or less and 1 at ``plausible[1]`` or more (None: plausibility is not asked for).
-    Whatever the trust, it stays inside O(1/t**power). ``prior``: trust to start with (``agent/selftest.py``).
+    The slack is ``slack * trusted * plausible / t**power``, capped: ``trusted`` grows from 0 at w <= floor to 1 at w = 1,
+    ``plausible`` from 0 to 1 between the two plausibilities given (None: always 1). Whatever the trust, it stays inside
+    O(1/t**power). ``prior``: trust to start with (``agent/selftest.py``); ``lift``: what full plausibility adds to it.
     ``informative``: share of the sd at the engine's own point that a proposal must have: small changes of what was
     tried tell nothing, and are the engine's work.
     """
@@ -59,8 +59,8 @@ class TrustReferee:
     cap: float = 1.5
     prior: float = 0.5
     plausible: tuple[float, float] | None = (0.58, 0.75)
+    lift: float = 0.3
     informative: float = 0.6
-    strict: bool = True
 
     def judge(
         self,
@@ -71,15 +71,22 @@ class TrustReferee:
         earlier: Sequence[Proposal] = (),
     ) -> tuple[Verdict, ...]:
         """Return one verdict per proposal, in order."""
-        trust = trust_in_planner(history, prior=self.prior, strict=self.strict)
-        allowed = self.allowed(trust, len(history.finished))
-        why = f", trust {trust.mean:.2f}"
-        if self.plausible is not None:
-            seen = plausibility((*earlier, *proposals), belief, history)
-            low, high = self.plausible
-            allowed *= min(1.0, max(0.0, (seen - low) / (high - low)))
-            why += f", plausibility {seen:.2f}"
+        share, why = self._plausible((*earlier, *proposals), belief, history)
+        lift = 0.0 if self.plausible is None else self.lift * share
+        trust = trust_in_planner(history, prior=min(0.9, self.prior + lift))
+        allowed = share * self.allowed(trust, len(history.finished))
+        why = f", trust {trust.mean:.2f}{why}"
         return _by_gap(proposals, belief, suggestion, allowed, why, self.informative)
+
+    def _plausible(
+        self, proposals: Sequence[Proposal], belief: Belief, history: History
+    ) -> tuple[float, str]:
+        """Return how far the gate is open to a planner that made these proposals, in [0, 1], and why."""
+        if self.plausible is None:
+            return 1.0, ""
+        seen = plausibility(proposals, belief, history)
+        low, high = self.plausible
+        return min(1.0, max(0.0, (seen - low) / (high - low))), f", plausibility {seen:.2f}"
 
     def allowed(self, trust: Trust, t: int) -> float:
         """Return the slack on the log acquisition after ``t`` trials, for a plausible planner."""

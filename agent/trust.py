@@ -40,7 +40,7 @@ def is_planned(source: str) -> bool:
     return source.startswith("planner")
 
 
-def trust_in_planner(history: History, *, prior: float = 0.5, strict: bool = True) -> Trust:
+def trust_in_planner(history: History, *, prior: float = 0.5) -> Trust:
     """Return the trust after ``history``: a Beta posterior with decaying weights, whose prior has mean ``prior`` and
     weighs two trials.
 
@@ -52,13 +52,7 @@ def trust_in_planner(history: History, *, prior: float = 0.5, strict: bool = Tru
     recent = np.flatnonzero(planned)[-_LATEST:].tolist()
     gains = _improvements(g)
     scores = [
-        (
-            int(numbers[i]),
-            min(_score(i, g, numbers, planned), _score(i, gains, numbers, planned))
-            if strict
-            else _score(i, g, numbers, planned),
-        )
-        for i in recent
+        (int(numbers[i]), min(_score(i, values, numbers, planned) for values in (g, gains))) for i in recent
     ]
     scores += [
         (t.number, 0.0)

@@ -65,7 +65,7 @@ without a model, for scale. ``flaky_expert`` must equal ``expert``."""
 
 GATES: Mapping[str, Rules] = {
     "default": Rules(),
-    "trust": Rules(referee=TrustReferee(plausible=None)),
+    "trust": Rules(referee=TrustReferee(slack=12.0, plausible=None, informative=0.0)),
     "level": Rules(referee=TrustReferee(lift=0.0)),
     "known": Rules(referee=TrustReferee(informative=0.0)),
     "slack": Rules(referee=SlackReferee()),

@@ -71,7 +71,6 @@ def test_trust_rises_with_trials_that_beat_the_surrogates_and_falls_with_those_t
 def test_small_changes_of_the_best_earn_no_trust_beside_a_surrogate_that_improves():
     values = [5.0, 4.0, 3.9, 3.0, 2.95, 2.0, 1.96, 1.0]
     sources = [OWN, OWN, ME, OWN, ME, OWN, ME, OWN]
-    assert trust_in_planner(told(values, sources), strict=False).mean >= 0.5
     assert trust_in_planner(told(values, sources)).mean < 0.45
 
 
