@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..agent.chat_events import Message
 from ..serving.errors import InvalidInput
 from .options import DEFAULT_STORAGE, Storage
 
@@ -47,7 +48,10 @@ def chat(
     session = open_session(study, storage, model=model, evaluator=evaluator, yes=yes, stream=stream)
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     lines = _edited(session) if interactive else (line.rstrip("\n") for line in sys.stdin)
-    refused = converse(session, lines, show=_shower(interactive), confirm=_confirm if interactive else _never)
+    confirm = _confirm if interactive else _never
+    refused = converse(
+        session, lines, show=_shower(interactive), confirm=confirm, survives_interrupts=interactive
+    )
     if strict and refused:
         raise typer.Exit(2)
 
@@ -210,8 +214,18 @@ class _Unkept:
         """Forget nothing."""
 
 
-def converse(sessions: Sessions, lines: Iterable[str], *, show: Callable[[Any], None], confirm: Ask) -> int:
-    """Take lines until they end or one says ``/quit``; return how many were refused."""
+def converse(
+    sessions: Sessions,
+    lines: Iterable[str],
+    *,
+    show: Callable[[Any], None],
+    confirm: Ask,
+    survives_interrupts: bool = False,
+) -> int:
+    """Take lines until they end or one says ``/quit``; return how many were refused.
+
+    ``survives_interrupts``: Ctrl-C ends what a line does (trials that ran are failed with that reason) and not the session.
+    """
     refused = 0
     gathered: list[str] = []
     for line in lines:
@@ -226,9 +240,19 @@ def converse(sessions: Sessions, lines: Iterable[str], *, show: Callable[[Any], 
             continue
         if text.startswith("/help-of "):
             text = "/draft " + _help_of(text.removeprefix("/help-of "), confirm)
-        for event in sessions.current.say(text):
-            show(event)
-            refused += getattr(event, "role", "") == "notice" and text.startswith("/")
+        try:
+            for event in sessions.current.say(text):
+                show(event)
+                refused += getattr(event, "role", "") == "notice" and text.startswith("/")
+        except KeyboardInterrupt:
+            if not survives_interrupts:
+                raise
+            show(
+                Message(
+                    "notice",
+                    "Interrupted; the session goes on. `/trials` shows what became of running trials.",
+                )
+            )
     sessions.close()
     return refused
 

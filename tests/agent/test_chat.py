@@ -195,7 +195,26 @@ def test_yes_to_all_skips_approval(study: Study) -> None:
 
 
 def test_an_open_request_survives_a_restart(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/chat.db"
+    survives_a_restart(f"sqlite:///{tmp_path}/chat.db")
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+def test_an_open_request_survives_a_restart_on_postgres(postgres_url: str) -> None:
+    ledger = Ledger(postgres_url)
+    if ledger.has("svm"):
+        ledger.delete("svm")
+    survives_a_restart(postgres_url)
+    study = Study.load("svm", storage=ledger)
+    with chat_peer("Hello.") as peer:
+        chat = talking(study, peer)
+        chat.clear()
+        assert "Hello." in said(chat.say("And now?"))
+        assert len(peer.requests[0]["messages"]) == 2  # the system's words and these: the rest is forgotten
+        chat.close()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def survives_a_restart(url: str) -> None:
     with chat_peer(("run", {"n": 1}), "Done after the restart.") as peer:
         first = talking(Study(problem(), storage=url, strategy="random"), peer)
         list(first.say("Run one"))
