@@ -205,21 +205,23 @@ class Fitted:
     alpha: np.ndarray
     jitter: float = 0.0
     features: Features = constant
+    warp: Features | None = None
     _scaled: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
     _phi: np.ndarray = field(default_factory=lambda: np.empty((0, 1)), repr=False)
 
     @classmethod
     def build(
         cls, theta: np.ndarray, group: np.ndarray, Z: np.ndarray, y: np.ndarray, noise: np.ndarray, *,
-        features: Features = constant,
+        features: Features = constant, warp: Features | None = None,
     ) -> "Fitted":  # fmt: skip
         """Factorize the covariance of the rows Z (n, p) with targets y (n,) and known noise variance (n,)."""
-        scaled, phi = Z * np.exp(-theta[:-2])[group], features(Z)
+        W = Z if warp is None else warp(Z)
+        scaled, phi = W * np.exp(-theta[:-2])[group], features(Z)
         K = np.exp(theta[-2]) * matern(_squared(scaled, scaled)) + phi @ phi.T
         K[np.diag_indices(len(y))] += np.exp(theta[-1]) + noise
         L, jitter = cholesky(K) if len(y) else (K, 0.0)
         alpha = _solve(L, _solve(L, y), trans=1) if len(y) else y
-        return cls(theta, group, Z, y, noise, L, alpha, jitter, features, scaled, phi)
+        return cls(theta, group, Z, y, noise, L, alpha, jitter, features, warp, scaled, phi)
 
     def predict(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean (m,) and variance (m,) of the noise-free function at Z (m, p)."""
@@ -236,18 +238,17 @@ class Fitted:
         return self._kernel(Z, self._scaled) + self.features(Z) @ self._phi.T
 
     def _kernel(self, Z: np.ndarray, scaled: np.ndarray) -> np.ndarray:
-        return np.exp(self.theta[-2]) * matern(_squared(Z * self._inverse_lengths, scaled))
+        return np.exp(self.theta[-2]) * matern(_squared(self._scale(Z), scaled))
 
     def posterior_covariance(self, A: np.ndarray, B: np.ndarray) -> np.ndarray:
         """Return the posterior covariance of the function between rows A (a, p) and B (b, p), (a, b)."""
-        prior = self._kernel(A, B * self._inverse_lengths) + self.features(A) @ self.features(B).T
+        prior = self._kernel(A, self._scale(B)) + self.features(A) @ self.features(B).T
         if len(self.y) == 0:
             return prior
         return prior - _solve(self.L, self.cross(A).T).T @ _solve(self.L, self.cross(B).T)
 
-    @cached_property
-    def _inverse_lengths(self) -> np.ndarray:
-        return np.exp(-self.theta[:-2])[self.group]
+    def _scale(self, Z: np.ndarray) -> np.ndarray:
+        return (Z if self.warp is None else self.warp(Z)) * np.exp(-self.theta[:-2])[self.group]
 
     def with_fantasies(self, Z: np.ndarray) -> "Fitted":
         """Return the GP that also believes its own mean at Z (q, p): the variance there shrinks, the mean stays.
@@ -255,7 +256,7 @@ class Fitted:
         The Cholesky factor is extended by q rows, in O(n^2 q).
         """
         mean, _ = self.predict(Z)
-        scaled, phi = Z * self._inverse_lengths, self.features(Z)
+        scaled, phi = self._scale(Z), self.features(Z)
         corner = self._kernel(Z, scaled) + phi @ phi.T
         corner[np.diag_indices(len(Z))] += np.exp(self.theta[-1])
         side = _solve(self.L, self.cross(Z).T).T if len(self.y) else np.empty((len(Z), 0))
