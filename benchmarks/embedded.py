@@ -8,7 +8,8 @@ Six functions and six live scikit-learn tasks: no function, no data set and one 
 ``alone``: four Sobol points, then the planner's first proposal, parameters' names hidden; ``alone-named``: what is known
 by name first, and the model told the names. ``engine``: the Gaussian process, no planner. ``with-planner``: embedded
 planner, knowledge base, referee; ``untold``: the same, the model not told the names. ``hidden``: the same with the
-names hidden. ``knowledge``: knowledge base and referee, no neural model. Regret = (best so far - best known) / (median
+names hidden. ``knowledge``: knowledge base and referee, no neural model, which is the default; ``misled``: that under
+names that lie. Regret = (best so far - best known) / (median
 of 400 random draws - best known), clipped to [0, 1]. Intervals: 95 %, paired by seed, seeds resampled within tasks.
 """
 
@@ -42,9 +43,11 @@ BARE = ("branin", "hartmann3", "hartmann6", "rosenbrock4", "levy5", "styblinski5
 SMALL = ("svm-digits", "svr-friedman", "knn-cancer", "branin", "hartmann3", "rosenbrock4")
 PAIRS = (
     ("alone", "tpe"), ("alone", "sobol"), ("alone-named", "tpe"), ("alone-named", "alone"), ("with-planner", "engine"),
-    ("hidden", "engine"), ("with-planner", "knowledge"), ("with-planner", "untold"), ("knowledge", "engine"),
+    ("hidden", "engine"), ("misled", "engine"), ("with-planner", "knowledge"), ("with-planner", "untold"),
+    ("knowledge", "engine"),
 )  # fmt: skip
 TRIALS = 30
+BOOSTING = ["learning_rate", "max_depth", "subsample", "max_features", "min_samples_leaf", "n_estimators"]
 MARKS = (5, 10, 20, 30)
 OPENING = 4
 Params = dict[str, Any]
@@ -58,28 +61,31 @@ def case_named(name: str) -> Case:
 
 def hidden(problem: tl.Problem) -> tl.Problem:
     """Return the problem with names that say nothing."""
-    plain = problem.space.to_dict()
-    renamed = {f"x{i}": table for i, table in enumerate(plain["parameters"].values())}
-    for table in renamed.values():
+    return renamed(problem, "hidden", [f"x{i}" for i in range(len(problem.space))])
+
+
+def misled(problem: tl.Problem) -> tl.Problem:
+    """Return the problem with names that lie: what is known of gradient boosting has nothing to do with it."""
+    return renamed(problem, "gradient boosting", BOOSTING[: len(problem.space)])
+
+
+def renamed(problem: tl.Problem, name: str, names: list[str]) -> tl.Problem:
+    tables = dict(zip(names, problem.space.to_dict()["parameters"].values(), strict=True))
+    for table in tables.values():
         table.pop("description", None)
-    return tl.Problem(
-        "hidden", tl.SearchSpace.from_dict({"parameters": renamed}), objectives=problem.objectives
-    )
+    return tl.Problem(name, tl.SearchSpace.from_dict({"parameters": tables}), objectives=problem.objectives)
 
 
-def shown(problem: tl.Problem, params: Params) -> Params:
-    """Return parameters of ``hidden(problem)`` under their own names."""
-    return {problem.space.names[int(name[1:])]: value for name, value in params.items()}
+def shown(problem: tl.Problem, other: tl.Problem, params: Params) -> Params:
+    """Return parameters of ``other``, a renamed ``problem``, under their own names."""
+    return {problem.space.names[other.space.names.index(name)]: value for name, value in params.items()}
 
 
-def alone(
-    case: Case, seed: int, checkpoint: Path, *, named: bool
-) -> Callable[[list[float], list[Params]], Params]:
+def alone(problem: tl.Problem, seed: int, checkpoint: Path) -> Callable[[list[float], list[Params]], Params]:
     from scipy.stats import qmc
 
     from trialogue.agent.embedded import EmbeddedPlanner
 
-    problem = case.problem if named else hidden(case.problem)
     planner = EmbeddedPlanner(model_at(checkpoint), abstains=False)
     sobol = qmc.Sobol(len(problem.space), rng=np.random.default_rng([seed, 5])).random(8)[:OPENING]
     sources: list[str] = []
@@ -150,31 +156,37 @@ def peer(name: str, case: Case, seed: int) -> Callable[[list[float], list[Params
     return ask
 
 
-def asker(method: str, case: Case, seed: int, checkpoint: Path) -> tuple[Callable[..., Params], bool]:
-    """Return the method's ask, and whether it answers under hidden names."""
+def seen(method: str, problem: tl.Problem) -> tl.Problem:
+    """Return the problem as the method is shown it."""
+    if method in ("alone", "hidden"):
+        return hidden(problem)
+    return misled(problem) if method == "misled" else problem
+
+
+def asker(method: str, case: Case, seed: int, checkpoint: Path) -> Callable[..., Params]:
+    """Return the method's ask, in the names that ``seen`` gives it."""
     from trialogue.agent.embedded import EmbeddedPlanner
 
+    problem = seen(method, case.problem)
     if method in ("alone", "alone-named"):
-        named = method == "alone-named"
-        return alone(case, seed, checkpoint, named=named), not named
+        return alone(problem, seed, checkpoint)
     if method == "sobol":
-        return sobol(case, seed), False
+        return sobol(case, seed)
     if method in ("tpe", "random"):
-        return peer(method, case, seed), False
+        return peer(method, case, seed)
     if method == "engine":
-        return with_strategy(case.problem, seed, None, "surrogate"), False
-    if method == "knowledge":
-        return with_strategy(case.problem, seed, None), False
-    problem = hidden(case.problem) if method == "hidden" else case.problem
+        return with_strategy(problem, seed, None, "surrogate")
+    if method in ("knowledge", "misled"):
+        return with_strategy(problem, seed, None)
     planner = EmbeddedPlanner(model_at(checkpoint), names=method != "untold")
-    return with_strategy(problem, seed, planner), method == "hidden"
+    return with_strategy(problem, seed, planner)
 
 
 def run(job: tuple[str, str, int, str]) -> dict[str, Any]:
     method, name, seed, checkpoint = job
     warnings.simplefilter("ignore")
     case = case_named(name)
-    ask, renamed = asker(method, case, seed, Path(checkpoint))
+    ask, problem = asker(method, case, seed, Path(checkpoint)), seen(method, case.problem)
     values: list[float] = []
     tried: list[Params] = []
     cpu = 0.0
@@ -182,7 +194,7 @@ def run(job: tuple[str, str, int, str]) -> dict[str, Any]:
         start = time.process_time()
         params = ask(values, tried)
         cpu += time.process_time() - start
-        outcome = case.evaluate(shown(case.problem, params) if renamed else params)
+        outcome = case.evaluate(shown(case.problem, problem, params))
         values.append(float(outcome.value if outcome.value is not None else np.inf))
         tried.append(params)
     return {"method": method, "case": name, "seed": seed, "values": values, "cpu_s": cpu / TRIALS}

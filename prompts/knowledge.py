@@ -24,6 +24,8 @@ from ..evaluators.parameters import Categorical, Parameter
 from ..evaluators.problem import Problem
 
 FOLDER = Path(__file__).parent / "knowledge"
+_SAME = 0.04
+"""Starts that differ by less in every coordinate are one: a wide range makes them alike."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,12 @@ def warm_starts(problem: Problem) -> tuple[Proposal, ...]:
     candidates = [(f"the usual configuration of {match.family.name}", typical)]
     for why, values in match.family.starts:
         candidates.append((f"{match.family.name}: {why}", _configuration(problem, match, values)))
-    out, seen = [], set()
+    out, seen = [], np.full((0, len(problem.space)), np.inf)
     for why, params in candidates:
-        key = problem.space.key(params)
-        if key not in seen and problem.space.satisfies(params):
-            seen.add(key)
+        x = problem.space.encode([params])[0]
+        new = not len(seen) or np.abs(seen - x).max(1).min() > _SAME
+        if new and problem.space.satisfies(params):
+            seen = np.vstack([seen, x])
             out.append(Proposal(params, "knowledge", f"{why} (by the parameters' names)", confidence=0.5))
     return tuple(out)
 
