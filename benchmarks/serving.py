@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
@@ -25,6 +25,8 @@ import numpy as np
 from vllm_tables import Clock, Task, tasks
 
 from trialogue.evaluators.measurement import Measurement
+from trialogue.evaluators.parameters import Categorical
+from trialogue.evaluators.space import SearchSpace
 
 MOST = 80  # measurements per run
 
@@ -47,24 +49,23 @@ def run_random(clock: Clock, seed: int) -> None:
 
 
 def run_grid(clock: Clock, seed: int) -> None:
-    space = clock.task.problem.space
-    in_order(
-        clock,
-        sorted(everything(clock.task), key=lambda p: [space[n].choices.index(p[n]) for n in space.names]),
-    )  # pyright: ignore
+    own = knobs(clock.task.problem.space)
+    in_order(clock, sorted(everything(clock.task), key=lambda p: [k.choices.index(p[k.name]) for k in own]))
 
 
 def run_auto_tune(clock: Clock, seed: int) -> None:
     """auto_tune.sh: the grid of its two knobs, everything else at the middle choice, one start each."""
     task = clock.task
-    space = task.problem.space
     if not task.grid:
         return
-    rest = {n: space[n].choices[len(space[n].choices) // 2] for n in space.names if n not in task.grid}  # pyright: ignore
+    rest = {
+        k.name: k.choices[len(k.choices) // 2] for k in knobs(task.problem.space) if k.name not in task.grid
+    }
     in_order(clock, [p for p in everything(task) if all(p[n] == v for n, v in rest.items())])
 
 
 def run_tpe(clock: Clock, seed: int) -> None:
+    """Optuna's TPE; its suggestion becomes the nearest row of the table that is not measured yet."""
     import optuna
 
     warnings.filterwarnings(
@@ -72,39 +73,51 @@ def run_tpe(clock: Clock, seed: int) -> None:
     )  # constraints_func is the documented way until Optuna 7
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     problem, space = clock.task.problem, clock.task.problem.space
-    sampler = optuna.samplers.TPESampler(
-        seed=seed, constraints_func=lambda t: t.user_attrs.get("c", [1.0]), multivariate=False
-    )
+    sampler = optuna.samplers.TPESampler(seed=seed, constraints_func=lambda t: t.user_attrs.get("c", [1.0]))
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    known: dict[str, Any] = {}
-    for _ in range(60 * MOST):
+    rows = everything(clock.task)
+    coordinates, left = space.encode(rows)[0], list(range(len(rows)))
+    for _ in range(min(MOST, len(rows))):
+        wished = study.ask()
+        params = suggested(wished, space)
+        study.tell(wished, state=optuna.trial.TrialState.FAIL)
+        distance = np.abs(coordinates[left] - encoded(params, space)).sum(axis=1)
+        row = left.pop(int(np.argmin(distance)))
+        study.enqueue_trial(indices(rows[row], space))
         trial = study.ask()
-        params = {}
-        for p in space:
-            if p.ordered:  # pyright: ignore
-                params[p.name] = p.choices[trial.suggest_int(p.name, 0, len(p.choices) - 1)]  # pyright: ignore
-            else:
-                params[p.name] = trial.suggest_categorical(p.name, p.choices)  # pyright: ignore
-        key = space.key(params) if space.satisfies(params) else None
-        if key is None or key not in clock.task.rows:
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
-            continue
-        result = known.setdefault(key, None) or clock.measure(params)
-        known[key] = result
+        suggested(trial, space)
+        result = clock.measure(rows[row])
         if isinstance(result, Measurement):
             trial.set_user_attr("c", [result.constraints[c.name] / c.upper - 1 for c in problem.constraints])  # pyright: ignore
             study.tell(trial, result.value)
         else:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        if np.isfinite(clock.found_s) or len(known) >= min(MOST, len(clock.task.rows)):
-            break
-    rest = [p for p in everything(clock.task) if space.key(p) not in known]
-    in_order(
-        clock,
-        []
-        if np.isfinite(clock.found_s)
-        else [rest[i] for i in np.random.default_rng(seed).permutation(len(rest))],
-    )
+        if np.isfinite(clock.found_s):
+            return
+    in_order(clock, [rows[i] for i in np.random.default_rng(seed).permutation(left)])
+
+
+def knobs(space: SearchSpace) -> list[Categorical]:
+    return [cast(Categorical, p) for p in space]  # a table's knobs are all lists of choices
+
+
+def suggested(trial: Any, space: SearchSpace) -> dict[str, Any]:
+    """Return a suggestion: ordered choices by their index, others by their value."""
+    return {
+        p.name: p.choices[trial.suggest_int(p.name, 0, len(p.choices) - 1)]
+        if p.ordered
+        else trial.suggest_categorical(p.name, p.choices)
+        for p in knobs(space)
+    }
+
+
+def indices(params: dict[str, Any], space: SearchSpace) -> dict[str, Any]:
+    return {p.name: p.choices.index(params[p.name]) if p.ordered else params[p.name] for p in knobs(space)}
+
+
+def encoded(params: dict[str, Any], space: SearchSpace) -> np.ndarray:
+    """Return coordinates as ``space.encode`` would, also of what is in no row."""
+    return np.array([(p.choices.index(params[p.name]) + 0.5) / len(p.choices) for p in knobs(space)])
 
 
 def run_trialogue(clock: Clock, seed: int) -> None:
@@ -114,7 +127,8 @@ def run_trialogue(clock: Clock, seed: int) -> None:
 
     problem = clock.task.problem
     clock.preflight = True
-    strategy = CostAwareStrategy(problem, seed, clock.task.cost)
+    climbs = [k.name for k in knobs(problem.space) if k.name in clock.task.client and k.ordered]
+    strategy = CostAwareStrategy(problem, seed, clock.task.cost, climbs=climbs)
     history = History(problem)
     for index in range(min(MOST, len(clock.task.rows))):
         params = dict(strategy.plan(Ask(history, index)).decisions[0].params)
