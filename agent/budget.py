@@ -42,6 +42,14 @@ class Budget:
             return f"the budget of {self.seconds:g} seconds of evaluation is used up ({seconds:.1f} s)"
         return None
 
+    def model_left(self, spent: Spent) -> dict[str, Any]:
+        """Return what is left for model calls, as the arguments of a ``PlanRequest``; None is unlimited."""
+        limits = {name: (getattr(self, name), getattr(spent, name)) for name in ("tokens", "calls", "price")}
+        return {
+            f"{name}_left": None if most is None else max(0, most - used)
+            for name, (most, used) in limits.items()
+        }
+
     def model_exhausted_by(self, spent: Spent) -> str | None:
         """Return in words which limit of model calls is used up, or None."""
         for name in ("tokens", "calls", "price"):

@@ -38,7 +38,8 @@ class CallRecord:
 class PlanRequest:
     """What a planner is asked for. ``suggestion``: the engine's own next point, which may be shown to a model.
 
-    ``rng`` belongs to the planner alone; ``deadline_s`` bounds the whole call; ``tokens_left``: None is unlimited.
+    ``rng`` belongs to the planner alone; ``deadline_s`` bounds the whole call; ``tokens_left``, ``calls_left`` (1 or
+    more), ``price_left`` (US dollars): None is unlimited.
     ``knowledge``: facts from elsewhere (earlier studies, scaling laws), one line each, for planners that read text.
     ``variants``: which variant of its instruction the planner's trials came from, by the key of their configuration.
     ``memory``: the last ``PlanAnswer.memory`` of this study. ``repairs``: whether a bad answer is worth a second try.
@@ -52,6 +53,8 @@ class PlanRequest:
     suggestion: Suggestion | None = None
     deadline_s: float = 60.0
     tokens_left: int | None = None
+    calls_left: int | None = None
+    price_left: float | None = None
     knowledge: tuple[str, ...] = ()
     variants: Mapping[str, int] = field(default_factory=dict)
     memory: str = ""

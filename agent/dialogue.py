@@ -67,6 +67,9 @@ class Dialogue:
     def ask(self, prompt: Prompt, *, purpose: str | None = None, samples: int = 1) -> tuple[str, list[str]]:
         """Send a prompt and take in its answers; return the last text and what was wrong, in words for the model."""
         purpose = purpose or self._request.purpose
+        if self._request.calls_left is not None and len(self.calls) >= self._request.calls_left:
+            self.notes.append(f"not asked again: the budget of calls is used up ({purpose})")
+            return "", []
         left = self._tokens_left()
         chat = self._chat_request(prompt, samples, left)
         if chat is None:
@@ -93,11 +96,12 @@ class Dialogue:
         per_proposal = 160 + 16 * len(self._wire.space)
         max_tokens = min(8_000, 400 + self._request.n * per_proposal)
         max_tokens = max_tokens // 2 if self.overflowed else max_tokens
+        needed = sum(self._manner.count(m.content) for m in prompt.messages)
         if tokens_left is not None:
-            needed = sum(self._manner.count(m.content) for m in prompt.messages)
             max_tokens = min(max_tokens, (tokens_left - needed) // samples)
-            if max_tokens < per_proposal:
-                return None
+        max_tokens = min(max_tokens, self._affordable(needed) // samples)
+        if max_tokens < per_proposal:
+            return None
         return ChatRequest(
             prompt.messages,
             n=samples,
@@ -106,6 +110,14 @@ class Dialogue:
             max_tokens=max_tokens,
             seed=self._seed,
         )
+
+    def _affordable(self, prompt_tokens: int) -> int:
+        """Return how many tokens of answers the money left pays for, after a prompt of so many."""
+        left, prices = self._request.price_left, self._manner.prices
+        if left is None or prices is None or prices[1] <= 0:
+            return 10**9
+        left -= sum(c.price or 0.0 for c in self.calls) + prompt_tokens * prices[0] / 1e6
+        return max(0, int(left * 1e6 / prices[1]))
 
     def _take(self, answer: ChatAnswer, purpose: str) -> tuple[str, list[str]]:
         before, errors, text = len(self.proposals), [], ""

@@ -145,7 +145,7 @@ class TrialogueStrategy:
         return _Consulted(fresh or pool, answer.calls, answer.notes, asked)
 
     def _ask_planner(self, ask: Ask, belief: Belief, suggestion: Suggestion, starting: bool) -> PlanAnswer:
-        known, tokens = self._known, None if self._budget is None else self._budget.tokens
+        known = self._known
         request = PlanRequest(
             ask.history,
             self._rules.first
@@ -156,7 +156,7 @@ class TrialogueStrategy:
             belief,
             suggestion,
             deadline_s=getattr(self._planner, "timeout_s", 60.0),
-            tokens_left=None if tokens is None else max(0, tokens - ask.spent.tokens),
+            **({} if self._budget is None else self._budget.model_left(ask.spent)),
             variants=known.variants,
             memory=known.memory,
             repairs=known.patience.repairs,

@@ -49,7 +49,10 @@ class InformedPlanner:
         left = request.deadline_s - (time.monotonic() - started)
         spent = sum(c.prompt_tokens + c.completion_tokens for c in calls)
         tokens = None if request.tokens_left is None else max(0, request.tokens_left - spent)
-        answer = self._planner.propose(replace(request, deadline_s=max(left, 0.1), tokens_left=tokens))
+        rest = None if request.calls_left is None else request.calls_left - len(calls)
+        answer = self._planner.propose(
+            replace(request, deadline_s=max(left, 0.1), tokens_left=tokens, calls_left=rest)
+        )
         answer = replace(answer, calls=(*calls, *answer.calls), memory=memory)
         if not answer.proposals:  # a model that fails must not be replaced by what it said earlier
             return answer
@@ -61,7 +64,8 @@ class InformedPlanner:
     def _memory(self, request: PlanRequest) -> tuple[str, tuple[CallRecord, ...]]:
         """Ask what is known of the problem where that was never done or is long ago; return what to remember of it."""
         now = len(request.history)
-        if 0 <= now - _remembered(request.memory, request.history.problem)[0] < _AGAIN:
+        known = 0 <= now - _remembered(request.memory, request.history.problem)[0] < _AGAIN
+        if known or request.calls_left == 1:
             return "", ()
         said, call = self._elicit(request)
         return json.dumps({"at": now, "said": said}), (call,)

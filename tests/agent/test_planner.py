@@ -151,6 +151,20 @@ def test_few_tokens_left_shorten_the_answer_and_fewer_forbid_the_call():
         assert len(server.requests) == 1
 
 
+def test_calls_and_money_left_are_hard_limits():
+    with ScriptedServer(garbage) as server:
+        answer = Planner(server.url).propose(replace(request(), calls_left=1))
+        assert len(server.requests) == len(answer.calls) == 1
+    with ScriptedServer(uniform) as server:
+        planner = Planner(server.url, prices=(1.0, 2.0))
+        free = planner.propose(request()).calls[0].price
+        assert free is not None
+        assert planner.propose(replace(request(), price_left=free / 4)).calls[0].outcome == "over_budget"
+        tight = planner.propose(replace(request(), price_left=0.002))
+        assert sum(c.price or 0.0 for c in tight.calls) <= 0.002
+        assert server.requests[-1]["max_tokens"] < server.requests[0]["max_tokens"]
+
+
 def test_prices_make_money_of_tokens():
     with ScriptedServer(uniform) as server:
         (call,) = Planner(server.url, prices=(1.0, 2.0)).propose(request()).calls
