@@ -67,7 +67,6 @@ GATES: Mapping[str, Rules] = {
     "default": Rules(),
     "trust": Rules(referee=TrustReferee(slack=12.0, plausible=None, informative=0.0)),
     "level": Rules(referee=TrustReferee(lift=0.0)),
-    "known": Rules(referee=TrustReferee(informative=0.0)),
     "slack": Rules(referee=SlackReferee()),
     "conformal": Rules(referee=ConformalReferee()),
     "open": Rules(referee=SlackReferee(slack=1e9)),
@@ -75,8 +74,9 @@ GATES: Mapping[str, Rules] = {
     "unchecked": Rules(warm_start=UncheckedWarmStart()),
     "early": Rules(warm_start=WarmStartReferee()),
 }
-"""``default`` is learnt trust; ``open`` keeps every proposal and ``closed`` none after the warm start: the two ends.
-``unchecked`` runs warm starts without a check; ``early`` checks them by two or three trials."""
+"""``default``: plausibility and learnt trust; ``trust``: learnt trust alone; ``level``: plausibility opens the gate but
+lifts no trust; ``open`` keeps every proposal and ``closed`` none: the two ends. ``unchecked`` runs warm starts without a
+check; ``early`` checks them by two or three trials."""
 
 TIMEOUT_S = 1.0
 EngineFactory = Callable[[tl.Problem], Engine]
