@@ -35,7 +35,7 @@ def tune(
     wanted = Wanted(model, workload, folder, Rungs(eager=True, beside=beside), knobs=knobs)
     plan = TuningPlan(
         model, objective_named(objective), tuple(parse_limit(x) for x in limits), budget_s=800, trials=trials,
-        repeats=2, pairs=2, most_pairs=3, verify_rung="fork", default_every=100,
+        repeats=3, pairs=2, most_pairs=3, verify_rung="fork", default_every=100,
     )  # fmt: skip
     said: list[str] = []
     with prepared(wanted, plan, say=said.append) as (target, space, context):
@@ -66,7 +66,7 @@ def test_the_block_size_decides_where_prefixes_are_shared(at_home: None, tmp_pat
     """By tokens per core-second, which other processes change little: blocks of 32 find twice as much of a prefix."""
     knobs = {"block_size": [32, 128, 256]}
     outcome, text = tune(
-        tmp_path, "m25", "prefix:prompts=48", knobs, trials=2, objective="output_tok_per_cpu_s"
+        tmp_path, "m25", "prefix:prompts=64", knobs, trials=2, objective="output_tok_per_cpu_s", beside=True
     )
     tried = {t.params["block_size"]: t.value for t in outcome.study.trials if t.value is not None}
     assert set(tried) == {32, 128, 256}
