@@ -3,12 +3,13 @@
 Logs are JSON lines on stderr with study and trial where a request names them; no header and no body is logged.
 """
 
+import contextlib
 import logging
 import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -88,6 +89,24 @@ class Observer:
              caller=caller.name if caller else None, **context)  # fmt: skip
 
 
+class Unbreakable:
+    """A text stream whose failures are nobody's business: a log on a full disk must not fail the request it tells of."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def configure_logs(stream: TextIO | None = None, *, level: str = "info", as_json: bool = True) -> None:
     """Set up structlog for a server process. Called by the command line, never on import."""
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -101,6 +120,6 @@ def configure_logs(stream: TextIO | None = None, *, level: str = "info", as_json
             shown,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, Unbreakable(stream or sys.stderr))),
         cache_logger_on_first_use=False,
     )

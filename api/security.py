@@ -235,17 +235,20 @@ class Guard:
         """Count the body as it streams: ``Content-Length`` may be absent."""
         read = 0
         started = False
+        too_large = Refused(413, "Body too large", f"A body may have {self.limits.body_bytes} bytes.")
 
         async def counted() -> Message:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
             if read > self.limits.body_bytes:
-                raise Refused(413, "Body too large", f"A body may have {self.limits.body_bytes} bytes.")
+                raise too_large
             return message
 
         async def noted(message: Message) -> None:
             nonlocal started
+            if read > self.limits.body_bytes and not started:
+                raise too_large  # the layers below made an error of their own out of it
             started = True
             await send(message)
 

@@ -27,7 +27,7 @@ from .context import Answers, Services
 from .events import EventHub
 from .keys import KeyStore
 from .leasing import adopt, reap
-from .mcp_server import build_mcp
+from .mcp_door import McpDoor
 from .observed import Metrics, Observer
 from .paths import Paths, path_of
 from .security import Guard, Limits
@@ -99,12 +99,12 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
     """Return the application. Raises InvalidInput for unsafe settings, LedgerUnavailable for a database."""
     check_address(settings)
     services = build_services(settings, ledger or Ledger(settings.storage))
-    mcp_app, mcp_running = build_mcp(services)
+    mcp = McpDoor(services)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        async with services.hub.running(), mcp_running(), _reaping(services, settings):
+        async with services.hub.running(), mcp.running(), _reaping(services, settings):
             services.ready = True
             try:
                 yield
@@ -128,7 +128,7 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
     app.state.services = services
     for routes in (routes_studies, routes_trials, routes_insight, routes_events, routes_chat, routes_page):
         app.include_router(routes.router)
-    app.mount("/mcp", mcp_app)
+    app.mount("/mcp", mcp)
     problems.install(app)
     # The last one added is the outermost: what the guard refuses is counted too.
     app.add_middleware(
