@@ -62,7 +62,8 @@ class Rules:
 
 
 class TrialogueStrategy:
-    """The hybrid of planner and engine."""
+    """The hybrid of planner and engine. ``knowledge``: lines from elsewhere that the planner is told, such as what
+    earlier studies found (``agent/transfer.py``)."""
 
     name = "trialogue"
 
@@ -80,6 +81,7 @@ class TrialogueStrategy:
         self._problem, self._seed, self._planner, self._budget = problem, seed, planner, budget
         self._engine = engine if engine is not None else default_engine(problem)
         self._rules, self._by_name = rules or Rules(), by_name
+        self.knowledge: tuple[str, ...] = ()
         self._known = Recollection(problem, Schedule(self._rules.every, self._rules.plateau))
 
     def plan(self, ask: Ask) -> Plan:
@@ -157,6 +159,7 @@ class TrialogueStrategy:
             suggestion,
             deadline_s=getattr(self._planner, "timeout_s", 60.0),
             **({} if self._budget is None else self._budget.model_left(ask.spent)),
+            knowledge=self.knowledge,
             variants=known.variants,
             memory=known.memory,
             repairs=known.patience.repairs,

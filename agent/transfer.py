@@ -16,6 +16,7 @@ from ..evaluators.measurement import Measurement
 from ..evaluators.parameters import Categorical, Parameter
 from ..evaluators.problem import Problem
 from ..prompts.wording import one_line
+from .hybrid import TrialogueStrategy
 from .ledger import Ledger
 from .novelty import Novelty
 from .records import TrialRecord
@@ -100,15 +101,15 @@ def earlier_studies(ledger: Ledger, target: Problem, *, without: str = "", most:
 
 
 def enqueue_from_earlier(study: Study, *, k: int = 3) -> int:
-    """Put up to ``k`` of the best configurations of similar studies in the same ledger before a new study's own trials.
+    """Put up to ``k`` of the best configurations of similar studies in the same ledger before a new study's own trials,
+    and tell its planner of them in words.
 
-    Returns how many. A study that has trials already is left alone.
+    Returns how many were enqueued; none where the study has trials already.
     """
-    if len(study.refresh()):
-        return 0
-    seeds = transfer_seeds(
-        study.problem, earlier_studies(study.ledger, study.problem, without=study.name), k=k
-    )
+    earlier = earlier_studies(study.ledger, study.problem, without=study.name)
+    if isinstance(study.strategy, TrialogueStrategy):
+        study.strategy.knowledge = transfer_lines(study.problem, earlier)
+    seeds = [] if len(study.refresh()) else transfer_seeds(study.problem, earlier, k=k)
     for params, reason in seeds:
         study.enqueue(params, reason=reason, source="transfer")
     return len(seeds)

@@ -8,6 +8,8 @@ from trialogue.agent.transfer import (
     transfer_lines,
     transfer_seeds,
 )
+from trialogue.serving.scripted import ScriptedServer
+from trialogue.serving.scripted_models import uniform
 
 
 def problem(name="new", *, high=3.0, extra=False, direction="minimize"):
@@ -78,3 +80,14 @@ def test_similar_studies_are_told_in_one_line_each(storage):
 def test_an_empty_ledger_teaches_nothing():
     study = tl.Study(problem(), storage=None)
     assert enqueue_from_earlier(study) == 0
+
+
+def test_a_planner_is_told_of_similar_studies_after_a_restart_too(storage):
+    with ScriptedServer(uniform) as server:
+        for trials in (5, 3):
+            study = tl.Study(problem("new"), storage=storage, planner=tl.Planner(server.url))
+            enqueue_from_earlier(study)
+            before = len(server.requests)
+            study.run(evaluate, n_trials=trials)
+            assert len(server.requests) > before
+            assert "similar study 'old'" in server.requests[-1]["messages"][1]["content"]
