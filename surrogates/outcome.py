@@ -48,11 +48,10 @@ class Settings:
     warp: bool = False
     """Whether numbers are warped where the rows show it."""
     warp_rows: int = 10
-    failure_bowl: float = 0.0
-    """How much likelier a corner is expected to fail than the centre, on the latent scale."""
+    """Rows from which on the evidence for a warp is asked for."""
     failure_slope: float = 2.0
     """Standard deviation, from the centre to an edge, of the linear part of what separates failures from successes."""
-    caution: float = 1.0
+    caution: float = 1.5
     """Power of P(feasible) in the acquisition function."""
     wide: int = 20
     """Parameters beyond which the search stays in a trust region around the best trial."""
