@@ -256,15 +256,16 @@ def validation_sets() -> list:
     """Return fixed sets, one per (d, n, family); drawn from their own seed, so that runs can be compared."""
     from prior import FAMILIES, histories
 
-    state = torch.get_rng_state()
-    torch.manual_seed(12345)
     sets = []
-    for d, n in VALIDATION:
-        for family in range(len(FAMILIES)):
-            weights = torch.nn.functional.one_hot(torch.tensor(family), len(FAMILIES)).float()
-            size = 12
-            sets.append(((d, n, family), histories(size, d, n + 6, n, query_share=0.85, families=weights)))
-    torch.set_rng_state(state)
+    with torch.random.fork_rng():
+        torch.manual_seed(12345)
+        for d, n in VALIDATION:
+            for family in range(len(FAMILIES)):
+                weights = torch.nn.functional.one_hot(torch.tensor(family), len(FAMILIES)).float()
+                size = 12
+                sets.append(
+                    ((d, n, family), histories(size, d, n + 6, n, query_share=0.85, families=weights))
+                )
     return sets
 
 
@@ -308,9 +309,8 @@ def work(rank: int, a: argparse.Namespace) -> None:
             break
         if rank == 0 and trainer.elapsed - saved > a.save_s:
             saved = trainer.elapsed
-            state = torch.get_rng_state()
-            report = trainer.validate(sets)
-            torch.set_rng_state(state)
+            with torch.random.fork_rng():  # of all devices
+                report = trainer.validate(sets)
             if reference_path.exists() and (trainer.progress > 0.3 or a.init):
                 trainer.families = harder(trainer.families, report, json.loads(reference_path.read_text()))
             line = {"seconds": round(trainer.elapsed), "steps": trainer.steps, "tokens": total, **report}
