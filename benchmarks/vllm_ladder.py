@@ -89,7 +89,7 @@ def report(rows: list[dict]) -> None:
     for name, own in by.items():
         mean = statistics.fmean(r["seconds"] for r in own.values())
         pairs = [(own[i]["tok_s"], r["tok_s"]) for i, r in ordinary.items() if r["tok_s"] and own[i]["tok_s"]]
-        rank = float(np.asarray(spearmanr(np.array(pairs)).statistic))
+        rank = float(np.asarray(spearmanr(np.array(pairs)).statistic))  # pyright: ignore[reportAttributeAccessIssue]
         ratios = sorted(a / b for a, b in pairs)
         print(
             f"{name}: {mean:.1f} s, {mean / cost:.2f} of ordinary's; throughput: rank correlation {rank:.2f} over "

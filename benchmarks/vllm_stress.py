@@ -2,8 +2,8 @@
 
     python benchmarks/vllm_stress.py [--fork 200] [--ordinary 10] [--kill 0.3]
 
-Counts processes with our mark in their environment, files in /dev/shm that our servers had mapped, and listening ports.
-Exits with 1 when anything is left.
+Counts processes with our mark in their environment, files in /dev/shm that our servers had mapped, folders of temporary
+files, and listening ports. Exits with 1 when anything is left.
 """
 
 import argparse
@@ -79,6 +79,7 @@ def main() -> None:
     counts: dict[str, int] = {}
     files: set[str] = set()
     ports: list[int] = []
+    folders: list[Path] = []
     began = time.monotonic()
     for warm, cycles in ((True, args.fork), (False, args.ordinary)):
         with VllmHost(find_vllm(), warm=warm, folder=folder) as host:
@@ -89,6 +90,7 @@ def main() -> None:
                 )
                 files |= used
                 ports.append(port)
+                folders = [*{*folders, host.scratch}]
                 if (i + 1) % 20 == 0:
                     print(f"{i + 1}/{cycles}: {len(marked())} processes alive", flush=True)
     time.sleep(0.5)
@@ -96,10 +98,12 @@ def main() -> None:
     shared = [f for f in files if os.path.exists(f)]
     held = [p for p in ports if p and not _free(p)]
     print(f"{counts} in {time.monotonic() - began:.0f} s")
+    kept = [f for f in folders if f.exists()]
     print(
-        f"left: {len(left)} processes, {len(shared)} of {len(files)} shared-memory files, {len(held)} ports"
+        f"left: {len(left)} processes, {len(shared)} of {len(files)} shared-memory files, {len(held)} of {len(ports)} ports, "
+        f"{len(kept)} of {len(folders)} folders of temporary files"
     )
-    sys.exit(1 if left or shared or held else 0)
+    sys.exit(1 if left or shared or held or kept else 0)
 
 
 def _free(port: int) -> bool:

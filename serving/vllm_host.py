@@ -60,6 +60,11 @@ class VllmHost:
         """Process id of the host, None when it does not run."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def scratch(self) -> Path:
+        """Folder of the servers' temporary files; gone when the host is."""
+        return Path(self._scratch)
+
     def start(self) -> None:
         """Start the host when it does not run; a warm one takes about ten seconds to import vLLM."""
         if self._process is not None and self._process.poll() is None:
