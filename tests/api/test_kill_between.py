@@ -1,17 +1,12 @@
 """A server that is killed after the claim's transaction and before its answer: the repeated request gets that trial."""
 
-import os
 import signal
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
+from contracts.served import served_process
 from contracts.study import problem
 
 pytestmark = pytest.mark.slow
@@ -33,28 +28,6 @@ uvicorn.run(dying, port=port, log_config=None, ws="none")
 """
 
 
-@contextmanager
-def server(storage: str, deadly: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-c", SERVER, storage, str(port), deadly], env=os.environ)
-    url = f"http://127.0.0.1:{port}"
-    until = time.monotonic() + 60
-    try:
-        while True:
-            try:
-                if httpx2.get(f"{url}/ready").status_code == 200:
-                    break
-            except httpx2.TransportError:
-                assert time.monotonic() < until, "the server did not start"
-            time.sleep(0.05)
-        yield url, process
-    finally:
-        process.kill()
-        process.wait()
-
-
 @pytest.mark.parametrize(
     ("path", "body", "events"),
     [
@@ -68,13 +41,13 @@ def test_a_request_whose_server_died_before_answering_is_done_once(
     storage = f"sqlite:///{tmp_path}/a.db"
     headers = {"Idempotency-Key": "0123456789abcdef"}
     name = "v1/studies/s"
-    with server(storage, path) as (url, process):
+    with served_process(sys.executable, "-c", SERVER, storage, "{port}", path) as (url, process):
         made = {"name": "s", "problem": problem().to_dict(), "strategy": "random"}
         assert httpx2.post(f"{url}/v1/studies", json=made).status_code == 201
         with pytest.raises(httpx2.TransportError):
             httpx2.post(f"{url}/{name}{path}", json=body, headers=headers)
         assert process.wait(20) == -signal.SIGKILL
-    with server(storage, "") as (url, _):
+    with served_process(sys.executable, "-c", SERVER, storage, "{port}", "") as (url, _):
         again = [httpx2.post(f"{url}/{name}{path}", json=body, headers=headers) for _ in range(2)]
         assert [a.status_code // 100 for a in again] == [2, 2], again[0].text
         if path == "/ask":

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import optuna
 import pytest
+from contracts.served import free_port, served_process
 from contracts.study import problem
 
 import trialogue as tl
@@ -74,37 +76,15 @@ def test_processes_behind_the_proxy_and_workers_of_ours_share_a_study(ledger: Le
 
 
 @pytest.mark.slow
-def test_a_server_with_the_proxy_shows_what_they_did(tmp_path: Path, cli: object) -> None:
-    import socket
-    import time
-
-    import httpx2
-
-    ports = []
-    for _ in range(2):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            ports.append(str(probe.getsockname()[1]))
-    storage = f"sqlite:///{tmp_path}/served.db"
+def test_a_server_with_the_proxy_shows_what_they_did(tmp_path: Path) -> None:
+    storage, proxy = f"sqlite:///{tmp_path}/served.db", free_port()
     Study(problem(), storage=storage, strategy="random")
-    options = ["--storage", storage, "--port", ports[0], "--grpc", ports[1], "--log-level", "error"]
-    server = subprocess.Popen([sys.executable, "-m", "trialogue.api", "serve", *options], env=os.environ)
-    try:
-        until = time.monotonic() + 60
-        while True:
-            try:
-                if httpx2.get(f"http://127.0.0.1:{ports[0]}/ready").status_code == 200:
-                    break
-            except httpx2.TransportError:
-                assert time.monotonic() < until
-            time.sleep(0.1)
-        workers(int(ports[1]), 3, "random")
-        assert httpx2.get(f"http://127.0.0.1:{ports[0]}/v1/studies/svm/best").status_code == 200
-        items = httpx2.get(f"http://127.0.0.1:{ports[0]}/v1/studies/svm/trials").json()["items"]
+    serve = (sys.executable, "-m", "trialogue.api", "serve", "--storage", storage, "--log-level", "error")
+    with served_process(*serve, "--port", "{port}", "--grpc", str(proxy)) as (url, _):
+        workers(proxy, 3, "random")
+        assert httpx2.get(f"{url}/v1/studies/svm/best").status_code == 200
+        items = httpx2.get(f"{url}/v1/studies/svm/trials").json()["items"]
         assert [t["source"] for t in items] == ["optuna"] * 3
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 def test_it_stays_on_this_machine_unless_told_otherwise(ledger: Ledger) -> None:
