@@ -174,7 +174,7 @@ class TrialogueStrategy:
         if all(p.source == KNOWN for p in pool):
             return KnownReferee().judge(pool, belief, suggestion, history)
         referee = self._referee(history, starting=suggestion.origin in _STARTING)
-        return referee.judge(pool, belief, suggestion, history, self._known.earlier(pool))
+        return referee.judge(pool, belief, suggestion, history, self._known.seen)
 
     def _decide(
         self,

@@ -26,6 +26,7 @@ def plausibility(proposals: Sequence[Proposal], belief: Belief, history: History
     if not proposals or not belief.modelled:
         return 0.5
     space = history.problem.space
+    proposals = list({space.key(p.params): p for p in proposals}.values())
     drawn = belief.assess(space.sample(np.random.default_rng(0), _REFERENCE))
     looked = belief.assess([p.params for p in proposals[-LATEST:]])
     shares = [

@@ -60,11 +60,6 @@ class Recollection:
         novelty = Novelty.of(history)
         return [p for p in proposals if novelty.is_new(p.params) and self._refused.is_new(p.params)]
 
-    def earlier(self, proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
-        """Return what was seen before, without ``proposals``."""
-        now = {self._space.key(p.params) for p in proposals}
-        return tuple(p for p in self.seen if self._space.key(p.params) not in now)
-
     def _take(self, past: Past) -> None:
         if past.asked is not None:
             self.patience.record(past.asked.index, past.asked.result)
@@ -82,7 +77,7 @@ class Recollection:
             params, variant = verdict.proposal.params, verdict.proposal.variant
             if verdict.kept and variant is not None:
                 self.variants[self._space.key(params)] = variant
-            if not verdict.kept and verdict.proposal.source != KNOWN:
+            if not verdict.kept and verdict.checked and verdict.proposal.source != KNOWN:
                 self._doubt(verdict.proposal)
 
     def _doubt(self, proposal: Proposal) -> None:

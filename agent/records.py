@@ -196,6 +196,7 @@ def decision_to_json(decision: Decision) -> str:
                 **{"hypothesis": v.proposal.hypothesis, "expected": v.proposal.expected},
                 **{"confidence": v.proposal.confidence, "tokens": v.proposal.tokens},
                 **({} if v.proposal.variant is None else {"variant": v.proposal.variant}),
+                **({} if v.checked else {"checked": False}),
                 **{"gap": None if v.gap != v.gap else v.gap, "prediction": prediction_to_json(v.prediction)},
             }
             for v in decision.verdicts
@@ -214,6 +215,7 @@ def past_of(record: TrialRecord) -> Past | None:
             p["kept"],
             p["answer"],
             float("nan") if p.get("gap") is None else p["gap"],
+            checked=p.get("checked", True),
         )
         for p in record.proposals
     )

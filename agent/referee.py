@@ -50,7 +50,8 @@ class TrustReferee:
     ``plausible`` from 0 to 1 between the two plausibilities given (None: always 1). Whatever the trust, it stays inside
     O(1/t**power). ``prior``: trust to start with (``agent/selftest.py``); ``lift``: what full plausibility adds to it.
     ``informative``: share of the sd at the engine's own point that a proposal must have: small changes of what was
-    tried tell nothing, and are the engine's work.
+    tried tell nothing, and are the engine's work. ``looks_again``: nothing is kept of the first call before one more trial
+    has shown what its proposals look like then.
     """
 
     slack: float = 20.0
@@ -58,9 +59,10 @@ class TrustReferee:
     power: float = 1.0
     cap: float = 1.5
     prior: float = 0.5
-    plausible: tuple[float, float] | None = (0.58, 0.75)
+    plausible: tuple[float, float] | None = (0.60, 0.75)
     lift: float = 0.3
     informative: float = 0.6
+    looks_again: bool = True
 
     def judge(
         self,
@@ -71,6 +73,8 @@ class TrustReferee:
         earlier: Sequence[Proposal] = (),
     ) -> tuple[Verdict, ...]:
         """Return one verdict per proposal, in order."""
+        if self.looks_again and not earlier:
+            return tuple(Verdict(p, False, "looked at for the first time", checked=False) for p in proposals)
         share, why = self._plausible((*earlier, *proposals), belief, history)
         lift = 0.0 if self.plausible is None else self.lift * share
         trust = trust_in_planner(history, prior=min(0.9, self.prior + lift))

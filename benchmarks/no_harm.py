@@ -66,7 +66,8 @@ without a model, for scale. ``flaky_expert`` must equal ``expert``."""
 GATES: Mapping[str, Rules] = {
     "default": Rules(),
     "trust": Rules(referee=TrustReferee(slack=12.0, plausible=None, informative=0.0)),
-    "level": Rules(referee=TrustReferee(lift=0.0)),
+    "once": Rules(referee=TrustReferee(looks_again=False)),
+    "strict": Rules(referee=TrustReferee(plausible=(0.62, 0.75))),
     "slack": Rules(referee=SlackReferee()),
     "conformal": Rules(referee=ConformalReferee()),
     "open": Rules(referee=SlackReferee(slack=1e9)),

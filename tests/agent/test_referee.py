@@ -6,10 +6,11 @@ from contracts.planner import history, problem
 from contracts.referee import RefereeContract, judged
 
 import trialogue as tl
+from trialogue.agent.plausibility import plausibility
 from trialogue.agent.referee import ConformalReferee, SlackReferee, TrustReferee, benjamini_hochberg
 from trialogue.agent.trust import Trust, is_planned, trust_in_planner
 from trialogue.agent.warm_start import NoWarmStart, UncheckedWarmStart, WarmStartReferee, most_unchecked
-from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
+from trialogue.evaluators.history import FailedTrial, FinishedTrial, History, Proposal
 
 
 @pytest.mark.parametrize(
@@ -119,6 +120,25 @@ def test_false_discoveries_stay_below_the_rate():
         kept = benjamini_hochberg(p, 0.2)
         rates.append((kept & null).sum() / max(1, kept.sum()))
     assert np.mean(rates) < 0.2
+
+
+def test_a_planner_is_looked_at_before_it_is_trusted_and_random_points_are_not_plausible():
+    referee = TrustReferee(slack=math.inf, cap=math.inf)
+    proposals, verdicts, (belief, suggestion, given) = judged(referee, n_finished=12, n=8)
+    assert not any(v.kept or v.checked for v in verdicts)
+    assert not any(v.kept for v in referee.judge(proposals, belief, suggestion, given, proposals))
+    drawn = problem().space.sample(np.random.default_rng(1), 200)
+    looks = belief.assess(drawn)
+    best = [Proposal(drawn[i], "planner:x") for i in np.argsort([-a.z_mean for a in looks])[:30:4]]
+    assert plausibility(best, belief, given) > 0.75 > 0.6 > plausibility(proposals, belief, given)
+    kept = [v for v in referee.judge(best, belief, suggestion, given, best) if v.kept]
+    assert kept
+    assert all("plausibility" in v.reason for v in kept)
+
+
+def test_repetition_does_not_make_a_planner_plausible():
+    proposals, _, (belief, _, given) = judged(TrustReferee(), n_finished=12, n=1)
+    assert plausibility(proposals * 20, belief, given) == plausibility(proposals, belief, given)
 
 
 def test_nothing_is_kept_while_nothing_is_modelled():
