@@ -93,6 +93,20 @@ def _vllm(table: Table, folder: Path, file: Table) -> Target:
     return Target(target, problem=target.problem)
 
 
+def _pipeline(table: Table, folder: Path, file: Table) -> Target:
+    from ..evaluators.hf_pipeline import HfPipeline
+    from ..serving.tiny_model import model_or_made
+
+    keys = ("model", "prompts", "input_words", "new_tokens", "device", "timeout_s")
+    stated = _options("hf_pipeline", table["hf_pipeline"], keys)
+    if not isinstance(stated.get("model"), str):
+        raise InvalidSpecification(
+            f"`hf_pipeline` needs a model, a folder or a name, got {stated.get('model')!r}."
+        )
+    target = HfPipeline(**{**stated, "model": model_or_made(stated["model"])})
+    return Target(target, problem=target.problem())
+
+
 def _options(kind: str, stated: object, known: tuple[str, ...]) -> dict[str, Any]:
     """Return the options of an inline table; refuses others than the known ones."""
     if not isinstance(stated, dict) or not set(stated) <= set(known):
@@ -105,5 +119,6 @@ EVALUATORS: dict[str, Kind] = {
     "function": Kind(_function),
     "sklearn": Kind(_sklearn),
     "vllm": Kind(_vllm),
+    "hf_pipeline": Kind(_pipeline),
     "replay": Kind(_replay, ("ignore", "only")),
 }

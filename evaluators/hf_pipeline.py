@@ -87,15 +87,15 @@ def measure(task: Mapping[str, Any]) -> dict[str, float]:  # Any: JSON values
     torch.manual_seed(task["seed"])
     began = time.perf_counter()
     generator = pipeline(
-        "text-generation", model=task["model"], device=task["device"], dtype=getattr(torch, params["dtype"]),
-        model_kwargs={"attn_implementation": params["attn_implementation"]},
+        "text-generation", model=task["model"], device=task["device"], dtype=getattr(torch, params.get("dtype", "float32")),
+        model_kwargs={"attn_implementation": params.get("attn_implementation", "sdpa")},
     )  # fmt: skip
     generator.tokenizer.padding_side = "left"  # pyright: ignore[reportOptionalMemberAccess]
     loaded_s = time.perf_counter() - began
     prompts = [" ".join(["accuracy"] * (task["input_words"] + i % 3)) for i in range(task["prompts"])]
     n = task["new_tokens"]
     settings = {"max_new_tokens": n, "min_new_tokens": n, "max_length": None, "do_sample": False}
-    batch = min(params["batch_size"], len(prompts))
+    batch = min(params.get("batch_size", 1), len(prompts))
     generator(prompts[:batch], batch_size=batch, **settings)
     began = time.perf_counter()
     generator(prompts, batch_size=batch, **settings)

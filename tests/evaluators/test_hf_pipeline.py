@@ -33,3 +33,19 @@ def test_a_model_that_is_not_there_fails_the_trial_in_words() -> None:
     params = {"batch_size": 1, "dtype": "float32", "attn_implementation": "sdpa"}
     with pytest.raises(EvaluationFailed, match="no-such-model"):
         HfPipeline("/no-such-model")(params, Run())
+
+
+@pytest.mark.slow
+def test_a_study_file_tunes_a_pipeline(tmp_path: Path) -> None:
+    from trialogue.api.specification import read_specification
+
+    model = tiny_model("tiny", CACHE).absolute()
+    (tmp_path / "s.toml").write_text(
+        f'[evaluator]\nhf_pipeline = {{ model = "{model}", prompts = 4, new_tokens = 2 }}\n'
+        '[parameters.batch_size]\ntype = "categorical"\nchoices = [1, 4]\nordered = true\n'
+    )
+    read = read_specification(tmp_path / "s.toml")
+    study = tl.Study(read.problem)
+    study.run(read.evaluate, n_trials=2)
+    assert {t.params["batch_size"] for t in study.trials} == {1, 4}
+    assert study.best_trial.value > 0
