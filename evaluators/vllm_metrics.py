@@ -72,18 +72,11 @@ def resolve_limits(
 
 
 def derived(metrics: Mapping[str, float], *, price_per_hour: float | None = None) -> dict[str, float]:
-    """Return the metrics with those per device, per core-second, per joule (where energy was read) and per money added.
-
-    ``devices`` among the metrics says how many the configuration uses; ``joules`` and ``server_cpu_s`` what the load
-    took.
-    """
+    """Return the metrics with those per device and per money added; ``devices`` among them says how many are used."""
     devices = metrics.get("devices", 1.0)
     extra = {"output_tok_s_per_gpu": metrics["output_tok_s"] / devices}
     if price_per_hour:
         extra["output_tok_per_money"] = metrics["output_tok_s"] * 3600 / (price_per_hour * devices)
-    for what, spent in (("joule", "joules"), ("cpu_s", "server_cpu_s")):
-        if metrics.get(spent):
-            extra[f"output_tok_per_{what}"] = metrics["output_tok_s"] * metrics["duration_s"] / metrics[spent]
     return {**metrics, **extra}
 
 

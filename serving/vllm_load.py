@@ -99,8 +99,10 @@ def run_load(
         return LoadResult(problem=f"{answer['kind']}: {answer['error']}"[:600], busy_cores=busy)
     raw = answer["result"]
     kept = {key: value for key, value in raw.items() if not isinstance(value, list | dict)}
-    spent = {"server_cpu_s": max(_cpu_s(pids) - server_before, 1e-3)}
-    spent |= {} if answer.get("joules") is None else {"joules": float(answer["joules"])}
+    cpu_s, tokens = max(_cpu_s(pids) - server_before, 1e-3), raw["output_throughput"] * raw["duration"]
+    spent = {"server_cpu_s": cpu_s, "output_tok_per_cpu_s": tokens / cpu_s}
+    if answer.get("joules"):
+        spent |= {"joules": answer["joules"], "output_tok_per_joule": tokens / answer["joules"]}
     return LoadResult({**metrics_of(raw), **spent}, int(raw.get("failed") or 0), busy, _complaint(raw), kept)
 
 
