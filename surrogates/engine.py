@@ -152,6 +152,7 @@ class GaussianEngine:
         kinds = failure_rows([t.kind for t in history.failed])
         good, bad = history.rows("finished"), history.rows("failed")
         out, slope = [], Slope(self._embedding, self.settings.failure_slope)
+        mean = Bowl(self._embedding, self.settings.failure_bowl).mean
         for kind, mask in kinds.items():
             chosen, failed = _latest(len(good.X), 150), np.flatnonzero(mask)[-150:]
             X, active = (
@@ -161,7 +162,7 @@ class GaussianEngine:
             Z = self._embedding.embed(X, active)
             labels = np.r_[np.ones(len(chosen)), -np.ones(len(failed))]
             D = self._embedding.squared_distances(Z)
-            out.append(fit_classifier(kind, D, Z, self._embedding.group, labels, slope))
+            out.append(fit_classifier(kind, D, Z, self._embedding.group, labels, slope, mean))
         return tuple(out)
 
 

@@ -30,6 +30,9 @@ Slope = Callable[[np.ndarray], np.ndarray]
 """Scaled features (n, q) of the linear part of f at embedded rows: thresholds of one number or of a product of numbers on
 logarithmic scales are linear in the unit cube."""
 
+Mean = Callable[[np.ndarray], np.ndarray]
+"""Prior mean (n,) of f at embedded rows, without its constant."""
+
 
 @dataclass(frozen=True)
 class Classifier:
@@ -43,6 +46,7 @@ class Classifier:
     L: np.ndarray
     offset: float
     slope: Slope
+    mean: Mean
     phi: np.ndarray
 
     def log_probability(self, Z: np.ndarray) -> np.ndarray:
@@ -53,14 +57,14 @@ class Classifier:
         )
         phi = self.slope(Z)
         k = LATENT_VARIANCE * matern(np.maximum(difference, 0.0)) + phi @ self.phi.T
-        mean = self.offset + k @ self.gradient
+        mean = self.offset + self.mean(Z) + k @ self.gradient
         v = dtrtrs(self.L, (k * self.weight).T, lower=1)[0]
         variance = np.maximum(LATENT_VARIANCE + np.sum(phi * phi, axis=1) - np.sum(v * v, axis=0), 1e-9)
         return log_expit(mean / np.sqrt(1.0 + np.pi / 8.0 * variance))
 
 
 def fit_classifier(
-    kind: str, D: np.ndarray, Z: np.ndarray, group: np.ndarray, labels: np.ndarray, slope: Slope
+    kind: str, D: np.ndarray, Z: np.ndarray, group: np.ndarray, labels: np.ndarray, slope: Slope, mean: Mean
 ) -> Classifier:
     """Return the classifier of ``labels`` (n,) in {-1, +1} at rows Z (n, p) with D (d, n, n)."""
     d, n = len(D), len(labels)
@@ -72,12 +76,14 @@ def fit_classifier(
     K = LATENT_VARIANCE * matern(R2) + phi @ phi.T
     succeeded = float(np.sum(labels > 0))
     offset = float(logit((succeeded + 2.0) / (n + 3.0)))
-    gradient, root, L = _laplace(K, labels, offset)
+    gradient, root, L = _laplace(K, labels, offset + mean(Z))
     inverse_lengths = np.exp(-theta[:-2])[group]
-    return Classifier(kind, inverse_lengths, Z * inverse_lengths, gradient, root, L, offset, slope, phi)
+    return Classifier(kind, inverse_lengths, Z * inverse_lengths, gradient, root, L, offset, slope, mean, phi)
 
 
-def _laplace(K: np.ndarray, labels: np.ndarray, offset: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _laplace(
+    K: np.ndarray, labels: np.ndarray, offset: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the gradient of the log likelihood at the mode, the root of its curvature and chol(I + W K W)."""
     n = len(labels)
     f, target = np.zeros(n), (labels + 1.0) / 2.0

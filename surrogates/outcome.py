@@ -51,6 +51,8 @@ class Settings:
     """Rows from which on the evidence for a warp is asked for."""
     failure_slope: float = 2.0
     """Standard deviation, from the centre to an edge, of the linear part of what separates failures from successes."""
+    failure_bowl: float = 2.0
+    """How much likelier a corner is expected to fail than the centre, on the latent scale of the classifiers."""
     caution: float = 1.5
     """Power of P(feasible) in the acquisition function."""
     wide: int = 20
