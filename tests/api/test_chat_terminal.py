@@ -134,9 +134,7 @@ def test_what_a_person_asked_to_run_stops_at_ctrl_c_and_the_session_goes_on(tmp_
         '[study]\nname = "slow"\n[problem]\n[parameters.x]\ntype = "float"\nlow = 0.0\nhigh = 1.0\n'
         '[evaluator]\nfunction = "target:evaluate"\n'
     )
-    (tmp_path / "target.py").write_text(
-        "import pathlib, time\n\ndef evaluate(params):\n    pathlib.Path('begun').touch()\n    time.sleep(60)\n"
-    )
+    (tmp_path / "target.py").write_text("import time\n\ndef evaluate(params):\n    time.sleep(60)\n")
     storage = f"sqlite:///{tmp_path}/slow.db"
     command = (sys.executable, "-m", "trialogue.api", "chat", "--storage", storage)
     terminal = Terminal(*command, "--evaluator", str(tmp_path / "study.toml"))
