@@ -352,7 +352,10 @@ class Tuning:
     def reserve_s(self) -> float:
         """Seconds that the verification will need: two servers per pair, each with its loads."""
         usual = sorted(self._took_s)[len(self._took_s) // 2] if self._took_s else self.state.start_s + 10
-        return 2 * self.plan.pairs * (usual + (30.0 if self.plan.verify_rung == "ordinary" else 0.0))
+        ordinary = 30.0 if self.plan.verify_rung == "ordinary" else 0.0
+        if self.target.settings.rungs.beside:  # a trial has loaded the default too
+            return self.plan.pairs * (usual + self.state.start_s + 2 * ordinary)
+        return 2 * self.plan.pairs * (usual + ordinary)
 
     def _metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
         return derived(metrics, price_per_hour=self.plan.price_per_hour)

@@ -35,7 +35,7 @@ def tune(
     wanted = Wanted(model, workload, folder, Rungs(eager=True, beside=beside), knobs=knobs)
     plan = TuningPlan(
         model, objective_named(objective), tuple(parse_limit(x) for x in limits), budget_s=800, trials=trials,
-        repeats=3, pairs=2, most_pairs=3, verify_rung="fork", default_every=100,
+        repeats=2, pairs=2, most_pairs=2, verify_rung="fork", default_every=100,
     )  # fmt: skip
     said: list[str] = []
     with prepared(wanted, plan, say=said.append) as (target, space, context):
@@ -50,7 +50,7 @@ def test_a_limit_that_the_default_breaks_is_met_by_fewer_sequences(at_home: None
     """Half the default's batch halves the time per token, whatever else the machine does: the two run in turns."""
     knobs = {"max_num_seqs": [16, 64, 128]}
     limits = ("tpot_p50_ms<=0.75x",)
-    outcome, text = tune(tmp_path, "tiny", "chat:prompts=96", knobs, trials=2, limits=limits, beside=True)
+    outcome, text = tune(tmp_path, "tiny", "chat:prompts=64", knobs, trials=2, limits=limits, beside=True)
     assert outcome.best is not None, text
     assert outcome.best.params["max_num_seqs"] == 16
     assert outcome.verdict.recommendation == "change", text
@@ -66,7 +66,7 @@ def test_the_block_size_decides_where_prefixes_are_shared(at_home: None, tmp_pat
     """By tokens per core-second, which other processes change little: blocks of 32 find twice as much of a prefix."""
     knobs = {"block_size": [32, 128, 256]}
     outcome, text = tune(
-        tmp_path, "m25", "prefix:prompts=64", knobs, trials=2, objective="output_tok_per_cpu_s", beside=True
+        tmp_path, "m25", "prefix:prompts=48", knobs, trials=2, objective="output_tok_per_cpu_s", beside=True
     )
     tried = {t.params["block_size"]: t.value for t in outcome.study.trials if t.value is not None}
     assert set(tried) == {32, 128, 256}
