@@ -50,7 +50,11 @@ def hand_over(outcome: TuningOutcome, target: VllmTarget, folder: Path) -> str:
         if (unfit := did_not_work(outcome.study))
         else []
     )
-    lines += ["", "Effect of each knob around the best:", *map(_strength, found)] if found else []
+    lines += (
+        ["", "Effect of each knob around the best (? not tried, believed):", *map(_strength, found)]
+        if found
+        else []
+    )
     kept = "serve.sh, serve.yaml, handover.html, study.html, attempts.jsonl, study.db"
     lines.append(f"\nkept in {str(folder)!r}: {kept}")
     return "\n".join(lines)
@@ -121,4 +125,4 @@ def _strength(one: Sensitivity) -> str:
         f"{e.value} {'failed' if e.note.startswith('failed') else f'×{e.ratio:.2f}'}{'' if e.measured else '?'}"
         for e in one.effects
     )
-    return f"  {one.knob:<24} {one.span:>4.0%}   {told}   (? not tried, believed)"
+    return f"  {one.knob:<24} {one.span:>4.0%}   {told}"
