@@ -59,7 +59,7 @@ class TrustReferee:
     power: float = 1.0
     cap: float = 1.5
     prior: float = 0.5
-    plausible: tuple[float, float] | None = (0.60, 0.75)
+    plausible: tuple[float, float] | None = (0.58, 0.75)
     lift: float = 0.3
     informative: float = 0.6
     looks_again: bool = True

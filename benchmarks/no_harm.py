@@ -66,8 +66,6 @@ without a model, for scale. ``flaky_expert`` must equal ``expert``."""
 GATES: Mapping[str, Rules] = {
     "default": Rules(),
     "trust": Rules(referee=TrustReferee(slack=12.0, plausible=None, informative=0.0)),
-    "once": Rules(referee=TrustReferee(looks_again=False)),
-    "strict": Rules(referee=TrustReferee(plausible=(0.62, 0.75))),
     "slack": Rules(referee=SlackReferee()),
     "conformal": Rules(referee=ConformalReferee()),
     "open": Rules(referee=SlackReferee(slack=1e9)),
@@ -75,9 +73,8 @@ GATES: Mapping[str, Rules] = {
     "unchecked": Rules(warm_start=UncheckedWarmStart()),
     "early": Rules(warm_start=WarmStartReferee()),
 }
-"""``default``: plausibility and learnt trust; ``trust``: learnt trust alone; ``level``: plausibility opens the gate but
-lifts no trust; ``open`` keeps every proposal and ``closed`` none: the two ends. ``unchecked`` runs warm starts without a
-check; ``early`` checks them by two or three trials."""
+"""``default``: plausibility and learnt trust; ``trust``: learnt trust alone; ``open`` keeps every proposal and ``closed``
+none: the two ends. ``unchecked`` runs warm starts without a check; ``early`` checks them by two or three trials."""
 
 TIMEOUT_S = 1.0
 EngineFactory = Callable[[tl.Problem], Engine]
