@@ -77,6 +77,7 @@ GATES: Mapping[str, Rules] = {
 none: the two ends. ``unchecked`` runs warm starts without a check; ``early`` checks them by two or three trials."""
 
 TIMEOUT_S = 1.0
+"""Of the slow model; others get half a minute, so that a busy machine does not make them slow."""
 EngineFactory = Callable[[tl.Problem], Engine]
 
 
@@ -169,7 +170,7 @@ def _strategy(
         return RandomStrategy(p.problem, seed)
     if model == "none" or rules is None:
         return SurrogateStrategy(p.problem, seed, engine=engine)
-    planner = Planner(server.url, model=model, timeout_s=TIMEOUT_S)
+    planner = Planner(server.url, model=model, timeout_s=TIMEOUT_S if model == "slow" else 30.0)
     return TrialogueStrategy(p.problem, seed, planner=planner, engine=engine, rules=rules)
 
 

@@ -151,7 +151,10 @@ class OpenAIClient:
                 results.put((False, error))
             except BaseException as error:
                 results.put((False, error))
-                raise
+                if (
+                    time.monotonic() < until
+                ):  # later, the client was closed under it because nobody waits any more
+                    raise
             finally:
                 http.close()
 
