@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -54,14 +55,25 @@ def run_grid(clock: Clock, seed: int) -> None:
 
 
 def run_auto_tune(clock: Clock, seed: int) -> None:
-    """auto_tune.sh: the grid of its two knobs, everything else at the middle choice, one start each."""
+    """auto_tune.sh: the grid of its two knobs, everything else as in most rows; on each start, where the table has
+    loads, the highest first and then less until the limits hold. It ends with the grid, found or not."""
     task = clock.task
     if not task.grid:
         return
-    rest = {
-        k.name: k.choices[len(k.choices) // 2] for k in knobs(task.problem.space) if k.name not in task.grid
-    }
-    in_order(clock, [p for p in everything(task) if all(p[n] == v for n, v in rest.items())])
+    rows = everything(task)
+    fixed = {n: Counter(p[n] for p in rows).most_common(1)[0][0]
+             for n in task.problem.space.names if n not in task.grid and n not in task.client}  # fmt: skip
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for p in rows:
+        if all(p[n] == v for n, v in fixed.items()):
+            groups.setdefault(tuple(p[n] for n in task.grid), []).append(p)
+    for key in sorted(groups):
+        for params in sorted(groups[key], key=lambda p: [-float(p[n]) for n in sorted(task.client)]):
+            result = clock.measure(params)
+            if isinstance(result, str) or task.problem.feasible(result) or np.isfinite(clock.found_s):
+                break
+        if np.isfinite(clock.found_s):
+            return
 
 
 def run_tpe(clock: Clock, seed: int) -> None:

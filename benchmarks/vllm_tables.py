@@ -227,6 +227,26 @@ def argonne(path: Path) -> Iterable[Task | None]:
         yield make(f"argonne {model} {length}", made, {"latency_s": 0.3}, ["batch"])
 
 
+def scheduler_flags(path: Path) -> Iterable[Task | None]:
+    """Scheduler flags of one 405B model on eight H100, and the request rate, under p99 TTFT and TPOT limits."""
+    knobs = {"max-num-seqs": "max_num_seqs", "max-num-batched-tokens": "max_num_batched_tokens",
+             "enable-chunked-prefill": "enable_chunked_prefill", "num-scheduler-step": "num_scheduler_steps",
+             "max-seq-len-to-capture": "max_seq_len_to_capture", "request_rate": "request_rate"}  # fmt: skip
+    made = [
+        (
+            {ours: r[theirs] == "TRUE" if r[theirs] in ("TRUE", "FALSE") else _number(r[theirs])
+             for theirs, ours in knobs.items()},
+            float(r["output_throughput"]),
+            {"ttft_ms": float(r["p99_ttft_ms"]), "tpot_ms": float(r["p99_tpot_ms"])},
+            "",
+        )
+        for r in _read(path)
+    ]  # fmt: skip
+    quantiles = {"ttft_ms": 0.6, "tpot_ms": 0.4}
+    yield make("flags Llama-3.1-405B 8xh100", made, quantiles, ["request_rate"],
+               grid=("max_num_seqs", "max_num_batched_tokens"))  # fmt: skip
+
+
 def own(path: Path) -> Iterable[Task | None]:
     """Our own table of vLLM's CPU build: knobs of the server, its failures, and what preflight refuses."""
     knobs = ("max_num_seqs", "max_num_batched_tokens", "block_size", "enable_prefix_caching")
@@ -249,6 +269,7 @@ READERS: Mapping[str, Callable[[Path], Iterable[Task | None]]] = {
     "aiconfigurator_silicon_sample.csv": aiconfigurator,
     "ibm_llmpilot_tgis_agg.csv": llmpilot,
     "argonne_all_results.csv": argonne,
+    "dstack_llama405b_vllm_flags.csv": scheduler_flags,
     "vllm_cpu_table.csv": own,
 }
 
