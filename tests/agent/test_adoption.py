@@ -134,3 +134,25 @@ def test_the_same_configuration_again_is_a_replicate(url: str) -> None:
     assert [t.replicate for t in study.trials] == [0, 1]
     lines = {line.name: line for line in study.ledger.summaries()}
     assert lines["svm"].trials == 2
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+def test_it_is_the_same_on_postgres(postgres_url: str) -> None:
+    from trialogue.agent.ledger import Ledger
+
+    ledger = Ledger(postgres_url)
+    if ledger.has("svm"):
+        ledger.delete("svm")
+    study = Study(problem(), name="svm", storage=ledger, strategy="random")
+    held, theirs = study.ask(1, receipt="adoption-1")[0], plain(postgres_url)
+    running = theirs.ask()
+    objective(running)
+    theirs.optimize(objective, n_trials=2)
+    theirs.tell(held.number, 0.25)
+    assert [t.number for t in study.trials] == [0, 2, 3]
+    theirs.tell(running, 0.5)
+    assert [(t.number, t.value) for t in study.trials][:2] == [(0, 0.25), (1, 0.5)]
+    assert [t.number for t in study.ask(1, receipt="adoption-1")] == [0]  # the same request: the same trial
+    assert study.ask().number == 4
+    ledger.delete("svm")

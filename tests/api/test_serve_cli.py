@@ -141,6 +141,24 @@ def test_a_killed_worker_s_trial_is_tried_again_by_the_next(process: Any, folder
         assert "was lost" in again.reason
 
 
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_worker_s_trial_is_queued_again_at_once(
+    process: Any, folder: Path, signal_number: signal.Signals
+) -> None:
+    with served(f"sqlite:///{folder}/interrupted.db") as url:
+        httpx2.post(f"{url}/v1/studies", json={"toml": STUDY, "strategy": "random"})
+        study = RemoteStudy.load("square", url=url)
+        ending = process("worker", "--url", url, "--study", "square", "--evaluator", "slow.toml")
+        until(lambda: any(t.state == "running" for t in study.trials))
+        time.sleep(0.5)
+        ending.send_signal(signal_number)
+        ending.communicate(timeout=30)
+        failure = study.trials[0].failure
+        assert failure is not None
+        assert (failure.kind, "interrupted" in failure.reason) == ("lost", True)
+        assert study.ask().params == study.trials[0].params
+
+
 def test_a_worker_straight_on_the_database(cli: Cli, folder: Path) -> None:
     assert cli("run", "study.toml", "--trials", "1").returncode == 0
     done = cli("worker", "--study", "square", "--evaluator", "study.toml", "--once", "--workers", "2")
