@@ -55,6 +55,13 @@ export function ago(seconds) {
   return "1 min ago";
 }
 
+export function duration(seconds) {
+  if (!seconds) return "";
+  if (seconds < 1) return seconds < 1e-3 ? "< 1 ms" : `${Math.round(1000 * seconds)} ms`;
+  for (const [size, unit] of [[7200, "h"], [120, "min"]]) if (seconds >= size) return `${number(Number((seconds / (unit === "h" ? 3600 : 60)).toPrecision(3)))} ${unit}`;
+  return `${number(Number(seconds.toPrecision(3)))} s`;
+}
+
 export const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
 
 export function paramsText(params) {

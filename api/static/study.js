@@ -1,6 +1,6 @@
 // One study: what was found, how it came about, what each part of the space is believed to give; live.
-import { ago, family, FAMILY_WORD, fill, h, number, paramsText, plural, toast } from "./dom.js";
-import { api, follow, studyPath } from "./http.js";
+import { ago, duration, family, FAMILY_WORD, fill, h, number, paramsText, plural, toast } from "./dom.js";
+import { api, BASE, follow, studyPath } from "./http.js";
 import { figurePanel } from "./plots.js";
 import { chatPanel } from "./chat.js";
 import { progressText } from "./studies.js";
@@ -35,6 +35,13 @@ function tiles(study) {
     tile("Tokens", number(study.spent?.tokens ?? 0), study.budget?.tokens ? `of ${number(study.budget.tokens)}` : "no limit"));
 }
 
+// What to do while nothing was proposed: the worker's command line, whose file names the evaluator that this server never runs.
+function beginning(study) {
+  const command = `trialogue worker --url ${BASE.href.replace(/\/$/, "")} --study ${/^[\w.-]+$/.test(study.name) ? study.name : `'${study.name.replaceAll("'", "'\\''")}'`} --evaluator STUDY.toml`;
+  return h("div", {}, h("p", { class: "soft" }, "No trials yet. Start a worker where the evaluation can run, or type ", h("code", {}, "/ask"), " in the chat to evaluate by hand."), h("pre", {}, h("code", {}, command)),
+    h("button", { type: "button", class: "small", onclick: async () => { try { await navigator.clipboard.writeText(command); toast("Copied."); } catch { toast("Select the line and copy it.", "error"); } } }, "Copy"));
+}
+
 function ribbon(study, trials) {
   const cells = trials.map((t) => {
     const f = family(t.source);
@@ -44,7 +51,7 @@ function ribbon(study, trials) {
   });
   const dots = ["model", "surrogate", "user", "start", "random"].filter((f) => trials.some((t) => family(t.source) === f));
   return h("section", { class: "card" }, h("h2", {}, "Who proposed what"),
-    cells.length ? h("div", { class: "ribbon", role: "group", "aria-label": "Trials in order; each opens its page" }, cells) : h("p", { class: "empty" }, "No trials yet. Start a worker, or type /ask in the chat."),
+    cells.length ? h("div", { class: "ribbon", role: "group", "aria-label": "Trials in order; each opens its page" }, cells) : beginning(study),
     h("div", { class: "legend" }, dots.map((f) => h("span", {}, h("i", { class: `dot ${f}` }), FAMILY_WORD[f])), cells.length ? [h("span", {}, "✓ kept"), h("span", {}, "↺ replaced"), h("span", {}, "! fallback"), h("span", {}, "✕ failed"), h("span", {}, study.objectives.length > 1 ? "★ on the Pareto front" : "★ best")] : null));
 }
 
@@ -58,8 +65,8 @@ function decision(study, t) {
 
 function trialTable(study, trials) {
   const rows = trials.map((t) => h("tr", { class: "link", onclick: () => { location.hash = trialHref(study.name, t); } },
-    h("td", { class: "num" }, h("a", { href: trialHref(study.name, t) }, t.number)), h("td", {}, h("span", { class: `tag ${STATE_TAG[t.state]}` }, t.excluded ? "excluded" : t.state)),
-    study.objectives.map((_, i) => h("td", { class: "num right" }, number(t.values?.[i]))), h("td", {}, sourceTag(t)), h("td", { class: "mono" }, paramsText(t.params)), h("td", { class: "faint num" }, t.seconds ? `${number(t.seconds)} s` : ""), h("td", { class: "faint" }, ago(t.ended_at ?? t.asked_at))));
+    h("td", { class: "num" }, h("a", { href: trialHref(study.name, t) }, t.number)), h("td", {}, h("span", { class: `tag ${t.excluded ? "warn" : STATE_TAG[t.state]}` }, t.excluded ? "excluded" : t.state)),
+    study.objectives.map((_, i) => h("td", { class: "num right" }, number(t.values?.[i]))), h("td", {}, sourceTag(t)), h("td", { class: "mono wide" }, paramsText(t.params)), h("td", { class: "faint num line" }, duration(t.seconds)), h("td", { class: "faint line" }, ago(t.ended_at ?? t.asked_at))));
   return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ["No.", "State", ...study.objectives.map((o) => o.name), "Source", "Parameters", "Took", "When"].map((c) => h("th", { scope: "col" }, c)))), h("tbody", {}, rows)));
 }
 

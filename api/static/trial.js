@@ -1,5 +1,5 @@
 // One trial: what was decided and why, what was believed, what came of it, and the log when it failed.
-import { ago, family, FAMILY_WORD, fill, h, number, plural, toast } from "./dom.js";
+import { ago, duration, family, FAMILY_WORD, fill, h, number, plural, toast } from "./dom.js";
 import { api, follow, studyPath } from "./http.js";
 import { beliefCurve } from "./plots.js";
 
@@ -22,7 +22,7 @@ function resultCard(trial, study) {
   for (const [name, value] of Object.entries(trial.constraints ?? {})) rows.push([name, h("span", {}, number(value))]);
   for (const [name, value] of Object.entries(trial.metrics ?? {})) rows.push([name, number(value)]);
   return h("section", { class: "card" }, h("h2", {}, "Result"),
-    rows.length ? facts([...rows, ["took", trial.seconds ? `${number(trial.seconds)} s` : null], ["cost", trial.cost === null ? null : number(trial.cost)], ["feasible", trial.feasible === false ? "no: a constraint is broken" : null]]) : h("p", { class: "soft" }, trial.state === "running" ? "Being evaluated." : "No measurement."));
+    rows.length ? facts([...rows, ["took", duration(trial.seconds)], ["cost", trial.cost === null ? null : number(trial.cost)], ["feasible", trial.feasible === false ? "no: a constraint is broken" : null]]) : h("p", { class: "soft" }, trial.state === "running" ? "Being evaluated." : "No measurement."));
 }
 
 function beliefCard(trial) {
