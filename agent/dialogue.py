@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..evaluators.history import Proposal
+from ..evaluators.space import SearchSpace
 from ..prompts.answers import RawProposal, read_answer
 from ..prompts.errors import ModelAnswerInvalid
 from ..prompts.render import Prompt
@@ -19,6 +20,21 @@ from .novelty import Novelty
 
 _UNBOUNDED = 8
 """Times the allowed length: a model whose thinking was cut off is asked again with more room."""
+
+
+_LONGEST = 8_000
+"""Tokens of an answer at most."""
+_FRAME = 400
+"""Tokens of an answer besides its proposals."""
+
+
+def proposals_that_fit(space: SearchSpace) -> int:
+    """Return how many proposals of this many parameters fit in one answer: at least one."""
+    return max(1, (_LONGEST - _FRAME) // _tokens_each(space))
+
+
+def _tokens_each(space: SearchSpace) -> int:
+    return 160 + 16 * len(space)
 
 
 @dataclass(frozen=True)
@@ -93,8 +109,8 @@ class Dialogue:
 
     def _chat_request(self, prompt: Prompt, samples: int, tokens_left: int | None) -> ChatRequest | None:
         """Return the request for a prompt, or None where the tokens left do not suffice for it."""
-        per_proposal = 160 + 16 * len(self._wire.space)
-        max_tokens = min(8_000, 400 + self._request.n * per_proposal)
+        per_proposal = _tokens_each(self._wire.space)
+        max_tokens = min(_LONGEST, _FRAME + self._request.n * per_proposal)
         max_tokens = max_tokens // 2 if self.overflowed else max_tokens
         needed = sum(self._manner.count(m.content) for m in prompt.messages)
         if tokens_left is not None:

@@ -21,7 +21,7 @@ from ..prompts.selection import goodness
 from ..serving.chat import ChatEndpoint
 from ..serving.errors import InvalidInput
 from .contracts import PlanAnswer, PlanRequest
-from .dialogue import Dialogue, Manner
+from .dialogue import Dialogue, Manner, proposals_that_fit
 from .priors import prior_lines
 from .trust import is_planned
 
@@ -97,6 +97,7 @@ class Planner:
 
     def propose(self, request: PlanRequest) -> PlanAnswer:
         """Return up to ``request.n`` valid, distinct, untried proposals; ask once more if there were none."""
+        request = replace(request, n=min(request.n, proposals_that_fit(request.history.problem.space)))
         seed = int(request.rng.integers(2**31))
         variant = _variant_for(request)
         prompt = self.prompt(request, variant=variant)

@@ -151,6 +151,18 @@ def test_few_tokens_left_shorten_the_answer_and_fewer_forbid_the_call():
         assert len(server.requests) == 1
 
 
+def test_two_hundred_parameters_are_proposed_as_far_as_an_answer_holds_them():
+    space = tl.SearchSpace(
+        [tl.Float(f"a parameter with a long name {i}", 1e-5, 1e-1, log=True) for i in range(200)]
+    )
+    wide = tl.Problem("wide", space, objectives=[tl.Objective("loss", "minimize")])
+    with ScriptedServer(uniform) as server:
+        answer = Planner(server.url).propose(replace(request(History(wide)), n=8))
+        assert server.requests[0]["max_tokens"] <= 8_000
+    assert len(answer.proposals) == 2
+    assert answer.calls[0].completion_tokens < 8_000
+
+
 def test_calls_and_money_left_are_hard_limits():
     with ScriptedServer(garbage) as server:
         answer = Planner(server.url).propose(replace(request(), calls_left=1))
