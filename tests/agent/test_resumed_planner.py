@@ -5,6 +5,7 @@ from contracts.planner import problem, value
 
 import trialogue as tl
 from trialogue.agent.hybrid import TrialogueStrategy
+from trialogue.agent.informed import InformedPlanner
 from trialogue.agent.planner import Planner
 from trialogue.serving import scripted_models as scripted
 from trialogue.serving.scripted import ScriptedReply, ScriptedServer
@@ -52,3 +53,27 @@ def test_a_stopped_study_goes_on_as_if_it_had_not_been(tmp_path, stop_after):
     parts = run(tmp_path / "b.db", url, 14, recording=recording, stop_after=stop_after)  # no server any more
     assert [t.params for t in parts.trials] == [t.params for t in whole.trials]
     assert decisions(parts) == decisions(whole)
+
+
+def test_what_a_model_said_of_failures_outlives_the_process(tmp_path):
+    def behave(call):
+        if "rules" in (call.schema or {}).get("properties", {}):
+            return ScriptedReply('{"regions": [], "rules": [{"fails_if": "rate > 0.01", "why": "diverges"}]}')
+        return scripted.uniform(call)
+
+    asked, proposed = [], []
+    with ScriptedServer({"m": behave}) as server:
+        for end in (5, 9):
+            planner = InformedPlanner(Planner(f"{server.url}#m", timeout_s=20))
+            strategy = TrialogueStrategy(problem(), 1, planner=planner)
+            study = tl.Study(
+                problem(), storage=f"sqlite:///{tmp_path / 's.db'}", name="s", seed=1, strategy=strategy
+            )
+            while len(study.trials) < end:
+                trial = study.ask()
+                study.tell(trial, value(trial.params))
+            asked.append(sum("rules" in str(b["response_format"]) for b in server.requests))
+            proposed.append([p for t in study.trials for p in t.proposals])
+    assert asked == [1, 1]
+    assert len(proposed[1]) > len(proposed[0])
+    assert all(p["params"]["rate"] <= 0.01 for p in proposed[1])
