@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
 from contracts.study import problem
 
 from trialogue.agent.leases import remote_lease
@@ -77,6 +78,7 @@ os.kill(os.getpid(), signal.SIGKILL)  # after the transaction, before any answer
 """
 
 
+@pytest.mark.slow
 def test_a_process_killed_between_the_transaction_and_its_answer_leaves_the_receipt(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
     path = str(Path(__file__).parents[1])
