@@ -121,8 +121,8 @@ class Tuning:
 
         Where the default ran beside, of the ratio of the two: what the machine does to both does not count.
         """
-        values = [m[self.plan.objective.name] for m in self.state.default]
-        others = [m[self.plan.objective.name] for m in self.state.beside]
+        name = "requests_s" if self.plan.objective.name == "max_rate_s" else self.plan.objective.name
+        values, others = [m[name] for m in self.state.default], [m[name] for m in self.state.beside]
         return max(spread(values, others), NOISE_FLOOR)
 
     @property
