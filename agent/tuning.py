@@ -96,9 +96,7 @@ class Tuning:
         if error is not None:
             raise error
         self.state.start_s = attempt.start_s
-        self.state.default = [
-            self._metrics({**r.metrics, "devices": attempt.devices}) for r in attempt.results
-        ]
+        self.state.default = [self._metrics(row) for row in attempt.rows()]
         self.state.beside = [self._metrics({**r.metrics, "devices": attempt.devices}) for r in attempt.beside]
         if self.plan.objective.name != "max_rate_s":
             check_measured(self.plan.objective.name, self.state.default[0])

@@ -67,6 +67,12 @@ class Attempt:
         means |= {"devices": float(self.devices)} if means else {}
         return means if self.agreement is None else {**means, "agreement": self.agreement}
 
+    def rows(self) -> list[dict[str, float]]:
+        """Return the metrics of each repeat as measured, with what holds for all of them."""
+        common = {"devices": float(self.devices)}
+        common |= {} if self.agreement is None else {"agreement": self.agreement}
+        return [{**r.metrics, **common} for r in self.results]
+
     def ratios(self) -> dict[str, float]:
         """Return each metric over the default's beside it, geometric mean of the repeats; empty without."""
         if not self.beside:

@@ -1,5 +1,6 @@
 """The tuning session on a simulated server: same methods as the real target, numbers from a formula, no process."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,6 @@ class SimulatedTarget:
         return Attempt(self.spec(params).command(), "fork", "digest", results, start_s=4.0, seconds=9.0)
 
     def more(self, attempt: Attempt, repeats: int = 1) -> Attempt:
-        from dataclasses import replace
-
         return replace(attempt, results=(*attempt.results, self._result()))
 
 
@@ -114,6 +113,24 @@ def test_an_objective_that_cannot_be_measured_is_said_once(tmp_path: Path) -> No
     tuning = Tuning(plan, SimulatedTarget(tmp_path), SPACE, say=lambda line: None)  # pyright: ignore[reportArgumentType]
     with pytest.raises(InvalidSpecification, match="NVML"):
         tuning.run()
+
+
+def test_the_guard_of_lossy_knobs_is_a_limit_that_the_default_meets(tmp_path: Path) -> None:
+    class Guarded(SimulatedTarget):
+        """Small blocks change what the model says."""
+
+        def measure(self, params: Any, **more: Any) -> Attempt:
+            return replace(
+                super().measure(params, **more), agreement=0.5 if params["block_size"] < 64 else 1.0
+            )
+
+    target = Guarded(tmp_path)
+    target.settings = replace(target.settings, guard=True)
+    plan = TuningPlan("model", objective_named("output_tok_s"), trials=11, budget_s=5000)
+    outcome = Tuning(plan, target, SPACE, say=lambda line: None).run()  # pyright: ignore[reportArgumentType]
+    assert outcome.verdict.recommendation == "change"
+    assert outcome.best is not None
+    assert outcome.best.params["block_size"] == 64
 
 
 def test_nothing_feasible_is_said_so(tmp_path: Path) -> None:
