@@ -152,7 +152,11 @@ def main() -> None:
     parser.add_argument(
         "--cases", default="seen", help="seen, unseen, all, a family, or names separated by commas"
     )
-    parser.add_argument("--report", default="", nargs="?", const="all")
+    parser.add_argument("--report", default="", help="print the tables of these cases (as --cases)")
+    parser.add_argument(
+        "--only", default="", help="optimizers in the tables; all that were ever run otherwise"
+    )
+    parser.add_argument("--common", action="store_true", help="tables of the problems that all of them ran")
     parser.add_argument("--quiet", action="store_true", help="print no table after the runs")
     parser.add_argument("--detail", action="store_true")
     parser.add_argument(

@@ -46,7 +46,8 @@ def interval(finals: Finals, names: Sequence[str], rng: np.random.Generator) -> 
     if not names or any(len(finals[n]) < 2 for n in names):
         return mean, np.nan, np.nan
     draws = np.mean([resampled(finals[n], rng) for n in names], axis=0)
-    return mean, *map(float, np.quantile(draws, [0.025, 0.975]))
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return mean, float(low), float(high)
 
 
 def shown(mean: float, low: float, high: float, sign: str = "") -> str:
@@ -144,7 +145,8 @@ def _difference(
     if any(len(ours[n]) < 2 for n in names):
         return mean, np.nan, np.nan
     draws = [mean + _noise(ours[n], ours[n], rng) - _noise(theirs[n], ours[n], rng) for n in names]
-    return mean, *map(float, np.quantile(np.mean(draws, axis=0), [0.025, 0.975]))
+    low, high = np.quantile(np.mean(draws, axis=0), [0.025, 0.975])
+    return mean, float(low), float(high)
 
 
 def _noise(own: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
