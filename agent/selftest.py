@@ -49,8 +49,10 @@ class SelfTest:
 
     @property
     def uses_feedback(self) -> bool:
-        """Whether what the model proposes depends on the results it is shown."""
-        return max(self.feedback, self.follows) >= 0.65
+        """Whether what the model proposes depends on the results it is shown: chance is 0.5, and random points come to
+        0.65 in both together once in some thirty tests."""
+        shares = [s for s in (self.feedback, self.follows) if s == s]
+        return bool(shares) and sum(shares) / len(shares) >= 0.65
 
     @property
     def prior_trust(self) -> float:
@@ -92,7 +94,9 @@ def history(names: tuple[str, ...], optimum: float, seed: int, *, shuffle: bool 
     rng = np.random.default_rng(seed)
     X = space.sample_rows(rng, _ROWS)
     y = ((X - optimum) ** 2).sum(1)
-    y = rng.permutation(y) if shuffle else y
+    best = int(np.argmin(y))
+    while shuffle and int(np.argmin(y)) == best:
+        y = rng.permutation(y)
     trials = [
         FinishedTrial(i, space.from_unit(x), Measurement(float(v)))
         for i, (x, v) in enumerate(zip(X, y, strict=True))
