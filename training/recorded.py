@@ -25,7 +25,8 @@ class Recorded:
     """A file of tables on one device. ``kept_out``: the first so many are for validation."""
 
     def __init__(self, path: Path, kept_out: int = 0) -> None:
-        tables = torch.load(path, weights_only=True, map_location=torch.get_default_device())
+        stored = torch.load(path, weights_only=True, map_location="cpu")
+        tables = {k: v.to(torch.get_default_device()) for k, v in stored.items()}
         self.held = {k: v[:kept_out] for k, v in tables.items()}
         self.tables = {k: v[kept_out:] for k, v in tables.items()}
         self.dimensions = sorted(set(self.tables["d"].tolist()))
