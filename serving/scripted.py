@@ -237,7 +237,7 @@ def _cut(reply: ScriptedReply, body: Mapping[str, Any]) -> ScriptedReply:
         thought=thought,
         text=reply.text[: 4 * most - len(thought)],
         finish_reason="length",
-        logprobs=None,
+        logprobs=None if reply.logprobs is None else reply.logprobs[:most],
     )
 
 
