@@ -47,18 +47,19 @@ def tune(
 
 
 def test_a_limit_that_the_default_breaks_is_met_by_fewer_sequences(at_home: None, tmp_path: Path) -> None:
-    """Half the default's batch halves the time per token, whatever else the machine does: the two run in turns."""
-    knobs = {"max_num_seqs": [16, 64, 128]}
+    """A quarter of the batch takes half the time per token, whatever else the machine does: the two run in turns."""
+    knobs = {"max_num_seqs": [8, 16, 128]}
     limits = ("tpot_p50_ms<=0.75x",)
     outcome, text = tune(tmp_path, "tiny", "chat:prompts=64", knobs, trials=2, limits=limits, beside=True)
     assert outcome.best is not None, text
-    assert outcome.best.params["max_num_seqs"] == 16
+    assert outcome.best.params["max_num_seqs"] in (8, 16)
     assert outcome.verdict.recommendation == "change", text
     records = [json.loads(line) for line in (tmp_path / "attempts.jsonl").read_text().splitlines()]
     assert {"command", "digest", "vllm", "workload_digest", "results", "beside", "log_tail"} <= set(
         records[0]
     )
-    assert "max-num-seqs: 16" in (tmp_path / "serve.yaml").read_text()
+    chosen = outcome.best.params["max_num_seqs"]
+    assert f"max-num-seqs: {chosen}" in (tmp_path / "serve.yaml").read_text()
     assert outcome.default_command.endswith("model-tiny-1")
 
 
