@@ -135,7 +135,9 @@ def history_of(
 def model_at(checkpoint: Path) -> Any:
     from trialogue.serving.embedded import EmbeddedModel
 
-    return EmbeddedModel(checkpoint)
+    model = EmbeddedModel(checkpoint)
+    assert model.config  # a planner without its model falls silent, as it should: here that would go unnoticed
+    return model
 
 
 def sobol(case: Case, seed: int) -> Callable[[list[float], list[Params]], Params]:
@@ -282,7 +284,7 @@ def main() -> None:
     p.add_argument("--cases", nargs="+", default=[*NAMED, *BARE])
     p.add_argument("--seeds", type=int, default=20)
     p.add_argument("--jobs", type=int, default=1)
-    p.add_argument("--checkpoint", default="serving/embedded_model")
+    p.add_argument("--checkpoint", default=str(Path(__file__).parent.parent / "serving" / "embedded_model"))
     p.add_argument("--out", type=Path, default=Path(".scratch/embedded"))
     p.add_argument("--report", action="store_true")
     a = p.parse_args()
