@@ -5,7 +5,7 @@
 Without --tables, the table shipped beside this script (vLLM's CPU build, recorded by vllm_record.py while all four
 cores of the machine were busy: its failures are exact, its speeds noisy). Everybody pays the same for starts, loads
 and failures (constants in vllm_tables.py) and nothing for repetitions; only trialogue asks vLLM's validator first, and
-only where a table says what it refuses.
+only where a table says what it refuses. A dash: not found (auto_tune: also where the table has not its two knobs).
 """
 
 import argparse
@@ -205,7 +205,10 @@ def show(chosen: list[Task], methods: list[str], rows: list[tuple[str, str, int,
     print(f"\n{'median simulated minutes':<52}{'draws':>6}" + "".join(f"{m:>11}" for m in methods))
     for task in chosen:
         medians = [float(np.median(minutes[task.name, m])) for m in methods]
-        print(f"{task.name[:51]:<52}{task.random_draws:>6.0f}" + "".join(f"{v:>11.1f}" for v in medians))
+        print(
+            f"{task.name[:51]:<52}{task.random_draws:>6.0f}"
+            + "".join(f"{v:>11.1f}" if np.isfinite(v) else f"{'-':>11}" for v in medians)
+        )
     print(
         "\nratio of trialogue's median minutes to:   (median over tasks, 90 % interval by bootstrap over tasks)"
     )
