@@ -20,8 +20,9 @@ from .feasibility import Classifier
 from .outcome import OutcomeModel, Settings
 from .pareto import log_chebyshev_improvement, log_hypervolume_improvement
 from .portfolio import SurrogateOutcome
+from .regions import trust_side
 from .replicates import worth_repeating
-from .search import Domain, keys, maximise, trust_side
+from .search import Domain, keys, maximise
 from .subset import MOST
 from .threads import one_thread
 

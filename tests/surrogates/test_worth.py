@@ -11,8 +11,8 @@ from trialogue.surrogates.embedding import Embedding
 from trialogue.surrogates.engine import GaussianEngine
 from trialogue.surrogates.gp import Fitted, Priors, Task, fit_map
 from trialogue.surrogates.outcome import Settings
+from trialogue.surrogates.regions import trust_side
 from trialogue.surrogates.replicates import known_noise
-from trialogue.surrogates.search import trust_side
 from trialogue.surrogates.warping import Warp, choose_warp
 
 ARMS = tl.SearchSpace([tl.Categorical("a", list("abcdef")), tl.Categorical("b", list("uvwxy"))])
