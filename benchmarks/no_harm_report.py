@@ -23,7 +23,9 @@ _HEAD = (
 def ratio_interval(a: np.ndarray, b: np.ndarray, *, draws: int = 4_000) -> tuple[float, float, float]:
     """Return mean(a) / mean(b) with its 95 % paired bootstrap interval over problems, then seeds; a, b (problems,
     seeds)."""
-    ratios = np.array([a[i].mean() / max(b[i].mean(), 1e-12) for i in _resampled(*a.shape, draws)])
+    ratios = np.array(
+        [a[i].mean() / max(b[i].mean(), 1e-12) for i in _resampled(a.shape[0], a.shape[1], draws)]
+    )
     low, high = np.quantile(ratios, [0.025, 0.975])
     return float(a.mean() / max(b.mean(), 1e-12)), float(low), float(high)
 
@@ -31,7 +33,7 @@ def ratio_interval(a: np.ndarray, b: np.ndarray, *, draws: int = 4_000) -> tuple
 def difference_interval(a: np.ndarray, b: np.ndarray, *, draws: int = 4_000) -> tuple[float, float, float]:
     """Return mean(a - b) in normalised regret with its 95 % paired bootstrap interval; a, b (problems, seeds)."""
     d = a - b
-    low, high = np.quantile([d[i].mean() for i in _resampled(*a.shape, draws)], [0.025, 0.975])
+    low, high = np.quantile([d[i].mean() for i in _resampled(a.shape[0], a.shape[1], draws)], [0.025, 0.975])
     return float(d.mean()), float(low), float(high)
 
 
