@@ -6,6 +6,7 @@ default, interleaved, each on a server started for it. "No change" is a result. 
 goes on from there after an interruption. Knows no terminal and no report.
 """
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -98,11 +99,10 @@ class Tuning:
         self.state.start_s = attempt.start_s
         self.state.default = [self._metrics(row) for row in attempt.rows()]
         self.state.beside = [self._metrics({**r.metrics, "devices": attempt.devices}) for r in attempt.beside]
-        if self.plan.objective.name != "max_rate_s":
-            check_measured(self.plan.objective.name, self.state.default[0])
         if self.plan.objective.name == "max_rate_s":
             rate = self._rate(attempt, self.limits)
             self.state.default = [{**m, "max_rate_s": rate} for m in self.state.default]
+        check_measured(self.plan.objective.name, self.state.default[0])
         self._save()
         self.say(
             f"default: {self._told(self._default())} · noise {self.noise:.1%} · ready in {attempt.start_s:.1f} s"
@@ -250,26 +250,30 @@ class Tuning:
         verdict, best, runs = Verdict("no feasible configuration", "no trial met every limit"), None, ([], [])
         if ranked and self._is_default(ranked[0]):
             verdict, best = Verdict("no change", "no trial was better than the default"), ranked[0]
-        others = [r for r in ranked if not self._is_default(r)][: self.plan.candidates]
-        for record in [] if best is not None else others:
-            runs = self.verify(record.params, self._pairs(record))
-            best = record
-            if not runs[0]:
-                verdict = Verdict("no change", "the budget ended before a pair could be verified")
-                break
-            limits = self._verified_limits(runs[0])
-            runs = without_drift([c[0] for c in self.plan.limits if isinstance(c, tuple)], runs)
-            verdict = decide(self.plan.objective, limits, *runs, smallest_gain=self.plan.smallest_gain)
-            self.say(
-                f"verified: {changes(self.space, record.params)} · {verdict.recommendation}: {verdict.reason}"
-            )
-            if verdict.recommendation == "change":
+        for record in itertools.takewhile(lambda r: not self._is_default(r), ranked[: self.plan.candidates]):
+            found, sides = self._verdict(record)
+            if best is None or found.recommendation == "change":  # of several that fail, the first is told
+                verdict, best, runs = found, record, sides
+            if found.recommendation == "change" or not sides[0]:
                 break
         command = self.target.spec({} if best is None else best.params).command()
         return TuningOutcome(
             verdict, study, self.limits, best, command, self.target.spec({}).command(), tuple(runs[0]), tuple(runs[1]),
             self.noise, time.monotonic() - self._began, self._agreement(best, runs),
         )  # fmt: skip
+
+    def _verdict(self, record: TrialRecord) -> tuple[Verdict, Sides]:
+        """Verify one candidate; return what follows, and the metrics of both sides."""
+        sides = self.verify(record.params, self._pairs(record))
+        if not sides[0]:
+            return Verdict("no change", "the budget ended before a pair could be verified"), sides
+        limits = self._verified_limits(sides[0])
+        sides = without_drift([c[0] for c in self.plan.limits if isinstance(c, tuple)], sides)
+        verdict = decide(self.plan.objective, limits, *sides, smallest_gain=self.plan.smallest_gain)
+        self.say(
+            f"verified: {changes(self.space, record.params)} · {verdict.recommendation}: {verdict.reason}"
+        )
+        return verdict, sides
 
     def _agreement(self, best: TrialRecord | None, runs: Sides) -> dict[str, tuple[float, float]]:
         """Return each metric's ratio of candidate to default, as searched and as verified."""
