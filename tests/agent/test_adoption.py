@@ -13,8 +13,8 @@ from trialogue.agent.study import Study
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def plain(url: str, name: str = "svm") -> optuna.Study:
-    return optuna.load_study(study_name=name, storage=url, sampler=optuna.samplers.RandomSampler(seed=1))
+def plain(storage: str | optuna.storages.BaseStorage, name: str = "svm") -> optuna.Study:
+    return optuna.load_study(study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler(seed=1))
 
 
 def objective(trial: optuna.Trial) -> float:
@@ -145,7 +145,7 @@ def test_it_is_the_same_on_postgres(postgres_url: str) -> None:
     if ledger.has("svm"):
         ledger.delete("svm")
     study = Study(problem(), name="svm", storage=ledger, strategy="random")
-    held, theirs = study.ask(1, receipt="adoption-1")[0], plain(postgres_url)
+    held, theirs = study.ask(1, receipt="adoption-1")[0], plain(ledger.database.optuna_storage())
     running = theirs.ask()
     objective(running)
     theirs.optimize(objective, n_trials=2)
