@@ -136,7 +136,7 @@ def model_at(checkpoint: Path) -> Any:
     from trialogue.serving.embedded import EmbeddedModel
 
     model = EmbeddedModel(checkpoint)
-    assert model.config  # a planner without its model falls silent, as it should: here that would go unnoticed
+    assert model.config, checkpoint  # without its model the planner falls silent: unnoticed here
     return model
 
 
