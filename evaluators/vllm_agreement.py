@@ -42,5 +42,5 @@ def share_equal(reference: Sequence[str], given: Sequence[str]) -> float:
     shares = []
     for a, b in zip(reference, given, strict=True):
         same = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-        shares.append(same / max(len(a), 1))
+        shares.append(1.0 if a == b else same / max(len(a), 1))
     return sum(shares) / len(shares)

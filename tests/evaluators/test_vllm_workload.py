@@ -115,3 +115,4 @@ def test_a_saturated_run_is_too_fast_even_without_limits() -> None:
 
 def test_agreement_is_the_share_that_begins_equally() -> None:
     assert share_equal(["abcd", "xy"], ["abzz", "xy"]) == pytest.approx(0.75)
+    assert share_equal(["", "ab"], ["", "ab"]) == 1.0  # an answer of special tokens only is empty text
