@@ -1,8 +1,8 @@
 """The planner: asks a language model for configurations and returns those that are valid, new and distinct.
 
-Prompt, call and at most one repair round (``agent/dialogue.py``). Whatever a
-model or a network does wrong ends in an empty answer with the reason in words, never in an error. Decides nothing: see
-``agent/referee.py``. The variants of the instruction are chosen by what came of their proposals.
+Prompt, call and at most one repair round (``agent/dialogue.py``). Whatever a model or a network does wrong ends
+in an empty answer with the reason in words, never in an error. Decides nothing: see ``agent/referee.py``. The
+variants of the instruction are chosen by what came of their proposals.
 Source of the ensemble: GenQREnsemble (2024), with feedback from results.
 """
 

@@ -17,9 +17,8 @@ COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#2
 
 @dataclass(frozen=True)
 class Run:
-    """One study of a comparison. ``values``: the first objective of each trial, larger is better; NaN where it failed
-    or
-    was infeasible."""
+    """One study of a comparison. ``values``: the first objective of each trial, larger is better; NaN where it
+    failed or was infeasible."""
 
     strategy: str
     seed: int

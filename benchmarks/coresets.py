@@ -3,10 +3,9 @@
     python benchmarks/coresets.py
 
 2,000 rows of an optimizer-like history (half uniform, half drawn ever closer to the best so far); the Gaussian
-process is
-fitted to the chosen rows. Printed: root mean squared error in units of the standard deviation of y, over the
-whole space and
-over the best tenth of 2,000 fresh points near the incumbent, medians over functions and seeds.
+process is fitted to the chosen rows. Printed: root mean squared error in units of the standard deviation of y,
+over the whole space and over the best tenth of 2,000 fresh points near the incumbent, medians over functions
+and seeds.
 """
 
 import sys

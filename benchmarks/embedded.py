@@ -4,13 +4,13 @@
     python benchmarks/embedded.py --methods alone alone-named with-planner knowledge hidden --seeds 20
     python benchmarks/embedded.py --report
 
-Six functions and six live scikit-learn tasks: no function, no data set and one model family of none was trained on.
-``alone``: four Sobol points, then the planner's first proposal, parameters' names hidden; ``alone-named``: what is known
-by name first, and the model told the names. ``engine``: the Gaussian process, no planner. ``with-planner``: embedded
-planner, knowledge base, referee; ``untold``: the same, the model not told the names. ``hidden``: the same with the
-names hidden. ``knowledge``: knowledge base and referee, no neural model, which is the default; ``misled``: that under
-names that lie. Regret = (best so far - best known) / (median
-of 400 random draws - best known), clipped to [0, 1]. Intervals: 95 %, paired by seed, seeds resampled within tasks.
+Six functions and six live scikit-learn tasks: no function, no data set and one model family of none was trained
+on. ``alone``: four Sobol points, then the planner's first proposal, parameters' names hidden; ``alone-named``:
+what is known by name first, and the model told the names. ``engine``: the Gaussian process, no planner.
+``with-planner``: embedded planner, knowledge base, referee; ``untold``: the same, the model not told the names.
+``hidden``: the same with the names hidden. ``knowledge``: knowledge base and referee, no neural model, which is
+the default; ``misled``: that under names that lie. Regret = (best so far - best known) / (median of 400 random
+draws - best known), clipped to [0, 1]. Intervals: 95 %, paired by seed, seeds resampled within tasks.
 """
 
 import argparse

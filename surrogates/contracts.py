@@ -60,8 +60,8 @@ class Prediction:
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """How good a configuration looks. ``log_acquisition``: log expected improvement (times feasibility) in
-    units of the
-    standardized objective; ``z_mean``, ``z_sd``: standardized belief, larger is better, prior sd 1."""
+    units of the standardized objective; ``z_mean``, ``z_sd``: standardized belief, larger is better, prior sd
+    1."""
 
     log_acquisition: float
     z_mean: float

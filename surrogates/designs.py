@@ -1,9 +1,9 @@
 """Initial designs: where to look while there is nothing to learn from.
 
-The default configuration comes first; then, one at a time and given everything tried or running, the point that tells
-most about the whole space under the prior of the Gaussian process (greedy integrated-variance reduction): it
-spreads over
-branches and categories, and stays away from corners. Stateless: the next point depends on the history only.
+The default configuration comes first; then, one at a time and given everything tried or running, the point that
+tells most about the whole space under the prior of the Gaussian process (greedy integrated-variance reduction):
+it spreads over branches and categories, and stays away from corners. Stateless: the next point depends on the
+history only.
 
 Notation: Z (n, p) embedded rows of what is tried or running.
 """

@@ -1,8 +1,7 @@
 """The engine: conditions Gaussian processes on a study's history. The heart of trialogue when no model helps.
 
 Fits under one process-wide lock with one thread; keeps warm starts between calls; bounded rows, so that long
-histories
-stay affordable. Knows nothing of studies, ledgers or language models.
+histories stay affordable. Knows nothing of studies, ledgers or language models.
 
 Notation: as in contracts.py.
 """

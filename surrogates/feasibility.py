@@ -1,10 +1,8 @@
 """The probability that a configuration yields an acceptable result.
 
 Failed trials train one classifier per kind of failure (a Gaussian process with a logistic link, Laplace's
-approximation);
-measured constraints have a regression model each. ``infrastructure`` and ``lost`` say nothing of a
-configuration and are
-never taught. A failure never enters the objective.
+approximation); measured constraints have a regression model each. ``infrastructure`` and ``lost`` say nothing
+of a configuration and are never taught. A failure never enters the objective.
 
 Notation: Z (n, p) embedded rows · labels +1 success, -1 failure · f latent, P(success) = 1 / (1 + exp(-f)).
 Source: Rasmussen & Williams 2006, algorithms 3.1 and 3.2.

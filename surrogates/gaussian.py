@@ -3,8 +3,7 @@ wide network.
 
 Notation: as in gp.py and prepared.py.
 Source of the second: Cho & Saul 2009 (arc-cosine kernel of order 1); Li et al. 2024, "A study of Bayesian
-neural network
-surrogates for Bayesian optimization".
+neural network surrogates for Bayesian optimization".
 """
 
 from dataclasses import dataclass, field

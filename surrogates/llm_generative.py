@@ -29,9 +29,8 @@ _LEAST = 0.01
 
 @dataclass(frozen=True)
 class GenerativeSurrogate:
-    """``top``: the fraction that counts as best. ``orders`` of the examples are averaged; ``samples`` where there are
-    no
-    log-probabilities. After ``patience`` failed calls in a row no more are made."""
+    """``top``: the fraction that counts as best. ``orders`` of the examples are averaged; ``samples`` where
+    there are no log-probabilities. After ``patience`` failed calls in a row no more are made."""
 
     endpoint: ChatEndpoint
     about: tuple[str, ...] = ()

@@ -1,8 +1,7 @@
 """The model of one measured number: an outcome transform and a few Gaussian processes over it.
 
 The transform is chosen by leave-one-out predictive likelihood (with its Jacobian), the hyperparameters are
-sampled while
-data are few, and the scale of the error bars is corrected when leave-one-out coverage is off.
+sampled while data are few, and the scale of the error bars is corrected when leave-one-out coverage is off.
 
 Notation: as in gp.py · S members (samples of the hyperparameters).
 """
@@ -184,8 +183,7 @@ def _inflation(fitted: Fitted) -> float:
     """Return the factor on variances that repairs leave-one-out coverage; 1 unless it is clearly off.
 
     The 68th percentile of squared leave-one-out errors in units of their variance is 1 for a calibrated model.
-    With few
-    rows it is shrunk towards 1 (as if 20 calibrated rows had been seen), and deflation stops at 0.5.
+    With few rows it is shrunk towards 1 (as if 20 calibrated rows had been seen), and deflation stops at 0.5.
     """
     mean, variance = fitted.leave_one_out()
     n = len(variance)

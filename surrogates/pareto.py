@@ -1,8 +1,7 @@
 """Several objectives: how much a point is expected to add to the hypervolume of the Pareto front.
 
 Two objectives: exact, by strips. Three and more: expected improvement of augmented Chebyshev scalarisations,
-averaged over
-a few weights. Objectives are independent given the hyperparameters. Knows nothing of models.
+averaged over a few weights. Objectives are independent given the hyperparameters. Knows nothing of models.
 
 Notation: mean, variance (m, k) of m objectives at k points, standardized, larger is better · F (n, m) measured
 outcomes.

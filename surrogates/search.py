@@ -1,9 +1,9 @@
 """Searching a mixed, conditional space for the best score.
 
 Candidates: uniform over the space (so every branch has its share) and perturbations of good trials; the best
-are improved
-by rounds of shrinking local moves (numbers jump by a step that shrinks, choices are redrawn), then the continuous
-coordinates of the very best by L-BFGS. Knows nothing of models: a score is a function of canonical rows.
+are improved by rounds of shrinking local moves (numbers jump by a step that shrinks, choices are redrawn), then
+the continuous coordinates of the very best by L-BFGS. Knows nothing of models: a score is a function of
+canonical rows.
 
 Notation: X (n, d) canonical rows · active (n, d) bool · score (n,), larger is better.
 """

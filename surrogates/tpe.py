@@ -1,8 +1,7 @@
 """A Parzen estimator (TPE) as a regression model: the log ratio, parameter by parameter, of good and other trials.
 
-Only the order of its means carries meaning: they rise with the ratio, the spread is the residual of y given
-the ratio,
-wider far from every trial. Source: Bergstra et al. 2011.
+Only the order of its means carries meaning: they rise with the ratio, the spread is the residual of y given the
+ratio, wider far from every trial. Source: Bergstra et al. 2011.
 
 Notation: as in prepared.py · density of one parameter: Gaussians around the rows and a flat prior, of equal weight.
 """
