@@ -6,19 +6,16 @@ More parameters than the model knows are shown in blocks: each prompt sees a ran
 at the best trial's values. Knows nothing of studies. Fits nothing: learning happened before (``training/``).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 
 from ..evaluators.space import SearchSpace
 from ..prompts import number_dialect as nd
 from ..serving.embedded import SHIPPED, Branch, CompletionModel, EmbeddedModel, draw
 from .contracts import TrainingData
-from .threads import one_thread
+from .threads import one_torch_thread
 
 PROMPTS = 3
 """Orders averaged over: the third still helps, the fourth hardly (notes of the experiment)."""
@@ -63,7 +60,7 @@ class EmbeddedLM:
                     self.dialect, history, columns, rng.permutation(len(history.loss)), meanings
                 )
             )
-        with _alone():
+        with one_torch_thread():
             branch = self.model.read_prompts(np.stack(tokens))
         return InContext(self, space, history, np.stack(blocks), branch)
 
@@ -102,7 +99,7 @@ class InContext:
             nd.parameter_tokens(dialect, X[:, columns], active[:, columns]) for columns in self.blocks[:E]
         ]
         query = np.full((E, len(X), 1), nd.QUERY)
-        with _alone():
+        with one_torch_thread():
             after = self.source.model.extend(
                 _first(self.branch, E), np.concatenate([query, np.stack(asked)], 2)
             )
@@ -118,7 +115,7 @@ class InContext:
         token = np.tile(goals, (E, 1))
         branch = self.branch
         for slot in range(m):
-            with _alone():
+            with one_torch_thread():
                 branch = self.source.model.extend(branch, token[:, :, None])
             columns = self.blocks[:, slot]
             bins = self._drawn(branch, slot, columns, rng, temperature)
@@ -165,18 +162,6 @@ class EmbeddedPosterior:
 def expected_improvement(p: np.ndarray) -> np.ndarray:
     """Return E[max(0, -z)] of score distributions p (k, 129): in units of the gap from the median to the best."""
     return p[:, : nd.BINS] @ np.maximum(-nd.SCORE_CENTRES, 0)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the process-wide lock with one thread of torch: several would wait for each other on a busy machine."""
-    with one_thread():
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
 
 
 def _first(branch: Branch, E: int) -> Branch:
