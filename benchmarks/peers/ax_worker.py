@@ -22,7 +22,7 @@ class Peer:
             for parent, values in p["when"]:
                 dependents.setdefault(parent, {}).setdefault(values[0], []).append(p["name"])
         self.client.configure_experiment(parameters=[_parameter(p, dependents) for p in start["parameters"]])
-        limits = [f"{c['name']} <= {c['upper']}" for c in start["limits"] if c["upper"] is not None]
+        limits = [f"limit_{c['name']} <= {c['upper']}" for c in start["limits"] if c["upper"] is not None]
         self.client.configure_optimization(objective="-objective", outcome_constraints=limits)
 
     def ask(self):
@@ -33,9 +33,10 @@ class Peer:
         if told["value"] is None:
             self.client.mark_trial_abandoned(self.index)
         else:
-            self.client.complete_trial(
-                self.index, raw_data={"objective": told["value"], **told["constraints"]}
-            )
+            limits = {
+                f"limit_{name}": value for name, value in told["constraints"].items()
+            }  # names sympy leaves alone
+            self.client.complete_trial(self.index, raw_data={"objective": told["value"], **limits})
 
     def fill(self, trials):
         for params, value in trials:
