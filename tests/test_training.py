@@ -20,11 +20,15 @@ torch = pytest.importorskip("torch")
 @pytest.fixture
 def modules(monkeypatch):
     monkeypatch.syspath_prepend(str(TRAINING))
+    for name in ("model", "prior", "recorded", "train"):  # other tests have modules of these names
+        monkeypatch.delitem(sys.modules, name, raising=False)
     import model
     import prior
 
     torch.manual_seed(0)
-    return prior, model
+    yield prior, model
+    for path in TRAINING.glob("*.py"):
+        sys.modules.pop(path.stem, None)
 
 
 @pytest.mark.parametrize("d", [1, 3, 12])

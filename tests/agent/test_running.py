@@ -72,11 +72,12 @@ def test_a_broken_executor_leaves_no_trial_running() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_leaves_a_clean_ledger(workers: int) -> None:
     study = tl.Study(problem(), strategy="random")
-    released = threading.Event()
+    released, once = threading.Event(), threading.Lock()
 
     def evaluate(params: dict[str, Any]) -> float:
         if len(study.trials) >= 3:
-            _thread.interrupt_main()
+            if once.acquire(blocking=False):  # a second Ctrl-C would cut the cleaning short
+                _thread.interrupt_main()
             if workers == 1:
                 time.sleep(5)
             else:
