@@ -61,7 +61,10 @@ def who_proposes(spec: str | None) -> str:
     if spec is None:
         return "No model proposes: the Gaussian process works alone."
     who = "The small model that ships with trialogue" if spec == "embedded" else spec
-    return f"{who} proposes, a Gaussian process checks, five-fold cross-validation decides."
+    return (
+        f"{who} proposes, a Gaussian process checks, five-fold cross-validation decides. Each line says whose "
+        "configuration was run, and after the check: its own, a proposal that was kept, or one that was replaced."
+    )
 
 
 def _free_name(storage: str) -> str:
