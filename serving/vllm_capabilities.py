@@ -4,6 +4,7 @@ Structured output, log-probabilities, prefix caching (by vLLM's own counters) an
 ``serve-model``; answers are judged by form only, so that an untrained model can be checked too.
 """
 
+import http.client
 import json
 import re
 import urllib.error
@@ -65,9 +66,30 @@ def capabilities(
             shown, detail = check(ask)
         except urllib.error.HTTPError as error:
             shown, detail = False, f"refused ({error.code}): {error.read()[:200].decode(errors='replace')}"
-        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-            shown, detail = False, f"{type(error).__name__}: {error}"
+        except (OSError, http.client.HTTPException) as error:
+            shown, detail = False, f"no answer: {error}"
+        except ValueError as error:
+            shown, detail = False, str(error)
         yield Capability(name, shown, detail)
+
+
+def _part(answer: Any, *path: str | int) -> Any:  # Any: JSON
+    """Return what stands at ``path`` of an answer; raises ValueError with the first step that is not there."""
+    for i, step in enumerate(path):
+        try:
+            answer = answer[step]
+        except (KeyError, IndexError, TypeError):
+            where = ".".join(map(str, path[: i + 1]))
+            raise ValueError(f"the answer has no `{where}`: the server ignores what was asked for") from None
+    return answer
+
+
+def _parsed(text: Any) -> Any:  # Any: JSON
+    """Return the JSON that an answer should be; raises ValueError that shows what it is instead."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError):
+        raise ValueError(f"the answer is not JSON: {str(text)[:80]!r}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +117,7 @@ class _Asker:
             self.headers,
         )
         with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
-            return json.loads(answer.read())["choices"][0]
+            return _part(_parsed(answer.read().decode(errors="replace")), "choices", 0)
 
     def counter(self, name: str) -> float:
         request = urllib.request.Request(self.base_url.removesuffix("/v1") + "/metrics", headers=self.headers)
@@ -106,18 +128,19 @@ class _Asker:
 
 def _structured(ask: _Asker) -> tuple[bool, str]:
     wanted = {"type": "json_schema", "json_schema": {"name": "choice", "schema": _SCHEMA, "strict": True}}
-    answer = json.loads(
-        ask.chat("Choose a kernel.", response_format=wanted, max_tokens=ROOM)["message"]["content"]
-    )
-    return answer["kernel"] in ("linear", "rbf") and 1 <= answer["c"] <= 9, json.dumps(answer)
+    reply = ask.chat("Choose a kernel.", response_format=wanted, max_tokens=ROOM)
+    answer = _parsed(_part(reply, "message", "content"))
+    kernel, c = _part(answer, "kernel"), _part(answer, "c")
+    return kernel in ("linear", "rbf") and c in range(1, 10), json.dumps(answer)
 
 
 def _logprobs(ask: _Asker) -> tuple[bool, str]:
-    tokens = ask.chat("Say yes.", logprobs=True, top_logprobs=3, max_tokens=2)["logprobs"]["content"]
-    tops = [t["logprob"] for t in tokens[0]["top_logprobs"]]
-    return len(tops) == 3 and max(
-        tops
-    ) <= 0, f"three of the first token: {', '.join(f'{t:.2f}' for t in tops)}"
+    reply = ask.chat("Say yes.", logprobs=True, top_logprobs=3, max_tokens=2)
+    tops = [_part(reply, "logprobs", "content", 0, "top_logprobs", i, "logprob") for i in range(3)]
+    if not all(isinstance(t, int | float) for t in tops):
+        return False, f"log-probabilities that are no numbers: {tops!r}"
+    said = f"three of the first token: {', '.join(f'{t:.2f}' for t in tops)}"
+    return max(tops) <= 0, said
 
 
 def _prefix_caching(ask: _Asker) -> tuple[bool, str]:
@@ -131,8 +154,8 @@ def _prefix_caching(ask: _Asker) -> tuple[bool, str]:
 
 def _tools(ask: _Asker) -> tuple[bool, str]:
     choice = {"type": "function", "function": {"name": "study_status"}}
-    calls = ask.chat(
+    reply = ask.chat(
         "How does it stand?", tools=[_TOOL], tool_choice=choice, max_tokens=ROOM, frequency_penalty=2
-    )["message"]["tool_calls"]
-    arguments = json.loads(calls[0]["function"]["arguments"])
-    return arguments["trial"] in (1, 2), f"study_status({json.dumps(arguments)})"
+    )
+    arguments = _parsed(_part(reply, "message", "tool_calls", 0, "function", "arguments"))
+    return _part(arguments, "trial") in (1, 2), f"study_status({json.dumps(arguments)})"

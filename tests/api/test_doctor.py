@@ -9,6 +9,7 @@ from trialogue.api import doctor
 from trialogue.api.cli import main
 from trialogue.api.endpoint_check import check_endpoint
 from trialogue.serving.scripted import ScriptedCall, ScriptedReply, ScriptedServer
+from trialogue.serving.vllm_capabilities import capabilities
 
 
 def obedient(call: ScriptedCall) -> ScriptedReply:
@@ -61,6 +62,19 @@ def test_each_ability_of_a_server_is_proven_and_what_is_missing_is_a_note() -> N
     assert [found[n].state for n in ("structured output", "log-probabilities")] == ["ok", "ok"]
     assert found["prefix caching"].state == found["tool calls"].state == "note"
     assert "serve-model" in found["tool calls"].cure
+
+
+def test_an_ability_that_is_missing_is_told_in_a_sentence() -> None:
+    with ScriptedServer(chatty) as server:
+        told = {c.name: c.detail for c in capabilities(server.url, "scripted")}
+    assert told["structured output"] == "the answer is not JSON: 'I would choose the kernel called rbf.'"
+    assert "no `logprobs`: the server ignores" in told["log-probabilities"]
+    assert "no `message.tool_calls`: the server ignores" in told["tool calls"]
+    with ScriptedServer(obedient) as server:
+        told = {c.name: c.detail for c in capabilities(server.url, "scripted")}
+    assert told["structured output"].startswith("the answer has no `c`")
+    assert not any("Error" in detail and "refused" not in detail for detail in told.values())
+    assert all(c.detail.startswith("no answer: ") for c in capabilities("http://127.0.0.1:9/v1", "none"))
 
 
 def test_nothing_listening_is_bad() -> None:
