@@ -31,10 +31,11 @@ def modules(monkeypatch):
         sys.modules.pop(path.stem, None)
 
 
+@pytest.mark.parametrize("search", [False, True])
 @pytest.mark.parametrize("d", [1, 3, 12])
-def test_histories_are_sentences_of_the_dialect(modules, d):
+def test_histories_are_sentences_of_the_dialect(modules, d, search):
     prior, _ = modules
-    data = prior.histories(16, d, 20, 9)
+    data = prior.histories(16, d, 20, 9, search=search)
     tokens = data["tokens"].numpy()
     assert tokens.shape == (16, 1 + d + 20 * (d + 2))
     assert (tokens[:, 0] == nd.BOS).all()
@@ -54,6 +55,19 @@ def test_the_best_trial_of_a_history_stands_in_the_bin_of_zero(modules):
     data = prior.histories(32, 2, 20, 10)
     best = data["y"][:, :10].min(1).values
     assert (best == int(nd.score_bins(np.array([0.0]))[0])).all()
+
+
+def test_a_search_knows_only_what_it_has_tried(modules):
+    prior, _ = modules
+    functions = prior.Functions(
+        64, 2, torch.full((64,), 3)
+    )  # narrow wells: the first found is often not the deepest
+    values = prior.pool(functions)[1]
+    x, y, failed = prior.searched(functions, 24)
+    assert x.shape == (64, 24, 2)
+    assert y.shape == failed.shape == (64, 24)
+    behind = y.min(1).values - values.min(1).values > 0.1 * values.std(1)
+    assert 0.3 < behind.float().mean() < 1
 
 
 def test_batches_of_one_family_are_of_that_family(modules):
@@ -113,7 +127,7 @@ def tables(tmp_path, monkeypatch):
 
     warnings.simplefilter("ignore")  # models that stop early, as recorded
 
-    drawn = [surfaces.table(0, index) for index in (2, 15, 17, 28)]  # support vectors, elastic nets, a server
+    drawn = [surfaces.table(1, index) for index in (3, 13, 21)]  # support vectors, a control loop, a server
     surfaces.write(tmp_path / "tables.pt", drawn)
     return torch.load(tmp_path / "tables.pt", weights_only=True)
 
@@ -124,17 +138,18 @@ def test_a_recorded_table_is_drawn_again_from_its_seed(tables, monkeypatch):
     import surfaces
 
     warnings.simplefilter("ignore")
-    again = surfaces.table(0, 2)
+    again = surfaces.table(1, 3)
     torch.testing.assert_close(tables["y"][0], torch.tensor(again["y"]).float())
     assert surfaces.worth(again["y"])
 
 
+@pytest.mark.parametrize("search", [False, True])
 @pytest.mark.parametrize("named", [True, False])
-def test_recorded_histories_are_sentences_of_the_dialect(tables, named):
+def test_recorded_histories_are_sentences_of_the_dialect(tables, named, search):
     import recorded
 
     d = int(tables["d"][0])
-    data = recorded.recorded_histories(tables, 8, d, 20, 9, named=named, drop=0.0)
+    data = recorded.recorded_histories(tables, 8, d, 20, 9, named=named, search=search, drop=0.0)
     words = nd.Dialect(meanings=recorded.WORDS).token_names()
     told = [words[t] for t in data["tokens"][0].tolist()]
     assert (told[1 + d] == "usual") == named
@@ -142,6 +157,19 @@ def test_recorded_histories_are_sentences_of_the_dialect(tables, named):
     trials = data["tokens"][:, -20 * (d + 2) :].view(8, 20, d + 2)
     assert (trials[:, :9, 0] == nd.TRIAL).all()
     assert ((trials[..., 0] == nd.OPTIMUM).sum(1) == 1).all()
+
+
+def test_parameters_that_do_not_exist_are_off_in_recorded_histories(tables):
+    import recorded
+
+    d = int(tables["d"][0])  # a support vector machine with a kernel
+    assert tables["depth"][0].sum() >= 1
+    data = recorded.recorded_histories(tables, 32, d, 20, 9, named=False)
+    slots = data["tokens"][:, 1 + d :].view(32, 20, d + 2)[..., 1:-1]
+    off = (slots == nd.OFF).float().mean((0, 1))
+    assert off[0] == 0  # parents come first
+    assert 0 < off.max() < 1
+    assert ((data["x"] < 0) == (slots == nd.OFF)).all()
 
 
 def test_words_that_are_dropped_leave_no_trace(tables):

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # also where PYTHONSAFEPATH is s
 
 from model import Model
 from recorded import recorded_histories
-from surfaces import HELD_OUT, NUMBERS
+from surfaces import FAMILIES, HELD_OUT
 
 LENGTHS = (3, 6, 10, 16, 24)
 SIZE = 64
@@ -26,7 +26,7 @@ SIZE = 64
 
 def groups(tables: dict) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield names and rows of the held-out family and of all others."""
-    is_held = tables["family"] == len(NUMBERS)
+    is_held = tables["family"] == FAMILIES.index(HELD_OUT)
     yield f"{HELD_OUT}: family and data sets held out", is_held
     yield "other families: data sets held out", ~is_held
 

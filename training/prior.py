@@ -298,6 +298,33 @@ def pick_history(rank: Tensor, n: int, first: int) -> Tensor:
     return torch.gather(chosen, 1, U(B, n).argsort(1))
 
 
+def searched(f: Functions, n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a history (B, n, d), (B, n), (B, n) as a search leaves it that knows no more than its own trials.
+
+    Histories picked by their true ranks (``pick_history``) have always closed in on the best basin: from them alone a
+    model learns that where the trials are dense nothing better can be far, and stays in the first basin it finds.
+    """
+    B, d = f.B, f.d
+    x = f.axes.snap(U(B, int(torch.randint(min(n, max(2, n // 6)), n + 1, (1,))), d))
+    y, failed = f(x), f.fails(x)
+    temperature = torch.tensor([4.0, 15.0, 60.0])[torch.randint(0, 3, (B, 1))]
+    while x.shape[1] < n:
+        p = min(n - x.shape[1], int(torch.randint(1, max(2, n // 3) + 1, (1,))))
+        rank = y.masked_fill(failed, math.inf).argsort(1).argsort(1).float() / y.shape[1]
+        at = torch.multinomial(torch.softmax(-temperature * rank, 1), p, replacement=True)
+        base = torch.gather(x, 1, at[..., None].expand(-1, -1, d))
+        few = torch.where(U(B, p, 1) < 0.4, torch.tensor(1.5 / d), torch.tensor(1.0))
+        near = reflect(base + torch.randn(B, p, d) * torch.exp(U(B, p, 1) * 3.0 - 4.6) * (U(B, p, d) < few))
+        new = f.axes.snap(torch.where(U(B, p, 1) < 0.12, U(B, p, d), near))
+        x, y, failed = torch.cat([x, new], 1), torch.cat([y, f(new)], 1), torch.cat([failed, f.fails(new)], 1)
+    order = U(B, n).argsort(1)
+    return (
+        torch.gather(x, 1, order[..., None].expand(-1, -1, d)),
+        torch.gather(y, 1, order),
+        torch.gather(failed, 1, order),
+    )
+
+
 def query_points(f: Functions, x: Tensor, y_rank: Tensor, m: int) -> Tensor:
     """Return (B, m, d) points for ``?``. They must depend on f through the history alone: picked by peeking, a
     query would say of itself that it is good, and the model would learn to believe it."""
@@ -313,18 +340,30 @@ def query_points(f: Functions, x: Tensor, y_rank: Tensor, m: int) -> Tensor:
 
 @torch.no_grad()
 def histories(
-    B: int, d: int, T: int, n: int, *, query_share: float = 0.5, families: Tensor | None = None
+    B: int,
+    d: int,
+    T: int,
+    n: int,
+    *,
+    query_share: float = 0.5,
+    families: Tensor | None = None,
+    search: bool = False,
 ) -> dict:
-    """Return B sequences: ``tokens`` (B, 1+d+T(d+2)), targets ``y`` (B, T), ``x`` (B, T, d; -1 where off), ``goal``."""
+    """Return B sequences: ``tokens`` (B, 1+d+T(d+2)), targets ``y`` (B, T), ``x`` (B, T, d; -1 where off), ``goal``.
+
+    ``search``: whether histories are those of a search (``searched``), or picked by their true ranks.
+    """
     weights = torch.ones(len(FAMILIES)) if families is None else families
     family = torch.multinomial(weights, B, replacement=True)
     f = Functions(B, d, family)
     X, Y, F, first = pool(f)
+    if search:
+        X, Y, F = (torch.cat(parts, 1) for parts in zip((X, Y, F), searched(f, n), strict=True))
     P, m = Y.shape[1], T - n
     sd = Y[:, :first].std(1, keepdim=True)
     Y = Y + 1e-6 * torch.randn(B, P) * sd
     rank = Y.masked_fill(F, math.inf).argsort(1).argsort(1).float() / P
-    seen = pick_history(rank, n, first)
+    seen = torch.arange(P - n, P).expand(B, -1) if search else pick_history(rank, n, first)
     # A history with fewer than two values says nothing: such functions do not fail at all.
     alive = (~torch.gather(F, 1, seen)).sum(1, keepdim=True) >= 2
     F = F & alive

@@ -42,24 +42,34 @@ class Recorded:
         d = rng.choices(self.dimensions, self.shares)[0]
         T = rng.choices(list(LENGTHS), list(LENGTHS.values()))[0]
         n, size = rng.randint(2, T - 5), max(3, tokens // (T * (d + 2)))
-        return recorded_histories(self.tables, size, d, T, n, named=rng.random() < 0.6), d, n
+        how = {"named": rng.random() < 0.6, "search": rng.random() < 0.5}
+        return recorded_histories(self.tables, size, d, T, n, **how), d, n
 
 
 @torch.no_grad()
 def recorded_histories(
-    tables: dict, B: int, d: int, T: int, n: int, *, named: bool, query_share: float = 0.5, drop: float = 0.12
+    tables: dict,
+    B: int,
+    d: int,
+    T: int,
+    n: int,
+    *,
+    named: bool,
+    search: bool = False,
+    query_share: float = 0.5,
+    drop: float = 0.12,
 ) -> dict:
     """Return B sequences as ``prior.histories`` does, from tables of d parameters."""
     those = (tables["d"] == d).nonzero()[:, 0]
     at = those[torch.randint(0, len(those), (B,))]
-    columns = U(B, d).argsort(1)
+    columns = (U(B, d) + tables["depth"][at][:, :d]).argsort(1)  # parents first, as where the model is used
     X = torch.gather(tables["X"][at][..., :d], 2, columns[:, None].expand(-1, tables["X"].shape[1], -1))
     Y, m = tables["y"][at], T - n
     F = ~torch.isfinite(Y)
     sd = torch.where(F, torch.nan, Y).nan_to_num(0).std(1, keepdim=True).clamp(min=1e-12)
     Y = torch.where(F, 0.0, Y) + 1e-7 * sd * torch.randn(Y.shape)
     rank = Y.masked_fill(F, math.inf).argsort(1).argsort(1).float() / Y.shape[1]
-    seen = pick_history(rank, n, FIRST)
+    seen = _searched(X, rank, n) if search else pick_history(rank, n, FIRST)
     F = F & ((~torch.gather(F, 1, seen)).sum(1, keepdim=True) >= 2)
     best = Y.masked_fill(F, math.inf).argmin(1, keepdim=True)
     used = torch.zeros(F.shape, dtype=torch.bool).scatter_(1, seen, True)
@@ -74,17 +84,32 @@ def recorded_histories(
     chosen = torch.cat([seen, asked], 1)
     x = torch.gather(X, 1, chosen[..., None].expand(-1, -1, d))
     categorical = torch.gather(tables["categorical"][at][:, :d], 1, columns)
+    on = torch.gather(tables["active"][at][..., :d], 2, columns[:, None].expand(-1, X.shape[1], -1))
+    on = torch.gather(on, 1, chosen[..., None].expand(-1, -1, d))
     if not named:
         mirrored = (U(B, 1, d) < 0.5) & ~categorical[:, None]
         x = torch.where(mirrored, 1 - x, x)
     y, failed = torch.gather(Y, 1, chosen), torch.gather(F, 1, chosen)
-    on = torch.ones(B, T, d, dtype=torch.bool)
     data = tokenised(x, y, failed, is_query, where, n, on, categorical)
     if named:
         words = torch.gather(tables["words"][at][:, :d], 1, columns)
         usual = torch.gather(tables["usual"][at][..., :d], 2, columns[:, None].expand(-1, 3, -1))
         data["tokens"] = introduced(data["tokens"], words, usual, d, drop)
     return data
+
+
+def _searched(X: Tensor, rank: Tensor, n: int) -> Tensor:
+    """Return indices (B, n) of a history: uniform configurations, then ones near the best of those already taken."""
+    B, P = rank.shape
+    first = int(torch.randint(min(n, max(2, n // 6)), n + 1, (1,)))
+    seen = U(B, FIRST).topk(first, 1).indices
+    while seen.shape[1] < n:
+        p = min(n - seen.shape[1], int(torch.randint(1, max(2, n // 3) + 1, (1,))))
+        leader = seen.gather(1, torch.gather(rank, 1, seen).argmin(1, keepdim=True))
+        distance = (X - torch.gather(X, 1, leader[..., None].expand(-1, -1, X.shape[2]))).norm(dim=2)
+        score = gumbel(B, P) - distance / torch.exp(U(B, 1) * 3.0 - 3.5)
+        seen = torch.cat([seen, score.scatter_(1, seen, -1e9).topk(p, 1).indices], 1)
+    return torch.gather(seen, 1, U(B, n).argsort(1))
 
 
 def _drawn(score: Tensor, forbidden: Tensor, m: int) -> Tensor:

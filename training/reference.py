@@ -72,6 +72,8 @@ def main() -> None:
     out: dict[str, list[float]] = {name: [] for name in FAMILIES}
     cells: dict[str, list[float]] = {}
     for (d, n, family), data in validation_sets():
+        if family < 0:
+            continue
         value = nll(data, d, n)
         out[FAMILIES[family]].append(value)
         cells.setdefault(f"d{d}n{n}", []).append(value)

@@ -13,15 +13,17 @@ import torch
 Params = Mapping[str, Any]
 Data = tuple[np.ndarray, np.ndarray, bool]
 """X (n, p), y (n,), and whether y is a number."""
+DIVERGED = 1e4
+"""Squared errors of standardised responses beyond this are failures."""
 Score = Callable[[Params], float]
 """The loss of a configuration; inf where it fails."""
 
 
-def data_set(rng: np.random.Generator, regression: bool) -> Data:
+def data_set(rng: np.random.Generator, regression: bool, rows: tuple[int, int] = (90, 220)) -> Data:
     """Return X (n, p), y (n,) and whether y is a number: standardised mostly, with irrelevant columns and noise."""
     from sklearn import datasets
 
-    n, seed = int(rng.integers(90, 220)), int(rng.integers(2**31))
+    n, seed = int(rng.integers(*rows)), int(rng.integers(2**31))
     p = int(rng.integers(3, 16))
     if regression:
         X = rng.normal(size=(n, p))
@@ -87,7 +89,7 @@ def cross_validated(data: Data, make: Callable[..., Any], folds: int) -> Score:
             except (ValueError, FloatingPointError):
                 return np.inf
             losses.append(np.mean((told - y[test]) ** 2) if regression else np.mean(told != y[test]))
-        return float(np.mean(losses))
+        return float(np.mean(losses)) if np.mean(losses) < DIVERGED else np.inf
 
     return score
 
@@ -111,7 +113,7 @@ def shipped(rng: np.random.Generator) -> Data:
 
 
 def network(data: Data, seed: int, steps: int) -> Score:
-    """Return the validation loss of a small network trained with AdamW for a fixed number of steps."""
+    """Return the validation loss of a small network trained for a fixed number of steps."""
     X, y, regression = data
     cut = len(X) * 2 // 3
     inputs = torch.tensor(X, dtype=torch.float32)
@@ -124,10 +126,7 @@ def network(data: Data, seed: int, steps: int) -> Score:
         for a, b in itertools.pairwise(width):
             layers += [torch.nn.Linear(a, b), torch.nn.ReLU(), torch.nn.Dropout(p.get("dropout", 0.0))]
         net = torch.nn.Sequential(*layers, torch.nn.Linear(width[-1], outputs))
-        optimizer = torch.optim.AdamW(
-            net.parameters(), lr=p.get("learning_rate", 3e-3), betas=(p.get("beta1", 0.9), 0.999),
-            weight_decay=p.get("weight_decay", 0.01),
-        )  # fmt: skip
+        optimizer = _optimizer(net, p)
         for _ in range(steps):
             rows = torch.randint(0, cut, (p.get("batch_size", 32),))
             loss = _network_loss(net(inputs[rows]), target[rows], regression)
@@ -139,6 +138,14 @@ def network(data: Data, seed: int, steps: int) -> Score:
         return value if np.isfinite(value) and value < 1e4 else np.inf
 
     return score
+
+
+def _optimizer(net: torch.nn.Module, p: Params) -> torch.optim.Optimizer:
+    """Return AdamW, or SGD where it is chosen or where nothing but a momentum is given."""
+    rate, decay = p.get("learning_rate", 3e-3), p.get("weight_decay", 0.01)
+    if p.get("optimizer", "sgd" if "momentum" in p else "adamw") == "sgd":
+        return torch.optim.SGD(net.parameters(), rate, momentum=p.get("momentum", 0.9), weight_decay=decay)
+    return torch.optim.AdamW(net.parameters(), rate, betas=(p.get("beta1", 0.9), 0.999), weight_decay=decay)
 
 
 def _network_loss(out: torch.Tensor, target: torch.Tensor, regression: bool) -> torch.Tensor:

@@ -3,9 +3,10 @@
     python training/surfaces.py --out runs/surfaces.pt --tables 1600        # some twenty minutes of one core
     python training/surfaces.py --out runs/held_out.pt --tables 160 --held-out
 
-A table is one data set x one model x one search space (a random subset of its parameters with random ranges): ``FIRST``
-uniform configurations and ``NEAR`` around the best of them. Written are coordinates, scores (smaller is better), words,
-usual values and ranges as ``prompts/meanings.py`` finds them, as tensors padded to ``WIDEST`` parameters.
+A table is one data set x one model x one search space (a random subset of its parameters with random ranges), or one
+made-up simulator: ``FIRST`` uniform configurations and ``NEAR`` around the best of them. Parameters exist under the
+conditions of ``WHEN``. Written are coordinates, which of them exist, scores (smaller is better), words, usual values and
+ranges as ``prompts/meanings.py`` finds them, as tensors padded to ``WIDEST`` parameters.
 Held out: every data set that scikit-learn ships, the Friedman functions, gradient boosting (a whole model family), and
 the simulators of ``benchmarks/``; ``--held-out`` records tables of the first two and of gradient boosting. Tables are drawn
 one after another from ``(seed, index)``: more tables extend a corpus.
@@ -15,6 +16,7 @@ import argparse
 import sys
 import time
 import warnings
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # also where PYTHONSAFEPATH is set
 
+from simulators import SIMULATORS, simulated
 from subjects import Data, Score, cross_validated, data_set, network, server, shipped
 
 import trialogue as tl
@@ -61,7 +64,8 @@ TREE = {
 NUMBERS: dict[str, dict[str, tuple[float, float, bool, bool]]] = {
     # name: low, high, logarithmic, whole
     "support vector machine": {"C": (1e-4, 1e4, True, False), "gamma": (1e-6, 30, True, False), "tol": (1e-5, 0.1, True, False),
-                               "epsilon": (1e-3, 2, True, False), "coef0": (0.0, 5.0, False, False)},
+                               "epsilon": (1e-3, 2, True, False), "coef0": (0.0, 5.0, False, False),
+                               "degree": (2, 5, False, True)},
     "decision tree": TREE,
     "random forest": TREE | {"n_estimators": (2, 24, True, True), "max_samples": (0.1, 1.0, False, False)},
     "logistic regression": {"C": (1e-5, 1e4, True, False), "tol": (1e-6, 0.1, True, False), "max_iter": (3, 200, True, True)},
@@ -72,11 +76,13 @@ NUMBERS: dict[str, dict[str, tuple[float, float, bool, bool]]] = {
     "adaboost": {"n_estimators": (2, 25, True, True), "learning_rate": (0.01, 5, True, False)},
     "mlp": {"learning_rate_init": (1e-5, 1.0, True, False), "alpha": (1e-7, 10, True, False),
             "width": (4, 64, True, True), "batch_size": (8, 128, True, True), "momentum": (0.0, 0.99, False, False),
-            "depth": (1, 3, False, True)},
+            "depth": (1, 3, False, True), "beta_1": (0.5, 0.99, False, False)},
     "torch training": {"learning_rate": (1e-5, 1.0, True, False), "weight_decay": (1e-6, 1.0, True, False),
                        "batch_size": (8, 128, True, True), "beta1": (0.5, 0.99, False, False),
                        "dropout": (0.0, 0.8, False, False), "hidden_size": (4, 128, True, True),
-                       "num_layers": (1, 3, False, True)},
+                       "num_layers": (1, 3, False, True), "momentum": (0.0, 0.99, False, False)},
+    "sgdregressor": {"alpha": (1e-6, 1.0, True, False), "l1_ratio": (0.0, 1.0, False, False), "eta0": (1e-4, 0.3, True, False),
+                     "power_t": (0.05, 0.9, False, False), "max_iter": (2, 60, True, True)},
     "vllm serving": {"max_num_seqs": (8, 1024, True, True), "max_num_batched_tokens": (512, 32768, True, True),
                      "gpu_memory_utilization": (0.5, 0.98, False, False), "block_size": (8, 128, True, True)},
 }  # fmt: skip
@@ -87,11 +93,27 @@ BOOSTING = TREE | {
     "subsample": (0.2, 1.0, False, False),
 }
 CHOICES = {
-    "support vector machine": {"kernel": ["rbf", "linear", "sigmoid"]}, "decision tree": {"criterion": ["gini", "entropy"]},
+    "support vector machine": {"kernel": ["rbf", "linear", "poly", "sigmoid"]},
+    "decision tree": {"criterion": ["gini", "entropy"]},
     "random forest": {"criterion": ["gini", "entropy"], "bootstrap": [True, False]},
-    "nearest neighbours": {"weights": ["uniform", "distance"]}, "mlp": {"activation": ["relu", "tanh", "logistic"]},
+    "nearest neighbours": {"weights": ["uniform", "distance"], "metric": ["minkowski", "chebyshev", "cosine"]},
+    "mlp": {"activation": ["relu", "tanh", "logistic"], "solver": ["adam", "sgd"]},
+    "torch training": {"optimizer": ["adamw", "sgd"]},
+    "sgdregressor": {"penalty": ["l2", "elasticnet"], "schedule": ["constant", "invscaling"]},
     "vllm serving": {"enable_prefix_caching": [True, False], "enable_chunked_prefill": [True, False]},
 }  # fmt: skip
+WHEN: dict[str, dict[str, tuple[str, list[Any]]]] = {
+    # what exists only with some choices of another parameter, where that one is in the space
+    "support vector machine": {"gamma": ("kernel", ["rbf", "poly", "sigmoid"]), "coef0": ("kernel", ["poly", "sigmoid"]),
+                               "degree": ("kernel", ["poly"])},
+    "random forest": {"max_samples": ("bootstrap", [True])},
+    "nearest neighbours": {"p": ("metric", ["minkowski"])},
+    "mlp": {"momentum": ("solver", ["sgd"]), "beta_1": ("solver", ["adam"])},
+    "torch training": {"momentum": ("optimizer", ["sgd"]), "beta1": ("optimizer", ["adamw"])},
+    "sgdregressor": {"l1_ratio": ("penalty", ["elasticnet"]), "power_t": ("schedule", ["invscaling"])},
+    "vllm serving": {"max_num_batched_tokens": ("enable_chunked_prefill", [True])},
+}  # fmt: skip
+FAMILIES = (*NUMBERS, *SIMULATORS, HELD_OUT)
 SHARES = {
     "support vector machine": 5,
     "decision tree": 4,
@@ -103,24 +125,47 @@ SHARES = {
 
 
 def search_space(rng: np.random.Generator, family: str, regression: bool) -> tl.SearchSpace:
-    """Return two to ``WIDEST`` parameters of the family; a support vector machine always has its two."""
-    numbers, choices = NUMBERS.get(family, BOOSTING), {} if regression else CHOICES.get(family, {})
-    choices = CHOICES[family] if family in ("nearest neighbours", "mlp", "vllm serving") else choices
-    names = [n for n in (*numbers, *choices) if n != "epsilon" or regression]
+    """Return two to ``WIDEST`` parameters of the family; a support vector machine always has its two.
+
+    In half of the spaces of a family that has conditions, a parameter that decides and one that depends on it are in.
+    """
+    numbers, choices, when = NUMBERS.get(family, BOOSTING), CHOICES.get(family, {}), WHEN.get(family, {})
+    names = [n for n in (*numbers, *choices) if n != ("criterion" if regression else "epsilon")]
     firsts = {"support vector machine": ["C", "gamma"], "nearest neighbours": ["n_neighbors"]}.get(
         family, names[:1]
     )
+    if when and rng.random() < 0.5:
+        child = str(rng.choice(list(when)))
+        firsts = list(dict.fromkeys([*firsts, when[child][0], child]))
     least = min(len(names), max(2, len(firsts)))
     size = int(rng.integers(least, min(WIDEST, len(names)) + 1))
     rest = [n for n in rng.permutation(names).tolist() if n not in firsts]
     chosen = [n for n in [*firsts, *rest][:size]]
-    if "momentum" in chosen and "depth" in chosen and rng.random() < 0.5:
-        chosen.remove("depth")
-    parameters = [
-        C(n, choices[n]) if n in choices else _number(rng, n, *numbers[n])
-        for n in rng.permutation(chosen).tolist()
-    ]
-    return tl.SearchSpace(parameters)
+    if (
+        family in OPTIMIZERS
+        and {"momentum", BETA[family]} <= set(chosen)
+        and OPTIMIZERS[family] not in chosen
+    ):
+        chosen[chosen.index("momentum")] = OPTIMIZERS[family]
+    parents_first = sorted(rng.permutation(chosen).tolist(), key=lambda n: n in when)
+    return tl.SearchSpace([_parameter(rng, family, n, chosen) for n in parents_first])
+
+
+OPTIMIZERS = {"mlp": "solver", "torch training": "optimizer"}
+BETA = {"mlp": "beta_1", "torch training": "beta1"}
+
+
+def _parameter(
+    rng: np.random.Generator, family: str, name: str, chosen: list[str]
+) -> tl.Float | tl.Int | tl.Categorical:
+    choices = CHOICES.get(family, {})
+    parameter = (
+        C(name, choices[name])
+        if name in choices
+        else _number(rng, name, *NUMBERS.get(family, BOOSTING)[name])
+    )
+    parent, values = WHEN.get(family, {}).get(name, ("", []))
+    return replace(parameter, when={parent: values}) if parent in chosen else parameter
 
 
 def scorer(rng: np.random.Generator, family: str, data: Data, names: tuple[str, ...]) -> Score:
@@ -137,6 +182,8 @@ def scorer(rng: np.random.Generator, family: str, data: Data, names: tuple[str, 
                           {"random_state": 0} | ({} if "n_estimators" in names else {"n_estimators": 8}), 2),
         "logistic regression": (linear_model.LogisticRegression, None, {}, 3),
         "elastic net": (None, linear_model.ElasticNet, {}, 3),
+        "sgdregressor": (None, linear_model.SGDRegressor, {"random_state": 0, "tol": None}
+                         | ({} if "max_iter" in names else {"max_iter": 20}), 3),
         "nearest neighbours": (neighbors.KNeighborsClassifier, neighbors.KNeighborsRegressor, {}, 3),
         HELD_OUT: (ensemble.GradientBoostingClassifier, ensemble.GradientBoostingRegressor,
                    {"random_state": 0} | ({} if "n_estimators" in names else {"n_estimators": 15}), 2),
@@ -154,17 +201,24 @@ def _made(kind: Any, fixed: dict[str, Any], family: str, **params: Any) -> Any:
         params.pop("max_samples", None)
     if family == "mlp":
         params["hidden_layer_sizes"] = (params.pop("width", 24),) * params.pop("depth", 1)
-        params["solver"] = "sgd" if "momentum" in params else "adam"
+        params.setdefault("solver", "sgd" if "momentum" in params else "adam")
+    if family == "sgdregressor":
+        params.setdefault("penalty", "elasticnet" if "l1_ratio" in params else "l2")
+        params["learning_rate"] = params.pop("schedule", "invscaling")
     return kind(**fixed, **params)
 
 
 def table(seed: int, index: int) -> dict[str, Any]:
     """Return one recorded table of the training part."""
     rng = np.random.default_rng([seed, index])
-    families = list(NUMBERS)
-    weights = np.array([SHARES.get(f, 1) for f in families], float)
-    family = str(rng.choice(families, p=weights / weights.sum()))
-    regression = {"logistic regression": False, "elastic net": True}.get(family, bool(rng.random() < 0.5))
+    names = FAMILIES[:-1]
+    weights = np.array([SHARES.get(f, 1) for f in names], float)
+    family = str(rng.choice(names, p=weights / weights.sum()))
+    if family in SIMULATORS:
+        return recorded(rng, family, *simulated(rng, family, WIDEST))
+    regression = {"logistic regression": False, "elastic net": True, "sgdregressor": True}.get(
+        family, bool(rng.random() < 0.5)
+    )
     space = search_space(rng, family, regression)
     if family == "vllm serving":
         return recorded(rng, family, space, server(rng))
@@ -193,24 +247,25 @@ def recorded(rng: np.random.Generator, family: str, space: tl.SearchSpace, score
     X = space.sample_rows(rng, FIRST)
     y = np.array([score(p) for p in space.decode(X)])
     near = _near(rng, space, X[np.argsort(y, kind="stable")[:6]])
-    X = space.canonical(np.vstack([X, near]))[0]
+    X, active = space.canonical(np.vstack([X, near]))
     y = np.r_[y, [score(p) for p in space.decode(near)]]
     meanings = meanings_of(tl.Problem(family, space))
-    d, families = len(space), [*NUMBERS, HELD_OUT]
+    d = len(space)
     words, usual = np.full(WIDEST, -1), np.full((3, WIDEST), np.nan)
     if meanings is not None:
         words[:d] = [WORDS.index(w) if w else -1 for w in meanings.words]
         usual[:, :d] = meanings.usual
-    wide = np.pad(X, ((0, 0), (0, WIDEST - d)))
-    kinds = np.pad(space.is_categorical, (0, WIDEST - d))
+    more = WIDEST - d
     return {
-        "X": wide,
+        "X": np.pad(X, ((0, 0), (0, more))),
+        "active": np.pad(active, ((0, 0), (0, more))),
         "y": y,
         "d": d,
-        "family": families.index(family),
+        "depth": np.pad([len(p.when or {}) > 0 for p in space.parameters], (0, more)),
+        "family": FAMILIES.index(family),
         "words": words,
         "usual": usual,
-        "categorical": kinds,
+        "categorical": np.pad(space.is_categorical, (0, more)),
     }
 
 

@@ -59,6 +59,9 @@ def arguments() -> argparse.Namespace:
     )
     p.add_argument("--real", type=Path, help="recorded surfaces (surfaces.py) to mix in")
     p.add_argument("--real-share", type=float, default=0.28)
+    p.add_argument(
+        "--searched", type=float, default=0.5, help="share of histories left by a search of their own"
+    )
     p.add_argument("--stop-after", type=float, default=math.inf, help="end this slice after so many seconds")
     p.add_argument("--workers", type=int, default=2)
     p.add_argument("--device", default="cpu")
@@ -138,7 +141,9 @@ class Trainer:
         if not self.queue:  # drawing four batches at once amortises the many small operations
             d, T, n = draw_shape(1.0 if self.a.init else self.progress, self.rng)
             size = max(3, self.a.tokens // (T * (d + 2)))
-            data = histories(4 * size, d, T, n, families=self.families)
+            data = histories(
+                4 * size, d, T, n, families=self.families, search=self.rng.random() < self.a.searched
+            )
             cut = [{k: v[i * size : (i + 1) * size] for k, v in data.items()} for i in range(4)]
             self.queue = [(part, d, n) for part in cut]
         return self.queue.pop()
@@ -212,10 +217,13 @@ class Trainer:
         from prior import FAMILIES
         from recorded import recorded_sets
 
-        cells, per_family, optimum = {}, {name: [] for name in FAMILIES}, []
+        cells, per_family, optimum, searched = {}, {name: [] for name in FAMILIES}, [], []
         with torch.no_grad():
             for (d, n, family), data in sets:
                 _, stats = self.model.loss(data, d, n)
+                if family < 0:
+                    searched.append((float(stats["query"]), float(stats["optimum"])))
+                    continue
                 cells.setdefault(f"d{d}n{n}", []).append(float(stats["query"]))
                 per_family[FAMILIES[family]].append((f"d{d}n{n}", float(stats["query"])))
                 optimum.append(float(stats["optimum"]))
@@ -227,6 +235,7 @@ class Trainer:
             "families": mean,
             "query": sum(cells.values()) / len(cells),
             "optimum": sum(optimum) / len(optimum),
+            "searched": [sum(v) / len(v) for v in zip(*searched, strict=True)],
         }
 
 
@@ -253,7 +262,8 @@ def widened(weights: dict, rows: int) -> dict:
 
 
 def validation_sets() -> list:
-    """Return fixed sets, one per (d, n, family); drawn from their own seed, so that runs can be compared."""
+    """Return fixed sets, one per (d, n, family), and (d, n, -1) of searched histories; drawn from their own seed, so that
+    runs can be compared."""
     from prior import FAMILIES, histories
 
     sets = []
@@ -266,6 +276,8 @@ def validation_sets() -> list:
                 sets.append(
                     ((d, n, family), histories(size, d, n + 6, n, query_share=0.85, families=weights))
                 )
+        for d, n in VALIDATION:
+            sets.append(((d, n, -1), histories(84, d, n + 6, n, query_share=0.85, search=True)))
     return sets
 
 
@@ -318,7 +330,8 @@ def work(rank: int, a: argparse.Namespace) -> None:
             cells = " ".join(f"{c} {v:.2f}" for c, v in report["cells"].items())
             print(
                 f"{trainer.elapsed:.0f} s, {total / 1e6:.2f} M tokens, query {report['query']:.4f}, "
-                f"optimum {report['optimum']:.4f}, real {report.get('named')} {report.get('nameless')} | {cells}",
+                f"optimum {report['optimum']:.4f}, searched {report['searched']}, "
+                f"real {report.get('named')} {report.get('nameless')} | {cells}",
                 flush=True,
             )
             trainer.save(curve, total)
