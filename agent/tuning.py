@@ -13,17 +13,19 @@ from typing import Any
 
 from ..evaluators.errors import SpaceExhausted
 from ..evaluators.history import Params
+from ..evaluators.parameters import Categorical, Parameter
 from ..evaluators.problem import Problem
 from ..evaluators.space import SearchSpace
 from ..evaluators.vllm_attempt import Attempt
 from ..evaluators.vllm_metrics import check_measured
 from ..evaluators.vllm_target import VllmTarget
-from ..serving.vllm_catalogue import LIVE
+from ..serving.vllm_catalogue import LIVE, STRAIN
 from .errors import BudgetExhausted, NoFeasibleTrial
 from .study import Study
 from .trial import Trial
 from .tuning_findings import feasible_by_belief
 from .tuning_measures import Measures
+from .tuning_odds import Harder
 from .tuning_plan import TuningOutcome, TuningPlan, TuningState, changes
 from .tuning_strategy import CostAwareStrategy
 from .tuning_verification import Say, Verification
@@ -107,7 +109,8 @@ class Tuning:
         url = f"sqlite:///{self.target.settings.folder.absolute()}/study.db"
         strategy = self.plan.strategy
         if self.plan.planner is None and strategy is None:
-            strategy = CostAwareStrategy(problem, self.plan.seed, self._cost)
+            harder = {p.name: Harder(STRAIN[p.name]) for p in self.space if p.name in STRAIN and _ordered(p)}
+            strategy = CostAwareStrategy(problem, self.plan.seed, self._cost, harder=harder)
         study = Study(problem, storage=url, seed=self.plan.seed, planner=self.plan.planner, strategy=strategy)
         if not any(t.source == "default" for t in study.trials):
             result = self.measures.measurement(self.measures.default(), len(self.state.default))
@@ -230,3 +233,7 @@ class Tuning:
     def _save(self) -> None:
         self.state.used_s = time.monotonic() - self._began
         self.state.write(self._path)
+
+
+def _ordered(parameter: Parameter) -> bool:
+    return isinstance(parameter, Categorical) and parameter.ordered

@@ -5,7 +5,8 @@
 Without --tables, the table shipped beside this script (vLLM's CPU build, recorded by vllm_record.py while all four
 cores of the machine were busy: its failures are exact, its speeds noisy). Everybody pays the same for starts, loads
 and failures (constants in vllm_tables.py) and nothing for repetitions; only trialogue asks vLLM's validator first, and
-only where a table says what it refuses. A dash: not found (auto_tune: also where the table has not its two knobs).
+only where a table says what it refuses. It is told, as in a tuning, which knobs ask for more (loads; memory by the
+catalogue of knobs) and which kind a failure is. A dash: not found (auto_tune: also where the table has not its two knobs).
 """
 
 import argparse
@@ -30,6 +31,7 @@ from trialogue.evaluators.parameters import Categorical
 from trialogue.evaluators.space import SearchSpace
 
 MOST = 80  # measurements per run
+NOT_OF_SIZE = ("refused by preflight", "unsupported_combination")
 
 
 def everything(task: Task) -> list[dict[str, Any]]:
@@ -134,13 +136,17 @@ def encoded(params: dict[str, Any], space: SearchSpace) -> np.ndarray:
 
 def run_trialogue(clock: Clock, seed: int) -> None:
     from trialogue.agent.contracts import Ask
+    from trialogue.agent.tuning_odds import Harder
     from trialogue.agent.tuning_strategy import CostAwareStrategy
     from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
+    from trialogue.serving.vllm_catalogue import STRAIN
 
     problem = clock.task.problem
     clock.preflight = True
-    climbs = [k.name for k in knobs(problem.space) if k.name in clock.task.client and k.ordered]
-    strategy = CostAwareStrategy(problem, seed, clock.task.cost, climbs=climbs)
+    ordered = [k.name for k in knobs(problem.space) if k.ordered]
+    harder = {n: Harder.load() for n in ordered if n in clock.task.client}
+    harder |= {n: Harder(STRAIN[n]) for n in ordered if n in STRAIN}
+    strategy = CostAwareStrategy(problem, seed, clock.task.cost, harder=harder)
     history = History(problem)
     for index in range(min(MOST, len(clock.task.rows))):
         params = dict(strategy.plan(Ask(history, index)).decisions[0].params)
@@ -148,7 +154,8 @@ def run_trialogue(clock: Clock, seed: int) -> None:
         if isinstance(result, Measurement):
             history = history.extended(finished=[FinishedTrial(index, params, result)])
         else:
-            history = history.extended(failed=[FailedTrial(index, params, "crash", result)])
+            kind = "invalid" if result.startswith(NOT_OF_SIZE) else "crash"
+            history = history.extended(failed=[FailedTrial(index, params, kind, result)])
         if np.isfinite(clock.found_s):
             return
     tried = {problem.space.key(t.params) for t in (*history.finished, *history.failed)}

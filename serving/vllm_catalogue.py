@@ -18,7 +18,7 @@ Device = Literal["cpu", "gpu"]
 class Knob:
     """One tunable. ``choices`` in order where ``ordered``; ``live``: may be lowered in a running server;
     ``core``: tuned unless told otherwise; ``lossy``: may change what the model says; ``variable``: an environment
-    variable instead of a flag; ``heavy``: each value compiles anew or needs more devices."""
+    variable instead of a flag; ``strain``: +1 where more asks for more memory and is likelier to fail, -1 where less does."""
 
     name: str
     choices: tuple[Value, ...]
@@ -31,6 +31,7 @@ class Knob:
     core: bool = True
     lossy: bool = False
     variable: bool = False
+    strain: int = 0
 
 
 _GPU: frozenset[Device] = frozenset({"gpu"})
@@ -44,10 +45,10 @@ def _switch(name: str, description: str, reads: str, **more: object) -> Knob:
 KNOBS: tuple[Knob, ...] = (
     Knob("max_num_seqs", (4, 8, 16, 32, 64, 128, 256, 512, 1024),
          "requests processed together; fewer means lower TPOT and longer queues",
-         "scheduler_config.max_num_seqs", "requests", restart="live"),
+         "scheduler_config.max_num_seqs", "requests", restart="live", strain=1),
     Knob("max_num_batched_tokens", (128, 256, 512, 1024, 2048, 4096, 8192, 16384),
          "tokens per step; small limits ITL, large favours prefill",
-         "scheduler_config.max_num_batched_tokens", "tokens", restart="live"),
+         "scheduler_config.max_num_batched_tokens", "tokens", restart="live", strain=1),
     Knob("block_size", (16, 32, 64, 128, 256),
          "tokens per KV-cache block; only whole blocks of a shared prefix are reused",
          "cache_config.block_size", "tokens"),
@@ -62,9 +63,9 @@ KNOBS: tuple[Knob, ...] = (
          "threads of the CPU backend; a thread that shares its core stalls all", unit="threads", devices=_CPU,
          core=False, variable=True),
     Knob("gpu_memory_utilization", (0.8, 0.85, 0.9, 0.92, 0.95), "share of device memory for weights and KV cache",
-         "cache_config.gpu_memory_utilization", devices=_GPU),
+         "cache_config.gpu_memory_utilization", devices=_GPU, strain=1),
     Knob("tensor_parallel_size", (1, 2, 4, 8), "devices that share each layer",
-         "parallel_config.tensor_parallel_size", "devices", devices=_GPU),
+         "parallel_config.tensor_parallel_size", "devices", devices=_GPU, strain=-1),
     Knob("pipeline_parallel_size", (1, 2, 4), "devices that share the layers in turn",
          "parallel_config.pipeline_parallel_size", "devices", devices=_GPU, core=False),
     Knob("data_parallel_size", (1, 2, 4, 8), "replicas behind one address",
@@ -78,7 +79,7 @@ KNOBS: tuple[Knob, ...] = (
     Knob("attention_backend", ("FLASH_ATTN", "FLASHINFER", "TRITON_ATTN"), "implementation of attention",
          "attention_config.backend", ordered=False, devices=_GPU),
     Knob("max_cudagraph_capture_size", (64, 128, 256, 512, 1024), "largest batch run as a captured graph",
-         "compilation_config.max_cudagraph_capture_size", "requests", devices=_GPU),
+         "compilation_config.max_cudagraph_capture_size", "requests", devices=_GPU, strain=1),
     _switch("enforce_eager", "run without compilation and captured graphs", "model_config.enforce_eager", core=False),
     Knob("kv_cache_dtype", ("auto", "fp8"), "number format of the KV cache", "cache_config.cache_dtype",
          ordered=False, lossy=True),
@@ -90,6 +91,7 @@ KNOBS: tuple[Knob, ...] = (
          core=False),
 )  # fmt: skip
 
+STRAIN = {k.name: k.strain for k in KNOBS if k.strain}
 LIVE = frozenset(k.name for k in KNOBS if k.restart == "live")
 CPU_BLOCK_SIZES = (32, 64, 128, 256)
 """The CPU attention back-end takes multiples of 32 only; others pass vLLM's validation and kill the engine at start."""

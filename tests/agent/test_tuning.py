@@ -9,13 +9,10 @@ import pytest
 
 from trialogue.agent.tuning import Tuning
 from trialogue.agent.tuning_plan import TuningPlan, TuningState
-from trialogue.agent.tuning_strategy import will_run
 from trialogue.agent.tuning_verdict import spread
 from trialogue.evaluators.errors import InvalidSpecification
-from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
-from trialogue.evaluators.measurement import Measurement
 from trialogue.evaluators.parameters import Categorical
-from trialogue.evaluators.problem import Constraint, Objective, Problem
+from trialogue.evaluators.problem import Constraint
 from trialogue.evaluators.space import SearchSpace
 from trialogue.evaluators.vllm_attempt import Attempt
 from trialogue.evaluators.vllm_metrics import objective_named
@@ -176,16 +173,3 @@ def test_a_default_beside_takes_the_machines_slowness_out_of_a_result() -> None:
     assert attempt.mean()["output_tok_s"] == pytest.approx(240.0)
     assert attempt.mean()["ttft_p99_ms"] == 30.0  # not on the scale: as measured
     assert spread([60.0, 120.0], [50.0, 100.0]) < 1e-12 < spread([60.0, 120.0])
-
-
-def test_a_load_is_raised_after_a_success_and_not_beyond_a_failure() -> None:
-    space = SearchSpace([Categorical("gpu", ["a", "b"]), Categorical("users", [1, 2, 4], ordered=True)])
-    history = History(Problem("p", space, [Objective("tok", "maximize")])).extended(
-        finished=[FinishedTrial(0, {"gpu": "a", "users": 1}, Measurement(1.0))],
-        failed=[FailedTrial(1, {"gpu": "a", "users": 2}, "crash", "requests failed")],
-    )
-    odds = {(g, u): will_run(history, {"gpu": g, "users": u}, ["users"]) for g in "ab" for u in (1, 2, 4)}
-    assert odds["a", 1] == odds["b", 1] == 1.0
-    assert odds["a", 4] < 1.0
-    assert odds["b", 2] < odds["b", 1]
-    assert will_run(history, {"gpu": "a", "users": 4}, ()) == 1.0

@@ -1,0 +1,208 @@
+"""How likely a configuration is to run at all, where some knobs are known to ask for more: load, memory, batch sizes.
+
+What ran makes everything safe that asks for no more and is equal otherwise; what failed makes everything doomed that
+asks for no less. Elsewhere, how often climbing one step of a knob failed on any ladder (configurations that differ in
+that knob only) decides: interval-censored survival in discrete steps, by expectation-maximisation. How far the order can
+be trusted is itself learnt from the trials that it was right or wrong about; the rest of the trust goes to the share of
+trials that ran at that value.
+
+Knows nothing of objectives and limits. Failures that say nothing of size (``invalid``, ``infrastructure``, ``lost``)
+are not counted.
+Notation: level: index of a choice, larger is harder · hazard h_l: probability to fail at level l having survived l - 1.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from ..evaluators.history import History, Params
+from ..evaluators.parameters import Categorical
+
+OF_SIZE = ("crash", "timeout", "out_of_memory")
+"""Kinds of failure that a smaller load or less memory can mend."""
+WRONG, STRENGTH = 0.05, 2.0
+"""Prior probability that the order is wrong about a trial, and the trials that this prior counts for."""
+LEAST = 1e-3
+"""Odds never come below: nothing is ruled out."""
+
+Levels = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Harder:
+    """An ordered knob whose values ask for more or less. ``sign``: +1 where more is harder, -1 where less is.
+    ``survives``: prior probability that a configuration at its easiest value also runs at its hardest."""
+
+    sign: int = 1
+    survives: float = 0.95
+
+    @classmethod
+    def load(cls) -> "Harder":
+        """Return what is expected of a load: every server fails at some."""
+        return cls(1, 0.25)
+
+
+class Odds:
+    """Odds of running, given one history. ``harder``: what is known of ordered knobs, by name.
+
+    ``known``: whether they say anything yet: a failure of size was seen, or a knob is expected to fail at its hardest.
+    """
+
+    def __init__(self, history: History, harder: Mapping[str, Harder]) -> None:
+        failed = [t.params for t in history.failed if t.kind in OF_SIZE]
+        self.known = bool(harder and failed) or any(h.survives < 0.5 for h in harder.values())
+        self._level: list[tuple[str, dict[object, int]]] = []
+        for name, known in harder.items():
+            choices = cast(Categorical, history.problem.space[name]).choices[:: known.sign]
+            self._level.append((name, {choice: level for level, choice in enumerate(choices)}))
+        self._seen: dict[object, _Seen] = defaultdict(_Seen)
+        for params in (t.params for t in history.finished):
+            self._seen[self._rest(params)].ran.append(self._levels(params))
+        for params in failed:
+            self._seen[self._rest(params)].failed.append(self._levels(params))
+        self._steps = [
+            _Steps(i, len(levels), harder[name].survives, self._seen)
+            for i, (name, levels) in enumerate(self._level)
+        ]
+        self._wrong = self._mistrust()
+
+    def runs(self, params: Params) -> float:
+        """Return the probability, in (0, 1], that a configuration runs; 1 where no knob is known to be harder."""
+        if not self._level:
+            return 1.0
+        levels, rest = self._levels(params), self._rest(params)
+        ordered = self._seen[rest].verdict(levels) if rest in self._seen else None
+        if ordered is None:
+            ordered = math.prod(steps.runs(rest, levels) for steps in self._steps)
+        at = zip(self._steps, levels, strict=True)
+        share = min((steps.share[level] for steps, level in at if level >= 0), default=1.0)
+        return max((1.0 - self._wrong) * ordered + self._wrong * share, LEAST)
+
+    def _levels(self, params: Params) -> Levels:
+        """Return the level of each knob, -1 where it is inactive."""
+        return tuple(levels[params[name]] if name in params else -1 for name, levels in self._level)
+
+    def _rest(self, params: Params) -> object:
+        names = {name for name, _ in self._level}
+        return frozenset((k, v) for k, v in params.items() if k not in names)
+
+    def _mistrust(self) -> float:
+        """Return how often the order is wrong about a trial, given all others."""
+        told = [one for seen in self._seen.values() for one in seen.hindsight()]
+        return (told.count(False) + STRENGTH * WRONG) / (len(told) + STRENGTH)
+
+
+@dataclass
+class _Seen:
+    """The levels of what ran and what failed, of configurations that are equal in all other knobs."""
+
+    ran: list[Levels] = field(default_factory=list)
+    failed: list[Levels] = field(default_factory=list)
+
+    def verdict(self, levels: Levels) -> float | None:
+        """Return 1 at or below what ran, 0 at or above what failed, 1/2 where both hold, None where none does."""
+        safe = any(_at_most(levels, ran) for ran in self.ran)
+        doomed = any(_at_most(failed, levels) for failed in self.failed)
+        return None if not (safe or doomed) else 0.5 if safe and doomed else float(safe)
+
+    def hindsight(self) -> Iterable[bool]:
+        """Yield, of each trial that the others had foretold, whether they were right."""
+        for levels, ran in [(x, True) for x in self.ran] + [(x, False) for x in self.failed]:
+            if any(other != levels and _at_most(levels, other) for other in self.ran):
+                yield ran
+            if any(other != levels and _at_most(other, levels) for other in self.failed):
+                yield not ran
+
+
+@dataclass(frozen=True)
+class _Ladder:
+    """One knob with all others equal: ``top``, the highest level that ran (-1: none); ``bar``, the lowest failure above."""
+
+    top: int = -1
+    bar: int | None = None
+
+
+class _Steps:
+    """What climbing one knob did on every ladder. ``share``: of the trials at each level, those that ran."""
+
+    def __init__(self, knob: int, n: int, survives: float, seen: Mapping[object, _Seen]) -> None:
+        self._knob = knob
+        self._ladders = self._climbed(seen)
+        self._hazards = _hazards(n, list(self._ladders.values()), survives)
+        ran = [levels[knob] for one in seen.values() for levels in one.ran]
+        failed = [levels[knob] for one in seen.values() for levels in one.failed]
+        self.share = _shares(n, ran, failed)
+
+    def runs(self, rest: object, levels: Levels) -> float:
+        """Return the probability to survive up to a level above what ran and below what failed on its ladder."""
+        level = levels[self._knob]
+        ladder = self._ladders.get(self._place(rest, levels), _Ladder())
+        if level <= ladder.top:
+            return 1.0
+        survived = _survival(self._hazards, ladder.top, level)
+        if ladder.bar is None:
+            return survived
+        all_the_way = _survival(self._hazards, ladder.top, ladder.bar)
+        return max(survived - all_the_way, 0.0) / (1.0 - all_the_way)
+
+    def _climbed(self, seen: Mapping[object, _Seen]) -> dict[object, _Ladder]:
+        places: dict[object, _Seen] = defaultdict(_Seen)
+        for rest, one in seen.items():
+            for levels in one.ran:
+                places[self._place(rest, levels)].ran.append(levels)
+            for levels in one.failed:
+                places[self._place(rest, levels)].failed.append(levels)
+        ladders = {}
+        for place, one in places.items():
+            top = max((levels[self._knob] for levels in one.ran), default=-1)
+            above = [levels[self._knob] for levels in one.failed if levels[self._knob] > top]
+            ladders[place] = _Ladder(top, min(above, default=None))
+        return ladders
+
+    def _place(self, rest: object, levels: Levels) -> object:
+        return rest, levels[: self._knob], levels[self._knob + 1 :]
+
+
+def _at_most(one: Levels, other: Levels) -> bool:
+    return all(a <= b for a, b in zip(one, other, strict=True))
+
+
+def _shares(n: int, ran: Sequence[int], failed: Sequence[int]) -> list[float]:
+    usual = (len(ran) + 1.0) / (len(ran) + len(failed) + 1.0)
+    return [
+        (ran.count(level) + STRENGTH * usual) / (ran.count(level) + failed.count(level) + STRENGTH)
+        for level in range(n)
+    ]
+
+
+def _survival(hazards: Sequence[float], top: int, level: int) -> float:
+    return math.prod(1.0 - h for h in hazards[top + 1 : level + 1])
+
+
+def _hazards(n: int, ladders: Sequence[_Ladder], survives: float) -> list[float]:
+    """Return the hazard of each of n levels: posterior means under a beta prior of one trial's weight."""
+    prior = 1.0 - survives ** (1.0 / n)
+    hazards = [prior] * n
+    for _ in range(5):
+        deaths, at_risk = [0.0] * n, [0.0] * n
+        for ladder in ladders:
+            for level in range(ladder.top + 1):
+                at_risk[level] += 1.0
+            if ladder.bar is not None:
+                _blame(hazards, ladder.top + 1, ladder.bar, deaths, at_risk)
+        hazards = [(prior + d) / (1.0 + a) for d, a in zip(deaths, at_risk, strict=True)]
+    return hazards
+
+
+def _blame(
+    hazards: Sequence[float], first: int, last: int, deaths: list[float], at_risk: list[float]
+) -> None:
+    """Spread one failure over the levels at which it may have begun, as likely as each is."""
+    weights = [_survival(hazards, first - 1, d - 1) * hazards[d] for d in range(first, last + 1)]
+    for d, weight in enumerate(weights, start=first):
+        share = weight / sum(weights)
+        deaths[d] += share
+        for level in range(first, d + 1):
+            at_risk[level] += share
