@@ -5,8 +5,8 @@
     python benchmarks/vllm_tuning.py --report --out runs.jsonl
 
 limits: tokens/s of a 3 M model under p99 TPOT <= 0.75x and p99 TTFT <= 1.9x of the default, which therefore breaks one.
-prefix: tokens/s of a 24 M model whose requests share 960 tokens, where the block size decides.
-prefix-cpu: the same by tokens per core-second of the server, half as many requests, for machines that are not quiet.
+prefix: tokens/s of a 24 M model under 64 requests that share 960 tokens, where the block size decides.
+prefix-cpu: the same by tokens per core-second of the server, 48 requests, for machines that are not quiet.
 
 *Found*: by the reference measurement (which no tuning sees) the configuration is within 10 % of the best one that meets
 the limits there. *Verified*: the tuner itself recommends the change after three interleaved pairs of fresh starts, that
@@ -40,7 +40,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "knobs": {"max_num_seqs": [4, 8, 16, 32, 64, 128, 256], "max_num_batched_tokens": [128, 512, 2048, 8192]},
     },
     "prefix": {
-        "model": "m25", "workload": "prefix", "limits": {}, "objective": "output_tok_s",
+        "model": "m25", "workload": "prefix:prompts=64", "limits": {}, "objective": "output_tok_s",
         "knobs": {"block_size": [32, 64, 128, 256], "max_num_seqs": [8, 32, 128], "enable_prefix_caching": []},
     },
 }  # fmt: skip
