@@ -30,10 +30,16 @@ SAMPLES = 16
 """Points sampled per prompt, half of them from p(optimum | history), half at high score levels."""
 LOCAL = 24
 """Points added around the best trials: what 128 bins per parameter cannot resolve."""
+ELSEWHERE = 24
+"""Points added anywhere in the space: where everything near the best is known, the model judges these."""
 SHORTLIST = 24
 """Candidates that all prompts score; the first prompt alone chooses them."""
+FULL_TO = 6
+"""Parameters up to which these numbers hold; with more of them, whose points are longer to read, they are fewer."""
 CHECKED_FROM = 12
 """Trials from which the model's own calibration is measured."""
+CHECKED = 8
+"""Most trials of each half that are predicted from the other half."""
 
 
 class EmbeddedPlanner:
@@ -103,7 +109,7 @@ class EmbeddedPlanner:
         hidden: np.ndarray,
         rng: np.random.Generator,
     ) -> float:
-        part = numbers.rows(shown)
+        part, hidden = numbers.rows(shown), hidden[:CHECKED]
         best, gap = part.scale
         context = self._lm.condition(
             history.problem.space, part, rng, prompts=1, meanings=self._meanings(history)
@@ -129,7 +135,10 @@ class EmbeddedPlanner:
                     (), (self._call(request, 0, 0, started, "abstained"),), (note,), abstained=True
                 )
         context = self._lm.condition(history.problem.space, numbers, rng, meanings=self._meanings(history))
-        X = self._candidates(context, rng)
+        X = self._candidates(context, novelty, rng)
+        if not len(X):
+            note = "everything that the embedded model proposed has been tried"
+            return PlanAnswer((), (self._call(request, context.tokens, 0, started, "ok"),), (note,))
         chosen, p = self._ranked(context, X)
         proposals = self._proposals(request, context, chosen, p, novelty)
         spent = len(X) * (1 + min(len(history.problem.space), self._lm.dialect.slots))
@@ -138,23 +147,27 @@ class EmbeddedPlanner:
     def _meanings(self, history: History) -> nd.Meanings | None:
         return meanings_of(history.problem) if self._names and self._lm.dialect.meanings else None
 
-    def _candidates(self, context: InContext, rng: np.random.Generator) -> np.ndarray:
-        """Return canonical points that fulfil the relations: the model's samples and steps from the best trials."""
-        levels = nd.LEVEL0 + np.arange(SAMPLES - SAMPLES // 2) % 3
-        goals = np.r_[np.full(SAMPLES // 2, nd.OPTIMUM), levels]
-        X = np.vstack([context.sample(goals, rng), _steps(context, rng)])
-        X, _ = context.space.canonical(X)
+    def _candidates(self, context: InContext, novelty: Novelty, rng: np.random.Generator) -> np.ndarray:
+        """Return new canonical points that fulfil the relations: the model's samples, steps from the best trials, and
+        points from anywhere."""
+        space, samples = context.space, _fewer(SAMPLES, context)
+        levels = nd.LEVEL0 + np.arange(samples - samples // 2) % 3
+        goals = np.r_[np.full(samples // 2, nd.OPTIMUM), levels]
+        anywhere = rng.random((_fewer(ELSEWHERE, context), len(space)))
+        X, _ = space.canonical(np.vstack([context.sample(goals, rng), _steps(context, rng), anywhere]))
         X = np.unique(X, axis=0)
-        return X[context.space.satisfies_rows(X)]
+        X = X[space.satisfies_rows(X)]
+        new = [novelty.is_new(params) for params in space.decode(X)]
+        return X[np.array(new, bool)]
 
     def _ranked(self, context: InContext, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return points by falling expected improvement, with their score distributions."""
+        """Return the most promising points by falling expected improvement, with their score distributions."""
         _, active = context.space.canonical(X)
-        if len(X) > SHORTLIST:
-            first = expected_improvement(context.scores(X, active, prompts=1))
-            at = np.argsort(-first, kind="stable")[:SHORTLIST]
-            X, active = X[at], active[at]
-        p = context.scores(X, active)
+        p = context.scores(X, active, prompts=slice(0, 1))
+        at = np.argsort(-expected_improvement(p), kind="stable")[: _fewer(SHORTLIST, context)]
+        X, active, p, others = X[at], active[at], p[at], len(context.blocks) - 1
+        if others:
+            p = (p + others * context.scores(X, active, prompts=slice(1, None))) / (others + 1)
         order = np.argsort(-expected_improvement(p), kind="stable")
         return X[order], p[order]
 
@@ -195,13 +208,19 @@ def numbers_of(history: History) -> nd.NumberHistory:
     )
 
 
+def _fewer(number: int, context: InContext) -> int:
+    """Return how many of ``number`` points a model can be asked about that reads points of so many parameters."""
+    return max(4, round(number * min(1.0, FULL_TO / context.blocks.shape[1])))
+
+
 def _steps(context: InContext, rng: np.random.Generator) -> np.ndarray:
-    """Return points (LOCAL, d) around the three best trials, some parameters changed a little."""
+    """Return points (n, d) around the three best trials, some parameters changed a little."""
+    n = _fewer(LOCAL, context)
     best = context.history.X[np.argsort(context.history.relative(), kind="stable")[:3]]
     weights = np.array([0.6, 0.25, 0.15])[: len(best)]
-    base: np.ndarray = best[rng.choice(len(best), LOCAL, p=weights / weights.sum())]
-    size = np.exp(rng.uniform(np.log(0.01), np.log(0.2), (LOCAL, 1)))
-    moved = rng.random(base.shape) < np.maximum(0.4, 1.5 * rng.random((LOCAL, 1)))
+    base: np.ndarray = best[rng.choice(len(best), n, p=weights / weights.sum())]
+    size = np.exp(rng.uniform(np.log(0.01), np.log(0.2), (n, 1)))
+    moved = rng.random(base.shape) < np.maximum(0.4, 1.5 * rng.random((n, 1)))
     x = base + rng.normal(size=base.shape) * size * moved
     x = np.clip(np.where(x < 0, -x, np.where(x > 1, 2 - x, x)), 0, 1)
     redrawn = context.space.is_categorical & (rng.random(x.shape) < 0.25)

@@ -169,6 +169,7 @@ def _text_of(problem: Problem) -> str:
     return " ".join([problem.name, problem.description, json.dumps(dict(problem.context))]).replace("_", " ")
 
 
+@cache
 def _plain(name: str) -> str:
     """Return a name without case and separators, and without what stands before its last dot."""
     return re.sub(r"[^a-z0-9]", "", name.rsplit(".", 1)[-1].rsplit("__", 1)[-1].lower())

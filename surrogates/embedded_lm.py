@@ -92,16 +92,17 @@ class InContext:
         """Tokens of all prompts."""
         return self.branch.position * len(self.blocks)
 
-    def scores(self, X: np.ndarray, active: np.ndarray, *, prompts: int | None = None) -> np.ndarray:
-        """Return p (k, 129) of each point: the score bins of ``number_dialect``, and the probability of failing."""
-        dialect, E = self.source.dialect, prompts or len(self.blocks)
-        asked = [
-            nd.parameter_tokens(dialect, X[:, columns], active[:, columns]) for columns in self.blocks[:E]
-        ]
-        query = np.full((E, len(X), 1), nd.QUERY)
+    def scores(self, X: np.ndarray, active: np.ndarray, *, prompts: slice = slice(None)) -> np.ndarray:
+        """Return p (k, 129) of each point: the score bins of ``number_dialect``, and the probability of failing.
+
+        Averaged over ``prompts``, some of the E that were read.
+        """
+        dialect, blocks = self.source.dialect, self.blocks[prompts]
+        asked = [nd.parameter_tokens(dialect, X[:, columns], active[:, columns]) for columns in blocks]
+        query = np.full((len(blocks), len(X), 1), nd.QUERY)
         with one_torch_thread():
             after = self.source.model.extend(
-                _first(self.branch, E), np.concatenate([query, np.stack(asked)], 2)
+                _part(self.branch, prompts), np.concatenate([query, np.stack(asked)], 2)
             )
         p = np.exp(after.log_p[:, :, nd.score_columns(dialect)])
         p = (p / p.sum(-1, keepdims=True)).mean(0)
@@ -164,13 +165,11 @@ def expected_improvement(p: np.ndarray) -> np.ndarray:
     return p[:, : nd.BINS] @ np.maximum(-nd.SCORE_CENTRES, 0)
 
 
-def _first(branch: Branch, E: int) -> Branch:
-    if len(branch.log_p) == E:
-        return branch
-    tokens = None if branch.tokens is None else branch.tokens[:E]
-    return Branch(
-        tuple((k[:E], v[:E]) for k, v in branch.prefix), None, branch.log_p[:E], branch.position, tokens
-    )
+def _part(branch: Branch, prompts: slice) -> Branch:
+    """Return some of the prompts that were read, before any continuation."""
+    tokens = None if branch.tokens is None else branch.tokens[prompts]
+    pairs = tuple((k[prompts], v[prompts]) for k, v in branch.prefix)
+    return Branch(pairs, None, branch.log_p[prompts], branch.position, tokens)
 
 
 def _depths(space: SearchSpace) -> np.ndarray:

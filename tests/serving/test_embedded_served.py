@@ -11,7 +11,7 @@ from trialogue.serving.embedded import EmbeddedModel
 from trialogue.serving.embedded_served import ServedModel
 from trialogue.serving.errors import EndpointRefused, EndpointUnreachable
 
-MODEL = EmbeddedModel()
+MODEL = EmbeddedModel(exact=True)
 
 
 class Completions(BaseHTTPRequestHandler):
