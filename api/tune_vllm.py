@@ -30,48 +30,69 @@ def tune_vllm(
     ] = "output_tok_s",
     slo: Annotated[
         list[str] | None,
-        typer.Option(help="Limit such as 'ttft_p99_ms<=200', or 'tpot_p99_ms<=0.75x' of the default."),
+        typer.Option(
+            help="Limit such as 'ttft_p99_ms<=200', or 'tpot_p99_ms<=0.75x' of the default's; may be given several times."
+        ),
     ] = None,
-    budget: Annotated[str, typer.Option(help="Time for everything: 90s, 30m, 2h.")] = "30m",
+    budget: Annotated[
+        str, typer.Option(help="Time for everything, the verification too: 90s, 30m, 2h.")
+    ] = "30m",
     trials: Annotated[
         int | None, typer.Option(min=1, help="At most so many configurations beside the default.")
     ] = None,
     knob: Annotated[
         list[str] | None,
-        typer.Option(help="Tune just these; `NAME` or `NAME=8,16,32`. Default: the core for the device."),
+        typer.Option(
+            help="Tune just this; `NAME` or `NAME=8,16,32`, several times. Default: the core for the device."
+        ),
     ] = None,
     fix: Annotated[
         list[str] | None, typer.Option(help="Flag for every configuration, the default too: NAME=VALUE.")
     ] = None,
     env: Annotated[
-        list[str] | None, typer.Option(help="Environment variable for every configuration.")
+        list[str] | None, typer.Option(help="Environment variable for every configuration: NAME=VALUE.")
     ] = None,
     lossy: Annotated[
         bool, typer.Option(help="Also tune what may change answers; guarded by comparing them.")
     ] = False,
     folder: Annotated[
-        Path | None, typer.Option(help="Where everything is kept; again with it resumes.")
+        Path | None,
+        typer.Option(
+            help="Where everything is kept; the same again goes on from there. Default: runs/vllm-MODEL."
+        ),
     ] = None,
-    planner: Annotated[str | None, typer.Option(help="Language model that proposes, as for a study.")] = None,
+    planner: Annotated[
+        str | None, typer.Option(help="Language model that proposes, as for a study. Default: none.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
     rungs: Annotated[
         str,
         typer.Option(
-            help="Of: preflight, live, fork, eager (shortcuts while searching), beside (the default runs beside and "
-            "is loaded in turns), none. auto: preflight, fork, and on CPUs beside."
+            help="Shortcuts while searching, with commas between: preflight (ask vLLM's validator first), fork (start "
+            "from a warm process), eager (do not compile), live (lower limits in the running server), beside (load a "
+            "default server in turns), or none. auto: preflight, fork, and on CPUs beside."
         ),
     ] = "auto",
     verify: Annotated[
-        str, typer.Option(help="How the verification starts servers: ordinary or fork.")
+        str, typer.Option(help="How the verification starts servers: ordinary (like a shell) or fork.")
     ] = "ordinary",
-    pairs: Annotated[int, typer.Option(min=1, help="Interleaved pairs of verification.")] = 3,
+    pairs: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Pairs of default and candidate that verify it; more where noise asks for them."
+        ),
+    ] = 3,
     earlier: Annotated[
         Path | None,
         typer.Option(help="Folder of an earlier tuning (other hardware, model or version) to start from."),
     ] = None,
     price_per_hour: Annotated[float | None, typer.Option(help="Money per hour and device.")] = None,
 ) -> None:
-    """Tune the serving parameters of vLLM for a workload, and show that the result is better than the default."""
+    """Tune the serving parameters of vLLM for a workload, and show that the result is better than the default.
+
+    Such as: trialogue tune-vllm MODEL --slo 'ttft_p99_ms<=200' --budget 30m. Leaves serve.sh, serve.yaml, reports and every
+    measurement in its folder; recommends no change where the gain is inside the noise.
+    """
     from ..agent.tuning import Tuning
     from ..agent.tuning_plan import TuningPlan
     from ..evaluators.vllm_attempt import Rungs

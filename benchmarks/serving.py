@@ -134,7 +134,8 @@ def encoded(params: dict[str, Any], space: SearchSpace) -> np.ndarray:
     return np.array([(p.choices.index(params[p.name]) + 0.5) / len(p.choices) for p in knobs(space)])
 
 
-def run_trialogue(clock: Clock, seed: int) -> None:
+def run_trialogue(clock: Clock, seed: int, first: dict[str, Any] | None = None) -> None:
+    """The tuner's strategy. Without ``first`` it starts at the centre of the space, as the tables know no default."""
     from trialogue.agent.contracts import Ask
     from trialogue.agent.tuning_odds import Harder
     from trialogue.agent.tuning_strategy import CostAwareStrategy
@@ -149,7 +150,8 @@ def run_trialogue(clock: Clock, seed: int) -> None:
     strategy = CostAwareStrategy(problem, seed, clock.task.cost, harder=harder)
     history = History(problem)
     for index in range(min(MOST, len(clock.task.rows))):
-        params = dict(strategy.plan(Ask(history, index)).decisions[0].params)
+        start = first if index == 0 else None
+        params = start or dict(strategy.plan(Ask(history, index)).decisions[0].params)
         result = clock.measure(params)
         if isinstance(result, Measurement):
             history = history.extended(finished=[FinishedTrial(index, params, result)])
@@ -162,8 +164,15 @@ def run_trialogue(clock: Clock, seed: int) -> None:
     in_order(clock, [p for p in everything(clock.task) if problem.space.key(p) not in tried])
 
 
+def run_anywhere(clock: Clock, seed: int) -> None:
+    """The tuner's strategy from a random first configuration: seeds differ by more than the noise then."""
+    rows = everything(clock.task)
+    run_trialogue(clock, seed, rows[int(np.random.default_rng([seed, 9]).integers(len(rows)))])
+
+
 METHODS: dict[str, Callable[[Clock, int], None]] = {
     "trialogue": run_trialogue, "random": run_random, "tpe": run_tpe, "grid": run_grid, "auto_tune": run_auto_tune,
+    "anywhere": run_anywhere,
 }  # fmt: skip
 
 
@@ -183,7 +192,7 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=None, help="at most so many, evenly chosen")
     parser.add_argument("--least-draws", type=float, default=10.0)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--methods", default="trialogue,random,tpe,grid,auto_tune", help=",".join(METHODS))
     parser.add_argument("--json", type=Path, default=None)
     args = parser.parse_args()
     chosen = tasks(args.tables, least_draws=args.least_draws)
