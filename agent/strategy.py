@@ -88,11 +88,13 @@ def default_engine(problem: Problem, *, surrogate: str | None = None) -> Engine:
 
 def opening(ask: Ask, *, by_name: bool = False) -> Decision | None:
     """Return what is known beforehand and to be run now, once each, after the default: the configuration of a scaling
-    law; with ``by_name`` also the usual configurations of parameters that the knowledge base knows."""
-    if ask.fixed or ask.n > 1 or not len(ask.history):
+    law; with ``by_name`` also the usual configurations of parameters that the knowledge base knows, the first of them
+    in place of the default where none is declared."""
+    undeclared = by_name and not ask.history.problem.space.has_defaults
+    if ask.fixed or ask.n > 1 or not (len(ask.history) or undeclared):
         return None
     novelty = Novelty.of(ask.history)
-    laws = prior_proposals(ask.history.problem) if len(ask.history) <= _OPENING else ()
+    laws = prior_proposals(ask.history.problem) if 0 < len(ask.history) <= _OPENING else ()
     for p in laws:
         if novelty.is_new(p.params):
             return Decision(

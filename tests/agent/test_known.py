@@ -1,11 +1,11 @@
-"""What is known by name in ordinary studies: run after the default, with and without a planner, and only where known."""
+"""What is known by name in ordinary studies: run first, with and without a planner, and only where something is known."""
 
 import trialogue as tl
 from trialogue.agent.known import KNOWN
 
 
-def problem(*names: str, description: str = "") -> tl.Problem:
-    space = tl.SearchSpace([tl.Float(name, 1e-4, 1e3, log=True) for name in names])
+def problem(*names: str, description: str = "", default: float | None = None) -> tl.Problem:
+    space = tl.SearchSpace([tl.Float(name, 1e-4, 1e3, log=True, default=default) for name in names])
     return tl.Problem("p", space, description=description)
 
 
@@ -16,22 +16,27 @@ def sources(study: tl.Study, n: int, value=lambda p: sum(p.values())) -> list[st
     return [t.source for t in study.trials]
 
 
-def svm() -> tl.Problem:
-    return problem("C", "gamma", description="a support vector machine")
+def svm(default: float | None = None) -> tl.Problem:
+    return problem("C", "gamma", description="a support vector machine", default=default)
 
 
 def far_from_known(p) -> float:
     return abs(p["C"] - 1e-3) + abs(p["gamma"] - 800)
 
 
-def test_a_study_without_a_planner_runs_the_usual_configurations_after_the_default():
-    told = sources(tl.Study(svm(), seed=0), 6, far_from_known)
+def test_a_study_without_a_planner_runs_the_usual_configurations_after_a_declared_default():
+    told = sources(tl.Study(svm(default=0.5), seed=0), 6, far_from_known)
     assert told[:3] == ["default", KNOWN, KNOWN]
+
+
+def test_the_usual_configuration_is_the_default_where_none_is_declared():
+    told = sources(tl.Study(svm(), seed=0), 6, far_from_known)
+    assert told[:2] == [KNOWN, KNOWN] and "default" not in told
 
 
 def test_wrong_knowledge_costs_two_trials_at_most():
     value = {"default": 0.0, KNOWN: 1.0}
-    study = tl.Study(svm(), seed=0)
+    study = tl.Study(svm(default=0.5), seed=0)
     for _ in range(8):
         trial = study.ask()
         study.tell(trial, value.get(trial.source, 0.5))
