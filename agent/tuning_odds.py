@@ -1,10 +1,10 @@
 """How likely a configuration is to run at all, where some knobs are known to ask for more: load, memory, batch sizes.
 
 What ran makes everything safe that asks for no more and is equal otherwise; what failed makes everything doomed that
-asks for no less. Elsewhere, how often climbing one step of a knob failed on any ladder (configurations that differ in
-that knob only) decides: interval-censored survival in discrete steps, by expectation-maximisation. How far the order can
-be trusted is itself learnt from the trials that it was right or wrong about; the rest of the trust goes to the share of
-trials that ran at that value.
+asks for no less. Elsewhere it counts how often climbing one step of a knob failed on any ladder (configurations that
+differ in that knob only): interval-censored survival in discrete steps, each failure blamed on all knobs together, by
+expectation-maximisation. How far the order can be trusted is itself learnt from the trials that it was right or wrong
+about; the rest of the trust goes to the share of trials that ran at that value.
 
 Knows nothing of objectives and limits. Failures that say nothing of size (``invalid``, ``infrastructure``, ``lost``)
 are not counted.
@@ -24,6 +24,8 @@ OF_SIZE = ("crash", "timeout", "out_of_memory")
 """Kinds of failure that a smaller load or less memory can mend."""
 WRONG, STRENGTH = 0.05, 2.0
 """Prior probability that the order is wrong about a trial, and the trials that this prior counts for."""
+ROUNDS = 5
+"""Of expectation-maximisation."""
 LEAST = 1e-3
 """Odds never come below: nothing is ruled out."""
 
@@ -66,6 +68,7 @@ class Odds:
             _Steps(i, len(levels), harder[name].survives, self._seen)
             for i, (name, levels) in enumerate(self._level)
         ]
+        self._learn()
         self._wrong = self._mistrust()
 
     def runs(self, params: Params) -> float:
@@ -87,6 +90,14 @@ class Odds:
     def _rest(self, params: Params) -> object:
         names = {name for name, _ in self._level}
         return frozenset((k, v) for k, v in params.items() if k not in names)
+
+    def _learn(self) -> None:
+        """Let every knob learn its hazards; one failure is blamed on all of them together, as likely as each is."""
+        failed = [(rest, levels) for rest, seen in self._seen.items() for levels in seen.failed]
+        for _ in range(ROUNDS):
+            guilt = {f: [steps.risk(*f) for steps in self._steps] for f in failed}
+            for i, steps in enumerate(self._steps):
+                steps.learn({f: g[i] / sum(g) if sum(g) > 0.0 else 1.0 for f, g in guilt.items()})
 
     def _mistrust(self) -> float:
         """Return how often the order is wrong about a trial, given all others."""
@@ -118,10 +129,12 @@ class _Seen:
 
 @dataclass(frozen=True)
 class _Ladder:
-    """One knob with all others equal: ``top``, the highest level that ran (-1: none); ``bar``, the lowest failure above."""
+    """One knob with all others equal. ``top``: the highest level that ran (-1: none); ``bar``: the lowest failure above,
+    and ``barred`` the configuration that failed there."""
 
     top: int = -1
     bar: int | None = None
+    barred: tuple[object, Levels] | None = None
 
 
 class _Steps:
@@ -130,10 +143,28 @@ class _Steps:
     def __init__(self, knob: int, n: int, survives: float, seen: Mapping[object, _Seen]) -> None:
         self._knob = knob
         self._ladders = self._climbed(seen)
-        self._hazards = _hazards(n, list(self._ladders.values()), survives)
+        self._prior = 1.0 - survives ** (1.0 / n)
+        self._hazards = [self._prior] * n
         ran = [levels[knob] for one in seen.values() for levels in one.ran]
         failed = [levels[knob] for one in seen.values() for levels in one.failed]
         self.share = _shares(n, ran, failed)
+
+    def risk(self, rest: object, levels: Levels) -> float:
+        """Return minus the log probability to survive from what ran on the ladder to these levels."""
+        top = self._ladders[self._place(rest, levels)].top
+        return -math.log(_survival(self._hazards, top, levels[self._knob]))
+
+    def learn(self, guilt: Mapping[tuple[object, Levels], float]) -> None:
+        """Set the hazards to their posterior means under a beta prior of one trial's weight. ``guilt``: this knob's share
+        in each failure."""
+        n = len(self._hazards)
+        deaths, at_risk = [0.0] * n, [0.0] * n
+        for ladder in self._ladders.values():
+            for level in range(ladder.top + 1):
+                at_risk[level] += 1.0
+            if ladder.bar is not None and ladder.barred is not None:
+                _blame(self._hazards, ladder.top + 1, ladder.bar, guilt[ladder.barred], deaths, at_risk)
+        self._hazards = [(self._prior + d) / (1.0 + a) for d, a in zip(deaths, at_risk, strict=True)]
 
     def runs(self, rest: object, levels: Levels) -> float:
         """Return the probability to survive up to a level above what ran and below what failed on its ladder."""
@@ -148,18 +179,22 @@ class _Steps:
         return max(survived - all_the_way, 0.0) / (1.0 - all_the_way)
 
     def _climbed(self, seen: Mapping[object, _Seen]) -> dict[object, _Ladder]:
-        places: dict[object, _Seen] = defaultdict(_Seen)
+        ran: dict[object, int] = defaultdict(lambda: -1)
+        failed: dict[object, list[tuple[object, Levels]]] = defaultdict(list)
         for rest, one in seen.items():
             for levels in one.ran:
-                places[self._place(rest, levels)].ran.append(levels)
+                place = self._place(rest, levels)
+                ran[place] = max(ran[place], levels[self._knob])
             for levels in one.failed:
-                places[self._place(rest, levels)].failed.append(levels)
-        ladders = {}
-        for place, one in places.items():
-            top = max((levels[self._knob] for levels in one.ran), default=-1)
-            above = [levels[self._knob] for levels in one.failed if levels[self._knob] > top]
-            ladders[place] = _Ladder(top, min(above, default=None))
-        return ladders
+                failed[self._place(rest, levels)].append((rest, levels))
+        return {place: self._ladder(ran[place], failed[place]) for place in [*ran, *failed]}
+
+    def _ladder(self, top: int, failed: Sequence[tuple[object, Levels]]) -> _Ladder:
+        above = [f for f in failed if f[1][self._knob] > top]
+        if not above:
+            return _Ladder(top)
+        barred = min(above, key=lambda f: f[1][self._knob])
+        return _Ladder(top, barred[1][self._knob], barred)
 
     def _place(self, rest: object, levels: Levels) -> object:
         return rest, levels[: self._knob], levels[self._knob + 1 :]
@@ -181,28 +216,13 @@ def _survival(hazards: Sequence[float], top: int, level: int) -> float:
     return math.prod(1.0 - h for h in hazards[top + 1 : level + 1])
 
 
-def _hazards(n: int, ladders: Sequence[_Ladder], survives: float) -> list[float]:
-    """Return the hazard of each of n levels: posterior means under a beta prior of one trial's weight."""
-    prior = 1.0 - survives ** (1.0 / n)
-    hazards = [prior] * n
-    for _ in range(5):
-        deaths, at_risk = [0.0] * n, [0.0] * n
-        for ladder in ladders:
-            for level in range(ladder.top + 1):
-                at_risk[level] += 1.0
-            if ladder.bar is not None:
-                _blame(hazards, ladder.top + 1, ladder.bar, deaths, at_risk)
-        hazards = [(prior + d) / (1.0 + a) for d, a in zip(deaths, at_risk, strict=True)]
-    return hazards
-
-
 def _blame(
-    hazards: Sequence[float], first: int, last: int, deaths: list[float], at_risk: list[float]
+    hazards: Sequence[float], first: int, last: int, guilt: float, deaths: list[float], at_risk: list[float]
 ) -> None:
-    """Spread one failure over the levels at which it may have begun, as likely as each is."""
+    """Spread a failure over the levels at which it may have begun, as likely as each is."""
     weights = [_survival(hazards, first - 1, d - 1) * hazards[d] for d in range(first, last + 1)]
     for d, weight in enumerate(weights, start=first):
-        share = weight / sum(weights)
+        share = guilt * weight / sum(weights)
         deaths[d] += share
         for level in range(first, d + 1):
             at_risk[level] += share
