@@ -6,22 +6,27 @@ differ in that knob only): interval-censored survival in discrete steps, each fa
 expectation-maximisation. How far the order can be trusted is itself learnt from the trials that it was right or wrong
 about; the rest of the trust goes to the share of trials that ran at that value.
 
-Knows nothing of objectives and limits. Failures that say nothing of size (``invalid``, ``infrastructure``, ``lost``)
-are not counted.
+What the server does not support (``invalid``) has another cause: the values of the knobs that its message names, together;
+where it names none, most often one value that no trial ran with, and of several the one that explains most failures.
+
+Knows nothing of objectives and limits, and counts no failure of the infrastructure.
 Notation: level: index of a choice, larger is harder · hazard h_l: probability to fail at level l having survived l - 1.
 """
 
 import math
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from ..evaluators.history import History, Params
+from ..evaluators.history import History, Params, Value
 from ..evaluators.parameters import Categorical
 
 OF_SIZE = ("crash", "timeout", "out_of_memory")
 """Kinds of failure that a smaller load or less memory can mend."""
+ONE_CAUSE = 0.9
+"""Prior probability that what is not supported has such a cause, where there can be one."""
 WRONG, STRENGTH = 0.05, 2.0
 """Prior probability that the order is wrong about a trial, and the trials that this prior counts for."""
 ROUNDS = 5
@@ -49,12 +54,14 @@ class Harder:
 class Odds:
     """Odds of running, given one history. ``harder``: what is known of ordered knobs, by name.
 
-    ``known``: whether they say anything yet: a failure of size was seen, or a knob is expected to fail at its hardest.
+    ``known``: whether they say anything yet: a failure was seen, or a knob is expected to fail at its hardest.
     """
 
     def __init__(self, history: History, harder: Mapping[str, Harder]) -> None:
         failed = [t.params for t in history.failed if t.kind in OF_SIZE]
-        self.known = bool(harder and failed) or any(h.survives < 0.5 for h in harder.values())
+        self._culprits = _Culprits(history)
+        expected = any(h.survives < 0.5 for h in harder.values())
+        self.known = expected or bool(harder and failed) or self._culprits.found
         self._level: list[tuple[str, dict[object, int]]] = []
         for name, known in harder.items():
             choices = cast(Categorical, history.problem.space[name]).choices[:: known.sign]
@@ -72,7 +79,10 @@ class Odds:
         self._wrong = self._mistrust()
 
     def runs(self, params: Params) -> float:
-        """Return the probability, in (0, 1], that a configuration runs; 1 where no knob is known to be harder."""
+        """Return the probability, in (0, 1], that a configuration runs; 1 where nothing is known."""
+        return self._fits(params) * self._culprits.spare(params)
+
+    def _fits(self, params: Params) -> float:
         if not self._level:
             return 1.0
         levels, rest = self._levels(params), self._rest(params)
@@ -103,6 +113,43 @@ class Odds:
         """Return how often the order is wrong about a trial, given all others."""
         told = [one for seen in self._seen.values() for one in seen.hindsight()]
         return (told.count(False) + STRENGTH * WRONG) / (len(told) + STRENGTH)
+
+
+class _Culprits:
+    """What may be to blame for failures of support: values that stand together, or one of several. ``found``: whether there
+    are any."""
+
+    def __init__(self, history: History) -> None:
+        runs = [set(t.params.items()) for t in history.finished]
+        ran = {value for values in runs for value in values}
+        self._together: list[set[tuple[str, Value]]] = []
+        self._one_of: list[set[tuple[str, Value]]] = []
+        for trial in history.failed:
+            if trial.kind == "invalid":
+                named = {(k, v) for k, v in trial.params.items() if _names(trial.reason, k)}
+                suspects = set(trial.params.items()) - ran
+                if named and not any(named <= values for values in runs):
+                    self._together.append(named)
+                elif suspects:
+                    self._one_of.append(suspects)
+        self._weight = Counter(value for suspects in self._one_of for value in suspects)
+        self.found = bool(self._together or self._one_of)
+
+    def spare(self, params: Params) -> float:
+        """Return the probability that a configuration holds nothing that is to blame for a failure."""
+        own = set(params.items())
+        guilt = [self._sum(suspects & own) / self._sum(suspects) for suspects in self._one_of]
+        guilt += [float(named <= own) for named in self._together]
+        return 1.0 - ONE_CAUSE * max(guilt, default=0.0)
+
+    def _sum(self, values: Iterable[tuple[str, Value]]) -> float:
+        return float(sum(self._weight[value] for value in values))
+
+
+def _names(text: str, knob: str) -> bool:
+    """Whether a message names a knob: ``block_size``, ``--block-size`` or "block size"."""
+    words = re.escape(knob).replace("_", "[ _-]")
+    return re.search(rf"(?<![\w-])(--)?{words}(?![\w-])", text, re.IGNORECASE) is not None
 
 
 @dataclass

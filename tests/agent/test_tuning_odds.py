@@ -71,12 +71,36 @@ def test_several_knobs_dominate_together() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["invalid", "infrastructure"])
-def test_failures_that_say_nothing_of_size_are_not_counted(kind: FailureKind) -> None:
-    odds = Odds(history(PROBLEM, [at("a", 4)], [at("a", 1)], kind), {"users": Harder()})
+def test_failures_of_the_infrastructure_are_not_counted() -> None:
+    odds = Odds(history(PROBLEM, [at("a", 4)], [at("a", 1)], "infrastructure"), {"users": Harder()})
     assert not odds.known
     assert odds.runs(at("a", 1)) > 0.9
     assert Odds(history(PROBLEM, [at("a", 4)], []), {}).runs(at("a", 8)) == 1.0
+
+
+def test_what_is_not_supported_is_blamed_on_a_value_that_never_ran() -> None:
+    odds = Odds(history(PROBLEM, [at("a", 4), at("a", 8)], [at("b", 4)], "invalid"), {})
+    assert odds.known
+    assert odds.runs(at("b", 16)) == pytest.approx(0.1)
+    assert odds.runs(at("c", 4)) == odds.runs(at("a", 8)) == 1.0
+    two = Odds(history(PROBLEM, [at("a", 4)], [at("b", 8), at("b", 16)], "invalid"), {})
+    assert two.runs(at("b", 4)) < two.runs(at("c", 8)) < 1.0  # b explains both failures, 8 one
+    both_ran = Odds(history(PROBLEM, [at("a", 4), at("b", 8)], [at("b", 4)], "invalid"), {})
+    assert both_ran.runs(at("b", 8)) == 1.0
+
+
+@pytest.mark.parametrize("reason", ["No common users for 16", "error: --users 16", "Users (16) is too much"])
+def test_a_message_that_names_knobs_tells_the_cause(reason: str) -> None:
+    told = History(PROBLEM).extended(
+        finished=[FinishedTrial(0, at("a", 4), Measurement(1.0))],
+        failed=[FailedTrial(1, at("b", 16), "invalid", reason)],
+    )
+    odds = Odds(told, {})
+    assert odds.runs(at("c", 16)) == pytest.approx(0.1)
+    assert odds.runs(at("b", 8)) == 1.0
+    both = told.extended(failed=[FailedTrial(2, at("c", 4), "invalid", "users 4 needs another gpu")])
+    assert Odds(both, {}).runs(at("c", 4)) == pytest.approx(0.1)
+    assert Odds(both, {}).runs(at("b", 4)) == Odds(both, {}).runs(at("c", 8)) == 1.0
 
 
 def test_a_load_is_not_raised_before_anything_ran_there() -> None:
