@@ -62,33 +62,43 @@ def prepared(
     say(f"vLLM {environment.version} ({'CPU' if environment.cpu else 'GPU'}) at {str(environment.python)!r}")
     with VllmTarget(environment, settings) as target:
         installed = target.installed()
-        answer = target.resolve([{}])[0]
-        if not answer["ok"]:
-            raise InvalidSpecification(f"vLLM refuses the default configuration: {answer['error']}")
-        resolved = answer["resolved"]
-        cache = resolved["cache_config"].get("kv_cache_memory_bytes")
-        complaint = kv_complaint(facts, cache, workload.longest)
-        if complaint:
-            raise InvalidSpecification(
-                f"{complaint}; give it more with `--env VLLM_CPU_KVCACHE_SPACE=4` (GiB)."
-            )
+        resolved = _resolved_default(target, facts, workload)
         names = [p["name"] for p in installed["parameters"]]
         own = {name: choices for name, choices in wanted.knobs.items() if choices}
         machine = _machine(environment.cpu)
         space = vllm_space(
             names, resolved, machine, model=facts, lossy=wanted.lossy, only=tuple(wanted.knobs), ranges=own
         )
-        ceilings = {
-            p.name: max(c for c in p.choices if isinstance(c, int))
-            for p in space
-            if isinstance(p, Categorical) and p.name in ("max_num_seqs", "max_num_batched_tokens")
-        }
-        target.settings = replace(settings, defaults=space.default(), ceilings=ceilings)
+        target.settings = replace(settings, defaults=space.default(), ceilings=_ceilings(space))
         context = {
             "vllm": environment.version, "device": machine.device, "cores": machine.cores, "devices": machine.devices,
             "workload": wanted.workload, "longest_request_tokens": workload.longest, "model": Path(model).name,
         }  # fmt: skip
         yield target, space, context
+
+
+def _resolved_default(
+    target: VllmTarget, facts: ModelFacts | None, workload: Workload
+) -> dict[str, Any]:  # Any: JSON
+    """Return what vLLM resolves without flags; raises InvalidSpecification where that cannot serve the workload."""
+    answer = target.resolve([{}])[0]
+    if not answer["ok"]:
+        raise InvalidSpecification(f"vLLM refuses the default configuration: {answer['error']}")
+    resolved = answer["resolved"]
+    cache = resolved["cache_config"].get("kv_cache_memory_bytes")
+    complaint = kv_complaint(facts, cache, workload.longest)
+    if complaint:
+        raise InvalidSpecification(f"{complaint}; give it more with `--env VLLM_CPU_KVCACHE_SPACE=4` (GiB).")
+    return resolved
+
+
+def _ceilings(space: SearchSpace) -> dict[str, int]:
+    """Return the largest values of the limits that can be lowered in a running server."""
+    return {
+        p.name: max(c for c in p.choices if isinstance(c, int))
+        for p in space
+        if isinstance(p, Categorical) and p.name in ("max_num_seqs", "max_num_batched_tokens")
+    }
 
 
 def _machine(cpu: bool) -> Machine:

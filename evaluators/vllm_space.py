@@ -83,17 +83,14 @@ def vllm_space(
 ) -> SearchSpace:
     """Return the space. ``only``: just these knobs; ``more``: beyond the core ("all"); ``ranges``: own choices."""
     own = dict(ranges or {})
-    wanted = [*more, *only, *own]
-    knobs = [
-        k
-        for k in known_to(installed, machine.device, lossy=lossy, more=wanted)
-        if not only or k.name in {*only, *own}
-    ]
-    unknown = {*only, *own} - {k.name for k in knobs}
+    named = {*only, *own}
+    known = known_to(installed, machine.device, lossy=lossy, more=[*more, *named])
+    knobs = [k for k in known if not only or k.name in named]
+    unknown = named - {k.name for k in knobs}
     if unknown:
+        every = ", ".join(k.name for k in known_to(installed, machine.device, lossy=True, more=["all"]))
         raise InvalidSpecification(
-            f"Unknown knob {sorted(unknown)[0]!r} for this version and device; known: "
-            f"{', '.join(k.name for k in known_to(installed, machine.device, lossy=True, more=['all']))}."
+            f"Unknown knob {sorted(unknown)[0]!r} for this version and device; known: {every}."
         )
     made = [
         _parameter(k, _default(k, resolved), _fitting(k, own.get(k.name, k.choices), machine, model))
@@ -102,15 +99,17 @@ def vllm_space(
     parameters = [p for p in made if len(p.choices) > 1]
     if not parameters:
         raise InvalidSpecification("No knob has two values that fit this machine; name some with `--knob`.")
-    names = {p.name for p in parameters}
+    return SearchSpace(parameters, where=_relations({p.name for p in parameters}, machine.devices))
+
+
+def _relations(names: Collection[str], devices: int) -> list[str]:
+    """Return what must hold among these knobs."""
     pair = {"max_num_seqs", "max_num_batched_tokens"}
     parallel = [
         n for n in ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size") if n in names
     ]
-    where = ["max_num_seqs <= max_num_batched_tokens"] if pair <= names else []
-    if len(parallel) > 1:
-        where.append(f"{' * '.join(parallel)} <= {machine.devices}")
-    return SearchSpace(parameters, where=where)
+    where = ["max_num_seqs <= max_num_batched_tokens"] if pair <= {*names} else []
+    return [*where, f"{' * '.join(parallel)} <= {devices}"] if len(parallel) > 1 else where
 
 
 def _default(knob: Knob, resolved: Mapping[str, Any]) -> Value:  # Any: JSON
