@@ -159,7 +159,10 @@ def main() -> None:
         return
     for seed in range(1 if args.reference else args.seeds):
         for task in args.task:
-            if any(x.get("task") == task and x["seed"] == seed and x["verify"] == args.verify for x in lines):
+            ran = any(
+                x.get("task") == task and x["seed"] == seed and x["verify"] == args.verify for x in lines
+            )
+            if ran and not args.reference:
                 continue
             folder = Path(tempfile.mkdtemp())
             for line in (
