@@ -20,7 +20,13 @@ torch = pytest.importorskip("torch")
 @pytest.fixture
 def modules(monkeypatch):
     monkeypatch.syspath_prepend(str(TRAINING))
-    for name in ("model", "prior", "recorded", "train"):  # other tests have modules of these names
+    for name in (
+        "functions",
+        "model",
+        "prior",
+        "recorded",
+        "train",
+    ):  # other tests have modules of these names
         monkeypatch.delitem(sys.modules, name, raising=False)
     import model
     import prior
