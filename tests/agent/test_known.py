@@ -31,7 +31,8 @@ def test_a_study_without_a_planner_runs_the_usual_configurations_after_a_declare
 
 def test_the_usual_configuration_is_the_default_where_none_is_declared():
     told = sources(tl.Study(svm(), seed=0), 6, far_from_known)
-    assert told[:2] == [KNOWN, KNOWN] and "default" not in told
+    assert told[:2] == [KNOWN, KNOWN]
+    assert "default" not in told
 
 
 def test_wrong_knowledge_costs_two_trials_at_most():
