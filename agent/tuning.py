@@ -23,7 +23,7 @@ from ..serving.vllm_catalogue import LIVE, STRAIN
 from .errors import BudgetExhausted, NoFeasibleTrial
 from .study import Study
 from .trial import Trial
-from .tuning_findings import feasible_by_belief
+from .tuning_findings import feasible_by_belief, nearly_feasible
 from .tuning_measures import Measures
 from .tuning_odds import Harder
 from .tuning_plan import TuningOutcome, TuningPlan, TuningState, changes
@@ -31,6 +31,8 @@ from .tuning_strategy import CostAwareStrategy
 from .tuning_verification import Say, Verification
 
 DEFAULT_REPEATS = 3
+WITHIN_NOISE = 2.0
+"""A limit missed by this many coefficients of variation may be met: it is verified where nothing else is feasible."""
 
 
 class Tuning:
@@ -206,7 +208,12 @@ class Tuning:
     def conclude(self, study: Study) -> TuningOutcome:
         """Verify the best feasible trials against the default and return the outcome."""
         verification = Verification(self.measures, self.space, say=self.say, left_s=lambda: self.left_s)
-        found = verification.first_better(feasible_by_belief(study))
+        ranked = feasible_by_belief(study)
+        if not ranked:
+            ranked = nearly_feasible(study, WITHIN_NOISE * self.measures.noise)
+            if ranked:
+                self.say("no trial met every limit; the nearest misses one by no more than the noise")
+        found = verification.first_better(ranked)
         command = self.target.spec({} if found.best is None else found.best.params).command()
         return TuningOutcome(
             found.verdict, study, self.measures.limits, found.best, command, self.target.spec({}).command(),

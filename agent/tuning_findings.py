@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..evaluators.history import Params, Value
 from ..evaluators.parameters import Categorical
+from ..evaluators.problem import Constraint
 from .records import TrialRecord
 from .study import Study
 
@@ -56,6 +57,25 @@ def feasible_by_belief(study: Study) -> list[TrialRecord]:
 
     done = [t for t in study.trials if t.measurement and study.problem.feasible(t.measurement)]
     return sorted(done, key=worth, reverse=True)
+
+
+def nearly_feasible(study: Study, slack: float) -> list[TrialRecord]:
+    """Return the trials that break limits by no more than this share of them, the nearest first, without the default."""
+
+    def miss(trial: TrialRecord) -> float:
+        assert trial.measurement is not None
+        found = trial.measurement.constraints
+        return max((_excess(c, found[c.name]) for c in study.problem.constraints), default=0.0)
+
+    tried = [t for t in study.trials if t.measurement is not None and t.source != "default"]
+    return sorted((t for t in tried if miss(t) <= slack), key=miss)
+
+
+def _excess(limit: Constraint, value: float) -> float:
+    """Return by which share of the limit a value breaks it, at most 0 where it does not."""
+    over = -math.inf if limit.upper is None else (value - limit.upper) / max(abs(limit.upper), 1e-12)
+    under = -math.inf if limit.lower is None else (limit.lower - value) / max(abs(limit.lower), 1e-12)
+    return max(over, under)
 
 
 def sensitivities(study: Study, at: Params) -> list[Sensitivity]:

@@ -27,6 +27,8 @@ class Gain:
     pairs: int
 
     def __str__(self) -> str:
+        if self.pairs < 2:
+            return f"×{self.ratio:.2f} (one pair: no interval)"
         return (
             f"×{self.ratio:.2f} ({LEVEL:.0%} interval {self.low:.2f} to {self.high:.2f}, {self.pairs} pairs)"
         )

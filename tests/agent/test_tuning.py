@@ -9,7 +9,7 @@ import pytest
 
 from trialogue.agent.tuning import Tuning
 from trialogue.agent.tuning_plan import TuningPlan, TuningState
-from trialogue.agent.tuning_verdict import spread
+from trialogue.agent.tuning_verdict import gain_of, spread
 from trialogue.evaluators.errors import InvalidSpecification
 from trialogue.evaluators.parameters import Categorical
 from trialogue.evaluators.problem import Constraint
@@ -133,6 +133,22 @@ def test_the_guard_of_lossy_knobs_is_a_limit_that_the_default_meets(tmp_path: Pa
 def test_nothing_feasible_is_said_so(tmp_path: Path) -> None:
     outcome, _ = tuned(tmp_path, (Constraint("tpot_p99_ms", upper=0.1),))
     assert outcome.verdict.recommendation == "no feasible configuration"
+
+
+def test_a_limit_that_is_missed_within_the_noise_is_verified_where_nothing_is_feasible(
+    tmp_path: Path,
+) -> None:
+    limits = (Constraint("tpot_p99_ms", upper=3.15), Constraint("output_tok_s", lower=50.0))
+    outcome, target = tuned(tmp_path, limits)  # 32 sequences: 3.2 ms; 8: slower than the second limit
+    assert outcome.best.params["max_num_seqs"] == 32
+    assert sum(c.startswith("ordinary") for c in target.commands) >= 6
+    assert outcome.verdict.recommendation == "no feasible configuration"
+    assert "verified, the candidate breaks tpot_p99_ms <= 3.15" in outcome.verdict.reason
+
+
+def test_a_single_pair_has_no_interval() -> None:
+    objective = objective_named("output_tok_s")
+    assert str(gain_of(objective, [100.0], [150.0])) == "×1.50 (one pair: no interval)"
 
 
 def test_an_interrupted_tuning_goes_on_where_it_stopped(tmp_path: Path) -> None:
