@@ -14,7 +14,8 @@ demo: $(STAMP)
 
 # Every test. One whose server or browser is missing is skipped in words at the end.
 test: $(STAMP)
-	PYTHONSAFEPATH=1 $(PY) -m pytest -q -n $(WORKERS) -rs tests
+	PYTHONSAFEPATH=1 $(PY) -m pytest -q -n $(WORKERS) -rs -m "not alone" tests
+	PYTHONSAFEPATH=1 $(PY) -m pytest -q -rs -m alone tests
 
 # The quick tests only.
 check: $(STAMP)

@@ -1,7 +1,7 @@
 """The tuner against a real vLLM on this machine's CPU, with a small budget: the right configuration wins.
 
-Other tests run beside these, so both tasks are chosen to be decided in spite of them; tokens per second and percentiles
-of latencies are claims for ``benchmarks/vllm_tuning.py``.
+They run alone (``make test`` puts them last), and both tasks are chosen to be decided on a shared machine too; tokens per
+second and 99th percentiles are claims for ``benchmarks/vllm_tuning.py``.
 """
 
 import json
@@ -16,7 +16,7 @@ from trialogue.api.tuning_handover import hand_over
 from trialogue.evaluators.vllm_attempt import Rungs
 from trialogue.evaluators.vllm_metrics import objective_named, parse_limit
 
-pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[2]
 
 
