@@ -18,6 +18,7 @@ from contextlib import contextmanager
 
 import optuna
 import sqlalchemy as sa
+import tenacity
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
@@ -226,12 +227,27 @@ def _engine_options(url: str) -> dict:
     }
 
 
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception(_is_locked),
+    stop=tenacity.stop_after_delay(BUSY_TIMEOUT_S),
+    wait=tenacity.wait_random(0.005, 0.05),
+    reraise=True,
+)
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging. SQLite does not wait where several processes switch a new file at once."""
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
 def _install_sqlite_hooks(engine: sa.Engine, in_memory: bool) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver
         if not in_memory:
-            connection.execute("PRAGMA journal_mode=WAL")
+            _log_ahead(connection)
             connection.execute(
                 "PRAGMA synchronous=FULL"
             )  # one fsync per commit: an acknowledged result survives power loss

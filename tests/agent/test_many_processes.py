@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 from contracts.study import problem
 
+from trialogue.agent.database import _log_ahead
 from trialogue.agent.ledger import Ledger
 from trialogue.agent.study import Study
 
@@ -137,3 +140,20 @@ def test_a_killed_process_loses_no_finished_trial(tmp_path: Path) -> None:
     )
     assert sorted(t.number for t in resumed.trials) == list(range(len(resumed.trials)))
     resumed.tell(mine.number, 0.5)
+
+
+def test_a_new_file_that_another_connection_locks_is_waited_for(tmp_path: Path) -> None:
+    other, ours = (
+        sqlite3.connect(tmp_path / "study.db", timeout=0, isolation_level=None, check_same_thread=False)
+        for _ in range(2)
+    )
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        ours.execute("PRAGMA journal_mode=WAL")
+    timer = threading.Timer(0.2, other.execute, ["ROLLBACK"])
+    timer.start()
+    _log_ahead(ours)
+    timer.join()
+    assert ours.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    ours.close()
+    other.close()
