@@ -114,7 +114,7 @@ def reference_ratios(lines: list[dict[str, Any]], task: str) -> dict[str, dict[s
     for line in lines:
         if line.get("reference") == task and line["ratios"]:
             rows.setdefault(key_of(line["params"]), []).append(line["ratios"])
-    return {k: {n: statistics.fmean(r[n] for r in rs) for n in rs[0]} for k, rs in rows.items()}
+    return {k: {n: statistics.median(r[n] for r in rs) for n in rs[0]} for k, rs in rows.items()}
 
 
 def report(lines: list[dict[str, Any]]) -> None:

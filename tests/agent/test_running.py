@@ -72,11 +72,13 @@ def test_a_broken_executor_leaves_no_trial_running() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_leaves_a_clean_ledger(workers: int) -> None:
     study = tl.Study(problem(), strategy="random")
-    released, once = threading.Event(), threading.Lock()
+    released, once, busy = threading.Event(), threading.Lock(), threading.Barrier(workers)
 
     def evaluate(params: dict[str, Any]) -> float:
         if len(study.trials) >= 3:
+            busy.wait(20)  # while all are busy the loop only waits: it is not in the middle of asking
             if once.acquire(blocking=False):  # a second Ctrl-C would cut the cleaning short
+                time.sleep(0.1)
                 _thread.interrupt_main()
             if workers == 1:
                 time.sleep(5)
