@@ -98,8 +98,8 @@ def test_ctrl_c_leaves_a_clean_ledger(workers: int) -> None:
 
 def test_time_ends_a_run_and_running_trials_are_waited_for() -> None:
     study = tl.Study(problem(), strategy="random")
-    end = study.run(lambda params: time.sleep(0.05) or 1.0, seconds=0.12, workers=2)
-    assert end.why == "the 0.12 seconds are over"
+    end = study.run(lambda params: time.sleep(0.4) or 1.0, seconds=2.0, workers=2)
+    assert end.why == "the 2 seconds are over"
     assert end.trials == len(study.trials)
     assert {t.state for t in study.trials} == {"finished"}
 
