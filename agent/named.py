@@ -7,6 +7,7 @@ is LLAMBO as published (``agent/llambo.py``), ``"random"`` is the control that e
 
 from ..evaluators.problem import Problem
 from ..serving.errors import InvalidInput
+from ..surrogates.contracts import Engine
 from .budget import Budget
 from .contracts import AbstractPlanner, AbstractStrategy
 from .planner import Planner
@@ -48,14 +49,17 @@ def strategy_for(
     planner: AbstractPlanner | None = None,
     strategy: str | None = None,
     budget: Budget | None = None,
+    engine: Engine | None = None,
+    by_name: bool = True,
 ) -> AbstractStrategy:
-    """Return the strategy of that name; None means ``"trialogue"`` with a planner and without one the engine with what
-    is known of parameters by name. ``"surrogate"`` is the engine alone."""
+    """Return the strategy of that name; None means ``"trialogue"`` with a planner and without one the engine, both with
+    what is known of parameters by name unless ``by_name`` is False. ``"surrogate"`` is the engine alone. ``engine``: used
+    in place of the usual one."""
     name = strategy or ("trialogue" if planner is not None else "surrogate")
     if name == "random":
         return RandomStrategy(problem, seed)
     if name == "surrogate":
-        return SurrogateStrategy(problem, seed, by_name=strategy is None)
+        return SurrogateStrategy(problem, seed, engine=engine, by_name=by_name and strategy is None)
     if name.startswith("surrogate:"):
         engine = default_engine(problem, surrogate=name.removeprefix("surrogate:"))
         return SurrogateStrategy(problem, seed, engine=engine)
@@ -78,4 +82,6 @@ def strategy_for(
 
     tested = kept_result(planner)
     rules = Rules() if tested is None else Rules(referee=TrustReferee(prior=tested.prior_trust))
-    return TrialogueStrategy(problem, seed, planner=planner, budget=budget, rules=rules, by_name=True)
+    return TrialogueStrategy(
+        problem, seed, planner=planner, budget=budget, engine=engine, rules=rules, by_name=by_name
+    )

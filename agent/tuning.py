@@ -20,14 +20,16 @@ from ..evaluators.vllm_attempt import Attempt
 from ..evaluators.vllm_metrics import check_measured
 from ..evaluators.vllm_target import VllmTarget
 from ..serving.vllm_catalogue import LIVE, STRAIN
+from .contracts import AbstractStrategy
 from .errors import BudgetExhausted, NoFeasibleTrial
+from .named import planner_from, strategy_for
 from .study import Study
 from .trial import Trial
 from .tuning_findings import feasible_by_belief, nearly_feasible
 from .tuning_measures import Measures
 from .tuning_odds import Harder
 from .tuning_plan import TuningOutcome, TuningPlan, TuningState, changes
-from .tuning_strategy import CostAwareStrategy
+from .tuning_strategy import CostAwareEngine
 from .tuning_verification import Say, Verification
 
 DEFAULT_REPEATS = 3
@@ -109,10 +111,7 @@ class Tuning:
             context=self.context,
         )
         url = f"sqlite:///{self.target.settings.folder.absolute()}/study.db"
-        strategy = self.plan.strategy
-        if self.plan.planner is None and strategy is None:
-            harder = {p.name: Harder(STRAIN[p.name]) for p in self.space if p.name in STRAIN and _ordered(p)}
-            strategy = CostAwareStrategy(problem, self.plan.seed, self._cost, harder=harder)
+        strategy = self.plan.strategy or self._strategy(problem)
         study = Study(problem, storage=url, seed=self.plan.seed, planner=self.plan.planner, strategy=strategy)
         if not any(t.source == "default" for t in study.trials):
             result = self.measures.measurement(self.measures.default(), len(self.state.default))
@@ -122,6 +121,16 @@ class Tuning:
                     self.space.clip(params), reason="was good in the earlier tuning", source="earlier"
                 )
         return study
+
+    def _strategy(self, problem: Problem) -> AbstractStrategy:
+        """Return the usual strategy, with or without a planner, around an engine that knows costs and strain.
+
+        The usual configuration by name is left out: the installed version's own default has been measured.
+        """
+        harder = {p.name: Harder(STRAIN[p.name]) for p in self.space if p.name in STRAIN and _ordered(p)}
+        engine = CostAwareEngine(problem, self._cost, harder=harder)
+        planner = planner_from(self.plan.planner)
+        return strategy_for(problem, seed=self.plan.seed, planner=planner, engine=engine, by_name=False)
 
     def _cost(self, params: Params, last: Params | None) -> float:
         """Seconds that a trial takes: a start is saved where the running server can be used."""
@@ -154,7 +163,8 @@ class Tuning:
             study.tell(trial, failed=error)
             found = f"failed: {error}"
         else:
-            study.tell(trial, self.measures.measured(attempt))
+            cut = attempt.cut_s is not None
+            study.tell(trial, self.measures.cut_off(attempt) if cut else self.measures.measured(attempt))
             found = self.measures.told(attempt.mean(), attempt)
         self.say(f"trial {trial.number}: {changes(self.space, trial.params)} · {found}")
         study.note(
@@ -162,10 +172,12 @@ class Tuning:
         )
 
     def _race(self, study: Study, params: Mapping[str, Any]) -> Attempt:
-        """Measure once; measure again while it may still be the best."""
-        attempt = self.target.measure(params)
+        """Measure once, as long as it may win; measure again while it may still be the best."""
+        best = self._incumbent(study)
+        attempt = self.target.measure(params, enough_s=None if best is None else self.measures.enough_s(best))
         while (
             attempt.failure is None
+            and attempt.cut_s is None
             and not attempt.shared
             and len(attempt.results) < self.plan.repeats
             and self._may_win(study, attempt)
@@ -184,15 +196,21 @@ class Tuning:
                 return False
         if self.plan.objective.name == "max_rate_s":
             return False
-        try:
-            best = study.best_trial
-        except NoFeasibleTrial:
+        value, incumbent = metrics[self.plan.objective.name], self._incumbent(study)
+        if incumbent is None:
             return True
-        assert best.measurement is not None
-        value, incumbent = metrics[self.plan.objective.name], best.measurement.values[0]
         if self.plan.objective.direction == "maximize":
             return value > incumbent * (1 - slack)
         return value < incumbent * (1 + slack)
+
+    def _incumbent(self, study: Study) -> float | None:
+        """Return the objective of the best feasible trial, None while there is none."""
+        try:
+            best = study.best_trial
+        except NoFeasibleTrial:
+            return None
+        assert best.measurement is not None
+        return best.measurement.values[0]
 
     def _default_again(self, study: Study) -> None:
         attempt = self.target.measure(self.space.default(), reuse=False)

@@ -16,6 +16,8 @@ from .records import TrialRecord
 from .study import Study
 
 WIDE = 1.645  # standard deviations: a 90 % interval
+CUT_OFF = "cut_off_s"
+"""Metric of a trial whose load was stopped as too slow: its value is the most that it can be, its limits are unknown."""
 _BETTER_IS_LESS = ("ttft", "tpot", "itl", "e2e")
 
 
@@ -55,7 +57,7 @@ def feasible_by_belief(study: Study) -> list[TrialRecord]:
             believed.mean[0] if believed is not None else (trial.values or (0,))[0]
         )
 
-    done = [t for t in study.trials if t.measurement and study.problem.feasible(t.measurement)]
+    done = [t for t in _ended(study) if t.measurement and study.problem.feasible(t.measurement)]
     return sorted(done, key=worth, reverse=True)
 
 
@@ -67,8 +69,13 @@ def nearly_feasible(study: Study, slack: float) -> list[TrialRecord]:
         found = trial.measurement.constraints
         return max((_excess(c, found[c.name]) for c in study.problem.constraints), default=0.0)
 
-    tried = [t for t in study.trials if t.measurement is not None and t.source != "default"]
+    tried = [t for t in _ended(study) if t.source != "default"]
     return sorted((t for t in tried if miss(t) <= slack), key=miss)
+
+
+def _ended(study: Study) -> list[TrialRecord]:
+    """Return the trials that were measured to the end of their loads."""
+    return [t for t in study.trials if t.measurement is not None and CUT_OFF not in t.measurement.metrics]
 
 
 def _excess(limit: Constraint, value: float) -> float:
@@ -109,6 +116,8 @@ def _effect(study: Study, params: Params, knob: str, centre: float) -> Effect:
     half = WIDE * believed.sd[0]
     feasible = [t.measurement is not None and study.problem.feasible(t.measurement) for t in same if values]
     note = "" if not feasible or any(feasible) else "breaks a limit"
+    if any(t.measurement is not None and CUT_OFF in t.measurement.metrics for t in same):
+        note = "cut off: too slow"
     if not values and believed.p_feasible < 0.5:
         note = "probably breaks a limit or fails"
     return Effect(
@@ -154,14 +163,16 @@ def did_not_work(study: Study) -> list[str]:
         where = f" (every time with {shared})" if shared else ""
         said.append(f"{len(group)} failed{where}: {reason}")
     broke: Counter[str] = Counter()
-    for t in trials:
-        if t.measurement is not None:
-            broke.update(
-                c.name for c in study.problem.constraints if not c.holds(t.measurement.constraints[c.name])
-            )
-    done = sum(t.measurement is not None for t in trials)
-    said += [f"{n} of {done} measured trials broke the limit on {name}" for name, n in broke.most_common()]
-    return said
+    ended = _ended(study)
+    for t in ended:
+        assert t.measurement is not None
+        found = t.measurement.constraints
+        broke.update(c.name for c in study.problem.constraints if not c.holds(found[c.name]))
+    said += [
+        f"{n} of {len(ended)} measured trials broke the limit on {name}" for name, n in broke.most_common()
+    ]
+    cut = sum(t.measurement is not None for t in trials) - len(ended)
+    return said + ([f"{cut} were cut off, too slow to win"] if cut else [])
 
 
 def _by_reason(trials: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:

@@ -14,11 +14,16 @@ from ..evaluators.vllm_metrics import derived, resolve_limits
 from ..evaluators.vllm_rate import highest_rate
 from ..evaluators.vllm_target import VllmTarget
 from ..serving.vllm_load import LoadPlan
+from .tuning_findings import CUT_OFF
 from .tuning_plan import TuningPlan, TuningState
 from .tuning_verdict import broken, spread
 
 NOISE_FLOOR = 0.02
 """Coefficient of variation assumed at least: three repeats can agree by luck (GPUs show 0.1-2 %)."""
+PER_SECOND = ("output_tok_s", "total_tok_s", "requests_s")
+"""Objectives that are the work of a load, the same in every configuration, over its seconds."""
+PATIENCE, CLIENT_S = 1.5, 5.0
+"""How much longer than it would take to win a load may last, and what the load client needs beside its requests."""
 AGREEMENT = Constraint("agreement", lower=0.9)
 """Share of the default's answers that lossy knobs have to keep."""
 
@@ -79,6 +84,28 @@ class Measures:
             seconds=None if attempt is None else attempt.seconds,
         )
 
+    def enough_s(self, best: float) -> float | None:
+        """Return seconds after which a load that has not ended is clearly slower than ``best``; None where that cannot be
+        said: other objectives, rates that are given, noise of a third and more."""
+        load, sure = self.target.settings.workload, 1.0 - 3.0 * self.noise
+        alone = self.plan.objective.name in PER_SECOND and not self.plan.extra_objectives
+        if not alone or load.rate is not None or load.recorded or sure <= 0.0 or best <= 0.0:
+            return None
+        return PATIENCE * self._work() / (best * sure) + CLIENT_S
+
+    def cut_off(self, attempt: Attempt) -> Measurement:
+        """Return what a study is told of a load that was stopped: at most so fast, and nothing of the limits."""
+        assert attempt.cut_s is not None
+        at_most = self._work() / attempt.cut_s
+        return Measurement(
+            [at_most], [self.noise * at_most], metrics={CUT_OFF: attempt.cut_s}, seconds=attempt.seconds
+        )
+
+    def _work(self) -> float:
+        """Return what one load does, in the unit of the objective times seconds."""
+        default = self.default()
+        return default[self.plan.objective.name] * default["duration_s"]
+
     def highest_rate(self, attempt: Attempt) -> float:
         """Return the highest rate of requests per second at which the running server meets the limits."""
         requests = self.target.settings.folder / "requests.jsonl"
@@ -91,6 +118,8 @@ class Measures:
 
     def told(self, metrics: Mapping[str, float], attempt: Attempt | None = None) -> str:
         """Return a result in words: the objective, the limits, and what the attempt took."""
+        if attempt is not None and attempt.cut_s is not None:
+            return f"cut off after {attempt.cut_s:.0f} s: too slow to win"
         known = self.metrics(metrics)
         parts = [f"{known.get(self.plan.objective.name, math.nan):.4g} {self.plan.objective.unit}"]
         parts += [f"{c.name} {known[c.name]:.3g}" for c in self.limits if c.name in known]

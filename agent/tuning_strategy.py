@@ -2,24 +2,24 @@
 
 A server that runs already can be loaded differently (or have its limits lowered) in seconds; another one has to be
 started first. Finite spaces are scored completely and the best score per cost wins, which groups trials by restart
-class without a rule for it. Knows the cost only as a function of (candidate, what was run last).
+class without a rule for it. An engine around another one, so that strategies with and without a planner use it alike, and
+a planner's proposals are held against the same scores. Knows the cost only as a function of (candidate, what was run last).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from ..evaluators.history import History, Params
+from ..evaluators.history import History, Params, Value
 from ..evaluators.parameters import Categorical
 from ..evaluators.problem import Problem
-from ..evaluators.streams import stream
-from ..surrogates.contracts import Belief, Engine
-from .contracts import Ask, Decision, Plan
-from .strategy import decision_of, default_engine
+from ..surrogates.contracts import Assessment, Belief, Engine, Suggestion
+from .strategy import default_engine
 from .tuning_odds import Harder, Odds
 
 Cost = Callable[[Params, Params | None], float]
-"""Seconds that a candidate would take after what was run last (None: nothing yet)."""
+"""Seconds that a candidate would take after what was run last (None: nothing is left running)."""
 
 SCORED = 3000
 """Spaces up to this size are scored completely; of larger ones the engine's suggestion, neighbours and a sample."""
@@ -31,103 +31,127 @@ MODELLED_FROM = 4
 """Trials before the acquisition function decides: fewer say nothing about how knobs act together."""
 
 
-class CostAwareStrategy:
-    """The engine's acquisition value divided by cost. Deterministic in (history, seed, index)."""
-
-    name = "cost-aware"
+class CostAwareEngine:
+    """The engine's acquisition value divided by cost, times the odds of running. Deterministic in (history, rng)."""
 
     def __init__(
         self,
         problem: Problem,
-        seed: int,
         cost: Cost,
         *,
         engine: Engine | None = None,
         harder: Mapping[str, Harder] | None = None,
     ) -> None:
         """``harder``: ordered knobs that ask for more or less, and so are likelier or less likely to fail."""
-        self._problem, self._seed, self._cost = problem, seed, cost
-        self._harder = dict(harder or {})
+        self._cost, self._harder = cost, dict(harder or {})
         self._engine = engine if engine is not None else default_engine(problem)
-        self._last: Params | None = None
 
-    def plan(self, ask: Ask) -> Plan:
-        """Return one decision for ``n`` = 1 without fixed values, else the engine's own suggestions."""
-        rng = stream(self._seed, ask.index, "surrogate")
-        belief = self._engine.condition(ask.history, rng)
-        decision = self._own(ask.history, belief, rng) if ask.n == 1 and not ask.fixed else None
-        if decision is not None:
-            self._last = decision.params
-            return Plan((decision,))
-        suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)
-        self._last = suggestions[-1].params
-        return Plan(tuple(decision_of(s, notes=tuple(belief.notes)) for s in suggestions))
+    def condition(self, history: History, rng: np.random.Generator) -> Belief:
+        """Return the engine's belief, its scores by cost and odds."""
+        belief = self._engine.condition(history, rng)
+        return CostAwareBelief(belief, history, self._cost, Odds(history, self._harder))
 
-    def _own(self, history: History, belief: Belief, rng: np.random.Generator) -> Decision | None:
-        """Return the decision by cost and odds; None where the engine's own is as good, or nothing is left."""
-        tried = len(history.finished) + len(history.failed)
-        odds = Odds(history, self._harder)
-        modelled = belief.modelled and tried >= MODELLED_FROM
-        if not modelled and not (odds.known and tried):
-            return None
-        candidates = self._candidates(history, belief, rng)
-        if not candidates:
-            return None
-        return (
-            self._gaining(belief, odds, candidates) if modelled else self._telling(history, odds, candidates)
+
+class CostAwareBelief:
+    """The belief of an engine whose log acquisition values are per second and weighed by the odds of running."""
+
+    def __init__(self, belief: Belief, history: History, cost: Cost, odds: Odds) -> None:
+        self._belief, self._history, self._odds = belief, history, odds
+        self._last = _running(history)
+        self._cost = lambda params: cost(params, self._last)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """As the engine's."""
+        return self._belief.notes
+
+    @property
+    def modelled(self) -> bool:
+        """As the engine's."""
+        return self._belief.modelled
+
+    def suggest(
+        self, n: int, rng: np.random.Generator, *, fixed: Mapping[str, Value] | None = None
+    ) -> tuple[Suggestion, ...]:
+        """Return one suggestion by cost and odds, or the engine's own: for batches, with fixed values, and where it is
+        as good."""
+        own = self._own(rng) if n == 1 and not fixed else None
+        return self._belief.suggest(n, rng, fixed=fixed) if own is None else (own,)
+
+    def assess(self, params: Sequence[Params]) -> tuple[Assessment, ...]:
+        """Return the engine's assessments with the log acquisition per second, weighed by the odds."""
+        return tuple(
+            replace(a, log_acquisition=a.log_acquisition + self._worth(p))
+            for a, p in zip(self._belief.assess(params), params, strict=False)
         )
 
-    def _candidates(self, history: History, belief: Belief, rng: np.random.Generator) -> list[Params]:
+    def _worth(self, params: Params) -> float:
+        """Return what cost and odds add to a log acquisition value."""
+        return float(CAUTION * np.log(self._odds.runs(params)) - np.log(self._cost(params)))
+
+    def _own(self, rng: np.random.Generator) -> Suggestion | None:
+        """Return the suggestion by cost and odds; None where the engine's own is as good, or nothing is left."""
+        tried = len(self._history.finished) + len(self._history.failed)
+        modelled = self.modelled and tried >= MODELLED_FROM
+        if not modelled and not (self._odds.known and tried):
+            return None
+        candidates = self._candidates(rng)
+        if not candidates:
+            return None
+        return self._gaining(candidates) if modelled else self._telling(candidates)
+
+    def _candidates(self, rng: np.random.Generator) -> list[Params]:
         """Return what is not tried yet: all of a small space; none where the engine would measure something again."""
-        taken, space = history.taken, self._problem.space
+        taken, space = self._history.taken, self._history.problem.space
         if space.size is not None and space.size <= SCORED:
             everything = space.decode(np.vstack(list(space.enumerated())))
             return [p for p in everything if space.key(p) not in taken]
-        suggested = belief.suggest(1, rng)[0].params
+        suggested = self._belief.suggest(1, rng)[0].params
         if space.key(suggested) in taken:
             return []
-        pool = [suggested, *self._neighbours(history), *space.sample(rng, SAMPLED)]
+        pool = [suggested, *self._neighbours(), *space.sample(rng, SAMPLED)]
         distinct = {space.key(p): p for p in reversed(pool)}
         return [p for key, p in reversed(distinct.items()) if key not in taken]
 
-    def _neighbours(self, history: History) -> Iterator[Params]:
+    def _neighbours(self) -> Iterator[Params]:
         """Yield what differs in one choice from what ran last or from one of the best trials."""
-        space, problem = self._problem.space, self._problem
+        problem = self._history.problem
         ranked = sorted(
-            history.finished,
+            self._history.finished,
             key=lambda t: (not problem.feasible(t.measurement), -problem.signs[0] * t.measurement.values[0]),
         )
         for anchor in [*([self._last] if self._last else []), *(t.params for t in ranked[:ANCHORS])]:
-            for parameter in space:
+            for parameter in problem.space:
                 if isinstance(parameter, Categorical) and parameter.name in anchor:
-                    moved = (space.clip({**anchor, parameter.name: c}) for c in parameter.choices)
-                    yield from (p for p in moved if space.satisfies(p))
+                    moved = (problem.space.clip({**anchor, parameter.name: c}) for c in parameter.choices)
+                    yield from (p for p in moved if problem.space.satisfies(p))
 
-    def _gaining(self, belief: Belief, odds: Odds, candidates: Sequence[Params]) -> Decision:
-        assessed = belief.assess(candidates)
-        worth = np.array([a.log_acquisition for a in assessed])
-        best, score, cost = self._best(odds, candidates, worth)
+    def _gaining(self, candidates: Sequence[Params]) -> Suggestion:
+        """Return the candidate of the highest score, the first of equal ones."""
+        assessed = self.assess(candidates)
+        best = int(np.argmax([a.log_acquisition for a in assessed]))
+        score, cost = assessed[best].log_acquisition, self._cost(candidates[best])
         reason = f"most expected improvement per second (log value {score:.2f} at {cost:.0f} s)"
-        return Decision(
-            candidates[best], "surrogate", reason, "own", assessed[best].prediction, notes=tuple(belief.notes)
-        )
+        return Suggestion(candidates[best], "acquisition", reason, assessed[best])
 
-    def _telling(self, history: History, odds: Odds, candidates: Sequence[Params]) -> Decision:
+    def _telling(self, candidates: Sequence[Params]) -> Suggestion:
         """Return the candidate that is farthest from what was tried, for its cost and odds."""
-        best, _, cost = self._best(odds, candidates, np.log(self._distances(history, candidates)))
-        reason = f"tells something new, is likely to run, and takes {cost:.0f} s"
-        return Decision(candidates[best], "surrogate", reason, "own")
+        worth = np.log(self._distances(candidates)) + [self._worth(p) for p in candidates]
+        best = candidates[int(np.argmax(worth))]
+        reason = f"tells something new, is likely to run, and takes {self._cost(best):.0f} s"
+        return Suggestion(best, "initial_design", reason)
 
-    def _distances(self, history: History, candidates: Sequence[Params]) -> np.ndarray:
+    def _distances(self, candidates: Sequence[Params]) -> np.ndarray:
         """Return how far each candidate (m,) is from the closest trial: mean over knobs, other choices at 1."""
-        space = self._problem.space
-        tried = np.vstack([history.rows(kind).X for kind in ("finished", "failed", "pruned", "running")])
+        space, kinds = self._history.problem.space, ("finished", "failed", "pruned", "running")
+        tried = np.vstack([self._history.rows(kind).X for kind in kinds])
         apart = np.abs(space.encode(candidates)[0][:, None, :] - tried[None, :, :])
         return np.where(space.is_categorical & (apart > 0), 1.0, apart).mean(axis=2).min(axis=1)
 
-    def _best(self, odds: Odds, candidates: Sequence[Params], worth: np.ndarray) -> tuple[int, float, float]:
-        """Return index, score and cost of the candidate with the most worth (m,), in logarithms, for cost and odds."""
-        costs = [self._cost(p, self._last) for p in candidates]
-        scores = worth - np.log(costs) + CAUTION * np.log([odds.runs(p) for p in candidates])
-        best = int(np.argmax(scores))
-        return best, float(scores[best]), costs[best]
+
+def _running(history: History) -> Params | None:
+    """Return what the last trial left running: its configuration, None after a failure and at the beginning."""
+    last = max(history.finished, key=lambda t: t.number, default=None)
+    if last is None or any(t.number > last.number for t in history.failed):
+        return None
+    return last.params

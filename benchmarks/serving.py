@@ -137,8 +137,9 @@ def encoded(params: dict[str, Any], space: SearchSpace) -> np.ndarray:
 def run_trialogue(clock: Clock, seed: int, first: dict[str, Any] | None = None) -> None:
     """The tuner's strategy. Without ``first`` it starts at the centre of the space, as the tables know no default."""
     from trialogue.agent.contracts import Ask
+    from trialogue.agent.strategy import SurrogateStrategy
     from trialogue.agent.tuning_odds import Harder
-    from trialogue.agent.tuning_strategy import CostAwareStrategy
+    from trialogue.agent.tuning_strategy import CostAwareEngine
     from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
     from trialogue.serving.vllm_catalogue import STRAIN
 
@@ -147,7 +148,8 @@ def run_trialogue(clock: Clock, seed: int, first: dict[str, Any] | None = None) 
     ordered = [k.name for k in knobs(problem.space) if k.ordered]
     harder = {n: Harder.load() for n in ordered if n in clock.task.client}
     harder |= {n: Harder(STRAIN[n]) for n in ordered if n in STRAIN}
-    strategy = CostAwareStrategy(problem, seed, clock.task.cost, harder=harder)
+    engine = CostAwareEngine(problem, clock.task.cost, harder=harder)
+    strategy = SurrogateStrategy(problem, seed, engine=engine)
     history = History(problem)
     for index in range(min(MOST, len(clock.task.rows))):
         start = first if index == 0 else None

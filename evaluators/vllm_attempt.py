@@ -42,6 +42,7 @@ class Rungs:
 class Attempt:
     """One configuration measured: a result per repeat, or a failure. ``shared``: measured as this earlier attempt.
 
+    ``cut_s``: seconds after which a load was stopped because it could not win any more; there are no results then.
     ``beside``: the default's result next to each of ``results``; ``scale``: the default's metrics that ratios to them are
     multiplied with (empty: nothing is restated).
     """
@@ -55,6 +56,7 @@ class Attempt:
     seconds: float = 0.0
     agreement: float | None = None
     shared: str = ""
+    cut_s: float | None = None
     devices: int = 1
     beside: tuple[LoadResult, ...] = ()
     scale: Mapping[str, float] = field(default_factory=dict)

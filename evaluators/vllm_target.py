@@ -9,6 +9,7 @@ would. Every attempt leaves a record by which its numbers can be reproduced by h
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -19,17 +20,18 @@ from typing import Any, Self
 from ..serving.vllm_catalogue import KNOBS, LIVE
 from ..serving.vllm_environment import VllmEnvironment
 from ..serving.vllm_failures import VllmFailure, VllmFailureClass, classify
-from ..serving.vllm_host import HostDied, VllmHost
+from ..serving.vllm_host import HostDied
 from ..serving.vllm_load import LoadPlan, LoadResult, run_load
 from ..serving.vllm_server import FlagValue, ServerSpec, VllmServer, VllmServerFailed
 from .errors import EvaluationFailed
 from .vllm_agreement import answers_of, share_equal
 from .vllm_attempt import Attempt, Rung, Rungs
+from .vllm_hosts import Hosts
+from .vllm_live import LiveLimits
 from .vllm_metrics import devices_of
 from .vllm_workload import Workload
 
 _VARIABLES = frozenset(k.name for k in KNOBS if k.variable)
-MAX_WARM_HOSTS = 2  # each holds about 0.6 GB of imported modules
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class VllmTarget:
         self.settings = settings
         self.preflights = 0
         self.starts = 0
-        self._hosts: dict[tuple[bool, str], VllmHost] = {}
+        self._hosts = Hosts(environment, settings.folder, settings.variables)
+        self._live = LiveLimits(settings.folder)
         self._server: VllmServer | None = None
         self._running: tuple[dict[str, FlagValue], Rung] | None = None
         self._beside: tuple[VllmServer, Rung] | None = None
@@ -83,20 +86,18 @@ class VllmTarget:
     def close(self) -> None:
         """End the servers and the hosts."""
         self._server = self._running = self._beside = None
-        for host in self._hosts.values():
-            host.close()
-        self._hosts.clear()
+        self._hosts.close()
 
     # Asking vLLM -------------------------------------------------------------------------------------------------
 
     def installed(self) -> dict[str, Any]:  # Any: JSON
         """Return version, platform and every parameter of the installed vLLM."""
-        return self._host(warm=True).call("parameters", timeout_s=60, deadline_s=90)
+        return self._hosts.get(warm=True).call("parameters", timeout_s=60, deadline_s=90)
 
     def resolve(self, configurations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:  # Any: JSON
         """Return what vLLM makes of each configuration: ``ok``, ``resolved`` and ``digest``, or ``error``."""
         specs = [self.spec(c) for c in configurations]
-        host = self._host(warm=True)
+        host = self._hosts.get(warm=True)
         answer = host.call(
             "preflight",
             argvs=[s.argv() for s in specs],
@@ -122,11 +123,13 @@ class VllmTarget:
     # Measuring ---------------------------------------------------------------------------------------------------
 
     def measure(
-        self, params: Mapping[str, Any], *, rung: Rung = "fork", repeats: int = 1, reuse: bool = True
-    ) -> Attempt:
+        self, params: Mapping[str, Any], *, rung: Rung = "fork", repeats: int = 1, reuse: bool = True,
+        enough_s: float | None = None,
+    ) -> Attempt:  # fmt: skip
         """Return an attempt at a configuration; failures are part of it, infrastructure failures are retried once.
 
-        ``reuse``: a configuration that resolves to a measured one is not measured again.
+        ``reuse``: a configuration that resolves to a measured one is not measured again. ``enough_s``: seconds after which
+        a load is of no more interest; it is stopped then.
         """
         began = time.monotonic()
         spec = self.spec(params)
@@ -144,9 +147,9 @@ class VllmTarget:
                 return replace(
                     earlier, command=spec.command(), shared=earlier.command, seconds=0.0, start_s=0.0
                 )
-        attempt = self._attempt(params, spec, rung, repeats)
+        attempt = self._attempt(params, spec, rung, repeats, enough_s)
         if attempt.failure is not None and attempt.failure.infrastructure:
-            attempt = self._attempt(params, spec, rung, repeats)
+            attempt = self._attempt(params, spec, rung, repeats, enough_s)
         devices = devices_of(spec.flags)
         attempt = replace(attempt, digest=digest, seconds=time.monotonic() - began, devices=devices)
         if digest and attempt.failure is None and rung != "ordinary":
@@ -158,7 +161,7 @@ class VllmTarget:
         if self._server is None or self._running is None or attempt.failure is not None:
             return attempt
         began = time.monotonic()
-        results, beside, failure = self._loads(self._server, repeats)
+        results, beside, failure, _ = self._loads(self._server, repeats)
         grown = replace(
             attempt, results=(*attempt.results, *results), beside=(*attempt.beside, *beside), failure=failure
         )
@@ -167,8 +170,10 @@ class VllmTarget:
             self._measured[grown.digest] = grown
         return self._keep(grown)
 
-    def _attempt(self, params: Mapping[str, Any], spec: ServerSpec, rung: Rung, repeats: int) -> Attempt:
-        command = spec.command()
+    def _attempt(
+        self, params: Mapping[str, Any], spec: ServerSpec, rung: Rung, repeats: int, enough_s: float | None
+    ) -> Attempt:
+        command, cut_s = spec.command(), None
         try:
             server, start_s, used = self._serve(dict(params), spec, rung)
         except VllmServerFailed as error:
@@ -179,8 +184,9 @@ class VllmTarget:
         try:
             if self.settings.rungs.beside:
                 self._default_beside("ordinary" if rung == "ordinary" else "fork")
-            results, beside, failure = self._loads(server, repeats)
-            agreement = self._agreement(server) if self.settings.guard and failure is None else None
+            results, beside, failure, cut_s = self._loads(server, repeats, enough_s)
+            compared = self.settings.guard and failure is None and cut_s is None
+            agreement = self._agreement(server) if compared else None
         except HostDied as error:
             results, failure, agreement = (), VllmFailure("killed", str(error)[:300], "load"), None
         except VllmServerFailed as error:  # the default beside: nothing that this configuration could help
@@ -190,7 +196,7 @@ class VllmTarget:
             self._stop_own()
         return Attempt(
             command, used, results=results, failure=failure, start_s=start_s, agreement=agreement, beside=beside,
-            scale=self.scale,
+            scale=self.scale, cut_s=cut_s,
         )  # fmt: skip
 
     def _serve(self, params: dict[str, Any], spec: ServerSpec, rung: Rung) -> tuple[VllmServer, float, Rung]:
@@ -199,16 +205,12 @@ class VllmTarget:
         if self._runs(params, rung):
             assert self._server is not None
             if self.settings.rungs.live:
-                self._set_live(params)
+                self._live.lower(self._server, params)
             return self._server, time.monotonic() - began, "live"
         self._stop_own()
-        flags, variables = dict(spec.flags), dict(spec.variables)
         if rung != "ordinary" and self.settings.rungs.live:
-            flags |= {k: v for k, v in self.settings.ceilings.items() if k in params}
-            flags["scheduler_cls"] = "trialogue_scheduler.LiveScheduler"
-            variables["TRIALOGUE_LIVE_KNOBS"] = str(self._live_file.absolute())
-            self._write_live(params)
-        self._server = self._start(replace(spec, flags=flags, variables=variables), rung)
+            spec = self._live.spec(spec, self.settings.ceilings, params)
+        self._server = self._start(spec, rung)
         self._running = (params, rung)
         self._warm_up(self._server)
         return self._server, time.monotonic() - began, rung
@@ -217,7 +219,8 @@ class VllmTarget:
         flags = dict(spec.flags)
         if rung != "ordinary" and self.settings.rungs.eager:
             flags.setdefault("enforce_eager", True)
-        host = self._host(warm=rung != "ordinary" and self.settings.rungs.fork, threads=spec.variables)
+        warm = rung != "ordinary" and self.settings.rungs.fork
+        host = self._hosts.get(warm=warm, variables=spec.variables)
         self._count += 1
         self.starts += 1
         log = self.settings.folder / f"server-{os.getpid()}-{self._count:03d}.log"
@@ -231,7 +234,7 @@ class VllmTarget:
             self._stop_beside()
         if self._beside is None:
             server = self._start(self.spec({}), rung)
-            self._beside = (server, rung)
+            self._beside, self._hosts.held = (server, rung), server.host
             self._warm_up(server)
 
     def _runs(self, params: Mapping[str, Any], rung: Rung) -> bool:
@@ -247,61 +250,48 @@ class VllmTarget:
             k: v for k, v in self._running[0].items() if k not in free
         }
 
-    @property
-    def _live_file(self) -> Path:
-        return self.settings.folder / "live.json"
-
-    def _write_live(self, params: Mapping[str, Any]) -> int:
-        revision = time.monotonic_ns()
-        wanted = {k: params[k] for k in LIVE if k in params} | {"revision": revision}
-        part = self._live_file.with_suffix(".part")
-        part.write_text(json.dumps(wanted))
-        part.replace(self._live_file)
-        return revision
-
-    def _set_live(self, params: Mapping[str, Any]) -> None:
-        """Lower the limits in the running server; returns when its scheduler has seen them."""
-        assert self._server is not None
-        revision = self._write_live(params)
-        seen = Path(f"{self._live_file}.seen")
-        for _ in range(20):
-            self._server.answers(10)
-            if seen.exists() and seen.read_text() == str(revision):
-                return
-            time.sleep(0.05)
-        raise VllmServerFailed(
-            VllmFailure("hang", "the scheduler did not take the new limits", "load"), self._server.log
-        )
-
     def _warm_up(self, server: VllmServer) -> None:
         """Send requests that are not counted: first runs are up to 45 % slower."""
         path = self.settings.workload.warming().write(self.settings.folder / "warm-up.jsonl")
-        run_load(self._host_of(server), server, self._plan(path, warming=True))
+        run_load(self._hosts.of_load(server.host), server, self._plan(path, warming=True))
 
     def _loads(
-        self, server: VllmServer, repeats: int
-    ) -> tuple[tuple[LoadResult, ...], tuple[LoadResult, ...], VllmFailure | None]:
-        """Return the server's results, those of the default beside (taken in turns, each first as often), and why it
-        ended early."""
+        self, server: VllmServer, repeats: int, enough_s: float | None = None
+    ) -> tuple[tuple[LoadResult, ...], tuple[LoadResult, ...], VllmFailure | None, float | None]:
+        """Return the server's results, those of the default beside (taken in turns, each first as often), why it ended
+        early, and the seconds after which a load was stopped as of no more interest."""
         path = self.settings.workload.write(self.settings.folder / "requests.jsonl")
         plan, results, others = self._plan(path), [], []
         for i in range(repeats):
             both = [(server, results)] + ([(self._beside[0], others)] if self._beside else [])
             for one, kept in both if (i + self._count) % 2 else both[::-1]:
                 one.reset_prefix_cache() if one.exit_code() is None else None
-                result = run_load(self._host_of(one), one, plan)
+                limit_s = self._patience(enough_s, others[len(results) :]) if one is server else math.inf
+                timeout_s = min(limit_s, plan.timeout_s)
+                result = run_load(self._hosts.of_load(one.host), one, replace(plan, timeout_s=timeout_s))
+                if result.timed_out and timeout_s == limit_s and server.answers(5):
+                    return (), (), None, limit_s
                 if not result.ok and one is server:
                     n = min(len(results), len(others)) if self._beside else len(results)
-                    return tuple(results[:n]), tuple(others[:n]), self._why(server, result)
+                    return tuple(results[:n]), tuple(others[:n]), self._why(server, result), None
                 if not result.ok:
                     self._stop_beside()
                     why = VllmFailure("killed", f"the default beside failed: {result.problem}"[:300], "load")
-                    return (), (), why
+                    return (), (), why, None
                 kept.append(result)
-        return tuple(results), tuple(others), None
+        return tuple(results), tuple(others), None, None
+
+    def _patience(self, enough_s: float | None, default_now: Sequence[LoadResult]) -> float:
+        """Return the seconds that a load may take: no end of them where the default runs beside and its turn is still to
+        come, more where it has just been slower than it was."""
+        if enough_s is None or (self.settings.rungs.beside and not default_now):
+            return math.inf
+        if not default_now or not self.scale:
+            return enough_s
+        return enough_s * max(1.0, default_now[-1].metrics["duration_s"] / self.scale["duration_s"])
 
     def _why(self, server: VllmServer, result: LoadResult) -> VllmFailure:
-        timed_out = result.problem.startswith("timeout") or not server.answers(5)
+        timed_out = result.timed_out or not server.answers(5)
         failure = server.failure("load", timed_out=timed_out)
         if failure.kind == "unknown":
             return VllmFailure(
@@ -312,7 +302,7 @@ class VllmTarget:
     def load(self, plan: LoadPlan) -> LoadResult:
         """Run another load on the server that runs now."""
         assert self._server is not None
-        return run_load(self._host_of(self._server), self._server, plan)
+        return run_load(self._hosts.of_load(self._server.host), self._server, plan)
 
     def _plan(self, path: Path, *, warming: bool = False) -> LoadPlan:
         w = self.settings.workload
@@ -350,24 +340,7 @@ class VllmTarget:
     def _stop_beside(self) -> None:
         if self._beside is not None:
             self._beside[0].stop()
-        self._beside = None
-
-    def _host_of(self, server: VllmServer) -> VllmHost:
-        """Return a warm host for load: the server's own, or the plain one when it was started like by a shell."""
-        return server.host if server.host.warm else self._host(warm=True)
-
-    def _host(self, *, warm: bool, threads: Mapping[str, str] | None = None) -> VllmHost:
-        omp = (threads or {}).get("OMP_NUM_THREADS") or self.settings.variables.get("OMP_NUM_THREADS", "1")
-        key = (warm, omp if warm else "")
-        if key not in self._hosts:
-            if sum(k[0] for k in self._hosts) >= MAX_WARM_HOSTS and warm:
-                held = self._beside[0].host if self._beside else None
-                oldest = next(k for k, h in self._hosts.items() if k[0] and h is not held)
-                self._hosts.pop(oldest).close()
-            fixed = {**self.settings.variables, "OMP_NUM_THREADS": omp}
-            folder = self.settings.folder / f"host-{omp}"
-            self._hosts[key] = VllmHost(self.environment, warm=warm, folder=folder, variables=fixed)
-        return self._hosts[key]
+        self._beside = self._hosts.held = None
 
     def _keep(self, attempt: Attempt) -> Attempt:
         """Append the attempt to the folder's records and return it."""

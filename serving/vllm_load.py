@@ -73,6 +73,11 @@ class LoadResult:
         """Whether it ended and every request was answered."""
         return not self.problem and self.failed_requests == 0
 
+    @property
+    def timed_out(self) -> bool:
+        """Whether it was stopped at the end of its time."""
+        return self.problem.startswith("timeout")
+
 
 def run_load(
     host: VllmHost, server: VllmServer, plan: LoadPlan, *, tokenizer: str | None = None

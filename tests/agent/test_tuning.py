@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from trialogue.agent.tuning import Tuning
+from trialogue.agent.tuning_measures import Measures
 from trialogue.agent.tuning_plan import TuningPlan, TuningState
 from trialogue.agent.tuning_verdict import gain_of, spread
 from trialogue.evaluators.errors import InvalidSpecification
@@ -52,7 +53,15 @@ class SimulatedTarget:
         metrics = {"output_tok_s": speed * factor, "tpot_p99_ms": 0.1 * seqs, "duration_s": 5.0}
         return LoadResult(metrics, busy_cores=1.0)
 
-    def measure(self, params: Any, *, rung: str = "fork", repeats: int = 1, reuse: bool = True) -> Attempt:
+    def measure(
+        self,
+        params: Any,
+        *,
+        rung: str = "fork",
+        repeats: int = 1,
+        reuse: bool = True,
+        enough_s: float | None = None,
+    ) -> Attempt:
         self.params = dict(params)
         self.commands.append(f"{rung} {self.spec(params).command()}")
         if params["block_size"] == 16:
@@ -189,3 +198,53 @@ def test_a_default_beside_takes_the_machines_slowness_out_of_a_result() -> None:
     assert attempt.mean()["output_tok_s"] == pytest.approx(240.0)
     assert attempt.mean()["ttft_p99_ms"] == 30.0  # not on the scale: as measured
     assert spread([60.0, 120.0], [50.0, 100.0]) < 1e-12 < spread([60.0, 120.0])
+
+
+def test_a_load_that_cannot_win_any_more_is_stopped_and_told_as_the_most_that_it_can_be(
+    tmp_path: Path,
+) -> None:
+    class Patient(SimulatedTarget):
+        """Loads take as long as their speed says; eight sequences are far too slow."""
+
+        cut: list[float]
+
+        def measure(self, params: Any, *, enough_s: float | None = None, **more: Any) -> Attempt:
+            attempt = super().measure(params, **more)
+            if attempt.failure is None and enough_s is not None:
+                took = 500.0 / attempt.results[0].metrics["output_tok_s"]
+                if took > enough_s:
+                    self.cut.append(enough_s)
+                    return replace(attempt, results=(), cut_s=enough_s)
+            return attempt
+
+    target = Patient(tmp_path)
+    target.cut = []
+    plan = TuningPlan("model", objective_named("output_tok_s"), trials=11, budget_s=5000)
+    said: list[str] = []
+    outcome = Tuning(plan, target, SPACE, say=said.append).run()  # pyright: ignore[reportArgumentType]
+    slow = [t for t in outcome.study.trials if t.measurement and "cut_off_s" in t.measurement.metrics]
+    assert outcome.verdict.recommendation == "change"
+    assert slow
+    assert {t.params["max_num_seqs"] for t in slow} == {8}
+    assert len(slow) == len(target.cut)
+    assert all(5.0 < s < 20.0 for s in target.cut)
+    assert max(t.value or 0.0 for t in slow) < 100
+    assert any("cut off after" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("objective", "workload"),
+    [
+        ("ttft_p99_ms", "chat"),
+        ("output_tok_per_cpu_s", "chat"),
+        ("output_tok_s", "random:input=8,output=8,rate=5"),
+    ],
+)
+def test_loads_are_not_cut_off_where_their_length_says_nothing(
+    objective: str, workload: str, tmp_path: Path
+) -> None:
+    target = SimulatedTarget(tmp_path)
+    target.settings = replace(target.settings, workload=Workload.parse(workload))
+    state = TuningState(default=[{objective: 50.0, "duration_s": 5.0}] * 3)
+    plan = TuningPlan("model", objective_named(objective))
+    assert Measures(plan, target, state).enough_s(100.0) is None  # pyright: ignore[reportArgumentType]

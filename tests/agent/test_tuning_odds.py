@@ -3,8 +3,9 @@
 import pytest
 
 from trialogue.agent.contracts import Ask
+from trialogue.agent.strategy import SurrogateStrategy
 from trialogue.agent.tuning_odds import Harder, Odds
-from trialogue.agent.tuning_strategy import CostAwareStrategy
+from trialogue.agent.tuning_strategy import CostAwareEngine
 from trialogue.evaluators.errors import FailureKind
 from trialogue.evaluators.history import FailedTrial, FinishedTrial, History, Params
 from trialogue.evaluators.measurement import Measurement
@@ -104,7 +105,9 @@ def test_a_message_that_names_knobs_tells_the_cause(reason: str) -> None:
 
 
 def test_a_load_is_not_raised_before_anything_ran_there() -> None:
-    strategy = CostAwareStrategy(PROBLEM, 0, lambda p, last: 1.0, harder=LOAD)
+    strategy = SurrogateStrategy(
+        PROBLEM, 0, engine=CostAwareEngine(PROBLEM, lambda p, last: 1.0, harder=LOAD)
+    )
     plan = strategy.plan(Ask(history(PROBLEM, [at("a", 4)], [at("a", 8)]), 2))
     assert plan.decisions[0].params["users"] in (1, 2, 4)
     assert plan.decisions[0].params["gpu"] != "a"
@@ -118,9 +121,8 @@ def test_a_large_space_is_searched_by_cost_and_odds_too() -> None:
     base: dict[str, int] = {k.name: 2 for k in knobs}
     rows: list[Params] = [base, *({**base, f"k{i}": 3} for i in range(4))]
     failing: list[Params] = [{**base, "k5": 3, "k4": i} for i in (1, 2, 3)]
-    strategy = CostAwareStrategy(
-        problem, 0, lambda p, last: 1.0 if p["k0"] == 2 else 50.0, harder={"k5": Harder()}
-    )
+    engine = CostAwareEngine(problem, lambda p, last: 1.0 if p["k0"] == 2 else 50.0, harder={"k5": Harder()})
+    strategy = SurrogateStrategy(problem, 0, engine=engine)
     told = history(problem, rows, failing, "out_of_memory")
     params = strategy.plan(Ask(told, len(told))).decisions[0].params
     assert params["k0"] == 2  # the others cost fifty times as much

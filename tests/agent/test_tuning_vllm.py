@@ -75,3 +75,16 @@ def test_the_block_size_decides_where_prefixes_are_shared(at_home: None, tmp_pat
     assert outcome.best.params["block_size"] == 32, text
     assert outcome.verdict.gain is not None
     assert outcome.verdict.gain.ratio > 1.1, text
+
+
+def test_a_load_of_no_more_interest_is_stopped_and_its_server_stays(at_home: None, tmp_path: Path) -> None:
+    workload = "random:input=64,output=128,prompts=64,concurrency=2"
+    wanted = Wanted("tiny", workload, tmp_path, Rungs(eager=True), knobs={"max_num_seqs": [8, 128]})
+    plan = TuningPlan("tiny", objective_named("output_tok_s"))
+    with prepared(wanted, plan, say=print) as (target, space, _):
+        cut = target.measure(space.default(), enough_s=1.0)
+        assert (cut.cut_s, cut.failure, cut.results) == (1.0, None, ())
+        again = target.measure(space.default(), reuse=False)
+        assert again.failure is None
+        assert len(again.results) == 1
+        assert target.starts == 1

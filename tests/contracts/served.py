@@ -19,13 +19,12 @@ from trialogue.api.server import Settings, create_app
 @contextlib.contextmanager
 def served(storage: str, *, ledger: Ledger | None = None, **settings: Any) -> Iterator[str]:
     """Serve in a thread; yield the address."""
-    port = free_port()
+    door = socket.create_server(("127.0.0.1", 0))
+    port = door.getsockname()[1]
     app = create_app(Settings(storage, port=port, **settings), ledger)
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=2, ws="none"
-    )
+    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2, ws="none")
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
+    thread = threading.Thread(target=server.run, args=([door],), daemon=True)
     thread.start()
     until = time.monotonic() + 20
     while not server.started:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prompts.spaces import NASTY, spaces, svm, svm_history
 
 import trialogue as tl
+from tests.prompts.spaces import NASTY, spaces, svm, svm_history
 from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
 from trialogue.prompts.render import (
     PromptOptions,

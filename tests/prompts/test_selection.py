@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from prompts.spaces import svm_history
 
+from tests.prompts.spaces import svm_history
 from trialogue.prompts.selection import SELECTIONS, goodness
 
 

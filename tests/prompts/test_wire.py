@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prompts.spaces import spaces, svm
 
 import trialogue as tl
+from tests.prompts.spaces import spaces, svm
 from trialogue.prompts.errors import ModelAnswerInvalid
 from trialogue.prompts.wire import Wire, shown_number
 

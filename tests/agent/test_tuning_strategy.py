@@ -1,0 +1,80 @@
+"""The engine that knows what trials cost: every engine's contract, scores per second, and planners held against them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.agent.test_tuning import SPACE, SimulatedTarget
+from tests.contracts.engine import EngineContract, finished
+from trialogue.agent.strategy import default_engine
+from trialogue.agent.tuning import Tuning
+from trialogue.agent.tuning_odds import Harder
+from trialogue.agent.tuning_plan import TuningPlan
+from trialogue.agent.tuning_strategy import CostAwareEngine
+from trialogue.evaluators.history import FailedTrial, FinishedTrial, History, Params
+from trialogue.evaluators.measurement import Measurement
+from trialogue.evaluators.parameters import Categorical
+from trialogue.evaluators.problem import Objective, Problem
+from trialogue.evaluators.space import SearchSpace
+from trialogue.evaluators.vllm_metrics import objective_named
+from trialogue.serving import scripted_models as scripted
+from trialogue.serving.scripted import ScriptedServer
+from trialogue.surrogates.contracts import Engine
+
+KNOBS = SearchSpace([Categorical(n, [1, 2, 4, 8], default=2, ordered=True) for n in ("users", "block")])
+PROBLEM = Problem("p", KNOBS, [Objective("tok", "maximize")])
+
+
+class TestCostAwareEngine(EngineContract):
+    def make(self, problem: Problem) -> Engine:
+        return CostAwareEngine(problem, lambda params, last: 1.0 + float(params != last))
+
+
+def test_scores_are_per_second_and_count_the_odds_of_running() -> None:
+    ran: list[Params] = [{"users": u, "block": b} for u, b in ((2, 2), (2, 1), (4, 2), (2, 4))]
+    history = History(PROBLEM).extended(
+        finished=[FinishedTrial(i, p, Measurement([float(i)])) for i, p in enumerate(ran)],
+        failed=[FailedTrial(4, {"users": 4, "block": 1}, "out_of_memory", "memory")],
+    )
+    cheap, dear, strained = ({"users": u, "block": b} for u, b in ((1, 1), (1, 8), (8, 1)))
+    engine = CostAwareEngine(
+        PROBLEM, lambda p, last: 20.0 if p["block"] == 8 else 1.0, harder={"users": Harder()}
+    )
+    plain = (
+        default_engine(PROBLEM).condition(history, np.random.default_rng(0)).assess([cheap, dear, strained])
+    )
+    priced = engine.condition(history, np.random.default_rng(0)).assess([cheap, dear, strained])
+    gained = [b.log_acquisition - a.log_acquisition for a, b in zip(plain, priced, strict=True)]
+    assert gained[1] - gained[0] == pytest.approx(-np.log(20.0), abs=0.2)
+    assert gained[2] - gained[0] < -5.0
+    assert [a.prediction for a in plain] == [b.prediction for b in priced]
+
+
+def test_what_runs_is_the_last_trial_unless_it_failed() -> None:
+    asked: list[Params | None] = []
+
+    def cost(params: Params, last: Params | None) -> float:
+        asked.append(last)
+        return 1.0
+
+    history = finished(PROBLEM, 6, lambda p: p["users"] + p["block"])
+    engine = CostAwareEngine(PROBLEM, cost)
+    engine.condition(history, np.random.default_rng(0)).assess([KNOBS.default()])
+    failed = history.extended(failed=[FailedTrial(6, {"users": 4, "block": 1}, "crash", "no")])
+    engine.condition(failed, np.random.default_rng(0)).assess([KNOBS.default()])
+    assert asked == [history.finished[-1].params, None]
+
+
+def test_a_planner_that_talks_nonsense_leaves_a_tuning_as_it_is(tmp_path: Path) -> None:
+    def tuned(name: str, planner: str | None) -> list[tuple[Params, str]]:
+        (tmp_path / name).mkdir()
+        plan = TuningPlan("model", objective_named("output_tok_s"), trials=9, budget_s=5000, planner=planner)
+        target = SimulatedTarget(tmp_path / name)
+        outcome = Tuning(plan, target, SPACE, say=lambda _: None).run()  # pyright: ignore[reportArgumentType]
+        return [(t.params, t.reason) for t in outcome.study.trials]
+
+    with ScriptedServer(scripted.garbage) as server:
+        planned = tuned("planned", server.url)
+    assert planned == tuned("alone", None)
+    assert any("per second" in reason for _, reason in planned)
