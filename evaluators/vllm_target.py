@@ -300,9 +300,19 @@ class VllmTarget:
         return failure
 
     def load(self, plan: LoadPlan) -> LoadResult:
-        """Run another load on the server that runs now."""
-        assert self._server is not None
-        return run_load(self._hosts.of_load(self._server.host), self._server, plan)
+        """Run another load on the server that runs now, its prefix cache emptied first as before every load."""
+        server = self._server
+        assert server is not None
+        server.reset_prefix_cache()
+        return run_load(self._hosts.of_load(server.host), server, plan)
+
+    def plan_at(self, rate: float) -> LoadPlan:
+        """Return the workload's load with its requests arriving at ``rate`` per second, as bursty as it says and with no
+        limit on how many run at once; it ends when they should have been answered twice over."""
+        path = self.settings.workload.write(self.settings.folder / "requests.jsonl")
+        rows = len(path.read_text().splitlines())
+        timeout_s = 2 * rows / rate + 10
+        return replace(self._plan(path), rate=rate, concurrency=None, recorded=False, timeout_s=timeout_s)
 
     def _plan(self, path: Path, *, warming: bool = False) -> LoadPlan:
         w = self.settings.workload
