@@ -9,8 +9,8 @@ import json
 import os
 import select
 import shutil
-import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -156,10 +156,10 @@ class VllmHost:
         self._process, self._buffer = None, b""
 
     def _kill_left(self) -> None:
-        for pid in self._servers:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
-        self._servers.clear()
+        if self._servers:
+            sessions = [str(pid) for pid in self._servers]
+            subprocess.run([sys.executable, HELPERS / "process_session.py", *sessions], check=False)
+            self._servers.clear()
         if (
             self._process is None or self._process.poll() is not None
         ):  # a killed host could not clean up itself

@@ -1,11 +1,13 @@
 """Processes of one session (Linux): list them, stop them, and clean up the shared memory that they mapped.
 
 Every server runs as the leader of a session of its own, so nothing outside it is ever signalled. Standard library only.
+As a program: ``process_session.py SESSION…`` ends these sessions, for when the host that should have done it is dead.
 """
 
 import ctypes
 import os
 import signal
+import sys
 import time
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -62,18 +64,27 @@ def signal_all(pids, number):
 def stop(session, grace_s, reap):
     """End a session: SIGTERM to its leader, after ``grace_s`` SIGKILL to all of it. Return the pids that survived.
 
-    ``reap()`` is called while waiting, to collect children. Grandchildren that outlive the leader are killed too.
+    ``reap()`` is called while waiting, to collect children. Grandchildren that outlive the leader are killed too, Python's
+    resource trackers a second later: they remove the named semaphores of what was killed, and end by themselves.
     """
     _wait(session, grace_s, reap, first=signal.SIGTERM)
-    for _ in range(50):
+    for turn in range(100):
         left = members(session)
         if not left:
             break
-        signal_all(left, signal.SIGKILL)
+        signal_all([p for p in left if turn >= 50 or not _tracks_resources(p)], signal.SIGKILL)
         time.sleep(0.02)
         reap()
     reap()
     return members(session)
+
+
+def _tracks_resources(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"multiprocessing.resource_tracker" in file.read()
+    except OSError:
+        return False
 
 
 def _wait(session, seconds, reap, first):
@@ -98,3 +109,8 @@ def unlink_unused(files):
         except OSError:
             pass
     return removed
+
+
+if __name__ == "__main__":
+    for leader in map(int, sys.argv[1:]):
+        stop(leader, 0, lambda: None)
