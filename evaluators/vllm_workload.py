@@ -8,16 +8,26 @@ as above, or ShareGPT-style conversations), a mixture as ``0.7*random:…+0.3*ra
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .errors import InvalidSpecification
+from .vllm_workload_rows import MOST_TOKENS, SUFFIXES, recorded_rows
 
-CHARACTERS_PER_TOKEN = 4  # of a recorded answer whose tokens were not counted
+MOST_PROMPTS = 1_000_000
+T = TypeVar("T")
+_SEEDS = 2**32  # of numpy's older generator, which the load client uses
+
+
+def _in_range(name: str, value: float, low: float, high: float, cure: str, *, above: bool = False) -> None:
+    """Refuse a number that is not in [low, high], or with ``above`` in ]low, high]; the one place of such rules."""
+    if not ((low < value if above else low <= value) and value <= high):
+        rule = f"above {low:g} and at most {high:g}" if above else f"from {low:g} to {high:g}"
+        raise InvalidSpecification(f"`{name}` of a workload must be {rule}, got {value!r}; {cure}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,14 @@ class Lengths:
     low: int
     high: int
     sigma: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse lengths below 1, and ranges that end before they begin."""
+        _in_range("length", self.low, 1, MOST_TOKENS, "such as input=256")
+        _in_range(
+            "end of a length", self.high, self.low, MOST_TOKENS, "write the smaller number first: 100-400"
+        )
+        _in_range("sigma", self.sigma, 0, 5, "such as input=256~0.5-2048")
 
     def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Return n lengths, each at least 1."""
@@ -43,13 +61,17 @@ class Lengths:
             if "~" in text:
                 median, _, rest = text.partition("~")
                 sigma, _, cut = rest.partition("-")
-                return cls(int(median), int(cut or 8 * int(median)), float(sigma))
-            low, _, high = text.partition("-")
-            return cls(int(low), int(high or low))
+                numbers = int(median), int(cut or 8 * int(median)), float(sigma)
+            else:
+                low, _, high = text.partition("-")
+                numbers = int(low), int(high or low), 0.0
         except ValueError:
             raise InvalidSpecification(
                 f"A length must be like 256, 100-400 or 256~0.5-2048, got {text!r}."
             ) from None
+        if "~" in text:
+            _in_range("sigma", numbers[2], 0, 5, "such as input=256~0.5-2048", above=True)
+        return cls(*numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +83,12 @@ class Part:
     shared: int = 0
     prefixes: int = 1
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a share that is nothing, and prefixes that are not there."""
+        _in_range("shared", self.shared, 0, MOST_TOKENS, "such as shared=960")
+        _in_range("prefixes", self.prefixes, 1, MOST_PROMPTS, "leave it out for one prefix")
+        _in_range("weight", self.weight, 0, 1e6, "such as 0.7*chat+0.3*prefix", above=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +107,43 @@ class Workload:
     warm_up: int = 32
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that no load can have, and arrivals that contradict each other."""
+        _in_range("prompts", self.prompts, 1, MOST_PROMPTS, "such as prompts=128")
+        _in_range("warm_up", self.warm_up, 1, MOST_PROMPTS, "such as warm_up=32")
+        _in_range("seed", self.seed, 0, _SEEDS - 1, "such as seed=1")
+        _in_range("burstiness", self.burstiness, 0, 1e6, "1 is Poisson, less is burstier", above=True)
+        if self.concurrency is not None:
+            _in_range("concurrency", self.concurrency, 1, MOST_PROMPTS, "leave it out for no limit")
+        if self.rate is not None:
+            _in_range(
+                "rate", self.rate, 0, 1e6, "leave it out for as fast as the concurrency allows", above=True
+            )
+        if self.recorded and (self.rate is not None or not self.file):
+            given = f"rate={self.rate:g}" if self.rate is not None else "no file"
+            raise InvalidSpecification(
+                f"`recorded=true` takes the times from a file of requests, got {given}; leave one of the two out."
+            )
+
     def rows(self) -> list[dict[str, Any]]:  # Any: JSON
         """Return the requests, in the order in which they are sent."""
         if self.file:
-            return _recorded_rows(Path(self.file), self.prompts)
+            return recorded_rows(Path(self.file), self.prompts, timed=self.recorded)
         rng = np.random.default_rng([self.seed, 7])
         weights = np.array([p.weight for p in self.parts])
         chosen = rng.choice(len(self.parts), self.prompts, p=weights / weights.sum())
         rows: list[dict[str, Any]] = []
+        stride = max(1000, *(p.prefixes for p in self.parts))
         for i, part in zip(chosen, (self.parts[i] for i in chosen), strict=True):
             row = {
                 "input_len": int(part.input.draw(rng, 1)[0]),
                 "output_len": int(part.output.draw(rng, 1)[0]),
             }
             if part.shared:
-                row |= {"prefix": int(i) * 1000 + int(rng.integers(part.prefixes)), "prefix_len": part.shared}
+                row |= {
+                    "prefix": int(i) * stride + int(rng.integers(part.prefixes)),
+                    "prefix_len": part.shared,
+                }
             rows.append(row)
         return rows
 
@@ -107,7 +157,9 @@ class Workload:
     def warming(self) -> "Workload":
         """Return the short workload that is run and thrown away before a measurement."""
         short = tuple(replace(p, output=Lengths(4, 16)) for p in self.parts)
-        return replace(self, parts=short, prompts=self.warm_up, rate=None, recorded=False, seed=self.seed + 1)
+        return replace(
+            self, parts=short, prompts=self.warm_up, rate=None, recorded=False, seed=(self.seed + 1) % _SEEDS
+        )
 
     @property
     def longest(self) -> int:
@@ -125,20 +177,19 @@ class Workload:
     @classmethod
     def parse(cls, text: str) -> "Workload":
         """Return the workload written as text (see the module); raises InvalidSpecification."""
+        path, settings = _file(text)
+        if path:
+            loaded = _arrivals(cls(Path(path).stem, file=path, prompts=10_000), _settings(settings))
+            loaded.rows()  # to refuse here what cannot be read
+            return loaded
         head, _, settings = text.partition("@")
-        common = _settings(settings)
-        if head.partition(":")[0].endswith((".jsonl", ".json")):
-            path, _, rest = head.partition(":")
-            if not Path(path).is_file():
-                raise InvalidSpecification(f"`--workload` must name an existing file, got {path!r}.")
-            return _arrivals(cls(Path(path).stem, file=path, prompts=10_000), {**_settings(rest), **common})
-        parts: list[Part] = []
+        common, parts = _settings(settings), list[Part]()
         for piece in head.split("+"):
             weight, star, rest = piece.partition("*")
             kind, _, inner = (rest if star else piece).partition(":")
-            own = {**_preset(kind), **_settings(inner)}
+            own = {**_preset(kind.strip()), **_settings(inner)}
             common = {**{k: own.pop(k) for k in tuple(own) if k in _ARRIVALS}, **common}
-            parts.append(_part(own, float(weight) if star else 1.0))
+            parts.append(_part(own, _number(float, "weight", weight) if star else 1.0))
         return _arrivals(cls(text, tuple(parts)), common)
 
 
@@ -168,40 +219,64 @@ def _settings(text: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
+def _file(text: str) -> tuple[str, str]:
+    """Return the file that a text begins with, and the settings after it; two empty texts where it names none.
+
+    The longest beginning that exists is the file, so its name may hold ``@`` and ``:``. Raises InvalidSpecification.
+    """
+    ends = [i for i, mark in enumerate(text) if mark in ":@"] + [len(text)]
+    named = [i for i in ends if text[:i].casefold().endswith(SUFFIXES)]
+    for i in reversed(named):
+        if _is_file(text[:i]):
+            return text[:i], text[i:].replace("@", ",").replace(":", ",")
+    if named:
+        raise InvalidSpecification(
+            f"`--workload` must name an existing file, got {text[: named[0]]!r}; give its path from here, or one of "
+            f"{', '.join(_PRESETS)}."
+        )
+    return "", ""
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # longer than a name may be
+        return False
+
+
 def _part(own: dict[str, str], weight: float) -> Part:
     unknown = set(own) - {"input", "output", "shared", "prefixes"}
     if unknown:
         known = ", ".join(("input", "output", "shared", "prefixes", *_ARRIVALS))
-        raise InvalidSpecification(f"Unknown setting {sorted(unknown)[0]!r} of a workload; known: {known}.")
+        raise InvalidSpecification(f"Unknown setting {min(unknown)!r} of a workload; known: {known}.")
     lengths = Lengths.parse(own["input"]), Lengths.parse(own["output"])
-    return Part(*lengths, int(own.get("shared", 0)), int(own.get("prefixes", 1)), weight)
+    shared, prefixes = (
+        _number(int, "shared", own.get("shared", "0")),
+        _number(int, "prefixes", own.get("prefixes", "1")),
+    )
+    return Part(*lengths, shared, prefixes, weight)
 
 
 def _arrivals(workload: Workload, own: Mapping[str, str]) -> Workload:
-    kinds = {"rate": float, "burstiness": float, "recorded": lambda v: v in ("1", "true", "yes")}
     unknown = set(own) - set(_ARRIVALS)
     if unknown:
-        raise InvalidSpecification(f"Unknown setting {sorted(unknown)[0]!r}; known: {', '.join(_ARRIVALS)}.")
-    return replace(workload, **{key: kinds.get(key, int)(value) for key, value in own.items()})
+        raise InvalidSpecification(f"Unknown setting {min(unknown)!r}; known: {', '.join(_ARRIVALS)}.")
+    kinds = {"rate": float, "burstiness": float, "recorded": _yes}
+    return replace(workload, **{key: _number(kinds.get(key, int), key, value) for key, value in own.items()})
 
 
-def _recorded_rows(path: Path, limit: int) -> list[dict[str, Any]]:  # Any: JSON
-    lines = path.read_text(encoding="utf-8").splitlines()
-    rows = [_row(json.loads(line)) for line in lines[:limit] if line.strip()]
-    if not rows:
-        raise InvalidSpecification(f"{str(path)!r} has no requests; it needs one JSON object per line.")
-    return rows
+def _yes(text: str) -> bool:
+    return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.casefold()]
 
 
-def _row(given: Mapping[str, Any]) -> dict[str, Any]:  # Any: JSON
-    """Return a row of ours from a row of ours, or from a conversation in ShareGPT's form."""
-    if "output_len" in given and ("input_len" in given or "prompt" in given):
-        return {"input_len": len(str(given.get("prompt", ""))) // CHARACTERS_PER_TOKEN, **given}
-    turns: Sequence[Any] = given.get("conversations") or given.get("messages") or ()
-    texts = [str(t.get("value") or t.get("content") or "") for t in turns]
-    if len(texts) < 2:
+_EXPECTED = {int: "a whole number such as 64", float: "a number such as 0.5", _yes: "true or false"}
+
+
+def _number(kind: Callable[[str], T], name: str, text: str) -> T:
+    """Return a setting's text as what it is; raises InvalidSpecification."""
+    try:
+        return kind(text)
+    except (ValueError, KeyError):
         raise InvalidSpecification(
-            f"A recorded request needs `output_len` and `input_len` or `prompt`, or a conversation, got {given!r}."
-        )
-    output = max(len(texts[1]) // CHARACTERS_PER_TOKEN, 1)
-    return {"prompt": texts[0], "input_len": len(texts[0]) // CHARACTERS_PER_TOKEN, "output_len": output}
+            f"`{name}` of a workload must be {_EXPECTED[kind]}, got {text!r}."
+        ) from None

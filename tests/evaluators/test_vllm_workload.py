@@ -1,10 +1,12 @@
 """Workloads as text and as rows; limits and metrics; the highest rate; agreement of answers."""
 
 import json
+import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from trialogue.evaluators.errors import InvalidSpecification
@@ -20,6 +22,7 @@ from trialogue.evaluators.vllm_metrics import (
 )
 from trialogue.evaluators.vllm_rate import highest_rate
 from trialogue.evaluators.vllm_workload import Lengths, Workload
+from trialogue.serving.errors import InvalidInput
 from trialogue.serving.vllm_load import LoadResult
 
 
@@ -46,14 +49,129 @@ def test_recorded_conversations_and_arrival_times_are_read(tmp_path: Path) -> No
     file = tmp_path / "log.jsonl"
     turns = [{"from": "human", "value": "What is love?"}, {"from": "gpt", "value": "x" * 40}]
     file.write_text(
-        json.dumps({"conversations": turns})
+        json.dumps({"conversations": turns, "at_s": 0.1})
         + "\n"
         + json.dumps({"input_len": 9, "output_len": 3, "at_s": 0.5})
     )
     rows = Workload.parse(f"{file}@recorded=true").rows()
     assert rows[0]["prompt"] == "What is love?"
     assert rows[0]["output_len"] == 10
-    assert rows[1]["at_s"] == 0.5
+    assert rows[1]["at_s"] == 0.4
+
+
+def conversations(path: Path, *talks: dict, array: bool) -> Path:
+    path.write_text(json.dumps(list(talks), indent=1) if array else "\n".join(map(json.dumps, talks)))
+    return path
+
+
+TALKS = (
+    {"id": "0", "conversations": [{"from": "gpt", "value": "as I said"}, {"from": "human", "value": "And then?"},
+                                  {"from": "gpt", "value": "y" * 80}]},
+    {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
+                  {"role": "assistant", "content": "z" * 20}, {"role": "user", "content": "w" * 400}]},
+    {"conversations": [{"from": "human", "value": "nobody answers"}]},
+    {"conversations": []},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("array", [True, False])
+def test_the_first_answered_request_of_a_conversation_counts(array: bool, tmp_path: Path) -> None:
+    rows = Workload.parse(str(conversations(tmp_path / "share.json", *TALKS, array=array))).rows()
+    assert [(r["prompt"], r["output_len"]) for r in rows] == [("And then?", 20), ("Be brief.\nHi", 5)]
+
+
+def test_recorded_times_are_sent_in_order_from_the_first(tmp_path: Path) -> None:
+    file = conversations(
+        tmp_path / "log.jsonl",
+        *({"input_len": 5, "output_len": n, "at_s": 1.7e9 - n} for n in (1, 2, 3)),
+        array=False,
+    )
+    rows = Workload.parse(f"{file}@recorded=True").rows()
+    assert [(r["output_len"], r["at_s"]) for r in rows] == [(3, 0.0), (2, 1.0), (1, 2.0)]
+
+
+def test_a_file_may_have_any_name_that_exists(tmp_path: Path) -> None:
+    file = conversations(tmp_path / "me@home:1.json", TALKS[0], TALKS[1], array=True)
+    workload = Workload.parse(f"{file}:concurrency=3@prompts=1")
+    assert (len(workload.rows()), workload.concurrency) == (1, 3)
+
+
+LINE = '{"input_len": 5, "output_len": 5}'
+
+
+@pytest.mark.parametrize(
+    ("content", "settings", "told"),
+    [
+        (f"{LINE}\nnot json", "", "line 2"),
+        ("[" * 100_000, "", "JSON"),
+        (f"{LINE}\n[3]", "", "line 2"),
+        (f"[{LINE}, 3]", "", "item 2"),
+        ('{"input_len": -5, "output_len": 5}', "", "input_len"),
+        ('{"input_len": 5, "output_len": 0}', "", "output_len"),
+        ('{"input_len": 5, "output_len": 1e400}', "", "output_len"),
+        ('{"input_len": 5, "output_len": 5, "at_s": NaN}', "", "at_s"),
+        ('{"input_len": 5, "output_len": 5, "at_s": 1' + "0" * 400 + "}", "", "at_s"),
+        (f'{LINE[:-1]}, "at_s": 1}}\n{LINE}', "@recorded=true", "request 2"),
+        (f'{LINE[:-1]}, "at_s": 1}}', "@recorded=true,rate=3", "rate=3"),
+        (LINE, "@recorded=maybe", "recorded"),
+        ("\n", "", "none in"),
+        (json.dumps(TALKS[2]), "", "none in"),
+    ],
+)
+def test_a_file_that_cannot_be_sent_is_refused_with_the_place(
+    content: str, settings: str, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "log.jsonl").write_text(content)
+    with pytest.raises(InvalidSpecification, match=told):
+        Workload.parse(f"{tmp_path}/log.jsonl{settings}")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "log.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InvalidSpecification, match="UTF-8"):
+        Workload.parse(f"{tmp_path}/log.json")
+
+
+PIECES = st.sampled_from(
+    [*"@:+*=,~-", "chat", "prefix", "random", "input", "output", "prompts", "rate", "burstiness", "recorded", "shared",
+     "prefixes", "weight", "seed", "warm_up", "concurrency", "1", "0", "-1", "0.5", "1e999", "nan", "9" * 20, "true", "x",
+     ".json", "/", "\0", "log.jsonl"]
+)  # fmt: skip
+
+
+@settings(max_examples=400)
+@given(
+    st.one_of(
+        st.text(max_size=300), st.lists(PIECES, max_size=14).map("".join), st.lists(PIECES).map("chat:".join)
+    )
+)
+@example("log.jsonl" * 200)
+@example("random:seed=4294967295")
+def test_every_text_is_a_workload_or_refused_in_words(text: str) -> None:
+    try:
+        workload = Workload.parse(text)
+    except InvalidInput:
+        return
+    assert workload.longest >= 1
+    assert replace(workload, prompts=3, warm_up=3).warming().rows()
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["human", "gpt", "hello"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["conversations", "messages", "from", "value", "content", "role", "input_len", "output_len",
+                         "prompt", "prefix", "prefix_len", "at_s", "system", "text"]), inner, max_size=5),
+    max_leaves=12,
+), st.booleans())  # fmt: skip
+def test_every_file_is_a_workload_or_refused_in_words(tmp_path: Path, item: object, timed: bool) -> None:
+    path = tmp_path / f"log-{uuid.uuid4()}.json"
+    path.write_text(json.dumps(item))
+    try:
+        rows = Workload.parse(f"{path}@recorded={timed}").rows()
+    except InvalidInput:
+        return
+    assert all(r["input_len"] >= 1 and r["output_len"] >= 1 and r.get("prefix", 0) >= 0 for r in rows)
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.floats(0.0, 1.5))
@@ -65,10 +183,28 @@ def test_lengths_stay_in_their_range(low: int, high: int, sigma: float) -> None:
     assert lengths.max() <= max(low, high)
 
 
-@pytest.mark.parametrize("text", ["walk", "chat:inputs=3", "chat:input", "random:input=a", "no-such.jsonl"])
-def test_a_workload_that_cannot_be_read_is_refused_with_a_cure(text: str) -> None:
-    with pytest.raises(InvalidSpecification, match=r"must|Unknown"):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("walk", "'walk'"), ("chat:inputs=3", "'inputs'"), ("chat:input", "'input'"), ("random:input=a", "'a'"),
+        ("no-such.jsonl", "no-such.jsonl"), ("chat:prompts=abc", "'abc'"), ("chat:input=400-100", "got 100"),
+        ("x*chat", "'x'"), ("0*chat", "`weight`"), ("nan*chat", "`weight`"), ("prefix:prefixes=0", "`prefixes`"),
+        ("chat:prompts=0", "`prompts`"), ("chat:concurrency=0", "`concurrency`"), ("chat:rate=-1", "`rate`"),
+        ("chat:rate=nan", "`rate`"), ("chat:rate=inf", "`rate`"), ("chat:burstiness=0", "`burstiness`"),
+        ("chat:input=0", "`length`"), ("chat:input=256~0", "`sigma`"), ("chat:recorded=true", "no file"),
+        ("chat:recorded=maybe", "'maybe'"), ("chat:seed=-1", "`seed`"), ("chat:warm_up=0", "`warm_up`"),
+    ],
+)  # fmt: skip
+def test_a_workload_that_cannot_be_read_is_refused_with_a_cure(text: str, told: str) -> None:
+    with pytest.raises(InvalidSpecification, match=told) as caught:
         Workload.parse(text)
+    assert "must" in str(caught.value) or "known:" in str(caught.value) or "takes" in str(caught.value)
+
+
+def test_many_prefixes_of_several_parts_stay_apart() -> None:
+    rows = Workload.parse("prefix:prefixes=5000+prefix:shared=10@prompts=900").rows()
+    assert len({r["prefix_len"] for r in rows if r["prefix"] >= 5000}) == 1
+    assert len({r["prefix_len"] for r in rows if r["prefix"] < 5000}) == 1
 
 
 def test_equal_workloads_have_equal_digests_and_the_seed_matters() -> None:
