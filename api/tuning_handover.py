@@ -13,6 +13,7 @@ from ..agent.tuning_findings import Sensitivity, did_not_work, sensitivities
 from ..agent.tuning_plan import TuningOutcome
 from ..evaluators.vllm_target import VllmTarget
 from .drawing import page_of
+from .serve_script import serve_script, serve_yaml
 from .tuning_page import agreement_words, page
 
 _SHOWN = (
@@ -32,13 +33,10 @@ def hand_over(outcome: TuningOutcome, target: VllmTarget, folder: Path) -> str:
     found = sensitivities(outcome.study, outcome.best.params) if outcome.best is not None else []
     changed = outcome.verdict.recommendation == "change"
     command = outcome.command if changed else outcome.default_command
-    flags = (
-        dict(target.spec(outcome.best.params).flags)
-        if changed and outcome.best
-        else dict(target.settings.fixed)
-    )
-    (folder / "serve.sh").write_text(f"#!/bin/sh\nexec {_environment(command)}\n")
-    (folder / "serve.yaml").write_text(_yaml({"model": target.settings.model, **flags}))
+    spec = target.spec(outcome.best.params if changed and outcome.best else {})
+    (folder / "serve.sh").write_text(serve_script(spec, target.environment))
+    (folder / "serve.sh").chmod(0o755)
+    (folder / "serve.yaml").write_text(serve_yaml(spec))
     (folder / "handover.json").write_text(json.dumps(summary(outcome), indent=1, default=str))
     (folder / "handover.html").write_text(page(outcome, headline(outcome), command, _table(outcome)))
     (folder / "study.html").write_text(page_of(outcome.study))
@@ -109,15 +107,6 @@ def _table(outcome: TuningOutcome) -> list[str]:
 
 def _means(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {n: sum(r[n] for r in runs) / len(runs) for n in runs[0]}
-
-
-def _environment(command: str) -> str:
-    return f"env {command}" if not command.startswith("vllm ") else command
-
-
-def _yaml(values: Mapping[str, Any]) -> str:  # Any: JSON values
-    """Return a file for ``vllm serve --config``: JSON scalars are YAML."""
-    return "".join(f"{name.replace('_', '-')}: {json.dumps(value)}\n" for name, value in values.items())
 
 
 def _strength(one: Sensitivity) -> str:

@@ -14,6 +14,10 @@ from .errors import ServingError
 
 HELPERS = Path(__file__).parent / "vllm_helpers"
 VARIABLE = "TRIALOGUE_VLLM_PYTHON"
+CPU_VARIABLES = {
+    "OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_CPU_KVCACHE_SPACE": "1",
+}  # fmt: skip
+"""What a server of the CPU build gets unless the user's environment says otherwise."""
 
 
 class VllmNotInstalled(ServingError):
@@ -33,11 +37,17 @@ class VllmEnvironment:
         """Return the start of a ``vllm`` command line that runs in this environment."""
         return [str(self.python), str(self.python.with_name("vllm"))]
 
+    def decisive(self) -> dict[str, str]:
+        """Return the variables that decide how fast a CPU server is, as this process has them, else ours: one thread that
+        is not pinned, because one that has to share its core stalls all others, and a cache that leaves memory."""
+        if not self.cpu:
+            return {}
+        return {name: os.environ.get(name, value) for name, value in CPU_VARIABLES.items()}
+
     def variables(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the environment variables for a process of vLLM: this process's, ours, then ``extra``.
 
-        No network for weights or statistics; one thread unless asked for otherwise, because a thread that has to share
-        its core stalls all others.
+        No network for weights or statistics.
         """
         paths = [str(p) for p in (self.shim, HELPERS) if p]
         own = {
@@ -52,14 +62,8 @@ class VllmEnvironment:
             "DO_NOT_TRACK": "1",
             "VLLM_SERVER_DEV_MODE": "1",  # /reset_prefix_cache between measurements
         }
-        if self.cpu:
-            fixed |= {
-                "OMP_NUM_THREADS": "1",
-                "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-                "VLLM_CPU_KVCACHE_SPACE": "1",
-            }
         own.setdefault("HF_HUB_OFFLINE", "1")
-        return {**own, **fixed, **(extra or {})}
+        return {**own, **fixed, **self.decisive(), **(extra or {})}
 
 
 def find_vllm(python: str | Path | None = None) -> VllmEnvironment:

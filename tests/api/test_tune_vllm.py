@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,17 @@ def outcome_of(folder: Path, verdict: Verdict) -> tuple[TuningOutcome, VllmTarge
     ), target
 
 
+def served_by(script: Path) -> str:
+    """Run a script with a program in vLLM's place that says how many threads it was given and its arguments."""
+    vllm = script.with_name("vllm")
+    vllm.write_text('#!/bin/sh\necho "$OMP_NUM_THREADS" "$@"\n')
+    vllm.chmod(0o755)
+    ran = subprocess.run(
+        [script, "--port", "9"], env={"VLLM": str(vllm)}, capture_output=True, text=True, check=True
+    )
+    return ran.stdout.strip()
+
+
 def test_a_recommended_change_is_handed_over_as_command_yaml_and_page(tmp_path: Path) -> None:
     verdict = decide(TOKENS, (), [{"output_tok_s": 100.0}, {"output_tok_s": 101.0}],
                      [{"output_tok_s": 150.0}, {"output_tok_s": 151.0}])  # fmt: skip
@@ -93,8 +105,12 @@ def test_a_recommended_change_is_handed_over_as_command_yaml_and_page(tmp_path: 
     text = hand_over(outcome, target, tmp_path)
     assert "Change recommended" in text
     assert "vllm serve model --block-size 32" in text
-    assert (tmp_path / "serve.yaml").read_text() == 'model: "model"\nblock-size: 32\n'
-    assert (tmp_path / "serve.sh").read_text().endswith("exec vllm serve model --block-size 32\n")
+    assert (
+        (tmp_path / "serve.yaml")
+        .read_text()
+        .endswith('# needs VLLM_CPU_KVCACHE_SPACE=1\nmodel: "model"\nhost: "127.0.0.1"\nblock-size: 32\n')
+    )
+    assert served_by(tmp_path / "serve.sh") == "1 serve model --block-size 32 --host 127.0.0.1 --port 9"
     assert json.loads((tmp_path / "handover.json").read_text())["params"] == {"block_size": 32}
     page = (tmp_path / "handover.html").read_text()
     assert "&lt;engine&gt;" in page
@@ -109,7 +125,8 @@ def test_a_recommended_change_is_handed_over_as_command_yaml_and_page(tmp_path: 
 def test_no_change_hands_over_the_default(tmp_path: Path) -> None:
     outcome, target = outcome_of(tmp_path, Verdict("no change", "the difference is within the noise"))
     assert "No change recommended" in hand_over(outcome, target, tmp_path)
-    assert (tmp_path / "serve.yaml").read_text() == 'model: "model"\n'
+    assert (tmp_path / "serve.yaml").read_text().endswith('\nmodel: "model"\nhost: "127.0.0.1"\n')
+    assert served_by(tmp_path / "serve.sh") == "1 serve model --host 127.0.0.1 --port 9"
 
 
 def test_money_is_refused_without_a_price(capsys: pytest.CaptureFixture[str]) -> None:
