@@ -118,7 +118,8 @@ class VllmTarget:
         changed = {k: v for k, v in params.items() if v is not None and v != self.settings.defaults.get(k)}
         flags = {**self.settings.fixed, **{k: v for k, v in changed.items() if k not in _VARIABLES}}
         own = {k: str(v) for k, v in changed.items() if k in _VARIABLES}
-        return ServerSpec(self.settings.model, flags, {**self.settings.variables, **own}, "m")
+        variables = {**self.environment.decisive(), **self.settings.variables, **own}
+        return ServerSpec(self.settings.model, flags, variables, "m")
 
     # Measuring ---------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from trialogue.evaluators.vllm_attempt import Attempt
 from trialogue.evaluators.vllm_metrics import objective_named
 from trialogue.evaluators.vllm_target import TargetSettings
 from trialogue.evaluators.vllm_workload import Workload
+from trialogue.serving.vllm_environment import VllmEnvironment
 from trialogue.serving.vllm_failures import VllmFailure
 from trialogue.serving.vllm_load import LoadResult
 from trialogue.serving.vllm_server import ServerSpec
@@ -36,6 +37,7 @@ class SimulatedTarget:
 
     def __init__(self, folder: Path, *, gain: float = 0.5, noise: float = 0.01) -> None:
         self.settings = TargetSettings("model", Workload.parse("chat"), folder)
+        self.environment = VllmEnvironment(Path("/opt/vllm/bin/python"), "0.32.0", cpu=False)
         self.gain, self.noise, self.rng = gain, noise, np.random.default_rng(0)
         self.commands: list[str] = []
         self.params: dict[str, Any] = {}
