@@ -19,7 +19,7 @@ from ..evaluators.space import SearchSpace
 from ..evaluators.vllm_attempt import Attempt
 from ..evaluators.vllm_metrics import check_measured
 from ..evaluators.vllm_target import VllmTarget
-from ..serving.vllm_catalogue import LIVE, STRAIN
+from ..serving.vllm_catalogue import STRAIN
 from .contracts import AbstractStrategy
 from .errors import BudgetExhausted, NoFeasibleTrial
 from .named import planner_from, strategy_for
@@ -132,13 +132,11 @@ class Tuning:
         planner = planner_from(self.plan.planner)
         return strategy_for(problem, seed=self.plan.seed, planner=planner, engine=engine, by_name=False)
 
-    def _cost(self, params: Params, last: Params | None) -> float:
+    def _cost(self, params: Params) -> float:
         """Seconds that a trial takes: a start is saved where the running server can be used."""
         loads = 2 if self.target.settings.rungs.beside else 1
         load_s = loads * (self.measures.default()["duration_s"] + 1.0)
-        free = LIVE if self.target.settings.rungs.live else frozenset[str]()
-        same = last is not None and all(last.get(k) == v for k, v in params.items() if k not in free)
-        return load_s if same else load_s + self.state.start_s
+        return load_s if self.target.reuses(params) else load_s + self.state.start_s
 
     def search(self, study: Study) -> None:
         """Ask, measure and tell until the budget without the verification's share, the trials or the space end."""

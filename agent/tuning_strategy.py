@@ -3,7 +3,7 @@
 A server that runs already can be loaded differently (or have its limits lowered) in seconds; another one has to be
 started first. Finite spaces are scored completely and the best score per cost wins, which groups trials by restart
 class without a rule for it. An engine around another one, so that strategies with and without a planner use it alike, and
-a planner's proposals are held against the same scores. Knows the cost only as a function of (candidate, what was run last).
+a planner's proposals are held against the same scores. Knows the cost only as a function of the candidate.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,8 +18,8 @@ from ..surrogates.contracts import Assessment, Belief, Engine, Suggestion
 from .strategy import default_engine
 from .tuning_odds import Harder, Odds
 
-Cost = Callable[[Params, Params | None], float]
-"""Seconds that a candidate would take after what was run last (None: nothing is left running)."""
+Cost = Callable[[Params], float]
+"""Seconds that a candidate would take now."""
 
 SCORED = 3000
 """Spaces up to this size are scored completely; of larger ones the engine's suggestion, neighbours and a sample."""
@@ -32,7 +32,7 @@ MODELLED_FROM = 4
 
 
 class CostAwareEngine:
-    """The engine's acquisition value divided by cost, times the odds of running. Deterministic in (history, rng)."""
+    """The engine's acquisition value divided by cost, times the odds of running. Deterministic in (history, rng, costs)."""
 
     def __init__(
         self,
@@ -56,9 +56,7 @@ class CostAwareBelief:
     """The belief of an engine whose log acquisition values are per second and weighed by the odds of running."""
 
     def __init__(self, belief: Belief, history: History, cost: Cost, odds: Odds) -> None:
-        self._belief, self._history, self._odds = belief, history, odds
-        self._last = _running(history)
-        self._cost = lambda params: cost(params, self._last)
+        self._belief, self._history, self._cost, self._odds = belief, history, cost, odds
 
     @property
     def notes(self) -> Sequence[str]:
@@ -74,16 +72,22 @@ class CostAwareBelief:
         self, n: int, rng: np.random.Generator, *, fixed: Mapping[str, Value] | None = None
     ) -> tuple[Suggestion, ...]:
         """Return one suggestion by cost and odds, or the engine's own: for batches, with fixed values, and where it is
-        as good."""
+        as good. All carry assessments as ``assess`` gives them."""
         own = self._own(rng) if n == 1 and not fixed else None
-        return self._belief.suggest(n, rng, fixed=fixed) if own is None else (own,)
+        if own is not None:
+            return (own,)
+        return tuple(
+            s if s.assessment is None else replace(s, assessment=self._priced(s.params, s.assessment))
+            for s in self._belief.suggest(n, rng, fixed=fixed)
+        )
 
     def assess(self, params: Sequence[Params]) -> tuple[Assessment, ...]:
         """Return the engine's assessments with the log acquisition per second, weighed by the odds."""
-        return tuple(
-            replace(a, log_acquisition=a.log_acquisition + self._worth(p))
-            for a, p in zip(self._belief.assess(params), params, strict=False)
-        )
+        assessed = self._belief.assess(params)
+        return tuple(map(self._priced, params, assessed)) if assessed else ()
+
+    def _priced(self, params: Params, assessment: Assessment) -> Assessment:
+        return replace(assessment, log_acquisition=assessment.log_acquisition + self._worth(params))
 
     def _worth(self, params: Params) -> float:
         """Return what cost and odds add to a log acquisition value."""
@@ -114,13 +118,14 @@ class CostAwareBelief:
         return [p for key, p in reversed(distinct.items()) if key not in taken]
 
     def _neighbours(self) -> Iterator[Params]:
-        """Yield what differs in one choice from what ran last or from one of the best trials."""
+        """Yield what differs in one choice from what finished last or from one of the best trials."""
         problem = self._history.problem
+        latest = sorted(self._history.finished, key=lambda t: t.number)[-1:]
         ranked = sorted(
             self._history.finished,
             key=lambda t: (not problem.feasible(t.measurement), -problem.signs[0] * t.measurement.values[0]),
         )
-        for anchor in [*([self._last] if self._last else []), *(t.params for t in ranked[:ANCHORS])]:
+        for anchor in (t.params for t in [*latest, *ranked[:ANCHORS]]):
             for parameter in problem.space:
                 if isinstance(parameter, Categorical) and parameter.name in anchor:
                     moved = (problem.space.clip({**anchor, parameter.name: c}) for c in parameter.choices)
@@ -147,11 +152,3 @@ class CostAwareBelief:
         tried = np.vstack([self._history.rows(kind).X for kind in kinds])
         apart = np.abs(space.encode(candidates)[0][:, None, :] - tried[None, :, :])
         return np.where(space.is_categorical & (apart > 0), 1.0, apart).mean(axis=2).min(axis=1)
-
-
-def _running(history: History) -> Params | None:
-    """Return what the last trial left running: its configuration, None after a failure and at the beginning."""
-    last = max(history.finished, key=lambda t: t.number, default=None)
-    if last is None or any(t.number > last.number for t in history.failed):
-        return None
-    return last.params

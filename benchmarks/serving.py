@@ -148,7 +148,7 @@ def run_trialogue(clock: Clock, seed: int, first: dict[str, Any] | None = None) 
     ordered = [k.name for k in knobs(problem.space) if k.ordered]
     harder = {n: Harder.load() for n in ordered if n in clock.task.client}
     harder |= {n: Harder(STRAIN[n]) for n in ordered if n in STRAIN}
-    engine = CostAwareEngine(problem, clock.task.cost, harder=harder)
+    engine = CostAwareEngine(problem, lambda params: clock.task.cost(params, clock.last), harder=harder)
     strategy = SurrogateStrategy(problem, seed, engine=engine)
     history = History(problem)
     for index in range(min(MOST, len(clock.task.rows))):

@@ -238,6 +238,10 @@ class VllmTarget:
             self._beside, self._hosts.held = (server, rung), server.host
             self._warm_up(server)
 
+    def reuses(self, params: Mapping[str, Any]) -> bool:
+        """Return whether the server that runs can measure this configuration without a start."""
+        return self._runs(params, "fork")
+
     def _runs(self, params: Mapping[str, Any], rung: Rung) -> bool:
         if (
             self._server is None

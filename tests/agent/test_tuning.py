@@ -48,6 +48,9 @@ class SimulatedTarget:
     def stop_server(self) -> None:
         self.params = {}
 
+    def reuses(self, params: Any) -> bool:
+        return dict(params) == self.params
+
     def _result(self) -> LoadResult:
         seqs, block = self.params["max_num_seqs"], self.params["block_size"]
         speed = 100 * (1 + self.gain * (128 - block) / 96) * (1 if seqs > 8 else 0.3)

@@ -105,9 +105,7 @@ def test_a_message_that_names_knobs_tells_the_cause(reason: str) -> None:
 
 
 def test_a_load_is_not_raised_before_anything_ran_there() -> None:
-    strategy = SurrogateStrategy(
-        PROBLEM, 0, engine=CostAwareEngine(PROBLEM, lambda p, last: 1.0, harder=LOAD)
-    )
+    strategy = SurrogateStrategy(PROBLEM, 0, engine=CostAwareEngine(PROBLEM, lambda p: 1.0, harder=LOAD))
     plan = strategy.plan(Ask(history(PROBLEM, [at("a", 4)], [at("a", 8)]), 2))
     assert plan.decisions[0].params["users"] in (1, 2, 4)
     assert plan.decisions[0].params["gpu"] != "a"
@@ -121,7 +119,7 @@ def test_a_large_space_is_searched_by_cost_and_odds_too() -> None:
     base: dict[str, int] = {k.name: 2 for k in knobs}
     rows: list[Params] = [base, *({**base, f"k{i}": 3} for i in range(4))]
     failing: list[Params] = [{**base, "k5": 3, "k4": i} for i in (1, 2, 3)]
-    engine = CostAwareEngine(problem, lambda p, last: 1.0 if p["k0"] == 2 else 50.0, harder={"k5": Harder()})
+    engine = CostAwareEngine(problem, lambda p: 1.0 if p["k0"] == 2 else 50.0, harder={"k5": Harder()})
     strategy = SurrogateStrategy(problem, 0, engine=engine)
     told = history(problem, rows, failing, "out_of_memory")
     params = strategy.plan(Ask(told, len(told))).decisions[0].params

@@ -28,7 +28,7 @@ PROBLEM = Problem("p", KNOBS, [Objective("tok", "maximize")])
 
 class TestCostAwareEngine(EngineContract):
     def make(self, problem: Problem) -> Engine:
-        return CostAwareEngine(problem, lambda params, last: 1.0 + float(params != last))
+        return CostAwareEngine(problem, lambda params: 1.0 + len(params))
 
 
 def test_scores_are_per_second_and_count_the_odds_of_running() -> None:
@@ -38,9 +38,7 @@ def test_scores_are_per_second_and_count_the_odds_of_running() -> None:
         failed=[FailedTrial(4, {"users": 4, "block": 1}, "out_of_memory", "memory")],
     )
     cheap, dear, strained = ({"users": u, "block": b} for u, b in ((1, 1), (1, 8), (8, 1)))
-    engine = CostAwareEngine(
-        PROBLEM, lambda p, last: 20.0 if p["block"] == 8 else 1.0, harder={"users": Harder()}
-    )
+    engine = CostAwareEngine(PROBLEM, lambda p: 20.0 if p["block"] == 8 else 1.0, harder={"users": Harder()})
     plain = (
         default_engine(PROBLEM).condition(history, np.random.default_rng(0)).assess([cheap, dear, strained])
     )
@@ -51,19 +49,18 @@ def test_scores_are_per_second_and_count_the_odds_of_running() -> None:
     assert [a.prediction for a in plain] == [b.prediction for b in priced]
 
 
-def test_what_runs_is_the_last_trial_unless_it_failed() -> None:
-    asked: list[Params | None] = []
-
-    def cost(params: Params, last: Params | None) -> float:
-        asked.append(last)
-        return 1.0
-
+def test_suggestions_of_batches_stand_on_the_same_scale() -> None:
     history = finished(PROBLEM, 6, lambda p: p["users"] + p["block"])
-    engine = CostAwareEngine(PROBLEM, cost)
-    engine.condition(history, np.random.default_rng(0)).assess([KNOBS.default()])
-    failed = history.extended(failed=[FailedTrial(6, {"users": 4, "block": 1}, "crash", "no")])
-    engine.condition(failed, np.random.default_rng(0)).assess([KNOBS.default()])
-    assert asked == [history.finished[-1].params, None]
+    priced = CostAwareEngine(PROBLEM, lambda p: 40.0).condition(history, np.random.default_rng(0))
+    plain = default_engine(PROBLEM).condition(history, np.random.default_rng(0))
+    both = zip(
+        priced.suggest(3, np.random.default_rng(1)), plain.suggest(3, np.random.default_rng(1)), strict=True
+    )
+    for a, b in both:
+        assert a.params == b.params
+        assert a.assessment is not None
+        assert b.assessment is not None
+        assert a.assessment.log_acquisition == pytest.approx(b.assessment.log_acquisition - np.log(40.0))
 
 
 def test_a_planner_that_talks_nonsense_leaves_a_tuning_as_it_is(tmp_path: Path) -> None:
