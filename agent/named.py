@@ -56,6 +56,10 @@ def strategy_for(
     what is known of parameters by name unless ``by_name`` is False. ``"surrogate"`` is the engine alone. ``engine``: used
     in place of the usual one."""
     name = strategy or ("trialogue" if planner is not None else "surrogate")
+    if engine is not None and name not in ("trialogue", "surrogate"):
+        raise InvalidInput(
+            f"strategy {name!r} brings its own engine; use 'trialogue' or 'surrogate' with `engine`."
+        )
     if name == "random":
         return RandomStrategy(problem, seed)
     if name == "surrogate":

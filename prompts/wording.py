@@ -112,7 +112,8 @@ def finished_row(
         }
     if problem.constraints:
         row["constraints"] = {k: shown_number(v) for k, v in m.constraints.items()}
-        row["feasible"] = problem.feasible(m)
+        unknown = problem.unmeasured(m)
+        row["feasible"] = f"unknown: {', '.join(unknown)} not measured" if unknown else problem.feasible(m)
     return _row(row)
 
 

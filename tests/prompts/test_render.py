@@ -107,6 +107,16 @@ def test_the_history_is_one_json_object_per_line():
     assert best["constraints"] == {"fit_s": 1.5}
 
 
+def test_a_limit_that_was_not_measured_is_said_to_be_unknown_and_not_broken():
+    history = svm_history()
+    params = {"kernel": "linear", "C": 3.0, "max_iter": 100}
+    cut = FinishedTrial(9, params, tl.Measurement([0.5, 20.0]))
+    rows = rows_of(render(history.extended(finished=[cut])))
+    (told,) = (r for r in rows if r["number"] == 9)
+    assert told["constraints"] == {}
+    assert told["feasible"] == "unknown: fit_s not measured"
+
+
 def test_failure_texts_are_redacted_where_they_leave_the_machine():
     here = text_of(render(svm_history(), options=PromptOptions(stays_here=True)))
     away = text_of(render(svm_history(), options=PromptOptions(stays_here=False)))
