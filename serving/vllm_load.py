@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .vllm_failures import VllmFailure
 from .vllm_host import VllmHost
 from .vllm_server import VllmServer
 
@@ -60,13 +61,15 @@ class LoadPlan:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What one load run measured, or why it did not end. ``busy_cores``: of the whole machine, while it ran."""
+    """What one load run measured, or why it did not end. ``busy_cores``: of the whole machine, while it ran;
+    ``failure``: how the server failed, where that is why."""
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     failed_requests: int = 0
     busy_cores: float = float("nan")
     problem: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON of the benchmark client
+    failure: VllmFailure | None = None
 
     @property
     def ok(self) -> bool:

@@ -4,22 +4,24 @@ It listens on 127.0.0.1 only. Its processes are one session that the host (``vll
 ever signalled. What a configuration means, and whether it is good, is not known here.
 """
 
+import http.client
 import json
 import socket
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from .errors import ServerDidNotStart
-from .vllm_failures import VllmFailure, classify
+from .errors import ServerDidNotStart, ServingError
+from .vllm_failures import Phase, VllmFailure, classify
 from .vllm_host import HostDied, VllmHost
 
 FlagValue = bool | int | float | str | None
 LOG_TAIL = 20_000  # characters: root causes stand tens of lines above the end
+RESET_S, RESET_PAUSE_S = 10.0, 0.1
+RESET_TIMEOUT_S = 30.0  # an engine that is alive answers between two steps; a dead one never does
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +65,34 @@ def free_port() -> int:
 
 
 class VllmServerFailed(ServerDidNotStart):
-    """A server that did not start, died or hung; ``failure`` says which and why."""
+    """A server that did not start, died or hung; ``failure`` says which and why, ``log`` is the file with its words.
 
-    def __init__(self, failure: VllmFailure, log: Path) -> None:
+    ``argv`` and ``variables``: what it was started with, as far as that is known.
+    """
+
+    def __init__(
+        self,
+        failure: VllmFailure,
+        log: Path,
+        argv: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(f"{failure}; the whole log is in {str(log)!r}.")
         self.failure = failure
         self.log = log
+        self.argv = tuple(argv)
+        self.variables = dict(variables or {})
 
 
 class VllmServer:
     """A running server. Made by ``start``; use as a context manager or call ``stop``."""
 
-    def __init__(self, host: VllmHost, spec: ServerSpec, *, pid: int, port: int, log: Path) -> None:
+    def __init__(
+        self, host: VllmHost, spec: ServerSpec, *, pid: int, port: int, log: Path, argv: Sequence[str] = ()
+    ) -> None:
         self.host = host
         self.spec = spec
+        self.argv = tuple(argv)
         self.pid = pid
         self.port = port
         self.log = log
@@ -97,12 +113,19 @@ class VllmServer:
         chosen = port or free_port()
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
-        host.start()
         plumbing = ["--host", "127.0.0.1", "--port", str(chosen), "--disable-uvicorn-access-log"]
         if spec.served_name:
             plumbing += ["--served-model-name", spec.served_name]
-        pid = host.serve([*spec.argv(), *plumbing], spec.variables, log)
-        server = cls(host, spec, pid=pid, port=chosen, log=log)
+        argv = [*spec.argv(), *plumbing]
+        try:
+            host.start()
+            pid = host.serve(argv, spec.variables, log)
+        except HostDied as error:
+            raise VllmServerFailed(_without_host(error, "start"), log, argv, spec.variables) from error
+        except ServingError as error:
+            failure = classify(str(error), phase="start")
+            raise VllmServerFailed(failure, log, argv, spec.variables) from error
+        server = cls(host, spec, pid=pid, port=chosen, log=log, argv=argv)
         try:
             server._wait_until_ready(began + deadline_s)
         except BaseException:
@@ -139,58 +162,87 @@ class VllmServer:
         """Return the pids of the server's session."""
         return self.host.call("poll", pid=self.pid)["processes"]
 
+    def gone(self) -> bool:
+        """Return whether its leading process has ended, or its host has and the server with it."""
+        try:
+            known = self.host.call("poll", pid=self.pid)
+        except HostDied:
+            return True
+        return known["exit"] is not None or not known["processes"]
+
     def log_tail(self, characters: int = LOG_TAIL) -> str:
         """Return the end of what the server wrote."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return text[-characters:]
 
-    def failure(self, phase: str = "load", *, timed_out: bool = False) -> VllmFailure:
+    def failure(self, phase: Phase = "load", *, timed_out: bool = False) -> VllmFailure:
         """Return why the server failed, from its log and exit code."""
         try:
-            code = self.exit_code()
+            known = self.host.call("poll", pid=self.pid)
         except HostDied as error:
-            return VllmFailure("killed", str(error)[:200], "load")
-        assert phase in ("start", "load")
-        return classify(self.log_tail(), phase=phase, exit_code=code, timed_out=timed_out)
+            return _without_host(error, phase)
+        if known["exit"] is None and not known["processes"]:
+            return VllmFailure("killed", "its host has ended, and the server with it", phase)
+        return classify(self.log_tail(), phase=phase, exit_code=known["exit"], timed_out=timed_out)
+
+    def failed(self, failure: VllmFailure) -> VllmServerFailed:
+        """Return the error that says that this server failed so."""
+        return VllmServerFailed(failure, self.log, self.argv, self.spec.variables)
 
     def get(self, path: str, timeout_s: float = 5.0) -> bytes:
         """Return the body of a GET request to the server; OSError when it cannot be had."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=timeout_s) as answer:
-            return answer.read()
+        return self._exchange(path, None, timeout_s)
 
     def post(
         self, path: str, body: Mapping[str, Any] | None = None, timeout_s: float = 60.0
     ) -> bytes:  # Any: JSON
         """Return the body of a POST request with a JSON body; OSError when it cannot be had."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}",
-            json.dumps(body or {}).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
-            return answer.read()
+        return self._exchange(path, json.dumps(body or {}).encode(), timeout_s)
+
+    def _exchange(self, path: str, body: bytes | None, timeout_s: float) -> bytes:
+        url, kind = f"http://127.0.0.1:{self.port}{path}", {"Content-Type": "application/json"}
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, body, kind), timeout=timeout_s) as answer:
+                return answer.read()
+        except http.client.HTTPException as error:  # cut off in the middle of its answer
+            raise ConnectionError(f"{type(error).__name__}: {error}") from error
 
     def answers(self, timeout_s: float = 60.0) -> bool:
         """Return whether the server completes a two-token request."""
         body = {"model": self.name, "prompt": "Hello", "max_tokens": 2, "temperature": 0}
         try:
             return b"choices" in self.post("/v1/completions", body, timeout_s)
-        except (OSError, urllib.error.HTTPError):
+        except OSError:
             return False
 
-    def reset_prefix_cache(self) -> None:
-        """Empty the prefix cache, so that one measurement does not warm the next."""
-        self.post("/reset_prefix_cache", timeout_s=10)
+    def reset_prefix_cache(self) -> bool:
+        """Empty the prefix cache, so that one measurement does not warm the next; OSError when the server does not do it.
+
+        Requests that a client left behind hold their part of the cache until they end; False where they have not after
+        ``RESET_S``.
+        """
+        deadline = time.monotonic() + RESET_S
+        while True:
+            answer = self.post("/reset_prefix_cache", timeout_s=RESET_TIMEOUT_S)
+            if b'"success":false' not in answer.replace(b" ", b""):
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(RESET_PAUSE_S)
 
     def _wait_until_ready(self, deadline: float) -> None:
         while time.monotonic() < deadline:
-            if self.exit_code() is not None:
-                raise VllmServerFailed(self.failure("start"), self.log)
+            if self.gone():
+                raise self.failed(self.failure("start"))
             try:
                 self.get("/health", timeout_s=1)
             except OSError:
                 time.sleep(0.1)
                 continue
-            if self.exit_code() is None and self.answers(max(deadline - time.monotonic(), 1)):
+            if not self.gone() and self.answers(max(deadline - time.monotonic(), 1)):
                 return
-        raise VllmServerFailed(self.failure("start", timed_out=True), self.log)
+        raise self.failed(self.failure("start", timed_out=True))
+
+
+def _without_host(error: HostDied, phase: Phase) -> VllmFailure:
+    return VllmFailure("killed", str(error)[:300], phase)
