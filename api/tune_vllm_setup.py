@@ -4,6 +4,7 @@ Also for benchmarks and tests: ``prepared`` is the one way from a few names to a
 """
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,12 +18,14 @@ from ..evaluators.parameters import Categorical
 from ..evaluators.problem import Constraint
 from ..evaluators.space import SearchSpace
 from ..evaluators.vllm_attempt import Rungs
+from ..evaluators.vllm_memory import Machine, ModelFacts, kv_complaint
 from ..evaluators.vllm_metrics import goodput_limits
-from ..evaluators.vllm_space import Machine, ModelFacts, kv_complaint, vllm_space
+from ..evaluators.vllm_space import vllm_space
 from ..evaluators.vllm_target import TargetSettings, VllmTarget
 from ..evaluators.vllm_workload import Workload
 from ..serving.tiny_model import model_or_made
-from ..serving.vllm_environment import find_vllm
+from ..serving.vllm_environment import VllmEnvironment, find_vllm
+from ..serving.vllm_installed import Installed
 
 EARLIER = 3  # configurations of an earlier tuning that are tried first
 
@@ -61,14 +64,15 @@ def prepared(
     facts = ModelFacts.read(model)
     say(f"vLLM {environment.version} ({'CPU' if environment.cpu else 'GPU'}) at {str(environment.python)!r}")
     with VllmTarget(environment, settings) as target:
-        installed = target.installed()
         resolved = _resolved_default(target, facts, workload)
-        names = [p["name"] for p in installed["parameters"]]
+        variables = environment.variables(wanted.variables)
+        installed = Installed.read(target.installed(), variables)
         own = {name: choices for name, choices in wanted.knobs.items() if choices}
-        machine = _machine(environment.cpu)
+        machine = _machine(environment, variables, beside=rungs.beside)
         space = vllm_space(
-            names, resolved, machine, model=facts, lossy=wanted.lossy, only=tuple(wanted.knobs), ranges=own
-        )
+            installed, resolved, machine, model=facts, lossy=wanted.lossy, only=tuple(wanted.knobs), ranges=own,
+            fixed=wanted.fixed, say=say,
+        )  # fmt: skip
         target.settings = replace(settings, defaults=space.default(), ceilings=_ceilings(space))
         context = {
             "vllm": environment.version, "device": machine.device, "cores": machine.cores, "devices": machine.devices,
@@ -101,17 +105,31 @@ def _ceilings(space: SearchSpace) -> dict[str, int]:
     }
 
 
-def _machine(cpu: bool) -> Machine:
+def _machine(environment: VllmEnvironment, variables: Mapping[str, str], *, beside: bool) -> Machine:
+    """Return what there is here. On a CPU a core is kept for the load client, and the threads of a default beside."""
     cores = len(os.sched_getaffinity(0))
-    if cpu:
-        return Machine("cpu", cores)
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if environment.cpu:
+        threads = variables.get("OMP_NUM_THREADS", "1")
+        others = (int(threads) if threads.isdecimal() else 1) if beside else 0
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return Machine("cpu", cores, memory_bytes=memory, reserved=1 + others, servers=2 if beside else 1)
+    visible = variables.get("CUDA_VISIBLE_DEVICES")
     listed = (
         [d for d in visible.split(",") if d]
         if visible is not None
         else list(Path("/dev").glob("nvidia[0-9]*"))
     )
-    return Machine("gpu", cores, max(len(listed), 1))
+    return Machine("gpu", cores, max(len(listed), 1), _device_memory())
+
+
+def _device_memory() -> int | None:
+    """Return the bytes of the smallest device, None where ``nvidia-smi`` does not tell."""
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+        return min(int(line) for line in told.split()) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
 
 
 def earlier_best(

@@ -1,77 +1,33 @@
 """The search space of a vLLM server: catalogue, installed version, model and machine in, ``SearchSpace`` out.
 
-Defaults are what the installed version resolves for this model on this device. Choices that cannot fit (longer than
-the model, more devices than there are, a KV cache beyond the memory) are left out before anything is started.
+Defaults are what the installed version resolves for this model on this device, and what the servers' environment says.
+Choices that cannot fit (longer than the model, more devices or threads than there are, weights or a KV cache beyond the
+memory) are left out before anything is started. Beyond the catalogue, every flag and environment variable that the
+installed version knows is accepted with choices of one's own.
 """
 
-import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from ..serving.vllm_catalogue import CPU_BLOCK_SIZES, Device, Knob, Value, known_to
+from ..serving.vllm_catalogue import (
+    CPU_BLOCK_SIZES,
+    KNOBS,
+    LOSSY,
+    PLUMBING,
+    Knob,
+    Value,
+    is_variable,
+    known_to,
+)
+from ..serving.vllm_installed import Installed
 from .errors import InvalidSpecification
 from .parameters import Categorical
 from .space import SearchSpace
-
-_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFacts:
-    """What a model's ``config.json`` says that decides what fits. ``weight_bytes``: size of its weight files."""
-
-    layers: int
-    heads: int
-    kv_heads: int
-    head_size: int
-    positions: int
-    dtype: str = "bfloat16"
-    weight_bytes: int = 0
-
-    @property
-    def kv_bytes_per_token(self) -> int:
-        """Bytes of KV cache per token in the model's own number format."""
-        return 2 * self.layers * self.kv_heads * self.head_size * _BYTES.get(self.dtype, 2)
-
-    @classmethod
-    def read(cls, folder: str | Path) -> "ModelFacts | None":
-        """Return the facts of a local model, None when there is no readable config there."""
-        path = Path(folder) / "config.json"
-        if not path.is_file():
-            return None
-        config = json.loads(path.read_text())
-        config = config.get("text_config", config)
-        heads = config.get("num_attention_heads", 1)
-        weights = [*Path(folder).glob("*.safetensors"), *Path(folder).glob("*.bin")]
-        return cls(
-            config.get("num_hidden_layers", 1),
-            heads,
-            config.get("num_key_value_heads") or heads,
-            config.get("head_dim") or config.get("hidden_size", heads) // heads,
-            config.get("max_position_embeddings", 4096),
-            config.get("torch_dtype") or config.get("dtype") or "bfloat16",
-            sum(f.stat().st_size for f in weights),
-        )
-
-    def kv_tokens(self, cache_bytes: int) -> int:
-        """Tokens that a KV cache of that size holds."""
-        return cache_bytes // self.kv_bytes_per_token
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What the server may use. ``cores``: for CPU threads; ``devices``: accelerators; ``memory_bytes``: of one."""
-
-    device: Device
-    cores: int = 1
-    devices: int = 1
-    memory_bytes: int | None = None
+from .vllm_memory import Machine, ModelFacts, weights_fit
 
 
 def vllm_space(
-    installed: Collection[str],
+    installed: Installed,
     resolved: Mapping[str, Any],  # Any: JSON of vLLM's resolved default configuration
     machine: Machine,
     *,
@@ -80,26 +36,56 @@ def vllm_space(
     more: Collection[str] = (),
     only: Collection[str] = (),
     ranges: Mapping[str, Sequence[Value]] | None = None,
+    fixed: Collection[str] = (),
+    say: Callable[[str], None] = lambda line: None,
 ) -> SearchSpace:
-    """Return the space. ``only``: just these knobs; ``more``: beyond the core ("all"); ``ranges``: own choices."""
+    """Return the space. ``only``: just these knobs; ``more``: beyond the core ("all"); ``ranges``: own choices; ``fixed``:
+    flags that hold for every configuration. Raises InvalidSpecification; what is left out for its size is said."""
     own = dict(ranges or {})
-    named = {*only, *own}
-    known = known_to(installed, machine.device, lossy=lossy, more=[*more, *named])
+    named = [*dict.fromkeys((*only, *own))]
+    known = known_to(installed.flags, machine.device, lossy=lossy, more=[*more, *named])
     knobs = [k for k in known if not only or k.name in named]
-    unknown = named - {k.name for k in knobs}
-    if unknown:
-        every = ", ".join(k.name for k in known_to(installed, machine.device, lossy=True, more=["all"]))
+    knobs += [_asked_for(n, own.get(n, ()), installed) for n in named if n not in {k.name for k in knobs}]
+    refused = [k.name for k in knobs if k.name in LOSSY and not lossy]
+    if refused:
         raise InvalidSpecification(
-            f"Unknown knob {sorted(unknown)[0]!r} for this version and device; known: {every}."
+            f"A knob that may change answers needs `--lossy`, which guards them, got {refused[0]!r}."
         )
     made = [
-        _parameter(k, _default(k, resolved), _fitting(k, own.get(k.name, k.choices), machine, model))
+        _parameter(k, _default(k, installed, resolved), _fitting(k, own.get(k.name, ()), machine, model))
         for k in knobs
     ]
     parameters = [p for p in made if len(p.choices) > 1]
     if not parameters:
         raise InvalidSpecification("No knob has two values that fit this machine; name some with `--knob`.")
-    return SearchSpace(parameters, where=_relations({p.name for p in parameters}, machine.devices))
+    held = {k.name: _default(k, installed, resolved) for k in KNOBS if not k.variable}
+    relation, words = weights_fit(parameters, held, machine, model, fixed)
+    if words:
+        say(words)
+    relations = _relations({p.name for p in parameters}, machine.devices)
+    return SearchSpace(parameters, where=[*relations, relation] if relation else relations)
+
+
+def _asked_for(name: str, choices: Sequence[Value], installed: Installed) -> Knob:
+    """Return a knob that is not in the catalogue for this device; raises InvalidSpecification."""
+    if name in PLUMBING:
+        raise InvalidSpecification(
+            f"`--knob` must name what can be tuned, got {name!r}, which the tuner sets itself; leave it out."
+        )
+    if not installed.has(name):
+        close = installed.nearest(name)
+        meant = f"did you mean {close!r}?" if close else "`vllm serve --help=all` lists its flags."
+        raise InvalidSpecification(f"Unknown knob {name!r}: the installed vLLM does not know it; {meant}")
+    flag = installed.flags.get(name)
+    listed = tuple(choices) or (flag.choices if flag else ())
+    if len(listed) < 2:
+        raise InvalidSpecification(
+            f"The knob {name!r} needs choices, because none are catalogued for this device, got {list(listed)!r}; "
+            f"such as `--knob {name}=1,2`."
+        )
+    numeric = all(isinstance(c, int | float) and not isinstance(c, bool) for c in listed)
+    words = flag.description[:200] if flag else ""
+    return Knob(name, listed, words, ordered=numeric, variable=is_variable(name))
 
 
 def _relations(names: Collection[str], devices: int) -> list[str]:
@@ -112,52 +98,46 @@ def _relations(names: Collection[str], devices: int) -> list[str]:
     return [*where, f"{' * '.join(parallel)} <= {devices}"] if len(parallel) > 1 else where
 
 
-def _default(knob: Knob, resolved: Mapping[str, Any]) -> Value:  # Any: JSON
-    if knob.variable:
-        return 1 if knob.name == "OMP_NUM_THREADS" else None
+def _default(knob: Knob, installed: Installed, resolved: Mapping[str, Any]) -> Value:  # Any: JSON
+    """Return what holds where nothing is told; None where that is not known."""
+    if knob.variable or not knob.reads:
+        return installed.default(knob.name, resolved)
     value: Any = resolved
-    for step in knob.reads.split(".") if knob.reads else ():
+    for step in knob.reads.split("."):
         value = value.get(step) if isinstance(value, Mapping) else None
     if isinstance(value, str) and "." in value and knob.name == "attention_backend":
         value = value.rpartition(".")[2]
     return value if isinstance(value, bool | int | float | str) else None
 
 
-def _fitting(knob: Knob, choices: Sequence[Value], machine: Machine, model: ModelFacts | None) -> list[Value]:
+def _fitting(knob: Knob, own: Sequence[Value], machine: Machine, model: ModelFacts | None) -> list[Value]:
+    """Return one's own choices, or the catalogue's, as far as they fit."""
     limit = None
     if knob.name.endswith("parallel_size"):
         limit = machine.devices
     elif knob.name == "OMP_NUM_THREADS":
-        limit = machine.cores
+        limit = machine.cores if own else machine.threads
     elif knob.name == "max_num_batched_tokens" and model is not None:
         limit = 4 * model.positions
-    kept: list[Value] = [c for c in choices if limit is None or not isinstance(c, int) or c <= limit]
+    elif knob.name == "VLLM_CPU_KVCACHE_SPACE" and machine.memory_bytes is not None and not own:
+        limit = machine.memory_bytes / 2**30 / 2 / machine.servers
+    catalogued: Sequence[Value] = knob.choices
+    if knob.name == "block_size" and machine.device == "cpu":
+        catalogued = CPU_BLOCK_SIZES
+    choices = own or catalogued
+    kept: list[Value] = [c for c in choices if limit is None or not isinstance(c, int | float) or c <= limit]
     if knob.name == "tensor_parallel_size" and model is not None:
         kept = [c for c in kept if isinstance(c, int) and model.heads % c == 0]
-    if knob.name == "block_size" and machine.device == "cpu" and choices is knob.choices:
-        kept = [*CPU_BLOCK_SIZES]
     return kept
 
 
-def _parameter(knob: Knob, default: Value, choices: list[Value]) -> Categorical:
-    if default is not None and default not in choices:
-        choices = [*choices, default]
-    numeric = knob.ordered and all(isinstance(c, int | float) and not isinstance(c, bool) for c in choices)
+def _parameter(knob: Knob, default: Value, choices: Sequence[Value]) -> Categorical:
+    """Return the parameter: what really runs is among its choices and its default, None where that is not known."""
+    listed = [c for c in dict.fromkeys(choices) if c is not None or default is None]
+    listed = [*listed, *([default] if default not in listed else [])]
+    numeric = knob.ordered and all(isinstance(c, int | float) and not isinstance(c, bool) for c in listed)
     if numeric:
-        choices = sorted(choices, key=lambda c: float(str(c)))
-    if default is None and None not in choices:
-        choices = [None, *choices] if not numeric else choices
+        listed = sorted(listed, key=lambda c: float(str(c)))
     return Categorical(
-        knob.name, choices, default=default if default in choices else choices[0], description=knob.description,
-        unit=knob.unit, ordered=numeric,
-    )  # fmt: skip
-
-
-def kv_complaint(model: ModelFacts | None, cache_bytes: int | None, longest: int) -> str:
-    """Return why a KV cache of that size cannot serve requests of ``longest`` tokens, or ""."""
-    if model is None or cache_bytes is None or model.kv_tokens(cache_bytes) >= longest:
-        return ""
-    return (
-        f"the KV cache of {cache_bytes / 2**20:.0f} MiB holds {model.kv_tokens(cache_bytes)} tokens, "
-        f"one request needs up to {longest}"
+        knob.name, listed, default=default, description=knob.description, unit=knob.unit, ordered=numeric
     )

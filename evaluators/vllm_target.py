@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from ..serving.vllm_catalogue import KNOBS, LIVE
+from ..serving.vllm_catalogue import LIVE, is_variable
 from ..serving.vllm_environment import VllmEnvironment
 from ..serving.vllm_failures import VllmFailure, VllmFailureClass, classify
 from ..serving.vllm_host import HostDied
@@ -30,8 +30,6 @@ from .vllm_hosts import Hosts
 from .vllm_live import LiveLimits
 from .vllm_metrics import devices_of
 from .vllm_workload import Workload
-
-_VARIABLES = frozenset(k.name for k in KNOBS if k.variable)
 
 
 @dataclass(frozen=True)
@@ -116,8 +114,8 @@ class VllmTarget:
     def spec(self, params: Mapping[str, Any]) -> ServerSpec:  # Any: a choice of the space
         """Return what to serve: what is fixed, and the parameters that differ from the default."""
         changed = {k: v for k, v in params.items() if v is not None and v != self.settings.defaults.get(k)}
-        flags = {**self.settings.fixed, **{k: v for k, v in changed.items() if k not in _VARIABLES}}
-        own = {k: str(v) for k, v in changed.items() if k in _VARIABLES}
+        flags = {**self.settings.fixed, **{k: v for k, v in changed.items() if not is_variable(k)}}
+        own = {k: str(v) for k, v in changed.items() if is_variable(k)}
         variables = {**self.environment.decisive(), **self.settings.variables, **own}
         return ServerSpec(self.settings.model, flags, variables, "m")
 

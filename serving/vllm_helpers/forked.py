@@ -169,8 +169,10 @@ def parameters(request):
                 }
             )
     import vllm
+    import vllm.envs
 
-    return {"ok": True, "version": vllm.__version__, "parameters": rows, "platform": _platform()}
+    known = {"parameters": rows, "variables": sorted(getattr(vllm.envs, "environment_variables", ()))}
+    return {"ok": True, "version": vllm.__version__, "platform": _platform(), **known}
 
 
 def _platform():
