@@ -34,7 +34,7 @@ def serve_model(
     from ..serving.vllm_environment import find_vllm
     from ..serving.vllm_host import VllmHost
     from ..serving.vllm_server import ServerSpec, VllmServer
-    from .tune_vllm import flag_values
+    from .tune_vllm_options import flag_values
 
     flags = {**PLANNER_FLAGS, "tool_call_parser": tools, **flag_values(flag or [])}
     spec = ServerSpec(model_or_made(model), flags, served_name=name or Path(model).name)

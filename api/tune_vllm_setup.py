@@ -26,13 +26,15 @@ from ..evaluators.vllm_workload import Workload
 from ..serving.tiny_model import model_or_made
 from ..serving.vllm_environment import VllmEnvironment, find_vllm
 from ..serving.vllm_installed import Installed
+from .tune_vllm_options import parameter_name
 
 EARLIER = 3  # configurations of an earlier tuning that are tried first
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the caller asked for. ``knobs``: name to own choices (empty: the catalogue's); none at all: the core."""
+    """What the caller asked for. ``knobs``: name to own choices (empty: the catalogue's); none at all: the core.
+    ``start_timeout_s``: for a server to be ready, None for the usual time."""
 
     model: str
     workload: str
@@ -42,6 +44,7 @@ class Wanted:
     variables: Mapping[str, str] = field(default_factory=dict)
     knobs: Mapping[str, list[Any]] = field(default_factory=dict)  # Any: JSON values
     lossy: bool = False
+    start_timeout_s: float | None = None
 
 
 @contextmanager
@@ -61,16 +64,19 @@ def prepared(
         model, workload, wanted.folder, wanted.fixed, wanted.variables, rungs=rungs,
         goodput=goodput_limits(limits), guard=wanted.lossy,
     )  # fmt: skip
+    if wanted.start_timeout_s is not None:
+        settings = replace(settings, start_deadline_s=wanted.start_timeout_s)
     facts = ModelFacts.read(model)
     say(f"vLLM {environment.version} ({'CPU' if environment.cpu else 'GPU'}) at {str(environment.python)!r}")
     with VllmTarget(environment, settings) as target:
         resolved = _resolved_default(target, facts, workload)
         variables = environment.variables(wanted.variables)
         installed = Installed.read(target.installed(), variables)
-        own = {name: choices for name, choices in wanted.knobs.items() if choices}
+        knobs = {parameter_name(name): choices for name, choices in wanted.knobs.items()}
         machine = _machine(environment, variables, beside=rungs.beside)
         space = vllm_space(
-            installed, resolved, machine, model=facts, lossy=wanted.lossy, only=tuple(wanted.knobs), ranges=own,
+            installed, resolved, machine, model=facts, lossy=wanted.lossy, only=tuple(knobs),
+            ranges={name: choices for name, choices in knobs.items() if choices},
             fixed=wanted.fixed, say=say,
         )  # fmt: skip
         target.settings = replace(settings, defaults=space.default(), ceilings=_ceilings(space))
@@ -98,11 +104,12 @@ def _resolved_default(
 
 def _ceilings(space: SearchSpace) -> dict[str, int]:
     """Return the largest values of the limits that can be lowered in a running server."""
-    return {
-        p.name: max(c for c in p.choices if isinstance(c, int))
+    found = {
+        p.name: [c for c in p.choices if isinstance(c, int)]
         for p in space
         if isinstance(p, Categorical) and p.name in ("max_num_seqs", "max_num_batched_tokens")
     }
+    return {name: max(choices) for name, choices in found.items() if choices}
 
 
 def _machine(environment: VllmEnvironment, variables: Mapping[str, str], *, beside: bool) -> Machine:

@@ -12,7 +12,6 @@ from trialogue.agent.tuning_plan import TuningOutcome
 from trialogue.agent.tuning_verdict import Verdict, decide
 from trialogue.api.cli import main
 from trialogue.api.specification import read_specification
-from trialogue.api.tune_vllm import flag_values, seconds_of
 from trialogue.api.tune_vllm_setup import earlier_best
 from trialogue.api.tuning_handover import hand_over
 from trialogue.evaluators.errors import InvalidSpecification
@@ -22,29 +21,9 @@ from trialogue.evaluators.problem import Objective, Problem
 from trialogue.evaluators.space import SearchSpace
 from trialogue.evaluators.vllm_target import TargetSettings, VllmTarget
 from trialogue.evaluators.vllm_workload import Workload
-from trialogue.serving.errors import InvalidInput
 from trialogue.serving.vllm_environment import HELPERS, VllmEnvironment, VllmNotInstalled, find_vllm
 
 TOKENS = Objective("output_tok_s", "maximize", "tokens/s")
-
-
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("45", 45)])
-def test_a_budget_has_a_unit(text: str, seconds: float) -> None:
-    assert seconds_of(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["soon", "-3m", "0s", ""])
-def test_a_budget_that_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInput, match="--budget"):
-        seconds_of(text)
-
-
-def test_flags_are_read_as_values() -> None:
-    assert flag_values(["max-model-len=2048", "dtype=bfloat16", "enforce_eager=true"]) == {
-        "max_model_len": 2048, "dtype": "bfloat16", "enforce_eager": True,
-    }  # fmt: skip
-    with pytest.raises(InvalidInput, match="NAME=VALUE"):
-        flag_values(["eager"])
 
 
 def test_a_missing_vllm_is_said_with_the_cure(tmp_path: Path) -> None:
