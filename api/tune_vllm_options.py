@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..serving.errors import InvalidInput
+from ..serving.vllm_catalogue import parameter_name
 
 if TYPE_CHECKING:
     from ..agent.tuning_plan import TuningPlan
@@ -125,12 +126,6 @@ def knob_choices(items: Sequence[str]) -> dict[str, list[Any]]:  # Any: plain va
         values = [_value(t) for t in texts] if sign else []
         found[name] = [v for i, v in enumerate(values) if v not in values[:i]]
     return found
-
-
-def parameter_name(text: str) -> str:
-    """Return vLLM's name for a flag written with dashes or underscores; environment variables stay as they are."""
-    name = text.strip()
-    return name if name.isupper() else name.lstrip("-").replace("-", "_")
 
 
 def split_choices(text: str) -> list[str]:

@@ -24,9 +24,9 @@ from ..evaluators.vllm_space import vllm_space
 from ..evaluators.vllm_target import TargetSettings, VllmTarget
 from ..evaluators.vllm_workload import Workload
 from ..serving.tiny_model import model_or_made
+from ..serving.vllm_catalogue import parameter_name
 from ..serving.vllm_environment import VllmEnvironment, find_vllm
 from ..serving.vllm_installed import Installed
-from .tune_vllm_options import parameter_name
 
 EARLIER = 3  # configurations of an earlier tuning that are tried first
 

@@ -122,6 +122,12 @@ def is_variable(name: str) -> bool:
     return name.isupper()
 
 
+def parameter_name(text: str) -> str:
+    """Return vLLM's name for a flag written with dashes or underscores; environment variables stay as they are."""
+    name = text.strip()
+    return name if is_variable(name) else name.lstrip("-").replace("-", "_")
+
+
 def known_to(
     installed: Collection[str], device: Device, *, lossy: bool = False, more: Collection[str] = ()
 ) -> list[Knob]:
