@@ -6,7 +6,7 @@ a contender is measured again, a hopeless one is not (racing). The best feasible
 interruption. Knows no terminal and no report.
 """
 
-import time
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,24 @@ from ..evaluators.parameters import Categorical, Parameter
 from ..evaluators.problem import Problem
 from ..evaluators.space import SearchSpace
 from ..evaluators.vllm_attempt import Attempt
-from ..evaluators.vllm_metrics import check_measured
 from ..evaluators.vllm_target import VllmTarget
 from ..serving.vllm_catalogue import STRAIN
 from .contracts import AbstractStrategy
-from .errors import BudgetExhausted, NoFeasibleTrial
+from .errors import BudgetExhausted
 from .named import planner_from, strategy_for
+from .records import TrialRecord
 from .study import Study
 from .trial import Trial
+from .tuning_clock import Clock
 from .tuning_findings import feasible_by_belief, nearly_feasible
 from .tuning_measures import Measures
 from .tuning_odds import Harder
-from .tuning_plan import TuningOutcome, TuningPlan, TuningState, changes
+from .tuning_plan import TuningOutcome, TuningPlan, changes
+from .tuning_race import incumbent, may_win
+from .tuning_state import TuningState, question_of
 from .tuning_strategy import CostAwareEngine
-from .tuning_verification import Say, Verification
+from .tuning_verdict import Verdict
+from .tuning_verification import Say, Verification, Verified
 
 DEFAULT_REPEATS = 3
 WITHIN_NOISE = 2.0
@@ -50,18 +54,21 @@ class Tuning:
         context: Mapping[str, Any] | None = None,
         earlier: Sequence[Params] = (),
     ) -> None:
-        """Read the stored state. ``earlier``: configurations that were good before something changed; tried first."""
+        """Read the stored state. ``earlier``: configurations that were good before something changed; tried first.
+
+        Raises InvalidInput where the folder holds another tuning, or what cannot be read.
+        """
         self.plan = plan
         self.target = target
         self.space = space
-        self.say = say
+        self.say = lambda line: say(f"{line} · {self.clock.words()}")
         self.context = dict(context or {})
         self.earlier = tuple(earlier)
         self._path = target.settings.folder / "tuning.json"
         self.state = TuningState.read(self._path)
+        self.state.ask(question_of(plan, target.settings, space, self.context), target.settings.folder)
         self.measures = Measures(plan, target, self.state)
-        self._began = time.monotonic() - self.state.used_s
-        self._took_s: list[float] = []
+        self.clock = Clock(self.measures)
 
     def run(self) -> TuningOutcome:
         """Measure the default, search, verify, and return the outcome. Ctrl-C passes; state is kept."""
@@ -77,23 +84,16 @@ class Tuning:
     # The default -------------------------------------------------------------------------------------------------
 
     def measure_default(self) -> None:
-        """Measure the default until there are ``DEFAULT_REPEATS`` results; raise what keeps it from running."""
-        if len(self.state.default) >= DEFAULT_REPEATS:
+        """Measure the default unless that is done; raise what keeps it from running or from being judged."""
+        if self.state.default:
             return
         self.say("default: measuring `" + self.target.spec({}).command() + "`")
         attempt = self.target.measure(self.space.default(), repeats=DEFAULT_REPEATS)
         error = attempt.error()
         if error is not None:
             raise error
-        self.state.start_s = attempt.start_s
-        self.state.default = [self.measures.metrics(row) for row in attempt.rows()]
-        self.state.beside = [
-            self.measures.metrics({**r.metrics, "devices": attempt.devices}) for r in attempt.beside
-        ]
-        if self.plan.objective.name == "max_rate_s":
-            rate = self.measures.highest_rate(attempt)
-            self.state.default = [{**m, "max_rate_s": rate} for m in self.state.default]
-        check_measured(self.plan.objective.name, self.state.default[0])
+        self.measures.keep_default(attempt)
+        self.state.default_s = self.clock.used_s
         self._save()
         told = self.measures.told(self.measures.default())
         self.say(f"default: {told} · noise {self.measures.noise:.1%} · ready in {attempt.start_s:.1f} s")
@@ -101,11 +101,10 @@ class Tuning:
     # The search --------------------------------------------------------------------------------------------------
 
     def _study(self) -> Study:
-        objectives = [self.plan.objective, *self.plan.extra_objectives]
         problem = Problem(
             "vllm",
             self.space,
-            objectives,
+            self.plan.objectives,
             self.measures.limits,
             description=f"Serving parameters of vLLM for {Path(self.plan.model).name}: {self.plan.objective.description}.",
             context=self.context,
@@ -134,15 +133,15 @@ class Tuning:
 
     def _cost(self, params: Params) -> float:
         """Seconds that a trial takes: a start is saved where the running server can be used."""
-        loads = 2 if self.target.settings.rungs.beside else 1
-        load_s = loads * (self.measures.default()["duration_s"] + 1.0)
+        load_s = self.measures.load_s
         return load_s if self.target.reuses(params) else load_s + self.state.start_s
 
     def search(self, study: Study) -> None:
         """Ask, measure and tell until the budget without the verification's share, the trials or the space end."""
         done = sum(t.source != "default" for t in study.trials)
-        while (self.plan.trials is None or done < self.plan.trials) and self.left_s > self.reserve_s:
-            if done and done % self.plan.default_every == 0 and not self.target.settings.rungs.beside:
+        again = not self.target.settings.rungs.beside and not self.plan.searches_rate
+        while (self.plan.trials is None or done < self.plan.trials) and self.clock.time_for_trial:
+            if again and done and done % self.plan.default_every == 0:
                 self._default_again(study)
             try:
                 trial = study.ask()
@@ -151,7 +150,7 @@ class Tuning:
                 return
             attempt = self._race(study, dict(trial.params))
             self._tell(study, trial, attempt)
-            self._took_s.append(attempt.seconds)
+            self.clock.took(attempt.seconds)
             done += 1
             self._save()
 
@@ -171,48 +170,24 @@ class Tuning:
 
     def _race(self, study: Study, params: Mapping[str, Any]) -> Attempt:
         """Measure once, as long as it may win; measure again while it may still be the best."""
-        best = self._incumbent(study)
-        attempt = self.target.measure(params, enough_s=None if best is None else self.measures.enough_s(best))
+        best = incumbent(study)
+        enough_s = None if best is None or best.value is None else self.measures.enough_s(best.value)
+        attempt = self.target.measure(params, enough_s=enough_s)
+        if attempt.failure is not None or attempt.cut_s is not None or attempt.shared:
+            return attempt
+        if self.plan.searches_rate:
+            return self.measures.at_highest_rate(attempt)
         while (
             attempt.failure is None
-            and attempt.cut_s is None
-            and not attempt.shared
             and len(attempt.results) < self.plan.repeats
-            and self._may_win(study, attempt)
+            and may_win(study, self.measures, self.measures.metrics(attempt.mean()))
         ):
             attempt = self.target.more(attempt)
-        if self.plan.objective.name == "max_rate_s" and attempt.failure is None and not attempt.shared:
-            rate = self.measures.highest_rate(attempt)
-            return attempt.with_metric("max_rate_s", rate)
         return attempt
-
-    def _may_win(self, study: Study, attempt: Attempt) -> bool:
-        """Return whether neither the incumbent nor a limit is out of reach of three standard errors."""
-        metrics, slack = self.measures.metrics(attempt.mean()), 3 * self.measures.noise
-        for limit in self.measures.limits:
-            if limit.upper is not None and metrics[limit.name] > limit.upper * (1 + slack):
-                return False
-        if self.plan.objective.name == "max_rate_s":
-            return False
-        value, incumbent = metrics[self.plan.objective.name], self._incumbent(study)
-        if incumbent is None:
-            return True
-        if self.plan.objective.direction == "maximize":
-            return value > incumbent * (1 - slack)
-        return value < incumbent * (1 + slack)
-
-    def _incumbent(self, study: Study) -> float | None:
-        """Return the objective of the best feasible trial, None while there is none."""
-        try:
-            best = study.best_trial
-        except NoFeasibleTrial:
-            return None
-        assert best.measurement is not None
-        return best.measurement.values[0]
 
     def _default_again(self, study: Study) -> None:
         attempt = self.target.measure(self.space.default(), reuse=False)
-        if attempt.failure is None and self.plan.objective.name != "max_rate_s":
+        if attempt.failure is None:
             self.state.default.append(self.measures.metrics(attempt.mean()))
             study.add(self.space.default(), self.measures.measured(attempt), source="default")
             self.say(
@@ -223,38 +198,39 @@ class Tuning:
 
     def conclude(self, study: Study) -> TuningOutcome:
         """Verify the best feasible trials against the default and return the outcome."""
-        verification = Verification(self.measures, self.space, say=self.say, left_s=lambda: self.left_s)
+        verification = Verification(
+            self.measures, self.space, say=self.say, left_s=lambda: self.clock.left_s, save=self._save
+        )
+        found = self._nothing_tried(study) or verification.first_better(self._ranked(study))
+        command = self.target.spec({} if found.best is None else found.best.params).command()
+        return TuningOutcome(
+            found.verdict, study, self.measures.limits, found.best, command, self.target.spec({}).command(),
+            tuple(found.sides[0]), tuple(found.sides[1]), self.measures.noise, self.clock.used_s,
+            verification.agreement(found),
+        )  # fmt: skip
+
+    def _ranked(self, study: Study) -> list[TrialRecord]:
+        """Return what to verify, best first: the feasible trials, else those that miss a limit within the noise."""
         ranked = feasible_by_belief(study)
         if not ranked:
             ranked = nearly_feasible(study, WITHIN_NOISE * self.measures.noise)
             if ranked:
                 self.say("no trial met every limit; the nearest misses one by no more than the noise")
-        found = verification.first_better(ranked)
-        command = self.target.spec({} if found.best is None else found.best.params).command()
-        return TuningOutcome(
-            found.verdict, study, self.measures.limits, found.best, command, self.target.spec({}).command(),
-            tuple(found.sides[0]), tuple(found.sides[1]), self.measures.noise, time.monotonic() - self._began,
-            verification.agreement(found),
-        )  # fmt: skip
+        return ranked
 
-    # Time ------------------------------------------------------------------------------------------------------
-
-    @property
-    def left_s(self) -> float:
-        """Seconds of the budget that are left."""
-        return self.plan.budget_s - (time.monotonic() - self._began)
-
-    @property
-    def reserve_s(self) -> float:
-        """Seconds that the verification will need: two servers per pair, each with its loads."""
-        usual = sorted(self._took_s)[len(self._took_s) // 2] if self._took_s else self.state.start_s + 10
-        ordinary = 30.0 if self.plan.verify_rung == "ordinary" else 0.0
-        if self.target.settings.rungs.beside:  # a trial has loaded the default too
-            return self.plan.pairs * (usual + self.state.start_s + 2 * ordinary)
-        return 2 * self.plan.pairs * (usual + ordinary)
+    def _nothing_tried(self, study: Study) -> Verified | None:
+        """Return the verdict on a budget in which no trial fits, None where there was one."""
+        if any(t.source != "default" for t in study.trials) or self.clock.time_for_trial:
+            return None
+        least = math.ceil(self.clock.least_s / 10) * 10
+        reason = (
+            f"a trial and its verification do not fit in {self.plan.budget_s:.0f} s; "
+            f"this model and workload need a `--budget` of at least {least} s"
+        )
+        return Verified(Verdict("nothing tried", reason))
 
     def _save(self) -> None:
-        self.state.used_s = time.monotonic() - self._began
+        self.state.used_s = self.clock.used_s
         self.state.write(self._path)
 
 

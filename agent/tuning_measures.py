@@ -5,18 +5,19 @@ Read by the search and by the verification alike. Knows the plan, the target and
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict, replace
 
 from ..evaluators.measurement import Measurement
 from ..evaluators.problem import Constraint
 from ..evaluators.vllm_attempt import Attempt
-from ..evaluators.vllm_metrics import derived, resolve_limits
+from ..evaluators.vllm_metrics import check_measured, derived, resolve_limits
 from ..evaluators.vllm_rate import highest_rate
 from ..evaluators.vllm_target import VllmTarget
-from ..serving.vllm_load import LoadPlan
 from .tuning_findings import CUT_OFF
-from .tuning_plan import TuningPlan, TuningState
-from .tuning_verdict import broken, spread
+from .tuning_limits import Noise, broken, standings
+from .tuning_plan import TuningPlan
+from .tuning_state import Rows, TuningState
+from .tuning_verdict import spread
 
 NOISE_FLOOR = 0.02
 """Coefficient of variation assumed at least: three repeats can agree by luck (GPUs show 0.1-2 %)."""
@@ -36,9 +37,33 @@ class Measures:
         self.target = target
         self.state = state
 
+    def keep_default(self, attempt: Attempt) -> None:
+        """Take on the default's results, and with them the limits as numbers; raise what says that they cannot be judged.
+
+        Where the rate is searched, the limits are relative to the workload's own load, and results are those of the rate.
+        """
+        state, plan = self.state, self.plan
+        rows = [self.metrics(row) for row in attempt.rows()]
+        limits = resolve_limits(plan.limits, medians(rows), plan.margin)
+        for limit in limits:
+            check_measured(limit.name, rows[0], what="limit on")
+        for objective in () if plan.searches_rate else plan.objectives:
+            check_measured(objective.name, rows[0])
+        state.limits = [asdict(c) for c in limits]
+        state.start_s, state.default = attempt.start_s, rows
+        state.beside = [self.metrics({**r.metrics, "devices": attempt.devices}) for r in attempt.beside]
+        if plan.searches_rate:
+            state.own = rows
+            state.default = [self.metrics(row) for row in self.at_highest_rate(attempt).rows()]
+
     def default(self) -> dict[str, float]:
         """Return the median of each of the default's metrics."""
         return medians(self.state.default)
+
+    @property
+    def _own(self) -> Rows:
+        """The default's results under the workload's own load."""
+        return self.state.own or self.state.default
 
     @property
     def noise(self) -> float:
@@ -46,19 +71,40 @@ class Measures:
 
         Where the default ran beside, of the ratio of the two: what the machine does to both does not count.
         """
-        name = "requests_s" if self.plan.objective.name == "max_rate_s" else self.plan.objective.name
-        values, others = [m[name] for m in self.state.default], [m[name] for m in self.state.beside]
+        name = "requests_s" if self.plan.searches_rate else self.plan.objective.name
+        values, others = [m[name] for m in self._own], [m[name] for m in self.state.beside]
         return max(spread(values, others), NOISE_FLOOR)
 
     @property
-    def limits(self) -> tuple[Constraint, ...]:
-        """The limits as numbers, tightened by the margin."""
-        return self.limits_beside(self.default() if self.state.default else {}, self.plan.margin)
+    def noise_of_limits(self) -> Noise:
+        """Coefficient of variation of each limit's metric over the default's repeats, and its degrees of freedom."""
+        rows = self._own
+        return {
+            c.name: (spread([r[c.name] for r in rows if c.name in r]), len(rows) - 1) for c in self.limits
+        }
 
-    def limits_beside(self, default: Mapping[str, float], margin: float = 0.0) -> tuple[Constraint, ...]:
-        """Return the limits as numbers, relative ones relative to these metrics of the default."""
-        made = resolve_limits(self.plan.limits, default, margin)
+    @property
+    def limits(self) -> tuple[Constraint, ...]:
+        """The limits as numbers, tightened by the margin; they stay what they were when the default was measured."""
+        made = tuple(Constraint(**c) for c in self.state.limits)
         return (*made, AGREEMENT) if self.target.settings.guard else made
+
+    def limits_beside(self, default: Mapping[str, float]) -> tuple[Constraint, ...]:
+        """Return the limits without the margin, relative ones relative to these metrics of the default."""
+        made = resolve_limits(self.plan.limits, medians(self._own) if self.plan.searches_rate else default)
+        return (*made, AGREEMENT) if self.target.settings.guard else made
+
+    @property
+    def default_breaks(self) -> bool:
+        """Whether the default breaks a limit by more than its noise (a limit relative to itself: at all)."""
+        noise = {n: x for n, x in self.noise_of_limits.items() if n not in self.plan.relative}
+        return any(not s.holds and s.sure for s in standings(self.limits, [self.default()], noise))
+
+    @property
+    def load_s(self) -> float:
+        """Seconds of one measurement on a running server: a load, and the default's where it runs beside."""
+        loads = 2 if self.target.settings.rungs.beside else 1
+        return loads * (self.default()["duration_s"] + 1.0)
 
     def metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """Return metrics together with those that follow from them."""
@@ -72,7 +118,7 @@ class Measures:
         self, metrics: Mapping[str, float], n: int, attempt: Attempt | None = None
     ) -> Measurement:
         """Return what a study is told of the mean of ``n`` results."""
-        names = [self.plan.objective.name, *(o.name for o in self.plan.extra_objectives)]
+        names = [o.name for o in self.plan.objectives]
         busy = (
             {} if attempt is None else {"busy_cores": sum(r.busy_cores for r in attempt.results) / max(n, 1)}
         )
@@ -106,22 +152,32 @@ class Measures:
         default = self.default()
         return default[self.plan.objective.name] * default["duration_s"]
 
-    def highest_rate(self, attempt: Attempt) -> float:
-        """Return the highest rate of requests per second at which the running server meets the limits."""
-        requests = self.target.settings.folder / "requests.jsonl"
-        rows = len(requests.read_text().splitlines())
+    def at_highest_rate(self, attempt: Attempt) -> Attempt:
+        """Return the attempt with the results of the highest rate at which the running server meets the limits.
 
-        def measure(rate: float) -> Any:
-            return self.target.load(LoadPlan(requests, rate=rate, timeout_s=2 * rows / rate + 10))
+        Its own load only says where to begin; where no rate holds its results stay, with a rate of 0.
+        """
+        load, plan_at = self.target.load, self.target.plan_at
+        own = attempt.mean()
+        found = highest_rate(lambda rate: load(plan_at(rate)), self._limits_of_loads, own["requests_s"] / 2)
+        if found.result is None:
+            return attempt.with_metric("max_rate_s", 0.0)
+        return replace(attempt, results=(found.result,), beside=()).with_metric("max_rate_s", found.best)
 
-        return max(highest_rate(measure, self.limits, attempt.mean()["requests_s"] / 2).best, 1e-3)
+    @property
+    def _limits_of_loads(self) -> tuple[Constraint, ...]:
+        return tuple(c for c in self.limits if c.name != AGREEMENT.name)
 
     def told(self, metrics: Mapping[str, float], attempt: Attempt | None = None) -> str:
         """Return a result in words: the objective, the limits, and what the attempt took."""
         if attempt is not None and attempt.cut_s is not None:
             return f"cut off after {attempt.cut_s:.0f} s: too slow to win"
         known = self.metrics(metrics)
-        parts = [f"{known.get(self.plan.objective.name, math.nan):.4g} {self.plan.objective.unit}"]
+        several = len(self.plan.objectives) > 1
+        parts = [
+            f"{o.name + ' ' if several else ''}{known.get(o.name, math.nan):.4g} {o.unit}"
+            for o in self.plan.objectives
+        ]
         parts += [f"{c.name} {known[c.name]:.3g}" for c in self.limits if c.name in known]
         if self.limits:
             parts.append("breaks a limit" if broken(self.limits, known) else "meets the limits")

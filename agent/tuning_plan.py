@@ -1,14 +1,16 @@
-"""What a tuning is told, what it keeps between interruptions, and what it returns. Values only."""
+"""What a tuning is told and what it returns. Values only."""
 
-import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from ..evaluators.errors import InvalidSpecification
 from ..evaluators.problem import Constraint, Objective
 from ..evaluators.space import SearchSpace
 from ..evaluators.vllm_attempt import Rung
+from ..evaluators.vllm_metrics import Limit, Relative, check_measured, goodput_limits, merged_limits
+from ..serving.errors import InvalidInput
 from .records import TrialRecord
 from .study import Study
 from .tuning_verdict import Verdict
@@ -16,13 +18,14 @@ from .tuning_verdict import Verdict
 
 @dataclass(frozen=True)
 class TuningPlan:
-    """What to tune and how far. ``limits``: numbers, or (metric, factor of the default's). ``trials``: at most so many
-    beside the default. ``pairs``: interleaved pairs of verification, up to ``most_pairs`` where the machine is noisy;
-    ``verify_rung``: how their servers start."""
+    """What to tune and how far. ``limits``: numbers, or factors of the default's ((metric, factor) is an upper one);
+    ``margin``: share by which the search keeps away from them. ``trials``: at most so many beside the default. ``pairs``:
+    interleaved pairs of verification, up to ``most_pairs`` where the machine is noisy; ``verify_rung``: how their servers
+    start. ``extra_objectives``: shown as a front; the first objective decides. Raises InvalidInput."""
 
     model: str
     objective: Objective
-    limits: tuple[Constraint | tuple[str, float], ...] = ()
+    limits: tuple[Limit | tuple[str, float], ...] = ()
     budget_s: float = 1800.0
     trials: int | None = None
     seed: int = 0
@@ -39,28 +42,58 @@ class TuningPlan:
     price_per_hour: float | None = None
     extra_objectives: tuple[Objective, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "limits", merged_limits(self.limits))
+        for name in ("pairs", "most_pairs", "repeats", "default_every", "candidates"):
+            _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        _check("trials", self.trials, self.trials is None or self.trials >= 1, "at least 1")
+        finite = math.isfinite(self.budget_s) and self.budget_s > 0
+        _check("budget", self.budget_s, finite, "seconds above 0")
+        _check("margin", self.margin, 0 <= self.margin < 1, "a share in [0, 1)")
+        _check_metrics(self)
 
-@dataclass
-class TuningState:
-    """What survives an interruption, in ``tuning.json``: the default's results (and those of the default that ran
-    beside it), seconds used, the verification."""
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """All objectives, the one that decides first."""
+        return (self.objective, *self.extra_objectives)
 
-    default: list[dict[str, float]] = field(default_factory=list)
-    beside: list[dict[str, float]] = field(default_factory=list)
-    used_s: float = 0.0
-    start_s: float = 10.0
-    verified: dict[str, Any] = field(default_factory=dict)  # Any: JSON
+    @property
+    def relative(self) -> tuple[str, ...]:
+        """Metrics with a limit relative to the default."""
+        return tuple(c.name for c in self.limits if isinstance(c, Relative))
 
-    @classmethod
-    def read(cls, path: Path) -> "TuningState":
-        """Return the stored state, an empty one when there is none."""
-        return cls(**json.loads(path.read_text())) if path.exists() else cls()
+    @property
+    def searches_rate(self) -> bool:
+        """Whether results are those of the highest rate that meets the limits, not of the workload's own load."""
+        return self.objective.name == "max_rate_s"
 
-    def write(self, path: Path) -> None:
-        """Store the state; a crash leaves the old one or the new one."""
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(self.__dict__, indent=1))
-        part.replace(path)
+
+def _check(name: str, value: object, right: bool, rule: str) -> None:
+    if not right:
+        raise InvalidInput(f"`--{name.replace('_', '-')}` must be {rule}, got {value!r}.")
+
+
+def _check_metrics(plan: TuningPlan) -> None:
+    """Raise InvalidSpecification for objectives and limits of which the plan alone says that they cannot be measured."""
+    names = [o.name for o in plan.objectives]
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice is not None:
+        raise InvalidSpecification(f"`--objective` must name different metrics, got {twice!r} twice.")
+    if "max_rate_s" in names and len(names) > 1:
+        raise InvalidSpecification(
+            f"`--objective max_rate_s` must be the only one, got {', '.join(names)}: its loads are its own."
+        )
+    limited = [c.name for c in plan.limits if isinstance(c, Constraint | Relative)]
+    if "max_rate_s" in limited:
+        raise InvalidSpecification("`--slo` cannot limit 'max_rate_s', which is only found as an objective.")
+    known: dict[str, float] = {}
+    if plan.price_per_hour:
+        known["output_tok_per_money"] = 1.0
+    if goodput_limits([c for c in plan.limits if isinstance(c, Constraint)]):
+        known["goodput_req_s"] = 1.0
+    for what, stated in (("objective", names), ("limit on", limited)):
+        for name in {"output_tok_per_money", "goodput_req_s"} & set(stated):
+            check_measured(name, known, what=what)
 
 
 @dataclass(frozen=True)

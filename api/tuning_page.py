@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from ..agent.records import TrialRecord
 from ..agent.tuning_findings import Effect, Sensitivity, did_not_work, front, sensitivities
-from ..agent.tuning_plan import TuningOutcome
+from ..agent.tuning_plan import TuningOutcome, changes
+from ..evaluators.vllm_metrics import limit_words
 
 E = html.escape
 WIDTH, HEIGHT, MARGIN = 560, 300, 48
@@ -22,7 +23,7 @@ overflow:auto}svg text{font-size:11px;fill:#444}.bar{background:#4a7ebb;height:.
 def page(outcome: TuningOutcome, headline: str, command: str, table: Sequence[str]) -> str:
     """Return the page. ``table``: lines of the comparison with the default."""
     objective = outcome.study.problem.objectives[0]
-    limits = ", ".join(f"{c.name} ≤ {c.upper:.4g}" for c in outcome.limits if c.upper is not None) or "none"
+    limits = limit_words(outcome.limits)
     lines = did_not_work(outcome.study)
     trials = "".join(_trial_row(t) for t in outcome.study.trials)
     at = outcome.best.params if outcome.best is not None else outcome.study.problem.space.default()
@@ -38,12 +39,12 @@ def page(outcome: TuningOutcome, headline: str, command: str, table: Sequence[st
 Pale: not tried, what the surrogate believes.</p>{
         "".join(map(_knob, sensitivities(outcome.study, at))) or "<p>Too few results to say.</p>"
     }
-<h2>Trade-offs</h2>{_fronts(outcome)}
+<h2>Trade-offs</h2>{_front_list(outcome)}{_fronts(outcome)}
 <h2>What did not work</h2><ul>{
         "".join(f"<li>{E(line)}" for line in lines) or "<li>Everything that was tried ran and met the limits."
     }</ul>
 <h2>Every trial</h2><table><tr><th>#<th>source<th>parameters<th>{
-        E(objective.name)
+        E(", ".join(o.name for o in outcome.study.problem.objectives))
     }<th>limits<th>did not work</tr>{trials}
 </table><p>Landscape and importances: <a href="study.html">study.html</a>.</p>"""
 
@@ -58,6 +59,24 @@ def agreement_words(outcome: TuningOutcome) -> str:
         f"{n} ×{searched:.2f} → ×{verified:.2f}" for n, (searched, verified) in outcome.agreement.items()
     )
     return f"Agreement of the rungs, candidate over default, while searching → as verified: {said}."
+
+
+def front_words(outcome: TuningOutcome) -> list[str]:
+    """Return the trials that no other beats in every objective, a line each; none where there is one objective."""
+    objectives = outcome.study.problem.objectives
+    if len(objectives) < 2:
+        return []
+    return [
+        f"trial {t.number}: "
+        + ", ".join(f"{o.name} {v:.4g}" for o, v in zip(objectives, t.values or (), strict=True))
+        + f" · {changes(outcome.study.problem.space, t.params)}"
+        for t in outcome.study.pareto_front
+    ]
+
+
+def _front_list(outcome: TuningOutcome) -> str:
+    lines = "".join(f"<li>{E(line)}" for line in front_words(outcome))
+    return f"<p>Not beaten in every objective:</p><ul>{lines}</ul>" if lines else ""
 
 
 def _knob(one: Sensitivity) -> str:
@@ -96,7 +115,7 @@ def _front(outcome: TuningOutcome, name: str, other: str, *, maximize: bool) -> 
     if not trials:
         return ""
     best = front(trials, name, other, maximize=maximize)
-    limit = next((c.upper for c in outcome.limits if c.name == other), None)
+    limit = next((c.lower if c.upper is None else c.upper for c in outcome.limits if c.name == other), None)
     rows = "".join(f"<tr><td>{t.number}{_cells(t, name, other)}</tr>" for t in best)
     return (
         f"<h3>{E(name)} against {E(other)}</h3>{_scatter(trials, best, name, other, limit)}"
@@ -119,8 +138,8 @@ def _scatter(
         for t in trials
         if t.measurement is not None
     }
-    right = 1.05 * max([x for x, _ in points.values()] + [limit or 0.0])
-    top = 1.05 * max(y for _, y in points.values())
+    right = 1.05 * max([x for x, _ in points.values()] + [limit or 0.0]) or 1.0
+    top = 1.05 * max(y for _, y in points.values()) or 1.0
 
     def place(x: float, y: float) -> tuple[float, float]:
         return MARGIN + x / right * (WIDTH - MARGIN), HEIGHT - MARGIN - y / top * (HEIGHT - MARGIN)
@@ -151,7 +170,7 @@ def _trial_row(trial: TrialRecord) -> str:
         str(trial.number),
         trial.source,
         json.dumps(dict(trial.params)),
-        "" if measured is None else f"{measured.value:.4g}",
+        "" if measured is None else ", ".join(f"{v:.4g}" for v in measured.values),
         limits,
         trial.failure.reason if trial.failure is not None else "",
     ]

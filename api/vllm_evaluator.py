@@ -70,7 +70,9 @@ class VllmServing:
             s["model"], s.get("workload", "chat"), folder, Rungs(**{r: r in rungs for r in RUNGS}), s.get("fixed", {}),
             {k: str(v) for k, v in s.get("env", {}).items()}, knobs, s.get("lossy", False),
         )  # fmt: skip
-        plan = TuningPlan(s["model"], self.objective, self.constraints)
+        plan = TuningPlan(
+            s["model"], self.objective, self.constraints, price_per_hour=s.get("price_per_hour")
+        )
         stack = ExitStack()
         made = stack.enter_context(prepared(wanted, plan, say=lambda line: None))
         atexit.register(stack.close)

@@ -9,7 +9,8 @@ import pytest
 
 from trialogue.agent.tuning import Tuning
 from trialogue.agent.tuning_measures import Measures
-from trialogue.agent.tuning_plan import TuningPlan, TuningState
+from trialogue.agent.tuning_plan import TuningPlan
+from trialogue.agent.tuning_state import TuningState
 from trialogue.agent.tuning_verdict import gain_of, spread
 from trialogue.evaluators.errors import InvalidSpecification
 from trialogue.evaluators.parameters import Categorical
