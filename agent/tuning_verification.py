@@ -123,15 +123,18 @@ class Verification:
             begun = needed or bool(kept.default)
             if kept.failed or (self._left_s() < 0 and (self._measured or not begun)):
                 break
+            self._measures.state.verified[self._key(params)] = kept
             self._pair(params, kept, wanted)
             self._measured += 1
             self._save()
         return kept
 
     def _kept(self, params: Params) -> Pairs:
-        """Return the state's own pairs of a candidate, measured in the way that the plan asks for."""
-        key = f"{self._plan.verify_rung} x{self._plan.repeats} {self._space.key(params)}"
-        return self._measures.state.verified.setdefault(key, Pairs())
+        """Return the pairs of a candidate that were measured in the way that the plan asks for."""
+        return self._measures.state.verified.get(self._key(params), Pairs())
+
+    def _key(self, params: Params) -> str:
+        return f"{self._plan.verify_rung} x{self._plan.repeats} {self._space.key(params)}"
 
     def _pair(self, params: Params, kept: Pairs, wanted: int) -> None:
         """Measure one more pair and keep it; a candidate that fails by its own fault is not measured again."""
