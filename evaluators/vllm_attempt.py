@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ..serving.vllm_failures import VllmFailure, VllmFailureClass
+from ..serving.vllm_failures import INFRASTRUCTURE, VllmFailure, VllmFailureClass
 from ..serving.vllm_load import LoadResult
 from .errors import EvaluationFailed, FailureKind
 
@@ -20,9 +20,8 @@ _KINDS: Mapping[VllmFailureClass, FailureKind] = {
     "out_of_memory_at_load": "out_of_memory",
     "out_of_memory_at_kv_allocation": "out_of_memory",
     "out_of_memory_under_load": "out_of_memory",
-    "port_in_use": "infrastructure",
-    "killed": "infrastructure",
     "hang": "timeout",
+    **dict.fromkeys(INFRASTRUCTURE, "infrastructure"),
 }
 
 
@@ -44,7 +43,8 @@ class Attempt:
 
     ``cut_s``: seconds after which a load was stopped because it could not win any more; there are no results then.
     ``beside``: the default's result next to each of ``results``; ``scale``: the default's metrics that ratios to them are
-    multiplied with (empty: nothing is restated).
+    multiplied with (empty: nothing is restated). ``argv``, ``variables`` and ``log``: of the server that ran or failed, as it
+    was really started and beside what the environment said.
     """
 
     command: str
@@ -60,6 +60,9 @@ class Attempt:
     devices: int = 1
     beside: tuple[LoadResult, ...] = ()
     scale: Mapping[str, float] = field(default_factory=dict)
+    argv: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    log: str = ""
 
     def mean(self) -> dict[str, float]:
         """Return each metric's mean over the repeats, restated where the default ran beside."""

@@ -5,12 +5,15 @@ holds. Knows nothing of configurations and loads.
 """
 
 from collections.abc import Mapping
+from os import environ
 from pathlib import Path
 
 from ..serving.vllm_environment import VllmEnvironment
 from ..serving.vllm_host import VllmHost
 
 MAX_WARM_HOSTS = 2  # each holds about 0.6 GB of imported modules
+TRACED = {"PYTHONFAULTHANDLER": "1"}
+"""Lets a process that crashes leave a trace in its log: one that ends without was killed."""
 
 
 class Hosts:
@@ -25,16 +28,30 @@ class Hosts:
 
     def get(self, *, warm: bool, variables: Mapping[str, str] | None = None) -> VllmHost:
         """Return the host for servers with these variables of their own."""
-        omp = (variables or {}).get("OMP_NUM_THREADS") or self._variables.get("OMP_NUM_THREADS", "1")
+        omp = self._threads(variables)
         key = (warm, omp if warm else "")
         if key not in self._hosts:
             if sum(k[0] for k in self._hosts) >= MAX_WARM_HOSTS and warm:
                 oldest = next(k for k, h in self._hosts.items() if k[0] and h is not self.held)
                 self._hosts.pop(oldest).close()
-            fixed = {**self._variables, "OMP_NUM_THREADS": omp}
-            folder = self._folder / f"host-{omp}"
+            folder = self._folder / (f"host-{omp}" if omp else "host")
+            fixed = self._fixed(omp if warm else "")
             self._hosts[key] = VllmHost(self._environment, warm=warm, folder=folder, variables=fixed)
         return self._hosts[key]
+
+    def told(self, *, warm: bool, variables: Mapping[str, str]) -> dict[str, str]:
+        """Return what a server with these variables of its own is told beside what this process's environment says."""
+        fixed = self._fixed(self._threads(variables) if warm else "")
+        every = self._environment.variables({**fixed, **variables})
+        return {name: value for name, value in every.items() if environ.get(name) != value}
+
+    def _threads(self, variables: Mapping[str, str] | None) -> str:
+        return self._environment.variables({**self._variables, **(variables or {})}).get(
+            "OMP_NUM_THREADS", ""
+        )
+
+    def _fixed(self, omp: str) -> dict[str, str]:
+        return {**TRACED, **self._variables, **({"OMP_NUM_THREADS": omp} if omp else {})}
 
     def of_load(self, server_host: VllmHost) -> VllmHost:
         """Return a warm host for load: the server's own, or the plain one when it was started like by a shell."""
@@ -42,6 +59,7 @@ class Hosts:
 
     def close(self) -> None:
         """Close every host."""
+        self.held = None
         for host in self._hosts.values():
             host.close()
         self._hosts.clear()

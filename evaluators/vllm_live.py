@@ -12,7 +12,7 @@ from typing import Any
 
 from ..serving.vllm_catalogue import LIVE
 from ..serving.vllm_failures import VllmFailure
-from ..serving.vllm_server import ServerSpec, VllmServer, VllmServerFailed
+from ..serving.vllm_server import ServerSpec, VllmServer
 
 SCHEDULER = "trialogue_scheduler.LiveScheduler"
 _LOOKS, _PAUSE_S = 20, 0.05
@@ -43,9 +43,7 @@ class LiveLimits:
             if seen.exists() and seen.read_text() == str(revision):
                 return
             time.sleep(_PAUSE_S)
-        raise VllmServerFailed(
-            VllmFailure("hang", "the scheduler did not take the new limits", "load"), server.log
-        )
+        raise server.failed(VllmFailure("hang", "the scheduler did not take the new limits", "load"))
 
     def _write(self, params: Mapping[str, Any]) -> int:
         revision = time.monotonic_ns()

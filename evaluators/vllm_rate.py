@@ -7,6 +7,7 @@ is cut off, or requests are answered clearly slower than they arrive (the queue 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..serving.vllm_failures import VllmFailure
 from ..serving.vllm_load import LoadResult
 from .problem import Constraint
 
@@ -16,11 +17,15 @@ SATURATED = 0.9
 
 @dataclass(frozen=True, slots=True)
 class RateSearch:
-    """``best``: highest rate that held (0: none), with its result; ``tried``: every rate and whether it held."""
+    """``best``: highest rate that held (0: none), with its result; ``tried``: every rate and whether it held.
+
+    ``failure``: how the server failed at a rate, which ended the search; None while it lives.
+    """
 
     best: float
     result: LoadResult | None
     tried: tuple[tuple[float, bool], ...]
+    failure: VllmFailure | None = None
 
 
 def highest_rate(
@@ -39,6 +44,8 @@ def highest_rate(
         result = measure(rate)
         held = holds(result, limits, rate)
         tried.append((rate, held))
+        if result.failure is not None:
+            return RateSearch(low, best, tuple(tried), result.failure)
         if held:
             low, best = rate, result
         else:

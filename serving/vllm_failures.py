@@ -26,12 +26,21 @@ VllmFailureClass = Literal[
     "device_occupied",
     "crashed",
     "dead_engine",
+    "default_failed",
     "hang",
     "killed",
     "unknown",
 ]
 INFRASTRUCTURE: frozenset[VllmFailureClass] = frozenset(
-    {"port_in_use", "disk_full", "network_setup", "device_lost", "device_occupied", "killed"}
+    {
+        "port_in_use",
+        "disk_full",
+        "network_setup",
+        "device_lost",
+        "device_occupied",
+        "default_failed",
+        "killed",
+    }
 )
 """Classes that say nothing about the configuration."""
 Phase = Literal["preflight", "start", "load"]
@@ -68,6 +77,7 @@ _WORDS: dict[VllmFailureClass, str] = {
     "device_occupied": "other processes hold the memory of the device",
     "crashed": "the server crashed",
     "dead_engine": "the engine died",
+    "default_failed": "the default, which it is compared with, failed",
     "hang": "the server did not become ready or stopped answering before its deadline",
     "killed": "the server was killed from outside",
     "unknown": "the server failed for a reason its log does not name",
@@ -170,13 +180,16 @@ def classify(log: str, *, phase: Phase, exit_code: int | None = None, timed_out:
 def _silent(lines: Sequence[str]) -> bool:
     """Return whether the engine ended and left nothing in the log. A crash leaves its trace there (``Hosts`` asks Python
     for one), and so does whatever ends by an exception; SIGKILL does not."""
-    return any(map(_ENGINE_DIED.search, lines)) and not any(map(_ENGINE_SAID.search, lines))
+    return any(map(_ENGINE_DIED.search, lines)) and not _last_words(lines)
 
 
 def _last_words(lines: Sequence[str]) -> str:
     """Return the last exception that the engine itself told of, empty where it told of none."""
     said = [_STAMP.sub("", line).strip() for line in lines if _ENGINE_SAID.search(line)]
-    return next((line for line in reversed(said) if re.match(r"[\w.]*(Error|Exception)\b", line)), "")
+    told = (line for line in reversed(said) if re.match(r"[\w.]*(Error|Exception)\b", line))
+    return next(
+        (line for line in told if "Executor failed" not in line), ""
+    )  # that follows from a dead worker
 
 
 def _of_others(kind: VllmFailureClass, line: str) -> VllmFailureClass:

@@ -4,6 +4,7 @@ It listens on 127.0.0.1 only. Its processes are one session that the host (``vll
 ever signalled. What a configuration means, and whether it is good, is not known here.
 """
 
+import contextlib
 import http.client
 import json
 import socket
@@ -21,6 +22,7 @@ from .vllm_host import HostDied, VllmHost
 FlagValue = bool | int | float | str | None
 LOG_TAIL = 20_000  # characters: root causes stand tens of lines above the end
 RESET_S, RESET_PAUSE_S = 10.0, 0.1
+ENDING_S = 0.2
 RESET_TIMEOUT_S = 30.0  # an engine that is alive answers between two steps; a dead one never does
 
 
@@ -129,7 +131,8 @@ class VllmServer:
         try:
             server._wait_until_ready(began + deadline_s)
         except BaseException:
-            server.stop(grace_s=0.5)
+            with contextlib.suppress(HostDied):
+                server.stop(grace_s=0.5)
             raise
         server.ready_s = time.monotonic() - began
         return server
@@ -179,6 +182,9 @@ class VllmServer:
         """Return why the server failed, from its log and exit code."""
         try:
             known = self.host.call("poll", pid=self.pid)
+            if known["exit"] is None and not known["processes"]:  # it ends right now
+                time.sleep(ENDING_S)
+                known = self.host.call("poll", pid=self.pid)
         except HostDied as error:
             return _without_host(error, phase)
         if known["exit"] is None and not known["processes"]:

@@ -1,0 +1,37 @@
+"""The record that every attempt leaves in ``attempts.jsonl``: enough to repeat it by hand, and to see why it failed."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from .vllm_attempt import Attempt
+from .vllm_settings import TargetSettings
+
+TAIL = 2000  # characters
+
+
+def append_record(
+    settings: TargetSettings, version: str, attempt: Attempt, *, label: str = "", tries: int = 1
+) -> None:
+    """Append one line of JSON: the attempt, what was loaded and by which vLLM, and the end of the server's log.
+
+    ``label``: what the session calls it; ``tries``: 2 where the attempt before it failed for no fault of its own.
+    """
+    record = asdict(attempt) | {
+        "label": label,
+        "tries": tries,
+        "vllm": version,
+        "workload": settings.workload.name,
+        "workload_digest": settings.workload.digest,
+        "at": time.time(),
+        "log_tail": _tail(attempt.log),
+    }
+    with open(settings.folder / "attempts.jsonl", "a") as file:
+        file.write(json.dumps(record, default=str) + "\n")
+
+
+def _tail(log: str) -> str:
+    if not log or not Path(log).exists():
+        return ""
+    return Path(log).read_text(errors="replace")[-TAIL:]
