@@ -88,7 +88,7 @@ class Tuning:
         if self.state.default:
             return
         self.say("default: measuring `" + self.target.spec({}).command() + "`")
-        attempt = self.target.measure(self.space.default(), repeats=DEFAULT_REPEATS)
+        attempt = self.target.measure(self.space.default(), repeats=DEFAULT_REPEATS, label="default")
         error = attempt.error()
         if error is not None:
             raise error
@@ -148,7 +148,7 @@ class Tuning:
             except (SpaceExhausted, BudgetExhausted) as end:
                 self.say(f"search: {end}")
                 return
-            attempt = self._race(study, dict(trial.params))
+            attempt = self._race(study, trial)
             self._tell(study, trial, attempt)
             self.clock.took(attempt.seconds)
             done += 1
@@ -168,25 +168,26 @@ class Tuning:
             f"{attempt.command} · {attempt.rung} · {len(attempt.results)} runs", trial_number=trial.number
         )
 
-    def _race(self, study: Study, params: Mapping[str, Any]) -> Attempt:
+    def _race(self, study: Study, trial: Trial) -> Attempt:
         """Measure once, as long as it may win; measure again while it may still be the best."""
         best = incumbent(study)
         enough_s = None if best is None or best.value is None else self.measures.enough_s(best.value)
-        attempt = self.target.measure(params, enough_s=enough_s)
+        label, rate = f"trial {trial.number}", self.plan.searches_rate
+        attempt = self.target.measure(trial.params, reuse=not rate, enough_s=enough_s, label=label)
         if attempt.failure is not None or attempt.cut_s is not None or attempt.shared:
             return attempt
-        if self.plan.searches_rate:
+        if rate:
             return self.measures.at_highest_rate(attempt)
         while (
             attempt.failure is None
             and len(attempt.results) < self.plan.repeats
             and may_win(study, self.measures, self.measures.metrics(attempt.mean()))
         ):
-            attempt = self.target.more(attempt)
+            attempt = self.target.more(attempt, label=label)
         return attempt
 
     def _default_again(self, study: Study) -> None:
-        attempt = self.target.measure(self.space.default(), reuse=False)
+        attempt = self.target.measure(self.space.default(), reuse=False, label="default again")
         if attempt.failure is None:
             self.state.default.append(self.measures.metrics(attempt.mean()))
             study.add(self.space.default(), self.measures.measured(attempt), source="default")

@@ -5,7 +5,7 @@ share of the mean in every configuration. Values in, values out.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..evaluators.problem import Constraint
@@ -45,6 +45,11 @@ def standings(
         if values:
             found.append(_standing(limit, values, *noise.get(limit.name, (0.0, 0))))
     return found
+
+
+def of_default(noise: Noise, relative: Collection[str]) -> Noise:
+    """Return the noise of the default against its limits: none against those that are shares of its own value."""
+    return {**noise, **{name: (0.0, 1) for name in relative}}
 
 
 def broken(limits: Sequence[Constraint], metrics: Mapping[str, float]) -> tuple[str, ...]:

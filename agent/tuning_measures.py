@@ -14,7 +14,7 @@ from ..evaluators.vllm_metrics import check_measured, derived, resolve_limits
 from ..evaluators.vllm_rate import highest_rate
 from ..evaluators.vllm_target import VllmTarget
 from .tuning_findings import CUT_OFF
-from .tuning_limits import Noise, broken, standings
+from .tuning_limits import Noise, broken, of_default, standings
 from .tuning_plan import TuningPlan
 from .tuning_state import Rows, TuningState
 from .tuning_verdict import spread
@@ -97,7 +97,7 @@ class Measures:
     @property
     def default_breaks(self) -> bool:
         """Whether the default breaks a limit by more than its noise (a limit relative to itself: at all)."""
-        noise = {n: x for n, x in self.noise_of_limits.items() if n not in self.plan.relative}
+        noise = of_default(self.noise_of_limits, self.plan.relative)
         return any(not s.holds and s.sure for s in standings(self.limits, [self.default()], noise))
 
     @property
@@ -155,11 +155,14 @@ class Measures:
     def at_highest_rate(self, attempt: Attempt) -> Attempt:
         """Return the attempt with the results of the highest rate at which the running server meets the limits.
 
-        Its own load only says where to begin; where no rate holds its results stay, with a rate of 0.
+        Its own load only says where to begin; where no rate holds its results stay, with a rate of 0. A server that failed
+        before any rate held has failed; one that failed beyond the highest rate keeps that.
         """
         load, plan_at = self.target.load, self.target.plan_at
         own = attempt.mean()
         found = highest_rate(lambda rate: load(plan_at(rate)), self._limits_of_loads, own["requests_s"] / 2)
+        if found.result is None and found.failure is not None:
+            return replace(attempt, results=(), beside=(), failure=found.failure)
         if found.result is None:
             return attempt.with_metric("max_rate_s", 0.0)
         return replace(attempt, results=(found.result,), beside=()).with_metric("max_rate_s", found.best)

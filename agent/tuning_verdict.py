@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..evaluators.problem import Constraint, Objective
-from .tuning_limits import Noise, Standing, said, standings
+from .tuning_limits import Noise, Standing, of_default, said, standings
 
 LEVEL = 0.90  # two-sided: the lower end is a one-sided 95 % bound
 Sides = tuple[list[dict[str, float]], list[dict[str, float]]]
@@ -130,10 +130,10 @@ def decide(
     limits are shares of the default's own value, which has no noise by that measure.
     """
     gain = gain_of(objective, [m[objective.name] for m in default], [m[objective.name] for m in candidate])
-    own = {n: x for n, x in (noise or {}).items() if n not in relative}
-    of_default, of_candidate = standings(limits, default, own), standings(limits, candidate, noise or {})
-    broken_by = [tuple(map(said, (s for s in side if not s.holds))) for side in (of_default, of_candidate)]
-    recommendation, reason = _judged(objective, gain, of_default, of_candidate, smallest_gain)
+    known = noise or {}
+    sides = standings(limits, default, of_default(known, relative)), standings(limits, candidate, known)
+    broken_by = [tuple(map(said, (s for s in side if not s.holds))) for side in sides]
+    recommendation, reason = _judged(objective, gain, *sides, smallest_gain)
     return Verdict(recommendation, reason, gain, *broken_by)
 
 

@@ -140,7 +140,7 @@ class Verification:
         """Measure one more pair and keep it; a candidate that fails by its own fault is not measured again."""
         pair, told = len(kept.default), self._measures.told
         beside = self._target.settings.rungs.beside
-        found = self._pair_beside(params) if beside else self._pair_in_turn(params, pair)
+        found = self._pair_beside(params, pair) if beside else self._pair_in_turn(params, pair)
         if isinstance(found, _Lost):
             self._trouble = f"a pair could not be measured: {found.failure}"
             self._say(f"verify {pair + 1}/{wanted}: {self._trouble}")
@@ -167,7 +167,7 @@ class Verification:
         """Start and measure default and candidate one after the other, each first in every other pair; or what failed."""
         both, found = (self._space.default(), dict(params)), [{}, {}]
         for side in (0, 1) if pair % 2 == 0 else (1, 0):
-            attempt = self._measure(both[side])
+            attempt = self._measure(both[side], f"pair {pair + 1} {'candidate' if side else 'default'}")
             if attempt.failure is None and self._plan.searches_rate:
                 attempt = self._measures.at_highest_rate(attempt)
             if attempt.failure is not None:
@@ -175,18 +175,18 @@ class Verification:
             found[side] = self._measures.metrics(attempt.mean())
         return found[0], found[1]
 
-    def _pair_beside(self, params: Params) -> tuple[dict[str, float], dict[str, float]] | _Lost:
+    def _pair_beside(self, params: Params, pair: int) -> tuple[dict[str, float], dict[str, float]] | _Lost:
         """Start both anew, side by side, and load them in turns; or what failed."""
-        attempt = self._measure(params)
+        attempt = self._measure(params, f"pair {pair + 1}, default beside")
         if attempt.failure is not None:
             return _Lost(attempt.failure, True)
         metrics, default = self._measures.metrics, attempt.beside_mean()
         return metrics(default), metrics(replace(attempt, scale=default).mean())
 
-    def _measure(self, params: Params) -> Attempt:
+    def _measure(self, params: Params, label: str) -> Attempt:
         self._target.stop_server()
         return self._target.measure(
-            params, rung=self._plan.verify_rung, repeats=self._plan.repeats, reuse=False
+            params, rung=self._plan.verify_rung, repeats=self._plan.repeats, reuse=False, label=label
         )
 
     def _is_default(self, record: TrialRecord) -> bool:

@@ -41,6 +41,7 @@ class SimulatedTarget:
         self.environment = VllmEnvironment(Path("/opt/vllm/bin/python"), "0.32.0", cpu=False)
         self.gain, self.noise, self.rng = gain, noise, np.random.default_rng(0)
         self.commands: list[str] = []
+        self.labels: list[str] = []
         self.params: dict[str, Any] = {}
 
     def spec(self, params: Any) -> ServerSpec:
@@ -67,8 +68,10 @@ class SimulatedTarget:
         repeats: int = 1,
         reuse: bool = True,
         enough_s: float | None = None,
+        label: str = "",
     ) -> Attempt:
         self.params = dict(params)
+        self.labels.append(label)
         self.commands.append(f"{rung} {self.spec(params).command()}")
         if params["block_size"] == 16:
             failure = VllmFailure("unsupported_combination", "No common block size for 16", "start")
@@ -76,7 +79,8 @@ class SimulatedTarget:
         results = tuple(self._result() for _ in range(repeats))
         return Attempt(self.spec(params).command(), "fork", "digest", results, start_s=4.0, seconds=9.0)
 
-    def more(self, attempt: Attempt, repeats: int = 1) -> Attempt:
+    def more(self, attempt: Attempt, repeats: int = 1, *, label: str = "") -> Attempt:
+        self.labels.append(label)
         return replace(attempt, results=(*attempt.results, self._result()))
 
 

@@ -15,6 +15,7 @@ from trialogue.evaluators.problem import Constraint
 from trialogue.evaluators.vllm_attempt import Attempt
 from trialogue.evaluators.vllm_metrics import objective_named, parse_limit
 from trialogue.serving.errors import InvalidInput
+from trialogue.serving.vllm_failures import VllmFailure
 from trialogue.serving.vllm_load import LoadPlan, LoadResult
 
 TOKENS = objective_named("output_tok_s")
@@ -192,6 +193,25 @@ def test_a_server_at_which_no_rate_holds_has_a_rate_of_zero(tmp_path: Path) -> N
     outcome = run(Rated(tmp_path), plan)
     assert outcome.verdict.recommendation == "no feasible configuration"
     assert {t.value for t in outcome.study.trials if t.measurement is not None} == {0.0}
+
+
+def test_a_server_that_dies_before_any_rate_holds_has_failed(tmp_path: Path) -> None:
+    class Dying(Rated):
+        """Small blocks do not survive a load at a rate."""
+
+        def load(self, plan: LoadPlan) -> LoadResult:
+            dead = VllmFailure("dead_engine", "the engine died", "load")
+            result = super().load(plan)
+            return replace(result, failure=dead, problem="died") if self.params["block_size"] < 64 else result
+
+    limits = (parse_limit("ttft_p99_ms<=200"),)
+    plan = TuningPlan(
+        "model", objective_named("max_rate_s"), limits, trials=8, budget_s=5000, verify_rung="fork"
+    )
+    outcome = run(Dying(tmp_path), plan)
+    assert outcome.best is not None
+    assert outcome.best.params["block_size"] == 64
+    assert any("the engine died" in t.failure.reason for t in outcome.study.trials if t.failure)
 
 
 def test_lines_say_what_is_left_of_the_budget(tmp_path: Path) -> None:

@@ -224,3 +224,20 @@ def test_a_change_that_was_verified_is_found_again_behind_new_trials(tmp_path: P
     assert (first.verdict.recommendation, second.verdict.recommendation) == ("change", "change")
     state = json.loads((tmp_path / "tuning.json").read_text())
     assert all(len(p["default"]) == len(p["candidate"]) for p in state["verified"].values())
+
+
+@pytest.mark.parametrize(("limit", "few"), [("tpot_p99_ms<=0.75x", True), ("tpot_p99_ms<=1.5x", False)])
+def test_noise_asks_for_more_pairs_unless_the_default_breaks_a_limit(
+    limit: str, few: bool, tmp_path: Path
+) -> None:
+    plan = replace(PLAN, limits=(parse_limit(limit),))
+    outcome = tuning(SimulatedTarget(tmp_path, gain=0.0, noise=0.3), plan).run()
+    assert (len(outcome.best_runs) == 3) == few
+
+
+def test_records_say_which_trial_or_pair_they_are_of(tmp_path: Path) -> None:
+    target = SimulatedTarget(tmp_path)
+    tuning(target, replace(PLAN, trials=6)).run()
+    assert target.labels[0] == "default"
+    assert {"trial 1", "trial 2", "default again", "pair 1 default", "pair 3 candidate"} <= set(target.labels)
+    assert not any(label == "" for label in target.labels)
