@@ -99,6 +99,7 @@ class VllmServer:
         self.port = port
         self.log = log
         self.ready_s = float("nan")
+        self._host_pid = host.pid
 
     @classmethod
     def start(
@@ -159,19 +160,24 @@ class VllmServer:
 
     def exit_code(self) -> int | None:
         """Return the leading process's exit code (negative: a signal), None while it runs."""
-        return self.host.call("poll", pid=self.pid)["exit"]
+        return self._poll()["exit"]
 
     def processes(self) -> list[int]:
         """Return the pids of the server's session."""
-        return self.host.call("poll", pid=self.pid)["processes"]
+        return self._poll()["processes"]
 
     def gone(self) -> bool:
         """Return whether its leading process has ended, or its host has and the server with it."""
         try:
-            known = self.host.call("poll", pid=self.pid)
+            return self._poll()["exit"] is not None
         except HostDied:
             return True
-        return known["exit"] is not None or not known["processes"]
+
+    def _poll(self) -> dict[str, Any]:  # Any: JSON
+        known = self.host.call("poll", pid=self.pid)
+        if self.host.pid != self._host_pid:  # another one, which has never seen this server
+            raise HostDied("its host has ended, and the server with it")
+        return known
 
     def log_tail(self, characters: int = LOG_TAIL) -> str:
         """Return the end of what the server wrote."""
@@ -181,14 +187,12 @@ class VllmServer:
     def failure(self, phase: Phase = "load", *, timed_out: bool = False) -> VllmFailure:
         """Return why the server failed, from its log and exit code."""
         try:
-            known = self.host.call("poll", pid=self.pid)
+            known = self._poll()
             if known["exit"] is None and not known["processes"]:  # it ends right now
                 time.sleep(ENDING_S)
-                known = self.host.call("poll", pid=self.pid)
+                known = self._poll()
         except HostDied as error:
             return _without_host(error, phase)
-        if known["exit"] is None and not known["processes"]:
-            return VllmFailure("killed", "its host has ended, and the server with it", phase)
         return classify(self.log_tail(), phase=phase, exit_code=known["exit"], timed_out=timed_out)
 
     def failed(self, failure: VllmFailure) -> VllmServerFailed:

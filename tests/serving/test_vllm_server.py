@@ -1,6 +1,7 @@
 """A real vLLM on this machine's CPU: start, answer, fail in planted ways, stop, and leave nothing behind."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -90,22 +91,45 @@ def test_a_taken_port_is_infrastructure(warm_host, tiny, tmp_path) -> None:
     assert (caught.value.failure.kind, caught.value.failure.infrastructure) == ("port_in_use", True)
 
 
-def test_a_killed_engine_and_a_hang_are_told_apart(warm_host, tiny, tmp_path) -> None:
+def pid_of(server: VllmServer, role: str) -> int:
+    """Return the pid that the server's log names for its ``EngineCore`` or ``Worker``."""
+    found = re.search(rf"\({role}[^)]* pid=(\d+)\)", server.log_tail(200_000))
+    assert found is not None
+    return int(found[1])
+
+
+@pytest.mark.parametrize(
+    ("role", "number", "kind"),
+    [
+        ("EngineCore", signal.SIGKILL, "killed"),
+        ("Worker", signal.SIGKILL, "killed"),
+        ("APIServer", signal.SIGTERM, "killed"),
+        ("EngineCore", signal.SIGSEGV, "crashed"),
+    ],
+)
+def test_who_ends_by_a_signal_of_others_was_killed_and_who_by_its_own_crashed(
+    warm_host, tiny, tmp_path, role, number, kind
+) -> None:
     with start(warm_host, tiny, tmp_path) as server:
-        engine = max(p for p in server.processes() if p != server.pid)
+        os.kill(pid_of(server, role), number)
+        deadline = time.monotonic() + 20
+        failure = server.failure("load", timed_out=True)
+        while failure.kind == "hang" and time.monotonic() < deadline:  # a crash writes its trace for seconds
+            server.answers(1)
+            failure = server.failure("load", timed_out=True)
+        assert failure.kind == kind, (failure, server.log_tail(6000))
+        assert failure.infrastructure == (kind == "killed")
+    assert not server.processes()
+
+
+def test_a_hang_is_told_from_a_death(warm_host, tiny, tmp_path) -> None:
+    with start(warm_host, tiny, tmp_path) as server:
         for pid in server.processes():
             os.kill(pid, signal.SIGSTOP)
         assert not server.answers(1)
         assert server.failure("load", timed_out=True).kind == "hang"
         for pid in server.processes():
             os.kill(pid, signal.SIGCONT)
-        os.kill(engine, signal.SIGKILL)
-        deadline = time.monotonic() + 20
-        while server.answers(1) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        while server.exit_code() is None and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert server.failure("load").kind in ("dead_engine", "killed")
     assert not server.processes()
 
 
