@@ -78,6 +78,6 @@ class Clock:
         left = self.left_s
         if left <= 0:
             return "budget spent"
-        if left < 100:
+        if left < 300:
             return f"{left:.0f} s left"
         return f"{left / 60:.0f} min left" if left < 6000 else f"{left / 3600:.1f} h left"

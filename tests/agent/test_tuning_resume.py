@@ -173,6 +173,13 @@ def test_other_limits_knobs_or_machines_are_another_question_and_another_budget_
     tuning(SimulatedTarget(tmp_path), replace(limited, budget_s=9.0, pairs=5), context={"vllm": "1"})
 
 
+def test_limits_in_another_order_are_the_same_question(tmp_path: Path) -> None:
+    limits = (parse_limit("tpot_p99_ms<=0.75x"), parse_limit("output_tok_s>=9"))
+    first = tuning(SimulatedTarget(tmp_path), replace(PLAN, limits=limits, trials=2)).run()
+    second = tuning(SimulatedTarget(tmp_path), replace(PLAN, limits=limits[::-1], trials=2)).run()
+    assert set(second.limits) == set(first.limits)
+
+
 def test_relative_limits_stay_what_they_were_when_the_default_is_measured_again(tmp_path: Path) -> None:
     class Warming(SimulatedTarget):
         """Everything gets faster with every start."""
