@@ -217,6 +217,7 @@ class VllmTarget:
             failure, log = VllmFailure("default_failed", str(failure)[:400], "load"), self._servers.beside.log
             self._servers.stop_beside()
         elif failure is not None:
+            failure = self._of_ours(failure)
             self._servers.stop_own()
         return Attempt(
             command, used, results=turns.results, failure=failure, start_s=start_s, agreement=agreement,
@@ -228,13 +229,17 @@ class VllmTarget:
         variables: Mapping[str, str],
     ) -> Attempt:  # fmt: skip
         """Return the attempt of a server that did not start, or whose default did not."""
-        if failure.kind == "device_occupied" and self._servers.beside is not None:  # by that one, every time
-            failure = replace(failure, kind="out_of_memory_at_kv_allocation")
         if failure.kind != "default_failed":
             self._servers.stop_own()
         told = self._hosts.told(warm=self._servers.warm(rung), variables=variables)
         name = "" if log is None else str(log)
+        failure = self._of_ours(failure)
         return Attempt(command, rung, failure=failure, argv=tuple(argv), variables=told, log=name)
+
+    def _of_ours(self, failure: VllmFailure) -> VllmFailure:
+        """Return the failure, where the default beside holds the device's memory: it will the next time too."""
+        ours = failure.kind == "device_occupied" and self.settings.rungs.beside
+        return replace(failure, kind="out_of_memory_at_kv_allocation") if ours else failure
 
     def _turns(self, server: VllmServer, repeats: int, enough_s: float | None) -> Turns:
         beside, turn = self._servers.beside, self._servers.starts

@@ -133,7 +133,7 @@ _PATTERNS: tuple[tuple[VllmFailureClass, str], ...] = (
         r"|(died unexpectedly|Failed core proc).*: -(4|6|7|8|11)\b",
     ),
     ("killed", r"(died unexpectedly|Failed core proc).*: -(9|15)\b"),
-    ("dead_engine", r"EngineCore.*(died|fatal|encountered)"
+    ("dead_engine", r"EngineDeadError|EngineCore.*(died|fatal|encountered)"
         r"|Engine core initialization failed|Worker proc .* died"),
 )  # fmt: skip
 _NOISE = re.compile(
@@ -142,8 +142,13 @@ _NOISE = re.compile(
 )
 _STAMP = re.compile(r"^(\([^)]*\)\s*)*((ERROR|CRITICAL)\s+\d\d-\d\d \d\d:\d\d:\d\d\s*(\[[^\]]*\])?\s*)?")
 _ENGINE_DIED = re.compile(r"EngineDeadError|engine core exited unexpectedly")
-_ENGINE_SAID = re.compile(r"^\((EngineCore|Worker)[^)]*\)\s*(ERROR|CRITICAL)\b")
+_ENGINE_SAID = re.compile(r"^(?!\(APIServer)(\([^)]*\)\s*)*(ERROR|CRITICAL)\s+\d")
+_FOLLOWS = re.compile(r"Executor failed|EngineDeadError")  # from a worker or an engine that is dead already
 _FREE = re.compile(r"[Ff]ree memory on device \S+ \(([\d.]+)/([\d.]+) GiB\).* is less than desired")
+_TOTAL = re.compile(
+    r"total capacity of ([\d.]+) GiB of which ([\d.]+) [MG]iB is free.*this process has ([\d.]+) GiB memory in use"
+)
+_OTHER = re.compile(r"Process \d+ has ([\d.]+) GiB memory in use")
 IDLE_SHARE = 0.9
 """Of its memory a device has at least this share free where no other process uses it."""
 OUTSIDE = (signal.SIGKILL, signal.SIGTERM)
@@ -187,15 +192,20 @@ def _last_words(lines: Sequence[str]) -> str:
     """Return the last exception that the engine itself told of, empty where it told of none."""
     said = [_STAMP.sub("", line).strip() for line in lines if _ENGINE_SAID.search(line)]
     told = (line for line in reversed(said) if re.match(r"[\w.]*(Error|Exception)\b", line))
-    return next(
-        (line for line in told if "Executor failed" not in line), ""
-    )  # that follows from a dead worker
+    return next((line for line in told if not _FOLLOWS.search(line)), "")
 
 
 def _of_others(kind: VllmFailureClass, line: str) -> VllmFailureClass:
     """Return the class, where memory of the device was asked for that an idle device has: whoever holds it is at fault."""
-    free = _FREE.search(line)
-    return "device_occupied" if free and float(free[1]) < IDLE_SHARE * float(free[2]) else kind
+    free, total = _FREE.search(line), _TOTAL.search(line)
+    if free and float(free[1]) < IDLE_SHARE * float(free[2]):
+        return "device_occupied"
+    if total:
+        others = sum(float(gib) for gib in _OTHER.findall(line))
+        held = others + float(total[3])
+        if others > (1 - IDLE_SHARE) * float(total[1]) and held <= 1.02 * float(total[1]):
+            return "device_occupied"  # more is held than there is where the process itself is listed twice
+    return kind
 
 
 def _named(number: int) -> str:

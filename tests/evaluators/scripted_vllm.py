@@ -4,7 +4,8 @@ Run in place of an environment's Python. As a host it speaks the lines of ``vllm
 of its own that answers over HTTP. ``SCRIPTED`` names a folder: ``rules.json`` holds a list of rules, each with ``when`` (a
 word that the server's arguments must have; "default": must have no option of a configuration), and what it does:
 ``reset`` or ``completions`` ("500", "cut", "die": end by SIGKILL), ``times`` (so often; else always), ``exit`` (end with
-these words at the start), ``text`` (what it answers). ``events.jsonl`` tells what happened.
+these words at the start), ``text`` (what it answers); a rule for "preflight" kills the host. ``events.jsonl`` tells what
+happened.
 """
 
 import http.server
@@ -120,6 +121,8 @@ class Host:
         return {"ok": True}
 
     def preflight(self, asked: dict) -> dict:
+        if rule_for(["preflight"], "preflight"):
+            os.kill(os.getpid(), signal.SIGKILL)
         return {
             "ok": True,
             "answers": [{"ok": True, "resolved": argv, "front_end": {}} for argv in asked["argvs"]],

@@ -162,6 +162,25 @@ def test_a_server_that_is_dead_when_a_trial_begins_is_not_blamed_on_the_trial(
     assert (again.failure, again.rung, target.starts) == (None, "fork", 2)
 
 
+def test_a_host_that_dies_twice_at_the_preflight_leaves_the_configuration_to_be_measured(
+    made: Made, tmp_path: Path
+) -> None:
+    with made({"when": "preflight", "preflight": "die", "times": 2}) as target:
+        attempt = target.measure(SMALL)
+    assert (attempt.failure, attempt.digest, len(attempt.results)) == (None, "", 1)
+
+
+@pytest.mark.parametrize(
+    ("beside", "kind"), [(False, "device_occupied"), (True, "out_of_memory_at_kv_allocation")]
+)
+def test_memory_that_the_default_beside_holds_is_no_accident(made: Made, beside: bool, kind: str) -> None:
+    words = "Free memory on device cuda:0 (9.2/79.1 GiB) on startup is less than desired GPU memory utilization (0.9)"
+    with made({"when": "--max-num-seqs", "exit": words}, rungs=Rungs(beside=beside)) as target:
+        attempt = target.measure(SMALL)
+    assert attempt.failure is not None
+    assert attempt.failure.kind == kind
+
+
 # Deadlines --------------------------------------------------------------------------------------------------------
 
 

@@ -47,6 +47,18 @@ CASES = [
         " (0.99, 78.3 GiB). Decrease GPU memory utilization or reduce GPU memory used by other processes.",
         "out_of_memory_at_kv_allocation",
     ),
+    (
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB of"
+        " which 1.25 GiB is free. Process 4711 has 60.10 GiB memory in use. Including non-PyTorch memory, this process has"
+        " 17.20 GiB memory in use.",
+        "device_occupied",
+    ),
+    (
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB of"
+        " which 1.25 GiB is free. Process 4711 has 77.80 GiB memory in use. Including non-PyTorch memory, this process has"
+        " 77.80 GiB memory in use.",
+        "out_of_memory_at_load",
+    ),
     ("terminate called after throwing an instance of 'std::bad_alloc'", "out_of_memory_at_load"),
     ("!!!!!!! Segfault encountered !!!!!!!", "crashed"),
     (f"RuntimeError:{START_FAILED} Failed core proc(s): {{'EngineCore_DP0': -11}}", "crashed"),
@@ -101,6 +113,8 @@ def test_an_engine_that_ends_without_a_word_was_killed_and_one_with_words_died_o
     words = "(EngineCore pid=2) ERROR 11-23 09:59:59 [core.py:9] RuntimeError: the moon is wrong"
     found = classify(f"{words}\n{ENGINE_DEAD}", phase="load", timed_out=True)
     assert (found.kind, found.cause) == ("dead_engine", "RuntimeError: the moon is wrong")
+    old = "ERROR 11-23 09:59:59 [core.py:9] RuntimeError: the moon is wrong\nERROR 11-23 10:00:00 [a.py:1] EngineDeadError: x"
+    assert classify(old, phase="load").kind == "dead_engine"  # versions that do not say who says it
     assert classify(f"Fatal Python error: Aborted\n{ENGINE_DEAD}", phase="load").kind == "crashed"
 
 
