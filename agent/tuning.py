@@ -145,7 +145,10 @@ class Tuning:
                 self._default_again(study)
             try:
                 trial = study.ask()
-            except (SpaceExhausted, BudgetExhausted) as end:
+            except SpaceExhausted:
+                self.say("search: every configuration has been tried")
+                return
+            except BudgetExhausted as end:
                 self.say(f"search: {end}")
                 return
             attempt = self._race(study, trial)

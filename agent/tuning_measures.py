@@ -181,7 +181,8 @@ class Measures:
             f"{o.name + ' ' if several else ''}{known.get(o.name, math.nan):.4g} {o.unit}"
             for o in self.plan.objectives
         ]
-        parts += [f"{c.name} {known[c.name]:.3g}" for c in self.limits if c.name in known]
+        shown = {c.name for c in self.limits} - {o.name for o in self.plan.objectives}
+        parts += [f"{c.name} {known[c.name]:.4g}" for c in self.limits if c.name in shown & known.keys()]
         if self.limits:
             parts.append("breaks a limit" if broken(self.limits, known) else "meets the limits")
         if attempt is not None:

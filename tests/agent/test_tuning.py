@@ -258,3 +258,12 @@ def test_loads_are_not_cut_off_where_their_length_says_nothing(
     state = TuningState(default=[{objective: 50.0, "duration_s": 5.0}] * 3)
     plan = TuningPlan("model", objective_named(objective))
     assert Measures(plan, target, state).enough_s(100.0) is None  # pyright: ignore[reportArgumentType]
+
+
+def test_loads_are_cut_off_for_a_throughput_alone_and_not_beside_other_objectives(tmp_path: Path) -> None:
+    state = TuningState(default=[{"output_tok_s": 50.0, "duration_s": 5.0}] * 3)
+    alone = TuningPlan("model", objective_named("output_tok_s"))
+    several = replace(alone, extra_objectives=(objective_named("tpot_p99_ms"),))
+    found = [Measures(p, SimulatedTarget(tmp_path), state).enough_s(50.0) for p in (alone, several)]  # pyright: ignore[reportArgumentType]
+    assert found[0] is not None
+    assert found[1] is None
