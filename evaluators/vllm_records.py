@@ -1,10 +1,15 @@
-"""The record that every attempt leaves in ``attempts.jsonl``: enough to repeat it by hand, and to see why it failed."""
+"""The record that every attempt leaves in ``attempts.jsonl``: enough to repeat it by hand, and to see why it failed.
+
+Loads at a rate, of which one attempt has several, are in ``rates.jsonl``.
+"""
 
 import json
 import time
 from dataclasses import asdict
 from pathlib import Path
 
+from ..serving.vllm_load import LoadPlan, LoadResult
+from ..serving.vllm_server import VllmServer
 from .vllm_attempt import Attempt
 from .vllm_settings import TargetSettings
 
@@ -28,6 +33,19 @@ def append_record(
         "log_tail": _tail(attempt.log),
     }
     with open(settings.folder / "attempts.jsonl", "a") as file:
+        file.write(json.dumps(record, default=str) + "\n")
+
+
+def append_load(settings: TargetSettings, server: VllmServer, plan: LoadPlan, result: LoadResult) -> None:
+    """Append one line of JSON: a load of its own on a server that an attempt started, and what came of it."""
+    record = {
+        "argv": server.argv,
+        "log": str(server.log),
+        "plan": asdict(plan),
+        "result": asdict(result),
+        "at": time.time(),
+    }
+    with open(settings.folder / "rates.jsonl", "a") as file:
         file.write(json.dumps(record, default=str) + "\n")
 
 

@@ -28,7 +28,7 @@ from .vllm_attempt import Attempt, Rung
 from .vllm_hosts import Hosts
 from .vllm_loads import Loads, Turns, why
 from .vllm_metrics import devices_of
-from .vllm_records import append_record
+from .vllm_records import append_load, append_record
 from .vllm_servers import DefaultFailed, Servers
 from .vllm_settings import TargetSettings
 
@@ -166,8 +166,11 @@ class VllmTarget:
 
         A server that is dead or hangs is in the result's ``failure``.
         """
-        assert self._servers.own is not None
-        return self._loads.one(self._servers.own, plan)
+        server = self._servers.own
+        assert server is not None
+        result = self._loads.one(server, plan)
+        append_load(self.settings, server, plan, result)
+        return result
 
     def plan_at(self, rate: float) -> LoadPlan:
         """Return the workload's load with its requests arriving at ``rate`` per second, see ``Loads.plan_at``."""

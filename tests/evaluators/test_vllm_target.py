@@ -68,6 +68,11 @@ def test_each_rate_meets_an_empty_prefix_cache(made: Made, tmp_path: Path) -> No
         before = len(events(tmp_path, "reset"))
         assert [target.load(target.plan_at(rate)).ok for rate in (1.0, 2.0)] == [True, True]
         assert len(events(tmp_path, "reset")) == before + 2
+    kept = [json.loads(line) for line in (tmp_path / "runs" / "rates.jsonl").read_text().splitlines()]
+    assert [(k["plan"]["rate"], k["result"]["metrics"]["requests_s"]) for k in kept] == [
+        (1.0, 10.0),
+        (2.0, 10.0),
+    ]
 
 
 def test_a_server_that_dies_at_a_rate_ends_the_search_of_rates(made: Made, tmp_path: Path) -> None:
