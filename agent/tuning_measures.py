@@ -4,6 +4,7 @@ Read by the search and by the verification alike. Knows the plan, the target and
 """
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
@@ -25,6 +26,8 @@ PER_SECOND = ("output_tok_s", "total_tok_s", "requests_s")
 """Objectives that are the work of a load, the same in every configuration, over its seconds."""
 PATIENCE, CLIENT_S = 1.5, 5.0
 """How much longer than it would take to win a load may last, and what the load client needs beside its requests."""
+RATES = 6
+"""Loads at most that search for the highest rate of a server."""
 AGREEMENT = Constraint("agreement", lower=0.9)
 """Share of the default's answers that lossy knobs have to keep."""
 
@@ -102,8 +105,8 @@ class Measures:
 
     @property
     def load_s(self) -> float:
-        """Seconds of one measurement on a running server: a load, and the default's where it runs beside."""
-        loads = 2 if self.target.settings.rungs.beside else 1
+        """Seconds of one measurement on a running server: a load, the default's where it runs beside, those at rates."""
+        loads = 2 if self.target.settings.rungs.beside else 1 + RATES * self.plan.searches_rate
         return loads * (self.default()["duration_s"] + 1.0)
 
     def metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
@@ -158,9 +161,12 @@ class Measures:
         Its own load only says where to begin; where no rate holds its results stay, with a rate of 0. A server that failed
         before any rate held has failed; one that failed beyond the highest rate keeps that.
         """
-        load, plan_at = self.target.load, self.target.plan_at
+        load, plan_at, began = self.target.load, self.target.plan_at, time.monotonic()
         own = attempt.mean()
-        found = highest_rate(lambda rate: load(plan_at(rate)), self._limits_of_loads, own["requests_s"] / 2)
+        found = highest_rate(
+            lambda rate: load(plan_at(rate)), self._limits_of_loads, own["requests_s"] / 2, runs=RATES
+        )
+        attempt = replace(attempt, seconds=attempt.seconds + time.monotonic() - began)
         if found.result is None and found.failure is not None:
             return replace(attempt, results=(), beside=(), failure=found.failure)
         if found.result is None:

@@ -1,5 +1,6 @@
 """What a tuning is asked: refused before anything is measured, limits of both kinds, several objectives, the rate."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -186,6 +187,21 @@ def test_limits_of_a_rate_are_judged_at_that_rate(limit: str, tmp_path: Path) ->
     assert outcome.verdict.gain is not None
     assert outcome.verdict.gain.ratio == pytest.approx(2.0, rel=0.15)
     assert all(r["ttft_p99_ms"] == 50.0 for r in (*outcome.best_runs, *outcome.default_runs))
+
+
+def test_the_time_of_loads_at_rates_counts_for_the_budget(tmp_path: Path) -> None:
+    class Timed(Rated):
+        """A load at a rate takes a hundredth of a second, the workload's own nine."""
+
+        def load(self, plan: LoadPlan) -> LoadResult:
+            time.sleep(0.01)
+            return super().load(plan)
+
+    plan = TuningPlan("model", objective_named("max_rate_s"), (parse_limit("ttft_p99_ms<=200"),), trials=2)
+    outcome = run(Timed(tmp_path), plan)
+    tried = [t.measurement for t in outcome.study.trials if t.measurement and t.source != "default"]
+    assert tried
+    assert all((m.seconds or 0) > 9.02 for m in tried)
 
 
 def test_a_server_at_which_no_rate_holds_has_a_rate_of_zero(tmp_path: Path) -> None:
