@@ -8,14 +8,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..serving.errors import InvalidInput
 from ..serving.vllm_catalogue import parameter_name
-
-if TYPE_CHECKING:
-    from ..agent.tuning_plan import TuningPlan
-    from .tune_vllm_setup import Wanted
 
 RUNGS = ("preflight", "live", "fork", "eager", "beside")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -48,7 +44,7 @@ class Options:
     earlier: Path | None
     price_per_hour: float | None
 
-    def wanted(self) -> "Wanted":
+    def wanted(self) -> Any:  # Any: tune_vllm_setup.Wanted, imported on use
         """Return what is served, loaded and tuned; raises InvalidInput."""
         from .tune_vllm_setup import Wanted
 
@@ -64,7 +60,7 @@ class Options:
             None if self.start_timeout is None else seconds_of(self.start_timeout, "--start-timeout"),
         )
 
-    def plan(self) -> "TuningPlan":
+    def plan(self) -> Any:  # Any: agent.tuning_plan.TuningPlan, imported on use
         """Return how far to tune, and to what end; raises InvalidInput."""
         from ..agent.tuning_plan import TuningPlan
         from ..evaluators.vllm_metrics import objective_named, parse_limit
