@@ -1,6 +1,7 @@
 """What a model needs and what a machine has: decided before anything is started. Numbers and words only."""
 
 import json
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -44,9 +45,10 @@ class ModelFacts:
         return self.weight_bytes // 2 if self.dtype == "float32" else self.weight_bytes
 
     @classmethod
-    def read(cls, folder: str | Path) -> "ModelFacts | None":
-        """Return the facts of a local model, None when there is no readable config there."""
-        path = Path(folder) / "config.json"
+    def read(cls, model: str | Path) -> "ModelFacts | None":
+        """Return the facts of a folder, or of a Hugging Face name that is in the cache; None where no config is there."""
+        folder = Path(model) if Path(model).is_dir() else _cached(str(model))
+        path = folder / "config.json"
         if not path.is_file():
             return None
         config = json.loads(path.read_text())
@@ -59,12 +61,20 @@ class ModelFacts:
             config.get("head_dim") or config.get("hidden_size", heads) // heads,
             config.get("max_position_embeddings", 4096),
             config.get("torch_dtype") or config.get("dtype") or "bfloat16",
-            _weight_bytes(Path(folder)),
+            _weight_bytes(folder),
         )
 
     def kv_tokens(self, cache_bytes: int) -> int:
         """Tokens that a KV cache of that size holds."""
         return cache_bytes // self.kv_bytes_per_token
+
+
+def _cached(name: str) -> Path:
+    """Return where the cache of Hugging Face keeps a model of this name, if it does."""
+    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    kept = Path(os.environ.get("HF_HUB_CACHE") or home / "hub") / f"models--{name.replace('/', '--')}"
+    main = kept / "refs" / "main"
+    return kept / "snapshots" / (main.read_text().strip() if main.is_file() else "main")
 
 
 def _weight_bytes(folder: Path) -> int:

@@ -187,3 +187,16 @@ def test_only_the_weights_that_are_loaded_are_counted(tmp_path) -> None:
     facts = ModelFacts.read(tmp_path)
     assert facts is not None
     assert (facts.weight_bytes, facts.loaded_bytes) == (200, 100)
+
+
+def test_a_model_by_name_is_looked_up_in_the_cache(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    assert ModelFacts.read("maker/model") is None
+    kept = tmp_path / "models--maker--model"
+    for folder in ("refs", "snapshots/abc"):
+        (kept / folder).mkdir(parents=True)
+    (kept / "refs" / "main").write_text("abc")
+    (kept / "snapshots" / "abc" / "config.json").write_text(json.dumps({"num_attention_heads": 6}))
+    facts = ModelFacts.read("maker/model")
+    assert facts is not None
+    assert facts.heads == 6
