@@ -40,10 +40,12 @@ class Hosts:
         return self._hosts[key]
 
     def told(self, *, warm: bool, variables: Mapping[str, str]) -> dict[str, str]:
-        """Return what a server with these variables of its own is told beside what this process's environment says."""
+        """Return these variables of a server's own, and what else it is told beside what this process's environment says."""
         fixed = self._fixed(self._threads(variables) if warm else "")
         every = self._environment.variables({**fixed, **variables})
-        return {name: value for name, value in every.items() if environ.get(name) != value}
+        return {
+            name: value for name, value in every.items() if name in variables or environ.get(name) != value
+        }
 
     def _threads(self, variables: Mapping[str, str] | None) -> str:
         return self._environment.variables({**self._variables, **(variables or {})}).get(

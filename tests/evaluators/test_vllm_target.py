@@ -277,6 +277,15 @@ def test_a_failure_is_recorded_with_the_log_of_the_server_that_failed(made: Made
     assert record["label"] == "trial 1"
 
 
+def test_variables_of_a_server_are_recorded_whatever_the_environment_says(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "4")
+    with made(variables={"VLLM_CPU_KVCACHE_SPACE": "4"}) as target:
+        target.measure({})
+    assert records(tmp_path)[0]["variables"]["VLLM_CPU_KVCACHE_SPACE"] == "4"
+
+
 def test_a_configuration_that_was_measured_before_is_recorded_as_such(made: Made, tmp_path: Path) -> None:
     with made() as target:
         target.measure({}, label="default")
