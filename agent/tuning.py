@@ -26,13 +26,13 @@ from .records import TrialRecord
 from .study import Study
 from .trial import Trial
 from .tuning_clock import Clock
-from .tuning_findings import feasible_by_belief, nearly_feasible
+from .tuning_engine import CostAwareEngine
+from .tuning_findings import ended, feasible_by_belief, nearly_feasible
 from .tuning_measures import Measures
 from .tuning_odds import Harder
 from .tuning_plan import TuningOutcome, TuningPlan, changes
 from .tuning_race import incumbent, may_win
 from .tuning_state import TuningState, question_of
-from .tuning_strategy import CostAwareEngine
 from .tuning_verdict import Verdict
 from .tuning_verification import Say, Verification, Verified
 
@@ -153,7 +153,8 @@ class Tuning:
                 return
             attempt = self._race(study, trial)
             self._tell(study, trial, attempt)
-            self.clock.took(attempt.seconds)
+            if attempt.results and not attempt.shared:
+                self.clock.took(attempt.seconds)
             done += 1
             self._save()
 
@@ -176,7 +177,12 @@ class Tuning:
         best = incumbent(study)
         enough_s = None if best is None or best.value is None else self.measures.enough_s(best.value)
         label, rate = f"trial {trial.number}", self.plan.searches_rate
-        attempt = self.target.measure(trial.params, reuse=not rate, enough_s=enough_s, label=label)
+        key = self.space.key(trial.params)
+        replicate = any(
+            self.space.key(t.params) == key for t in ended(study)
+        )  # tells nothing unless it is measured
+        reuse = not (rate or replicate)
+        attempt = self.target.measure(trial.params, reuse=reuse, enough_s=enough_s, label=label)
         if attempt.failure is not None or attempt.cut_s is not None or attempt.shared:
             return attempt
         if rate:

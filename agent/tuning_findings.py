@@ -14,10 +14,9 @@ from ..evaluators.parameters import Categorical
 from ..evaluators.problem import Constraint
 from .records import TrialRecord
 from .study import Study
+from .tuning_plan import CUT_OFF
 
 WIDE = 1.645  # standard deviations: a 90 % interval
-CUT_OFF = "cut_off_s"
-"""Metric of a trial whose load was stopped as too slow: its value is the most that it can be, its limits are unknown."""
 _BETTER_IS_LESS = ("ttft", "tpot", "itl", "e2e")
 
 
@@ -57,7 +56,7 @@ def feasible_by_belief(study: Study) -> list[TrialRecord]:
             believed.mean[0] if believed is not None else (trial.values or (0,))[0]
         )
 
-    done = [t for t in _ended(study) if t.measurement and study.problem.feasible(t.measurement)]
+    done = [t for t in ended(study) if t.measurement and study.problem.feasible(t.measurement)]
     return sorted(done, key=worth, reverse=True)
 
 
@@ -69,11 +68,11 @@ def nearly_feasible(study: Study, slack: float) -> list[TrialRecord]:
         found = trial.measurement.constraints
         return max((_excess(c, found[c.name]) for c in study.problem.constraints), default=0.0)
 
-    tried = [t for t in _ended(study) if t.source != "default"]
+    tried = [t for t in ended(study) if t.source != "default"]
     return sorted((t for t in tried if miss(t) <= slack), key=miss)
 
 
-def _ended(study: Study) -> list[TrialRecord]:
+def ended(study: Study) -> list[TrialRecord]:
     """Return the trials that were measured to the end of their loads."""
     return [t for t in study.trials if t.measurement is not None and CUT_OFF not in t.measurement.metrics]
 
@@ -131,7 +130,9 @@ def _same(study: Study, params: Params) -> list[TrialRecord]:
 
 
 def _values(study: Study, params: Params) -> list[float]:
-    return [t.value for t in _same(study, params) if t.value is not None]
+    """Return what was measured of a configuration; the bound of a load that was cut off is none."""
+    key = study.problem.space.key(params)
+    return [t.value for t in ended(study) if t.value is not None and study.problem.space.key(t.params) == key]
 
 
 def front(
@@ -163,15 +164,15 @@ def did_not_work(study: Study) -> list[str]:
         where = f" (every time with {shared})" if shared else ""
         said.append(f"{len(group)} failed{where}: {reason}")
     broke: Counter[str] = Counter()
-    ended = _ended(study)
-    for t in ended:
+    done = ended(study)
+    for t in done:
         assert t.measurement is not None
         found = t.measurement.constraints
         broke.update(c.name for c in study.problem.constraints if not c.holds(found[c.name]))
     said += [
-        f"{n} of {len(ended)} measured trials broke the limit on {name}" for name, n in broke.most_common()
+        f"{n} of {len(done)} measured trials broke the limit on {name}" for name, n in broke.most_common()
     ]
-    cut = sum(t.measurement is not None for t in trials) - len(ended)
+    cut = sum(t.measurement is not None for t in trials) - len(done)
     return said + ([f"{cut} were cut off, too slow to win"] if cut else [])
 
 

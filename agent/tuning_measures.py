@@ -14,9 +14,8 @@ from ..evaluators.vllm_attempt import Attempt
 from ..evaluators.vllm_metrics import check_measured, derived, resolve_limits
 from ..evaluators.vllm_rate import highest_rate
 from ..evaluators.vllm_target import VllmTarget
-from .tuning_findings import CUT_OFF
 from .tuning_limits import Noise, broken, of_default, standings
-from .tuning_plan import TuningPlan
+from .tuning_plan import CUT_OFF, TuningPlan
 from .tuning_state import Rows, TuningState
 from .tuning_verdict import spread
 
@@ -28,6 +27,8 @@ PATIENCE, CLIENT_S = 1.5, 5.0
 """How much longer than it would take to win a load may last, and what the load client needs beside its requests."""
 RATES = 6
 """Loads at most that search for the highest rate of a server."""
+VAGUE = 0.3
+"""Relative standard error of a bound that stands for a result."""
 AGREEMENT = Constraint("agreement", lower=0.9)
 """Share of the default's answers that lossy knobs have to keep."""
 
@@ -143,11 +144,11 @@ class Measures:
         return PATIENCE * self._work() / (best * sure) + CLIENT_S
 
     def cut_off(self, attempt: Attempt) -> Measurement:
-        """Return what a study is told of a load that was stopped: at most so fast, and nothing of the limits."""
+        """Return what a study is told of a load that was stopped: at most so fast, vaguely, and nothing of the limits."""
         assert attempt.cut_s is not None
-        at_most = self._work() / attempt.cut_s
+        at_most = self._work() / (attempt.cut_s - CLIENT_S)
         return Measurement(
-            [at_most], [self.noise * at_most], metrics={CUT_OFF: attempt.cut_s}, seconds=attempt.seconds
+            [at_most], [VAGUE * at_most], metrics={CUT_OFF: attempt.cut_s}, seconds=attempt.seconds
         )
 
     def _work(self) -> float:

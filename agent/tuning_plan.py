@@ -15,6 +15,9 @@ from .records import TrialRecord
 from .study import Study
 from .tuning_verdict import Verdict
 
+CUT_OFF = "cut_off_s"
+"""Metric of a trial whose load was stopped as too slow: its value is the most that it can be, its limits are unknown."""
+
 
 @dataclass(frozen=True)
 class TuningPlan:

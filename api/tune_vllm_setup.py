@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..agent.study import Study
+from ..agent.tuning_findings import ended
 from ..agent.tuning_plan import TuningPlan
 from ..evaluators.errors import InvalidSpecification
 from ..evaluators.parameters import Categorical
@@ -147,6 +148,6 @@ def earlier_best(
     old = study.problem.context
     changed = [f"{k}: {old.get(k)!r} -> {v!r}" for k, v in context.items() if old.get(k) != v]
     sign = float(study.problem.signs[0])
-    done = [t for t in study.trials if t.measurement is not None and study.problem.feasible(t.measurement)]
+    done = [t for t in ended(study) if t.measurement is not None and study.problem.feasible(t.measurement)]
     ranked = sorted(done, key=lambda t: -sign * (t.values or (0.0,))[0])
     return [t.params for t in ranked[:EARLIER]], "; ".join(changed)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ..agent.records import TrialRecord
 from ..agent.tuning_findings import Effect, Sensitivity, did_not_work, front, sensitivities
-from ..agent.tuning_plan import TuningOutcome, changes
+from ..agent.tuning_plan import CUT_OFF, TuningOutcome, changes
 from ..evaluators.vllm_metrics import limit_words
 
 E = html.escape
@@ -166,12 +166,13 @@ def _scatter(
 def _trial_row(trial: TrialRecord) -> str:
     measured = trial.measurement
     limits = "" if measured is None else ", ".join(f"{k} {v:.3g}" for k, v in measured.constraints.items())
+    cut = measured is not None and CUT_OFF in measured.metrics
     cells = [
         str(trial.number),
         trial.source,
         json.dumps(dict(trial.params)),
-        "" if measured is None else ", ".join(f"{v:.4g}" for v in measured.values),
+        "" if measured is None else ("≤ " if cut else "") + ", ".join(f"{v:.4g}" for v in measured.values),
         limits,
-        trial.failure.reason if trial.failure is not None else "",
+        trial.failure.reason if trial.failure is not None else "cut off: too slow to win" if cut else "",
     ]
     return "<tr>" + "".join(f"<td>{E(c)}</td>" for c in cells) + "</tr>"

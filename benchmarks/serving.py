@@ -138,8 +138,8 @@ def run_trialogue(clock: Clock, seed: int, first: dict[str, Any] | None = None) 
     """The tuner's strategy. Without ``first`` it starts at the centre of the space, as the tables know no default."""
     from trialogue.agent.contracts import Ask
     from trialogue.agent.strategy import SurrogateStrategy
+    from trialogue.agent.tuning_engine import CostAwareEngine
     from trialogue.agent.tuning_odds import Harder
-    from trialogue.agent.tuning_strategy import CostAwareEngine
     from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
     from trialogue.serving.vllm_catalogue import STRAIN
 

@@ -30,7 +30,9 @@ class Hosts:
         """Return the host for servers with these variables of their own."""
         omp = self._threads(variables)
         key = (warm, omp if warm else "")
-        if key not in self._hosts:
+        if key in self._hosts:
+            self._hosts[key] = self._hosts.pop(key)  # the one that was not used for longest makes room
+        else:
             if sum(k[0] for k in self._hosts) >= MAX_WARM_HOSTS and warm:
                 oldest = next(k for k, h in self._hosts.items() if k[0] and h is not self.held)
                 self._hosts.pop(oldest).close()

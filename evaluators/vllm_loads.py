@@ -31,7 +31,8 @@ ANSWER_S = 30.0
 @dataclass(frozen=True)
 class Turns:
     """Results of a server and of the default beside it, or why there are none. ``cut_s``: seconds after which a load was
-    stopped as of no more interest. ``beside_failed``: the failure is the default's."""
+    stopped as of no more interest, at the speed at which the default was measured. ``beside_failed``: the failure is the
+    default's."""
 
     results: tuple[LoadResult, ...] = ()
     beside: tuple[LoadResult, ...] = ()
@@ -130,7 +131,7 @@ class Loads:
                     and result.failure is None
                     and limit_s <= plan.timeout_s
                 ):
-                    return Turns(cut_s=limit_s)
+                    return Turns(cut_s=enough_s)
                 if result.ok:
                     kept.append(result)
                 elif one is server:

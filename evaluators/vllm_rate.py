@@ -4,6 +4,7 @@ Knows only a function that measures one rate. A rate counts as too high when a l
 is cut off, or requests are answered clearly slower than they arrive (the queue grows: over-saturation).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from ..serving.vllm_load import LoadResult
 from .problem import Constraint
 
 SATURATED = 0.9
-"""Answered per second, as a share of sent per second, below which the queue grows (tail drain costs some percent)."""
+"""Answered per second, as a share of what a server that keeps up would answer, below which the queue grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,12 @@ def highest_rate(
 ) -> RateSearch:
     """Search upwards and downwards from ``first`` by factors of two, then bisect until the bracket is within
     ``tolerance`` or ``runs`` are used. ``measure(rate)`` runs one open-loop load."""
-    low, high, best = 0.0, None, None
+    low, high, best, takes_s = 0.0, None, None, math.inf
     rate, tried = first, []
     for _ in range(runs):
         result = measure(rate)
-        held = holds(result, limits, rate)
+        takes_s = min(takes_s, result.metrics.get("e2e_p50_ms", 0.0) / 1000)
+        held = holds(result, limits, rate, takes_s)
         tried.append((rate, held))
         if result.failure is not None:
             return RateSearch(low, best, tuple(tried), result.failure)
@@ -56,8 +58,14 @@ def highest_rate(
     return RateSearch(low, best, tuple(tried))
 
 
-def holds(result: LoadResult, limits: Sequence[Constraint], rate: float) -> bool:
-    """Return whether a run at ``rate`` kept up and met every limit."""
-    if not result.ok or result.metrics["requests_s"] < SATURATED * rate:
+def holds(result: LoadResult, limits: Sequence[Constraint], rate: float, takes_s: float = 0.0) -> bool:
+    """Return whether a run at ``rate`` kept up and met every limit.
+
+    ``takes_s``: what a request takes at best: the run of a server that keeps up ends so long after its last arrival.
+    """
+    if not result.ok:
+        return False
+    answered = result.metrics["requests_s"] * result.metrics.get("duration_s", math.inf)
+    if result.metrics["requests_s"] < SATURATED * rate / (1.0 + rate * takes_s / answered):
         return False
     return all(limit.holds(result.metrics[limit.name]) for limit in limits if limit.name in result.metrics)

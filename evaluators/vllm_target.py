@@ -38,7 +38,6 @@ class VllmTarget:
 
     def __init__(self, environment: VllmEnvironment, settings: TargetSettings) -> None:
         self.environment = environment
-        self.preflights = 0
         self.scale: Mapping[str, float] = {}
         """The default's metrics, once known: results with a default beside are restated on this scale."""
         self._hosts = Hosts(environment, settings.folder, settings.variables)
@@ -46,6 +45,7 @@ class VllmTarget:
         self._measured: dict[str, Attempt] = {}
         self._reference = Reference(settings.folder)
         self._longest_s: float | None = None
+        self._turn = 0
         settings.folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -90,7 +90,6 @@ class VllmTarget:
             timeout_s=120,
             deadline_s=150,
         )
-        self.preflights += len(specs)
         if not answer["ok"]:
             raise EvaluationFailed(f"preflight: {answer['error']}", kind="infrastructure")
         for spec, one in zip(specs, answer["answers"], strict=True):
@@ -245,7 +244,8 @@ class VllmTarget:
         return replace(failure, kind="out_of_memory_at_kv_allocation") if ours else failure
 
     def _turns(self, server: VllmServer, repeats: int, enough_s: float | None) -> Turns:
-        beside, turn = self._servers.beside, self._servers.starts
+        beside, turn = self._servers.beside, self._turn
+        self._turn += repeats
         turns = self._loads.in_turns(server, beside, repeats, turn=turn, enough_s=enough_s)
         took = [r.metrics["duration_s"] for r in (*turns.results, *turns.beside) if "duration_s" in r.metrics]
         if took:

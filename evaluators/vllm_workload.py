@@ -147,11 +147,9 @@ class Workload:
             rows.append(row)
         return rows
 
-    def write(self, path: Path, *, fraction: float = 1.0) -> Path:
-        """Write the first ``fraction`` of the rows (at least as many as run at once) and return the path."""
-        rows = self.rows()
-        n = max(round(len(rows) * fraction), min(self.concurrency or 8, len(rows)))
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows[:n]))
+    def write(self, path: Path) -> Path:
+        """Write the rows as JSON lines and return the path."""
+        path.write_text("".join(json.dumps(row) + "\n" for row in self.rows()))
         return path
 
     def warming(self) -> "Workload":

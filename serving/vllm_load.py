@@ -34,14 +34,14 @@ class LoadPlan:
     timeout_s: float = 600.0
     goodput: Mapping[str, float] = field(default_factory=dict)
 
-    def arguments(self, server: VllmServer, tokenizer: str) -> list[str]:
+    def arguments(self, server: VllmServer) -> list[str]:
         """Return the arguments of ``vllm bench serve``."""
         rows = len(self.requests.read_text().splitlines())
         given: dict[str, object] = {
             "backend": "openai",
             "base-url": f"http://127.0.0.1:{server.port}",
             "model": server.name,
-            "tokenizer": tokenizer,
+            "tokenizer": server.spec.model,
             "dataset-name": "timed_trace" if self.recorded else "random",
             "num-prompts": rows,
             "max-concurrency": self.concurrency,
@@ -82,11 +82,9 @@ class LoadResult:
         return self.problem.startswith("timeout")
 
 
-def run_load(
-    host: VllmHost, server: VllmServer, plan: LoadPlan, *, tokenizer: str | None = None
-) -> LoadResult:
+def run_load(host: VllmHost, server: VllmServer, plan: LoadPlan) -> LoadResult:
     """Run one load and return its result; never raises for what the server does."""
-    arguments = plan.arguments(server, tokenizer or server.spec.model)
+    arguments = plan.arguments(server)
     pids = server.processes()
     before, began, server_before = _busy_s(), _uptime_s(), _cpu_s(pids)
     try:

@@ -4,8 +4,8 @@ import pytest
 
 from trialogue.agent.contracts import Ask
 from trialogue.agent.strategy import SurrogateStrategy
+from trialogue.agent.tuning_engine import CostAwareEngine
 from trialogue.agent.tuning_odds import Harder, Odds
-from trialogue.agent.tuning_strategy import CostAwareEngine
 from trialogue.evaluators.errors import FailureKind
 from trialogue.evaluators.history import FailedTrial, FinishedTrial, History, Params
 from trialogue.evaluators.measurement import Measurement

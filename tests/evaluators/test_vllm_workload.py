@@ -249,6 +249,26 @@ def test_a_saturated_run_is_too_fast_even_without_limits() -> None:
     assert found.best <= 13.4
 
 
+def queue(rate: float, n: int, served_s: float, places: int) -> LoadResult:
+    """Requests at even distances, each served for as long, so many at once, the others in line."""
+    free = [0.0] * places
+    ends, latencies = [], []
+    for i in range(n):
+        place = min(range(places), key=free.__getitem__)
+        free[place] = max(free[place], i / rate) + served_s
+        ends.append(free[place])
+        latencies.append(free[place] - i / rate)
+    metrics = {"requests_s": n / max(ends), "duration_s": max(ends)}
+    return LoadResult(metrics | {"e2e_p50_ms": 1000 * sorted(latencies)[n // 2]})
+
+
+@pytest.mark.parametrize("n", [48, 1000])
+def test_few_requests_that_end_late_are_not_taken_for_a_queue_that_grows(n: int) -> None:
+    capacity = 16 / 0.8  # places over seconds: 20 per second
+    found = highest_rate(lambda rate: queue(rate, n, 0.8, 16), [], 4.0, runs=12)
+    assert 0.9 * capacity <= found.best <= 1.35 * capacity
+
+
 def test_agreement_is_the_share_that_begins_equally() -> None:
     assert share_equal(["abcd", "xy"], ["abzz", "xy"]) == pytest.approx(0.75)
     assert share_equal(["", "ab"], ["", "ab"]) == 1.0  # an answer of special tokens only is empty text

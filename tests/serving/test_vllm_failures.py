@@ -29,7 +29,7 @@ CASES = [
         "AssertionError: Not enough allowed NUMA nodes to bind threads of 2 workers.",
         "unsupported_combination",
     ),
-    ("OSError: [Errno 28] No space left on device: '/root/.cache/vllm/torch_compile_cache/1'", "disk_full"),
+    ("OSError: [Errno 28] No space left on device: '/cache/vllm/torch_compile_cache/1'", "disk_full"),
     (
         "torch.distributed.DistBackendError: NCCL error in: ProcessGroupNCCL.cpp:94, remote error",
         "network_setup",

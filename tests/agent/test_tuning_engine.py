@@ -9,9 +9,9 @@ from tests.agent.test_tuning import SPACE, SimulatedTarget
 from tests.contracts.engine import EngineContract, finished
 from trialogue.agent.strategy import default_engine
 from trialogue.agent.tuning import Tuning
+from trialogue.agent.tuning_engine import CostAwareEngine
 from trialogue.agent.tuning_odds import Harder
 from trialogue.agent.tuning_plan import TuningPlan
-from trialogue.agent.tuning_strategy import CostAwareEngine
 from trialogue.evaluators.history import FailedTrial, FinishedTrial, History, Params
 from trialogue.evaluators.measurement import Measurement
 from trialogue.evaluators.parameters import Categorical
