@@ -159,7 +159,7 @@ def order_more(page: Any, n: str) -> None:
 
 def decisions_and_trial(page: Any) -> None:
     page.get_by_role("tab", name="Decisions").click()
-    page.wait_for_selector(".decision")
+    page.wait_for_selector(".decision >> nth=13")  # the last ones may still be on their way: the page is live
     assert page.locator(".decision").count() == 14
     shot(page, "decisions")
     page.locator(".decision .no").last.click()
