@@ -194,7 +194,11 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=None, help="at most so many, evenly chosen")
     parser.add_argument("--least-draws", type=float, default=10.0)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--methods", default="trialogue,random,tpe,grid,auto_tune", help=",".join(METHODS))
+    parser.add_argument(
+        "--methods",
+        default="trialogue,random,tpe,grid,auto_tune",
+        help=f"of {', '.join(METHODS)}; ratios are the first one's",
+    )
     parser.add_argument("--json", type=Path, default=None)
     args = parser.parse_args()
     chosen = tasks(args.tables, least_draws=args.least_draws)
@@ -227,15 +231,14 @@ def show(chosen: list[Task], methods: list[str], rows: list[tuple[str, str, int,
             f"{task.name[:51]:<52}{task.random_draws:>6.0f}"
             + "".join(f"{v:>11.1f}" if np.isfinite(v) else f"{'-':>11}" for v in medians)
         )
+    ours = methods[0]
     print(
-        "\nratio of trialogue's median minutes to:   (median over tasks, 90 % interval by bootstrap over tasks)"
+        f"\nratio of {ours}'s median minutes to:   (median over tasks, 90 % interval by bootstrap over tasks)"
     )
     rng = np.random.default_rng(0)
-    for method in methods:
-        if method == "trialogue":
-            continue
+    for method in methods[1:]:
         ratios = np.array(
-            [np.median(minutes[t.name, "trialogue"]) / np.median(minutes[t.name, method]) for t in chosen]
+            [np.median(minutes[t.name, ours]) / np.median(minutes[t.name, method]) for t in chosen]
         )
         ratios = ratios[np.isfinite(ratios) & (ratios > 0)]
         if len(ratios):
