@@ -103,7 +103,7 @@ class VllmHost:
             process.stdin.write(line)
             process.stdin.flush()
         except BrokenPipeError:
-            self._kill_left()
+            self._end(process)
             raise HostDied("the host of vLLM servers has ended; start the server again.") from None
         while (answer := self._read(time.monotonic() + deadline_s)).get("id") != self._last:
             pass
@@ -155,6 +155,12 @@ class VllmHost:
     def _forget(self) -> None:
         self._process, self._buffer = None, b""
 
+    def _end(self, process: "subprocess.Popen[bytes]") -> None:
+        """End a host that cannot be talked to any more, and what it held; from here on it is dead for everybody."""
+        process.kill()
+        process.wait()
+        self._kill_left()
+
     def _kill_left(self) -> None:
         if self._servers:
             sessions = [str(pid) for pid in self._servers]
@@ -174,9 +180,7 @@ class VllmHost:
             ready, _, _ = select.select([descriptor], [], [], max(deadline - time.monotonic(), 0))
             data = os.read(descriptor, 65536) if ready else b""
             if not data:
-                self._kill_left()
-                if not ready:
-                    process.kill()
+                self._end(process)
                 raise HostDied(self._why(ready=bool(ready)))
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")

@@ -22,7 +22,7 @@ from .vllm_host import HostDied, VllmHost
 FlagValue = bool | int | float | str | None
 LOG_TAIL = 20_000  # characters: root causes stand tens of lines above the end
 RESET_S, RESET_PAUSE_S = 10.0, 0.1
-ENDING_S = 0.2
+ENDING_S = 1.0  # how much later than its connections a process may end
 RESET_TIMEOUT_S = 30.0  # an engine that is alive answers between two steps; a dead one never does
 
 
@@ -187,9 +187,11 @@ class VllmServer:
     def failure(self, phase: Phase = "load", *, timed_out: bool = False) -> VllmFailure:
         """Return why the server failed, from its log and exit code."""
         try:
-            known = self._poll()
-            if known["exit"] is None and not known["processes"]:  # it ends right now
-                time.sleep(ENDING_S)
+            known, until = self._poll(), time.monotonic() + ENDING_S
+            while (
+                known["exit"] is None and time.monotonic() < until
+            ):  # its connections end a little before it does
+                time.sleep(0.05)
                 known = self._poll()
         except HostDied as error:
             return _without_host(error, phase)
