@@ -198,10 +198,11 @@ def rung_agreement(
     names: Sequence[str], searched: Mapping[str, float], default: Mapping[str, float], sides: Sides
 ) -> dict[str, tuple[float, float]]:
     """Return by metric the ratio of candidate to default by the search's rung and by the verification's."""
-    means = [_means(side) for side in sides]
-    known = [n for n in names if n in searched and default[n] > 0 and means[0][n] > 0]
-    return {n: (searched[n] / default[n], means[1][n] / means[0][n]) for n in known}
+    of_sides = [means(side) for side in sides]
+    known = [n for n in names if n in searched and default[n] > 0 and of_sides[0][n] > 0]
+    return {n: (searched[n] / default[n], of_sides[1][n] / of_sides[0][n]) for n in known}
 
 
-def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of each metric; empty without rows."""
     return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]} if rows else {}

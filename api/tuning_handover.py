@@ -6,12 +6,12 @@ beside ours.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..agent.tuning_findings import Sensitivity, did_not_work, sensitivities
 from ..agent.tuning_plan import TuningOutcome
+from ..agent.tuning_verdict import means
 from ..evaluators.vllm_target import VllmTarget
 from .drawing import page_of
 from .serve_script import serve_script, serve_yaml
@@ -120,7 +120,7 @@ def summary(outcome: TuningOutcome) -> dict[str, Any]:  # Any: JSON
 def _table(outcome: TuningOutcome) -> list[str]:
     if not outcome.best_runs:
         return []
-    default, best = _means(outcome.default_runs), _means(outcome.best_runs)
+    default, best = means(outcome.default_runs), means(outcome.best_runs)
     own = (*(o.name for o in outcome.study.problem.objectives), *(c.name for c in outcome.limits), *_SHOWN)
     names = [n for n in dict.fromkeys(own) if n in default and n in best]
     width = max(16, *map(len, names))
@@ -133,10 +133,6 @@ def _table(outcome: TuningOutcome) -> list[str]:
 
 def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
-
-
-def _means(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {n: sum(r[n] for r in runs) / len(runs) for n in runs[0]}
 
 
 def _strength(one: Sensitivity) -> str:
