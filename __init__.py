@@ -7,18 +7,18 @@ from importlib import import_module, metadata
 from typing import Any
 
 _ROOM_OF = {
-    "Float": "evaluators.parameters",
-    "Int": "evaluators.parameters",
-    "Categorical": "evaluators.parameters",
-    "SearchSpace": "evaluators.space",
-    "Objective": "evaluators.problem",
-    "Constraint": "evaluators.problem",
-    "Problem": "evaluators.problem",
-    "Measurement": "evaluators.measurement",
-    "Study": "agent.study",
-    "Trial": "agent.trial",
+    "Float": "evaluators.spaces.parameters",
+    "Int": "evaluators.spaces.parameters",
+    "Categorical": "evaluators.spaces.parameters",
+    "SearchSpace": "evaluators.spaces.space",
+    "Objective": "evaluators.problems.problem",
+    "Constraint": "evaluators.problems.problem",
+    "Problem": "evaluators.problems.problem",
+    "Measurement": "evaluators.problems.measurement",
+    "Study": "agent.study.study",
+    "Trial": "agent.study.trial",
     "Budget": "agent.budget",
-    "Planner": "agent.planner",
+    "Planner": "agent.planner.planner",
     "TrialogueError": "serving.errors",
 }
 

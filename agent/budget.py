@@ -1,4 +1,4 @@
-"""What a study may use. Knows nothing of where the use is counted (``agent/ledger.py``)."""
+"""What a study may use. Knows nothing of where the use is counted (``agent/ledger/ledger.py``)."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any

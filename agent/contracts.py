@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from ..evaluators.history import History, Params, Proposal, Value
+from ..evaluators.problems.history import History, Params, Proposal, Value
 from ..surrogates.contracts import Belief, Prediction, Suggestion
 
 Outcome = Literal[

@@ -1,5 +1,5 @@
 """``python -m trialogue.api``: the command line without its console script."""
 
-from .cli import main
+from .cli.app import main
 
 main()

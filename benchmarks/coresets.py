@@ -17,11 +17,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from problems.synthetic import synthetic_cases
 
-from trialogue.surrogates.embedding import Embedding
-from trialogue.surrogates.gp import Priors, matern
-from trialogue.surrogates.outcome import Settings, fit_outcome
-from trialogue.surrogates.search import near
-from trialogue.surrogates.subset import MOST, choose_rows
+from trialogue.surrogates.models.coreset import MOST, choose_rows
+from trialogue.surrogates.models.embedding import Embedding
+from trialogue.surrogates.models.gp import Priors, matern
+from trialogue.surrogates.models.outcome import Settings, fit_outcome
+from trialogue.surrogates.optim.search import near
 
 
 def leverage(Z: np.ndarray, group: np.ndarray, d: int) -> np.ndarray:

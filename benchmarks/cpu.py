@@ -101,8 +101,8 @@ def _pairs(pipe: Connection, name: str, n: int, pairs: int) -> None:
 
 def fill(optimizer: Any, n: int) -> None:
     """Give the optimizer n random finished trials, by the quickest way it has."""
-    from trialogue.evaluators.history import FinishedTrial
-    from trialogue.evaluators.measurement import Measurement
+    from trialogue.evaluators.problems.history import FinishedTrial
+    from trialogue.evaluators.problems.measurement import Measurement
 
     drawn = SPACE.sample(np.random.default_rng(0), n)
     if hasattr(optimizer, "history"):

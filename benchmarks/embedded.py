@@ -34,9 +34,9 @@ from problems.base import Case
 
 import trialogue as tl
 from trialogue.agent.contracts import Ask, PlanRequest
-from trialogue.agent.known import KNOWN
-from trialogue.evaluators.history import FinishedTrial, History
-from trialogue.evaluators.streams import stream
+from trialogue.agent.referee.knowledge import KNOWN
+from trialogue.evaluators.problems.history import FinishedTrial, History
+from trialogue.evaluators.random_streams import stream
 
 NAMED = ("svm-digits", "svr-friedman", "gbdt-diabetes", "mlp-digits", "forest-cancer", "knn-cancer")
 BARE = ("branin", "hartmann3", "hartmann6", "rosenbrock4", "levy5", "styblinski5")
@@ -84,7 +84,7 @@ def shown(problem: tl.Problem, other: tl.Problem, params: Params) -> Params:
 def alone(problem: tl.Problem, seed: int, checkpoint: Path) -> Callable[[list[float], list[Params]], Params]:
     from scipy.stats import qmc
 
-    from trialogue.agent.embedded import EmbeddedPlanner
+    from trialogue.agent.planner.embedded import EmbeddedPlanner
 
     planner = EmbeddedPlanner(model_at(checkpoint), abstains=False)
     sobol = qmc.Sobol(len(problem.space), rng=np.random.default_rng([seed, 5])).random(8)[:OPENING]
@@ -108,7 +108,7 @@ def with_strategy(
     problem: tl.Problem, seed: int, planner: Any, name: str | None = None
 ) -> Callable[[list[float], list[Params]], Params]:
     from trialogue.agent.budget import Budget
-    from trialogue.agent.named import strategy_for
+    from trialogue.agent.strategies.by_name import strategy_for
 
     strategy = strategy_for(problem, seed=seed, planner=planner, strategy=name, budget=Budget(trials=TRIALS))
     sources: list[str] = []
@@ -133,7 +133,7 @@ def history_of(
 
 @cache
 def model_at(checkpoint: Path) -> Any:
-    from trialogue.serving.embedded import EmbeddedModel
+    from trialogue.serving.embedded.model import EmbeddedModel
 
     model = EmbeddedModel(checkpoint)
     assert model.config, checkpoint  # without its model the planner falls silent: unnoticed here
@@ -167,7 +167,7 @@ def seen(method: str, problem: tl.Problem) -> tl.Problem:
 
 def asker(method: str, case: Case, seed: int, checkpoint: Path) -> Callable[..., Params]:
     """Return the method's ask, in the names that ``seen`` gives it."""
-    from trialogue.agent.embedded import EmbeddedPlanner
+    from trialogue.agent.planner.embedded import EmbeddedPlanner
 
     problem = seen(method, case.problem)
     if method in ("alone", "alone-named"):
@@ -284,7 +284,9 @@ def main() -> None:
     p.add_argument("--cases", nargs="+", default=[*NAMED, *BARE])
     p.add_argument("--seeds", type=int, default=20)
     p.add_argument("--jobs", type=int, default=1)
-    p.add_argument("--checkpoint", default=str(Path(__file__).parent.parent / "serving" / "embedded_model"))
+    p.add_argument(
+        "--checkpoint", default=str(Path(__file__).parent.parent / "serving" / "embedded" / "weights")
+    )
     p.add_argument("--out", type=Path, default=Path(".scratch/embedded"))
     p.add_argument("--report", action="store_true")
     a = p.parse_args()

@@ -17,13 +17,13 @@ import numpy as np
 
 import trialogue as tl
 from trialogue.agent.contracts import AbstractStrategy, Ask
-from trialogue.agent.hybrid import TrialogueStrategy
-from trialogue.agent.informed import InformedPlanner
-from trialogue.agent.planner import Planner
-from trialogue.agent.strategy import SurrogateStrategy
-from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
-from trialogue.serving.scripted import Behaviour, ScriptedReply, ScriptedServer
-from trialogue.serving.scripted_models import uniform
+from trialogue.agent.planner.informed import InformedPlanner
+from trialogue.agent.planner.planner import Planner
+from trialogue.agent.strategies.hybrid import TrialogueStrategy
+from trialogue.agent.strategies.simple import SurrogateStrategy
+from trialogue.evaluators.problems.history import FailedTrial, FinishedTrial, History
+from trialogue.serving.scripted.behaviours import uniform
+from trialogue.serving.scripted.server import Behaviour, ScriptedReply, ScriptedServer
 
 MEMORY = 60_000
 RULES = {

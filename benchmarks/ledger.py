@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 import trialogue as tl
 from trialogue.agent.contracts import Ask, Decision, Plan
-from trialogue.agent.database import normal_url
+from trialogue.agent.ledger.database import normal_url
 
 SPACE = tl.SearchSpace(
     [

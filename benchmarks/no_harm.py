@@ -29,15 +29,14 @@ from shared_engine import Shared
 
 import trialogue as tl
 from trialogue.agent.contracts import AbstractStrategy, Ask, Spent
-from trialogue.agent.hybrid import Rules, TrialogueStrategy
-from trialogue.agent.planner import Planner
-from trialogue.agent.referee import ConformalReferee, SlackReferee, TrustReferee
-from trialogue.agent.strategy import RandomStrategy, SurrogateStrategy, default_engine
-from trialogue.agent.warm_start import UncheckedWarmStart, WarmStartReferee
-from trialogue.evaluators.history import FinishedTrial, History
-from trialogue.serving import scripted_models as scripted
-from trialogue.serving import scripted_traps as traps
-from trialogue.serving.scripted import Behaviour, ScriptedServer
+from trialogue.agent.planner.planner import Planner
+from trialogue.agent.referee.referee import ConformalReferee, SlackReferee, TrustReferee
+from trialogue.agent.referee.warm_start import UncheckedWarmStart, WarmStartReferee
+from trialogue.agent.strategies.hybrid import Rules, TrialogueStrategy
+from trialogue.agent.strategies.simple import RandomStrategy, SurrogateStrategy, default_engine
+from trialogue.evaluators.problems.history import FinishedTrial, History
+from trialogue.serving.scripted import behaviours as scripted, traps
+from trialogue.serving.scripted.server import Behaviour, ScriptedServer
 from trialogue.surrogates.contracts import Engine
 
 MODELS = (
@@ -60,7 +59,7 @@ MODELS = (
     "incomplete",
     "search",
 )
-"""The nine of the specification, a reader of rows, traps (``serving/scripted_traps.py``) and ``search``, random search
+"""The nine of the specification, a reader of rows, traps (``serving/scripted/traps.py``) and ``search``, random search
 without a model, for scale. ``flaky_expert`` must equal ``expert``."""
 
 GATES: Mapping[str, Rules] = {

@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from problems.base import Case, Outcome
 from wired import Wired
 
-from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
-from trialogue.evaluators.measurement import Measurement
-from trialogue.evaluators.streams import stream
+from trialogue.evaluators.problems.history import FailedTrial, FinishedTrial, History
+from trialogue.evaluators.problems.measurement import Measurement
+from trialogue.evaluators.random_streams import stream
 
 Params = dict[str, Any]
 WIRED = ("ax", "hebo", "nevergrad", "smac")
@@ -38,9 +38,9 @@ class Trialogue:
     """The engine alone, without a ledger."""
 
     def __init__(self, case: Case, seed: int, **settings: Any) -> None:
-        from trialogue.surrogates.alternatives import alternative
-        from trialogue.surrogates.engine import GaussianEngine
-        from trialogue.surrogates.outcome import Settings
+        from trialogue.surrogates.alternatives.by_name import alternative
+        from trialogue.surrogates.engine.engine import GaussianEngine
+        from trialogue.surrogates.models.outcome import Settings
 
         surrogate = alternative(settings.pop("surrogate")) if "surrogate" in settings else None
         self.engine = GaussianEngine(case.problem, Settings(**settings), surrogate=surrogate)

@@ -173,7 +173,7 @@ print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 def in_process(storage: str | None, pairs: int, strategy: str) -> float:
     """Return CPU seconds of ask and tell without HTTP, on one study after the other."""
-    from trialogue.agent.ledger import Ledger
+    from trialogue.agent.ledger.ledger import Ledger
 
     ledger = Ledger(storage)
     studies = [tl.Study(problem(f"in-{i}"), storage=ledger, strategy=strategy) for i in range(4)]

@@ -34,15 +34,15 @@ from service import problem, value, wait_until
 
 import trialogue as tl
 from trialogue.agent.errors import LedgerUnavailable, ResultConflict
-from trialogue.agent.leases import own_lease
-from trialogue.api.remote import RemoteStudy
+from trialogue.agent.ledger.leases import own_lease
+from trialogue.api.client.study import RemoteStudy
 
 LEASE_S = 30.0
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 DYING = """
 import sys, time
-from trialogue.agent.leases import own_lease
-from trialogue.api.remote import RemoteStudy
+from trialogue.agent.ledger.leases import own_lease
+from trialogue.api.client.study import RemoteStudy
 study = RemoteStudy.load(sys.argv[2], url=sys.argv[1], retry_s=90)
 print(study.ask(lease=own_lease(lasts_s=3.0)).number, flush=True)
 time.sleep(600)
@@ -164,7 +164,7 @@ class Server:
 
 def tl_url(storage: str) -> str:
     """Return the URL with the driver that trialogue uses."""
-    from trialogue.agent.database import normal_url
+    from trialogue.agent.ledger.database import normal_url
 
     return normal_url(storage)
 

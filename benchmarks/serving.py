@@ -26,9 +26,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np
 from vllm_tables import Clock, Task, tasks
 
-from trialogue.evaluators.measurement import Measurement
-from trialogue.evaluators.parameters import Categorical
-from trialogue.evaluators.space import SearchSpace
+from trialogue.evaluators.problems.measurement import Measurement
+from trialogue.evaluators.spaces.parameters import Categorical
+from trialogue.evaluators.spaces.space import SearchSpace
 
 MOST = 80  # measurements per run
 NOT_OF_SIZE = ("refused by preflight", "unsupported_combination")
@@ -137,11 +137,11 @@ def encoded(params: dict[str, Any], space: SearchSpace) -> np.ndarray:
 def run_trialogue(clock: Clock, seed: int, first: dict[str, Any] | None = None) -> None:
     """The tuner's strategy. Without ``first`` it starts at the centre of the space, as the tables know no default."""
     from trialogue.agent.contracts import Ask
-    from trialogue.agent.strategy import SurrogateStrategy
-    from trialogue.agent.tuning_engine import CostAwareEngine
-    from trialogue.agent.tuning_odds import Harder
-    from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
-    from trialogue.serving.vllm_catalogue import STRAIN
+    from trialogue.agent.strategies.simple import SurrogateStrategy
+    from trialogue.agent.tuning.engine import CostAwareEngine
+    from trialogue.agent.tuning.odds import Harder
+    from trialogue.evaluators.problems.history import FailedTrial, FinishedTrial, History
+    from trialogue.serving.vllm.catalogue import STRAIN
 
     problem = clock.task.problem
     clock.preflight = True

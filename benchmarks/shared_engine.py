@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from trialogue.evaluators.history import History, Params, Value
+from trialogue.evaluators.problems.history import History, Params, Value
 from trialogue.surrogates.contracts import Assessment, Belief, Engine, Suggestion
 
 Chain = tuple[str, ...]

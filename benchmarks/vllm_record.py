@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from trialogue.evaluators.vllm_attempt import Rungs
-from trialogue.evaluators.vllm_target import TargetSettings, VllmTarget
-from trialogue.evaluators.vllm_workload import Workload
-from trialogue.serving.tiny_model import tiny_model
-from trialogue.serving.vllm_environment import find_vllm
+from trialogue.evaluators.vllm.attempt import Rungs
+from trialogue.evaluators.vllm.target import TargetSettings, VllmTarget
+from trialogue.evaluators.vllm.workload import Workload
+from trialogue.serving.vllm.environment import find_vllm
+from trialogue.serving.vllm.sample_models import tiny_model
 
 SPACE = {
     "max_num_seqs": [4, 16, 32, 64, 128],

@@ -18,10 +18,10 @@ import time
 import uuid
 from pathlib import Path
 
-from trialogue.serving.tiny_model import tiny_model
-from trialogue.serving.vllm_environment import find_vllm
-from trialogue.serving.vllm_host import VllmHost
-from trialogue.serving.vllm_server import ServerSpec, VllmServer, VllmServerFailed
+from trialogue.serving.vllm.environment import find_vllm
+from trialogue.serving.vllm.host import VllmHost
+from trialogue.serving.vllm.sample_models import tiny_model
+from trialogue.serving.vllm.server import ServerSpec, VllmServer, VllmServerFailed
 
 MARK = uuid.uuid4().hex
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from trialogue.evaluators.measurement import Measurement
-from trialogue.evaluators.parameters import Categorical
-from trialogue.evaluators.problem import Constraint, Objective, Problem
-from trialogue.evaluators.space import SearchSpace
+from trialogue.evaluators.problems.measurement import Measurement
+from trialogue.evaluators.problems.problem import Constraint, Objective, Problem
+from trialogue.evaluators.spaces.parameters import Categorical
+from trialogue.evaluators.spaces.space import SearchSpace
 
 START_S, LOAD_S, FAILED_START_S = (
     60.0,

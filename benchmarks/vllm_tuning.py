@@ -27,11 +27,11 @@ from typing import Any
 
 import numpy as np
 
-from trialogue.agent.tuning import Tuning
-from trialogue.agent.tuning_plan import TuningOutcome, TuningPlan
-from trialogue.api.tune_vllm_setup import Wanted, prepared
-from trialogue.evaluators.vllm_attempt import Rungs
-from trialogue.evaluators.vllm_metrics import derived, objective_named, parse_limit
+from trialogue.agent.tuning.plan import TuningOutcome, TuningPlan
+from trialogue.agent.tuning.tuner import Tuning
+from trialogue.api.vllm.setup import Wanted, prepared
+from trialogue.evaluators.vllm.attempt import Rungs
+from trialogue.evaluators.vllm.metrics import derived, objective_named, parse_limit
 
 TASKS: dict[str, dict[str, Any]] = {
     "limits": {

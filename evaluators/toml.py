@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .problem import Problem
+from .problems.problem import Problem
 
 
 def problem_to_toml(problem: Problem) -> str:

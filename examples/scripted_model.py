@@ -3,7 +3,7 @@
 import json
 
 import trialogue as tl
-from trialogue.serving.scripted import ScriptedCall, ScriptedReply, ScriptedServer
+from trialogue.serving.scripted.server import ScriptedCall, ScriptedReply, ScriptedServer
 
 
 def guess(call: ScriptedCall) -> ScriptedReply:

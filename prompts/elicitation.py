@@ -1,6 +1,6 @@
 """Asks a model for soft knowledge: ranges of good values, and rules of what will fail; and reads its answer.
 
-Rules are expressions of the one small language of ``evaluators/expressions.py``: parsed, checked against the parameters'
+Rules are expressions of the one small language of ``evaluators/spaces/expressions.py``: parsed, checked against the parameters'
 names, never evaluated as code. What cannot be read is left out and said.
 """
 
@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..evaluators.errors import InvalidSpace
-from ..evaluators.expressions import Expression, parse
-from ..evaluators.history import History, Params
-from ..evaluators.parameters import Categorical
-from ..evaluators.space import SearchSpace
-from ..serving.chat import Message
+from ..evaluators.problems.history import History, Params
+from ..evaluators.spaces.expressions import Expression, parse
+from ..evaluators.spaces.parameters import Categorical
+from ..evaluators.spaces.space import SearchSpace
+from ..serving.endpoints.chat import Message
 from . import wording
 from .answers import read_json
 from .errors import ModelAnswerInvalid

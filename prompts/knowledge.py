@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..evaluators.history import Params, Proposal, Value
-from ..evaluators.parameters import Categorical, Parameter
-from ..evaluators.problem import Problem
+from ..evaluators.problems.history import Params, Proposal, Value
+from ..evaluators.problems.problem import Problem
+from ..evaluators.spaces.parameters import Categorical, Parameter
 
 FOLDER = Path(__file__).parent / "knowledge"
 _SAME = 0.04

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..evaluators.history import History, Params
-from ..serving.chat import Message
+from ..evaluators.problems.history import History, Params
+from ..serving.endpoints.chat import Message
 from . import wording
 from .render import Prompt, instructions, template
 from .wire import Wire

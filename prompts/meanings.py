@@ -7,7 +7,7 @@ Knows nothing of trials and of tokens: the words' tokens are ``number_dialect.py
 
 import numpy as np
 
-from ..evaluators.problem import Problem
+from ..evaluators.problems.problem import Problem
 from .knowledge import Fact, Match, matched, useful_ranges, usual_configuration
 from .number_dialect import Meanings
 

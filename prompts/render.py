@@ -14,8 +14,8 @@ from typing import Any, Literal
 import jinja2
 import numpy as np
 
-from ..evaluators.history import History, Params
-from ..serving.chat import Message
+from ..evaluators.problems.history import History, Params
+from ..serving.endpoints.chat import Message
 from . import wording
 from .selection import Selection, best_and_recent, goodness
 from .wire import Wire

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..evaluators.history import History
+from ..evaluators.problems.history import History
 
 Selection = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], list[int]]
 """(X, g, k, rng) to at most k positions, most important first."""

@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import Any
 
 from ..evaluators.errors import InvalidParameters
-from ..evaluators.history import Params, Value
-from ..evaluators.parameters import Categorical, Float, Parameter
-from ..evaluators.schema import wire_names
-from ..evaluators.space import SearchSpace
+from ..evaluators.problems.history import Params, Value
+from ..evaluators.spaces.parameters import Categorical, Float, Parameter
+from ..evaluators.spaces.schema import wire_names
+from ..evaluators.spaces.space import SearchSpace
 from .errors import ModelAnswerInvalid
 
 _SLACK = 0.01

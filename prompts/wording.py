@@ -10,10 +10,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..evaluators.history import FailedTrial, FinishedTrial, History, Params, PrunedTrial, RunningTrial
-from ..evaluators.parameters import Categorical, Int, Parameter
-from ..evaluators.problem import Problem
-from ..serving.redaction import hide_secrets, redact, shorten
+from ..evaluators.problems.history import (
+    FailedTrial,
+    FinishedTrial,
+    History,
+    Params,
+    PrunedTrial,
+    RunningTrial,
+)
+from ..evaluators.problems.problem import Problem
+from ..evaluators.spaces.parameters import Categorical, Int, Parameter
+from ..serving.endpoints.redaction import hide_secrets, redact, shorten
 from .wire import Wire, shown_number
 
 _TEXT = 600

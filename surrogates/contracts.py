@@ -10,8 +10,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from ..evaluators.history import History, Params, Value
-from ..evaluators.space import SearchSpace
+from ..evaluators.problems.history import History, Params, Value
+from ..evaluators.spaces.space import SearchSpace
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Surrogate(Protocol):
 
     @property
     def name(self) -> str:
-        """How it is called in ``surrogates/alternatives.py``."""
+        """How it is called in ``surrogates/alternatives/by_name.py``."""
         ...
 
     def fit(self, data: TrainingData, rng: np.random.Generator) -> Posterior:

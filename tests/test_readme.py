@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from trialogue.api.cli import COMMANDS
+from trialogue.api.cli.app import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text()

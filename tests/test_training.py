@@ -87,7 +87,7 @@ def test_batches_of_one_family_are_of_that_family(modules):
 def test_the_export_computes_what_was_trained(modules, tmp_path):
     from transformers.utils import logging
 
-    from trialogue.serving.embedded import EmbeddedModel
+    from trialogue.serving.embedded.model import EmbeddedModel
 
     logging.disable_progress_bar()
     prior, model = modules

@@ -1,8 +1,8 @@
 """Turn a training checkpoint into an ordinary Llama checkpoint: safetensors, tokenizer, dialect.
 
-    python training/export.py runs/planner/checkpoint.pt serving/embedded_model
+    python training/export.py runs/planner/checkpoint.pt serving/embedded/weights
 
-The folder is read by ``trialogue.serving.embedded``, by ``transformers.AutoModelForCausalLM`` and by vLLM; tokens are
+The folder is read by ``trialogue.serving.embedded.model``, by ``transformers.AutoModelForCausalLM`` and by vLLM; tokens are
 words, so that a prompt can be typed: ``<bos> num num t a30 b100 y40 t a28 b90 y55 opt``.
 """
 

@@ -11,8 +11,7 @@ from wire import Worst, serve
 
 class Peer:
     def __init__(self, start):
-        from smac import HyperparameterOptimizationFacade as Facade
-        from smac import Scenario
+        from smac import HyperparameterOptimizationFacade as Facade, Scenario
 
         self.worst, self.folder = Worst(), tempfile.TemporaryDirectory()
         self.space = _space(start)

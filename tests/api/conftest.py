@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import trialogue as tl
-from trialogue.api.study_view import Row, StudyView
+from trialogue.api.reports.view import Row, StudyView
 
 ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 

@@ -9,10 +9,10 @@ import pytest
 
 import trialogue as tl
 from trialogue.evaluators.errors import SpaceExhausted
-from trialogue.evaluators.history import FailedTrial, FinishedTrial, History, RunningTrial
-from trialogue.evaluators.measurement import Measurement
-from trialogue.evaluators.problem import Problem
-from trialogue.evaluators.streams import stream
+from trialogue.evaluators.problems.history import FailedTrial, FinishedTrial, History, RunningTrial
+from trialogue.evaluators.problems.measurement import Measurement
+from trialogue.evaluators.problems.problem import Problem
+from trialogue.evaluators.random_streams import stream
 from trialogue.surrogates.contracts import Engine
 
 MIXED = tl.SearchSpace(

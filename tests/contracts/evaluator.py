@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from trialogue.evaluators.call import Evaluate, measure
 from trialogue.evaluators.errors import EvaluationFailed
-from trialogue.evaluators.measurement import Measurement
-from trialogue.evaluators.problem import Problem
-from trialogue.evaluators.run import Run, Stopped
+from trialogue.evaluators.problems.measurement import Measurement
+from trialogue.evaluators.problems.problem import Problem
+from trialogue.evaluators.programs.call import Evaluate, measure
+from trialogue.evaluators.programs.run import Run, Stopped
 
 
 class EvaluatorContract:

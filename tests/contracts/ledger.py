@@ -8,10 +8,10 @@ from contracts.study import problem, space
 import trialogue as tl
 from trialogue.agent.contracts import CallRecord
 from trialogue.agent.errors import StudyMismatch, StudyNotFound, TrialNotFound
-from trialogue.agent.leases import remote_lease
-from trialogue.agent.ledger import Ledger
-from trialogue.agent.records import Failure
-from trialogue.agent.study import Study
+from trialogue.agent.ledger.leases import remote_lease
+from trialogue.agent.ledger.ledger import Ledger
+from trialogue.agent.ledger.records import Failure
+from trialogue.agent.study.study import Study
 from trialogue.serving.errors import InvalidInput
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import trialogue as tl
 from trialogue.agent.contracts import AbstractPlanner, PlanRequest
-from trialogue.evaluators.history import FailedTrial, FinishedTrial, History, RunningTrial
+from trialogue.evaluators.problems.history import FailedTrial, FinishedTrial, History, RunningTrial
 
 
 def problem() -> tl.Problem:

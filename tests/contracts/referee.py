@@ -5,8 +5,8 @@ import pytest
 from contracts.planner import history, problem
 
 from trialogue.agent.contracts import AbstractReferee
-from trialogue.agent.strategy import default_engine
-from trialogue.evaluators.history import Proposal
+from trialogue.agent.strategies.simple import default_engine
+from trialogue.evaluators.problems.history import Proposal
 
 
 def judged(referee: AbstractReferee, n_finished: int = 6, *, n: int = 3, source: str = "planner:x"):

@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 import uvicorn
 
-from trialogue.agent.ledger import Ledger
-from trialogue.api.server import Settings, create_app
+from trialogue.agent.ledger.ledger import Ledger
+from trialogue.api.server.app import Settings, create_app
 
 
 @contextlib.contextmanager

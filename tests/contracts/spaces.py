@@ -5,8 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from trialogue.evaluators.parameters import Categorical, Float, Int, Parameter
-from trialogue.evaluators.space import SearchSpace
+from trialogue.evaluators.spaces.parameters import Categorical, Float, Int, Parameter
+from trialogue.evaluators.spaces.space import SearchSpace
 
 _finite = st.floats(-1e6, 1e6, allow_nan=False).map(lambda x: float(f"{x:.6g}"))
 

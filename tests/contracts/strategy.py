@@ -9,7 +9,7 @@ from contracts.planner import problem, value
 import trialogue as tl
 from trialogue.agent.contracts import AbstractStrategy, Ask, Decision
 from trialogue.evaluators.errors import SpaceExhausted
-from trialogue.evaluators.history import FinishedTrial, History, RunningTrial
+from trialogue.evaluators.problems.history import FinishedTrial, History, RunningTrial
 
 Make = Callable[[tl.Problem, int], AbstractStrategy]
 

@@ -4,12 +4,11 @@ import tomllib
 from typing import Any
 
 from contracts.spaces import spaces
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from trialogue.evaluators.parameters import Categorical, Float
-from trialogue.evaluators.problem import Objective, Problem
-from trialogue.evaluators.space import SearchSpace
+from trialogue.evaluators.problems.problem import Objective, Problem
+from trialogue.evaluators.spaces.parameters import Categorical, Float
+from trialogue.evaluators.spaces.space import SearchSpace
 from trialogue.evaluators.toml import problem_to_toml, to_toml
 
 

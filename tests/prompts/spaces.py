@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 import trialogue as tl
-from trialogue.evaluators.history import FailedTrial, FinishedTrial, History, RunningTrial
+from trialogue.evaluators.problems.history import FailedTrial, FinishedTrial, History, RunningTrial
 
 
 def svm() -> tl.Problem:

@@ -2,8 +2,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from trialogue.prompts.answers import MAX_CHARACTERS, read_answer
 from trialogue.prompts.errors import ModelAnswerInvalid

@@ -3,7 +3,7 @@
 import pytest
 
 import trialogue as tl
-from trialogue.evaluators.parameters import Categorical
+from trialogue.evaluators.spaces.parameters import Categorical
 from trialogue.prompts.knowledge import families, matched, notes, warm_starts
 
 FOREST = [

@@ -5,12 +5,11 @@ from pathlib import Path
 import jinja2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import trialogue as tl
 from tests.prompts.spaces import NASTY, spaces, svm, svm_history
-from trialogue.evaluators.history import FailedTrial, FinishedTrial, History
+from trialogue.evaluators.problems.history import FailedTrial, FinishedTrial, History
 from trialogue.prompts.render import (
     PromptOptions,
     instructions,

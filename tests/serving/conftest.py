@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from trialogue.serving.tiny_model import tiny_model
-from trialogue.serving.vllm_environment import VllmEnvironment, VllmNotInstalled, find_vllm
-from trialogue.serving.vllm_host import VllmHost
+from trialogue.serving.vllm.environment import VllmEnvironment, VllmNotInstalled, find_vllm
+from trialogue.serving.vllm.host import VllmHost
+from trialogue.serving.vllm.sample_models import tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,0 +1,1 @@
+"""Chat sessions about a study, with a model or without."""

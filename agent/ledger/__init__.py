@@ -1,0 +1,1 @@
+"""Where results are written: the database, its schema, trials, claims, leases, events."""

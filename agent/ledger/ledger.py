@@ -1,0 +1,316 @@
+"""The ledger: the studies of one database, and everything that is read from it by SQL.
+
+State lives here and nowhere else. A study is an Optuna study plus our rows beside it; both are written in one
+transaction. One ``Ledger`` may serve any number of studies and threads; give it as ``storage=`` to share its
+connections.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from optuna.trial import TrialState
+from sqlalchemy.exc import IntegrityError
+
+from ...evaluators.problems.problem import Problem
+from ...serving.errors import InvalidInput
+from ..contracts import Spent
+from ..errors import StudyMismatch, StudyNotFound
+from ..optuna import mirror
+from ..views.summaries import StudySummary, summaries_of
+from . import schema
+from .database import MAX_INTEGER, Database, storable
+from .records import TrialRecord, record_from_row
+from .transaction import change
+
+_S, _T, _O = schema.studies, schema.trials, schema.optuna_studies
+_NAMED = sa.select(_S, _O.c.study_name).join(_O, _O.c.study_id == _S.c.study_id)
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """A study as it stands in the ledger. ``config``: budget, planner and strategy as data. ``lineage``: of a fork."""
+
+    study_id: int
+    name: str
+    problem: Problem
+    seed: int
+    config: Mapping[str, Any]
+    lineage: Mapping[str, Any] | None
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The counters of a study: what has changed since they were last read, and what was spent."""
+
+    revision: int
+    asked: int
+    queued: int
+    spent: Spent
+    foreign: bool = False
+    """Whether plain Optuna made or ended trials that are not taken in yet (``adoption.py``)."""
+
+
+class Ledger:
+    """The studies of one database. Raises LedgerUnavailable for whatever is wrong with it."""
+
+    def __init__(self, storage: str | None = None) -> None:
+        self.database = Database(storage)
+
+    @property
+    def url(self) -> str:
+        """The database's URL; ``sqlite://`` is memory."""
+        return self.database.url
+
+    def create(
+        self,
+        name: str,
+        problem: Problem,
+        *,
+        seed: int,
+        config: Mapping[str, Any] | None = None,
+        lineage: Mapping[str, Any] | None = None,
+    ) -> StoredStudy:
+        """Create a study; raises StudyMismatch when the name is taken."""
+        if not name or len(name) > 400 or name != storable(name):
+            raise InvalidInput(
+                f"`name` of a study must have 1 to 400 characters of valid text, got {name!r}."
+            )
+        try:
+            with self.database.write() as connection:
+                _sweep(connection)
+                study_id = mirror.insert_study(connection, name, problem, _fresh_id(connection))
+                connection.execute(schema.schema.update().values(last_study_id=study_id))
+                connection.execute(
+                    _S.insert().values(
+                        study_id=study_id,
+                        problem=json.dumps(problem.to_dict()),
+                        seed=seed,
+                        config=json.dumps(dict(config or {})),
+                        lineage=None if lineage is None else json.dumps(dict(lineage)),
+                        created_at=time.time(),
+                        **{
+                            c: 0
+                            for c in (
+                                "revision",
+                                "asked",
+                                "next_number",
+                                "queued",
+                                "queue_end",
+                                "calls",
+                                "tokens",
+                            )
+                        },
+                        last_trial_id=connection.scalar(
+                            sa.select(sa.func.max(schema.optuna_trials.c.trial_id))
+                        )
+                        or 0,
+                        price=0.0,
+                    )
+                )
+        except IntegrityError:
+            raise StudyMismatch(
+                f"a study {name!r} is already in the ledger; load it, or choose another name."
+            ) from None
+        with change(self.database, study_id) as current:
+            current.event("created", name=name, seed=seed)
+        return self.find(name)
+
+    def find(self, name: str) -> StoredStudy:
+        """Return the study of that name; raises StudyNotFound."""
+        with self.database.read() as connection:
+            row = connection.execute(_NAMED.where(_O.c.study_name == storable(name))).one_or_none()
+            plain = row is None and connection.scalar(
+                sa.select(_O.c.study_id).where(_O.c.study_name == storable(name))
+            )
+            names = connection.scalars(sa.select(_O.c.study_name).limit(10)).all() if row is None else ()
+        if row is None:
+            cure = (
+                "it is a plain Optuna study: import it (`trialogue import`)"
+                if plain
+                else f"the ledger has {', '.join(map(repr, names)) or 'no studies'}"
+            )
+            raise StudyNotFound(f"no study {name!r} in the ledger; {cure}.")
+        return StoredStudy(
+            row.study_id,
+            row.study_name,
+            Problem.from_dict(json.loads(row.problem)),
+            row.seed,
+            json.loads(row.config),
+            None if row.lineage is None else json.loads(row.lineage),
+            row.created_at,
+        )
+
+    def has(self, name: str) -> bool:
+        """Return whether any study, ours or plain Optuna's, has that name."""
+        with self.database.read() as connection:
+            return (
+                connection.scalar(sa.select(_O.c.study_id).where(_O.c.study_name == storable(name)))
+                is not None
+            )
+
+    def configure(self, study_id: int, *, problem: Problem, config: Mapping[str, Any]) -> None:
+        """Store the words of the problem (description, context) and the configuration anew."""
+        with self.database.write() as connection:
+            connection.execute(
+                _S.update()
+                .where(_S.c.study_id == study_id)
+                .values(problem=json.dumps(problem.to_dict()), config=json.dumps(dict(config)))
+            )
+
+    def heads(self, study_id: int) -> Heads:
+        """Return the counters of a study, by its primary key; raises StudyNotFound when it was deleted."""
+        with self.database.read() as connection:
+            row = connection.execute(_HEADS, {"study_id": study_id}).one_or_none()
+        if row is None:
+            raise StudyNotFound(
+                f"the study with id {study_id} is no longer in the ledger; it was deleted meanwhile."
+            )
+        spent = Spent(row.calls, row.tokens, row.price)
+        return Heads(row.revision, row.asked, row.queued, spent, bool(row.foreign))
+
+    def changed_trials(self, study_id: int, revision: int) -> list[TrialRecord]:
+        """Return the trials that changed after ``revision``, in the order of their last change."""
+        with self.database.read() as connection:
+            rows = connection.execute(_CHANGED, {"study_id": study_id, "revision": revision}).all()
+        return [record_from_row(row) for row in rows]
+
+    def page(
+        self,
+        study_id: int,
+        *,
+        state: str | None = None,
+        source: str | None = None,
+        order: Literal["number", "-number", "value", "-value"] = "-number",
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[list[TrialRecord], int]:
+        """Return one page of trials and how many there are in all."""
+        query = sa.select(_T).where(_T.c.study_id == study_id)
+        if state is not None:
+            query = query.where(_T.c.state == state)
+        if source is not None:
+            query = query.where(_T.c.source == source)
+        orders = {
+            **{"number": (_T.c.number,), "-number": (_T.c.number.desc(),)},
+            **{"value": (_T.c.value.is_(None), _T.c.value, _T.c.number)},
+            **{"-value": (_T.c.value.is_(None), _T.c.value.desc(), _T.c.number)},
+        }
+        if order not in orders:
+            raise InvalidInput(f"`order` must be one of {', '.join(orders)}, got {order!r}.")
+        with self.database.read() as connection:
+            total = connection.scalar(sa.select(sa.func.count()).select_from(query.subquery()))
+            rows = connection.execute(
+                query.order_by(*orders[order]).limit(min(limit, MAX_INTEGER)).offset(min(offset, MAX_INTEGER))
+            ).all()
+        return [record_from_row(row) for row in rows], total or 0
+
+    def records(self, study_id: int, *, batch: int = 1000) -> Iterator[TrialRecord]:
+        """Yield all trials by number, a batch of rows at a time: for export."""
+        last = -1
+        while True:
+            query = (
+                sa.select(_T)
+                .where(_T.c.study_id == study_id, _T.c.number > last)
+                .order_by(_T.c.number)
+                .limit(batch)
+            )
+            with self.database.read() as connection:
+                rows = connection.execute(query).all()
+            yield from (record_from_row(row) for row in rows)
+            if len(rows) < batch:
+                return
+            last = rows[-1].number
+
+    def calls(self, study_id: int) -> list[Mapping[str, Any]]:
+        """Return the model calls of a study, oldest first."""
+        table = schema.calls
+        query = sa.select(table).where(table.c.study_id == study_id).order_by(table.c.number)
+        with self.database.read() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    def delete(self, name: str) -> None:
+        """Delete a study with everything that belongs to it; raises StudyNotFound."""
+        study_id = self.find(name).study_id
+        with self.database.write() as connection:
+            for table in schema.OWN_BY_STUDY:
+                connection.execute(table.delete().where(table.c.study_id == study_id))
+            mirror.delete_study(connection, study_id)
+
+    def backup(self, path: str | Path) -> None:
+        """Copy an SQLite ledger to ``path`` while others work on it. PostgreSQL has ``pg_dump``."""
+        url = sa.make_url(self.url)
+        if url.get_backend_name() != "sqlite" or not url.database:
+            raise InvalidInput(
+                f"only SQLite files are copied here, this ledger is {url!r}; use pg_dump for PostgreSQL."
+            )
+        if Path(path).exists():
+            raise InvalidInput(f"`path` must not exist yet, got {str(path)!r}; choose another name.")
+        with closing(sqlite3.connect(url.database)) as source, closing(sqlite3.connect(path)) as target:
+            source.backup(target)
+
+    def summaries(self) -> list[StudySummary]:
+        """Return one line per study, newest activity first, without reading trials."""
+        return summaries_of(self.database)
+
+
+_P, _F = schema.optuna_trials, schema.foreign
+_HAS_ENDED = _P.c.state.in_((TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
+HAS_FOREIGN = sa.or_(
+    sa.exists().where(_P.c.study_id == _S.c.study_id, _P.c.trial_id > _S.c.last_trial_id),
+    sa.exists().where(_F.c.study_id == _S.c.study_id, _P.c.trial_id == _F.c.trial_id, _HAS_ENDED),
+    sa.exists().where(
+        _T.c.study_id == _S.c.study_id, _T.c.state == "running", _P.c.trial_id == _T.c.trial_id, _HAS_ENDED
+    ),
+)
+_COUNTERS = (_S.c.revision, _S.c.asked, _S.c.queued, _S.c.calls, _S.c.tokens, _S.c.price)
+_HEADS = sa.select(*_COUNTERS, HAS_FOREIGN.label("foreign")).where(_S.c.study_id == sa.bindparam("study_id"))
+_CHANGED = (
+    sa.select(_T)
+    .where(_T.c.study_id == sa.bindparam("study_id"), _T.c.revision > sa.bindparam("revision"))
+    .order_by(_T.c.revision)
+)
+
+
+def list_studies(storage: str | None) -> list[StudySummary]:
+    """Return one line per study of a database."""
+    return Ledger(storage).summaries()
+
+
+def delete_study(name: str, storage: str) -> None:
+    """Delete a study of a database; raises StudyNotFound."""
+    Ledger(storage).delete(name)
+
+
+def export_rows(name: str, storage: str) -> Iterator[dict[str, Any]]:
+    """Yield every trial of a study as JSON-ready data, by number; raises StudyNotFound."""
+    ledger = Ledger(storage)
+    study_id = ledger.find(name).study_id
+    return (record.to_dict() for record in ledger.records(study_id))
+
+
+def _fresh_id(connection: sa.Connection) -> int | None:
+    """Return an id that no study ever had, so that whoever still holds a deleted study does not write into another one.
+
+    PostgreSQL's sequence never gives an id twice; SQLite does, after the newest row was deleted.
+    """
+    if connection.dialect.name != "sqlite":
+        return None
+    newest = connection.scalar(sa.select(sa.func.max(_O.c.study_id))) or 0
+    return 1 + max(newest, connection.scalar(sa.select(sa.func.max(schema.schema.c.last_study_id))) or 0)
+
+
+def _sweep(connection: sa.Connection) -> None:
+    """Remove our rows of studies that Optuna's own tools deleted: their ids may be given out again."""
+    living = sa.select(_O.c.study_id)
+    if connection.scalar(sa.select(_S.c.study_id).where(_S.c.study_id.not_in(living)).limit(1)) is None:
+        return
+    for table in schema.OWN_BY_STUDY:
+        connection.execute(table.delete().where(table.c.study_id.not_in(living)))

@@ -1,0 +1,1 @@
+"""Optuna's side: its tables beside ours, its pruners, and us as a sampler of its studies."""

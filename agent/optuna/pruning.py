@@ -1,0 +1,29 @@
+"""Optuna's pruners on our trials: reports are written by us, read by the pruner through Optuna's own storage."""
+
+import threading
+
+import optuna
+from optuna.pruners import BasePruner
+
+from ..ledger.database import Database
+
+
+class Pruning:
+    """Asks a pruner whether a trial should stop. Safe to use from several threads."""
+
+    def __init__(self, database: Database, study_name: str, pruner: BasePruner) -> None:
+        self.pruner = pruner
+        self._database, self._study_name = database, study_name
+        self._study: optuna.Study | None = None
+        self._lock = threading.Lock()
+
+    def should_stop(self, trial_id: int) -> bool:
+        """Return whether the trial, by its id in Optuna's tables, should be stopped after its last report."""
+        with self._lock, self._database.serialised():
+            if self._study is None:
+                storage = self._database.optuna_storage()
+                self._study = optuna.load_study(
+                    study_name=self._study_name, storage=storage, pruner=self.pruner
+                )
+            trial = self._study._storage.get_trial(trial_id)  # pruners themselves read the storage this way
+            return bool(self.pruner.prune(self._study, trial))

@@ -1,0 +1,1 @@
+"""The check of a proposal: plausibility, trust, novelty, and the verdict."""

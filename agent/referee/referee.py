@@ -1,0 +1,204 @@
+"""The referees: which of a planner's proposals may be run, judged by the engine's belief. Pure functions of their
+arguments.
+
+Three rules, compared in ``benchmarks/no_harm.py`` (decision 0050): a slack that shrinks with t (LLINBO's Justify, on
+the log of the acquisition function), the same slack widened or closed by learnt trust, and conformal selection with
+false-discovery control. Notation: t finished trials · gap = log acquisition of the engine's own optimum minus that of
+the proposal. Sources: LLINBO (arXiv 2505.14756); Jin & Candès 2023, "Selection by prediction with conformal
+p-values"; OptCS (2024).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...evaluators.problems.history import History, Proposal
+from ...prompts.selection import goodness
+from ...surrogates.contracts import Assessment, Belief, Suggestion
+from ..contracts import Verdict
+from .plausibility import plausibility
+from .trust import Trust, trust_in_planner
+
+
+@dataclass(frozen=True)
+class SlackReferee:
+    """Keeps a proposal if its log acquisition is within ``slack / t`` of the engine's own optimum."""
+
+    slack: float = 1.0
+
+    def judge(
+        self,
+        proposals: Sequence[Proposal],
+        belief: Belief,
+        suggestion: Suggestion,
+        history: History,
+        earlier: Sequence[Proposal] = (),
+    ) -> tuple[Verdict, ...]:
+        """Return one verdict per proposal, in order."""
+        allowed = self.slack / max(1, len(history.finished))
+        return _by_gap(proposals, belief, suggestion, allowed, "")
+
+
+@dataclass(frozen=True)
+class TrustReferee:
+    """Keeps a proposal if the gap is within a slack that shrinks with t, follows the learnt trust w, and is open only
+    to planners whose proposals are plausible.
+
+    The slack is ``slack * trusted * plausible / t**power``, capped: ``trusted`` grows from 0 at w <= floor to 1 at w = 1,
+    ``plausible`` from 0 to 1 between the two plausibilities given (None: always 1). Whatever the trust, it stays inside
+    O(1/t**power). ``prior``: trust to start with (``agent/planner/selftest.py``); ``lift``: what full plausibility adds to it.
+    ``informative``: share of the sd at the engine's own point that a proposal must have: small changes of what was
+    tried tell nothing, and are the engine's work. ``looks_again``: nothing is kept of the first call before one more trial
+    has shown what its proposals look like then.
+    """
+
+    slack: float = 20.0
+    floor: float = 0.35
+    power: float = 1.0
+    cap: float = 1.5
+    prior: float = 0.5
+    plausible: tuple[float, float] | None = (0.58, 0.75)
+    lift: float = 0.3
+    informative: float = 0.6
+    looks_again: bool = True
+
+    def judge(
+        self,
+        proposals: Sequence[Proposal],
+        belief: Belief,
+        suggestion: Suggestion,
+        history: History,
+        earlier: Sequence[Proposal] = (),
+    ) -> tuple[Verdict, ...]:
+        """Return one verdict per proposal, in order."""
+        if self.looks_again and not earlier:
+            return tuple(Verdict(p, False, "looked at for the first time", checked=False) for p in proposals)
+        share, why = self._plausible((*earlier, *proposals), belief, history)
+        lift = 0.0 if self.plausible is None else self.lift * share
+        trust = trust_in_planner(history, prior=min(0.9, self.prior + lift))
+        allowed = share * self.allowed(trust, len(history.finished))
+        why = f", trust {trust.mean:.2f}{why}"
+        return _by_gap(proposals, belief, suggestion, allowed, why, self.informative)
+
+    def _plausible(
+        self, proposals: Sequence[Proposal], belief: Belief, history: History
+    ) -> tuple[float, str]:
+        """Return how far the gate is open to a planner that made these proposals, in [0, 1], and why."""
+        if self.plausible is None:
+            return 1.0, ""
+        seen = plausibility(proposals, belief, history)
+        low, high = self.plausible
+        return min(1.0, max(0.0, (seen - low) / (high - low))), f", plausibility {seen:.2f}"
+
+    def allowed(self, trust: Trust, t: int) -> float:
+        """Return the slack on the log acquisition after ``t`` trials, for a plausible planner."""
+        share = max(0.0, trust.mean - self.floor) / (1 - self.floor)
+        return min(self.cap, self.slack * share / max(1, t) ** self.power)
+
+
+@dataclass(frozen=True)
+class ConformalReferee:
+    """Keeps the proposals that conformal selection finds better than the engine's own choice, at a false-discovery
+    rate.
+
+    The null hypothesis of a proposal is that its outcome is at most what the engine expects of its own choice.
+    Calibration is on the study's trials, predicted by leave-one-out kernel regression in the unit cube; selection is
+    Benjamini-Hochberg. The guarantee needs trials that are exchangeable with the proposals, which chosen trials are
+    not: a heuristic here.
+    """
+
+    rate: float = 0.2
+    width: float = 0.25
+
+    def judge(
+        self,
+        proposals: Sequence[Proposal],
+        belief: Belief,
+        suggestion: Suggestion,
+        history: History,
+        earlier: Sequence[Proposal] = (),
+    ) -> tuple[Verdict, ...]:
+        """Return one verdict per proposal, in order."""
+        if not proposals or len(history.finished) < 5 or suggestion.assessment is None or not belief.modelled:
+            return tuple(Verdict(p, False, "too few trials to calibrate on") for p in proposals)
+        g = goodness(history)
+        z = (g - g.mean()) / (g.std() or 1.0)
+        threshold = suggestion.assessment.z_mean
+        X = history.rows("finished").X
+        calibrated = _kernel_regression(X, z, X, self.width, leave_one_out=True)
+        rows, _ = history.problem.space.encode([p.params for p in proposals])
+        predicted = _kernel_regression(X, z, rows, self.width, leave_one_out=False)
+        null = z <= threshold
+        p_values = (1 + ((calibrated[None, :] >= predicted[:, None]) & null[None, :]).sum(1)) / (1 + len(z))
+        kept = benjamini_hochberg(p_values, self.rate)
+        assessments = belief.assess([p.params for p in proposals])
+        return tuple(
+            _verdict(
+                p,
+                bool(k),
+                a,
+                suggestion.assessment,
+                f"conformal p = {v:.2f} at a false-discovery rate of {self.rate}",
+            )
+            for p, k, a, v in zip(proposals, kept, assessments, p_values, strict=True)
+        )
+
+
+def benjamini_hochberg(p_values: np.ndarray, rate: float) -> np.ndarray:
+    """Return which hypotheses (n,) bool are rejected at the false-discovery rate ``rate``."""
+    order = np.argsort(p_values, kind="stable")
+    passed = np.flatnonzero(p_values[order] <= rate * np.arange(1, len(p_values) + 1) / len(p_values))
+    kept = np.zeros(len(p_values), bool)
+    if len(passed):
+        kept[order[: passed[-1] + 1]] = True
+    return kept
+
+
+def _kernel_regression(
+    X: np.ndarray, z: np.ndarray, at: np.ndarray, width: float, *, leave_one_out: bool
+) -> np.ndarray:
+    distance2 = ((at[:, None, :] - X[None, :, :]) ** 2).mean(-1)
+    weights = np.exp(-distance2 / (2 * width**2)) + 1e-12
+    if leave_one_out:
+        np.fill_diagonal(weights, 0.0)
+    return weights @ z / weights.sum(1)
+
+
+def _by_gap(
+    proposals: Sequence[Proposal],
+    belief: Belief,
+    suggestion: Suggestion,
+    allowed: float,
+    why: str,
+    informative: float = 0.0,
+) -> tuple[Verdict, ...]:
+    if not proposals:
+        return ()
+    own = suggestion.assessment
+    if not belief.modelled or own is None:
+        return tuple(Verdict(p, False, "nothing is modelled yet") for p in proposals)
+    rule = f"allowed {allowed:.3g} in log acquisition{why}"
+    verdicts = []
+    for p, a in zip(proposals, belief.assess([p.params for p in proposals]), strict=True):
+        known = a.z_sd < informative * own.z_sd
+        kept = _gap(own, a) <= allowed and not known
+        verdicts.append(_verdict(p, kept, a, own, f"{rule}{', too well known already' if known else ''}"))
+    return tuple(verdicts)
+
+
+def _gap(own: Assessment, other: Assessment) -> float:
+    gap = own.log_acquisition - other.log_acquisition
+    return math.inf if math.isnan(gap) else gap
+
+
+def _verdict(proposal: Proposal, kept: bool, assessment: Assessment, own: Assessment, rule: str) -> Verdict:
+    gap = _gap(own, assessment)
+    return Verdict(
+        proposal,
+        kept,
+        f"{'within' if kept else 'outside'} the slack: gap {gap:.3g}, {rule}",
+        gap,
+        assessment.prediction,
+    )

@@ -1,0 +1,1 @@
+"""How the next trials are chosen: surrogate, planner with referee, LLAMBO."""

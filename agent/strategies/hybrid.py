@@ -1,0 +1,220 @@
+"""The strategy ``"trialogue"``: the engine suggests, a planner proposes, the referee decides which of the two is run.
+
+The engine is conditioned and asked exactly as without a planner, from its own random stream, before any model is
+called: if every proposal is rejected, the trials are bit-identical to the surrogate's alone. A planner that fails is
+asked less and less, and one that only times out costs a study at most twice its timeout. Nothing here raises for what a
+model does. What must be remembered is read from earlier decisions (``agent/strategies/planner_memory.py``).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ...evaluators.problems.history import History, Proposal
+from ...evaluators.problems.problem import Problem
+from ...evaluators.random_streams import stream
+from ...surrogates.contracts import Belief, Engine, Suggestion
+from ..budget import Budget
+from ..contracts import (
+    AbstractPlanner,
+    AbstractReferee,
+    Ask,
+    Asked,
+    CallRecord,
+    Decision,
+    Plan,
+    PlanAnswer,
+    PlanRequest,
+    Verdict,
+    result_of,
+)
+from ..referee.knowledge import KNOWN, KnownReferee
+from ..referee.referee import TrustReferee
+from ..referee.warm_start import NoWarmStart, UncheckedWarmStart, struggles
+from .avoidance import detour
+from .coverage import worthwhile_count
+from .planner_memory import Recollection
+from .schedule import Schedule
+from .simple import decision_of, default_engine, opening
+
+_DARK = 0.8
+"""Standardized sd of the engine's own next point (prior: 1) from which it is said to know little of it."""
+_STARTING = ("default", "initial_design", "transfer", "random")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the strategy deals with its planner.
+
+    ``first``: proposals asked for in the first call, which must show whether the planner knows anything; ``proposals``:
+    in the next ones, later as many as a coverage curve says are worth their tokens.
+    ``warm_start``: the referee while the engine fills its initial design; None: the planner is not asked before that is
+    done, which was measured to be safest (decision 0051). ``every``, ``plateau``: see Schedule.
+    """
+
+    first: int = 8
+    proposals: int = 4
+    warm_start: AbstractReferee | None = None
+    referee: AbstractReferee = field(default_factory=TrustReferee)
+    every: int = 3
+    plateau: int = 5
+
+
+class TrialogueStrategy:
+    """The hybrid of planner and engine. ``knowledge``: lines from elsewhere that the planner is told, such as what
+    earlier studies found (``agent/study/transfer.py``)."""
+
+    name = "trialogue"
+
+    def __init__(
+        self,
+        problem: Problem,
+        seed: int,
+        *,
+        planner: AbstractPlanner,
+        budget: Budget | None = None,
+        engine: Engine | None = None,
+        rules: Rules | None = None,
+        by_name: bool = False,
+    ) -> None:
+        self._problem, self._seed, self._planner, self._budget = problem, seed, planner, budget
+        self._engine = engine if engine is not None else default_engine(problem)
+        self._rules, self._by_name = rules or Rules(), by_name
+        self.knowledge: tuple[str, ...] = ()
+        self._known = Recollection(problem, Schedule(self._rules.every, self._rules.plateau))
+
+    def plan(self, ask: Ask) -> Plan:
+        """Return ``ask.n`` decisions: the engine's, some of them replaced by proposals that passed the referee."""
+        known = opening(ask, by_name=self._by_name)
+        if known is not None:
+            return Plan((known,))
+        self._known.catch_up(ask)
+        rng = stream(self._seed, ask.index, "surrogate")
+        belief, suggestions = self._suggest(ask, rng)
+        notes = tuple(belief.notes)
+        early = suggestions[0].origin in _STARTING and not self._asks_early(ask.history)
+        if ask.fixed or suggestions[0].origin == "default" or early:
+            return Plan(tuple(decision_of(s, notes=notes) for s in suggestions))
+        consulted = self._consult(ask, belief, suggestions[0])
+        verdicts = self._judge(consulted.pool, ask.history, belief, suggestions[0])
+        plan = self._decide(suggestions, verdicts, (*notes, *consulted.notes), consulted, ask)
+        self._known.decided(plan, ask)
+        return plan
+
+    def _suggest(self, ask: Ask, rng: np.random.Generator) -> tuple[Belief, tuple[Suggestion, ...]]:
+        """Return the engine's belief and suggestions; of one that a rule speaks against, what comes instead."""
+        belief = self._engine.condition(ask.history, rng)
+        suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)
+        recall = getattr(self._planner, "recall", None)
+        if recall is None or not self._known.memory or ask.n > 1:
+            return belief, suggestions
+        said = recall(self._known.memory, ask.history.problem)
+        return belief, (detour(said, self._engine, ask, belief, suggestions[0], rng),)
+
+    def _asks_early(self, history: History) -> bool:
+        """Whether the planner is asked during the initial design: by rule, because it knows configurations by name, or
+        because most trials fail, which is when words help most."""
+        by_name = getattr(self._planner, "proposes_known", False)
+        return self._rules.warm_start is not None or by_name or struggles(history)
+
+    def _referee(self, history: History, *, starting: bool) -> AbstractReferee:
+        if not starting:
+            return self._rules.referee
+        if self._rules.warm_start is not None:
+            return self._rules.warm_start
+        trials = None if self._budget is None else self._budget.trials
+        return UncheckedWarmStart(trials) if struggles(history) else NoWarmStart()
+
+    def _consult(self, ask: Ask, belief: Belief, suggestion: Suggestion) -> "_Consulted":
+        """Drop what was tried from the pool and ask the planner if it is due."""
+        known = self._known
+        pool = known.usable(known.pool, ask.history)
+        starting = suggestion.origin in _STARTING
+        dark = suggestion.assessment is not None and suggestion.assessment.z_sd > _DARK
+        if not known.schedule.is_due(ask, starting=starting, pooled=len(pool), uncertain=dark):
+            return _Consulted(pool)
+        if not known.patience.allows(ask.index):
+            return _Consulted(pool, notes=(known.patience.reason,))
+        over = None if self._budget is None else self._budget.model_exhausted_by(ask.spent)
+        if over:
+            return _Consulted(
+                pool, notes=(f"the planner was not asked: {over}; the surrogate goes on alone",)
+            )
+        answer = self._ask_planner(ask, belief, suggestion, starting)
+        asked = Asked(ask.index, result_of(answer, early=starting), answer.memory)
+        fresh = known.usable(answer.proposals, ask.history)
+        return _Consulted(fresh or pool, answer.calls, answer.notes, asked)
+
+    def _ask_planner(self, ask: Ask, belief: Belief, suggestion: Suggestion, starting: bool) -> PlanAnswer:
+        known = self._known
+        request = PlanRequest(
+            ask.history,
+            self._rules.first
+            if not known.schedule.was_asked
+            else worthwhile_count(known.rounds, usual=self._rules.proposals),
+            "warm_start" if starting or not known.schedule.was_asked else "candidates",
+            stream(self._seed, ask.index, "planner"),
+            belief,
+            suggestion,
+            deadline_s=getattr(self._planner, "timeout_s", 60.0),
+            **({} if self._budget is None else self._budget.model_left(ask.spent)),
+            knowledge=self.knowledge,
+            variants=known.variants,
+            memory=known.memory,
+            repairs=known.patience.repairs,
+        )
+        return self._planner.propose(request)
+
+    def _judge(
+        self, pool: Sequence[Proposal], history: History, belief: Belief, suggestion: Suggestion
+    ) -> tuple[Verdict, ...]:
+        if not pool:
+            return ()
+        if all(p.source == KNOWN for p in pool):
+            return KnownReferee().judge(pool, belief, suggestion, history)
+        referee = self._referee(history, starting=suggestion.origin in _STARTING)
+        return referee.judge(pool, belief, suggestion, history, self._known.seen)
+
+    def _decide(
+        self,
+        suggestions: Sequence[Suggestion],
+        verdicts: Sequence[Verdict],
+        notes: tuple[str, ...],
+        consulted: "_Consulted",
+        ask: Ask,
+    ) -> Plan:
+        """Return the engine's decisions, the last of them replaced by kept proposals: one in three of a batch."""
+        calls = consulted.calls
+        kept = sorted((v for v in verdicts if v.kept), key=lambda v: v.gap)[: max(1, ask.n // 3)]
+        failed = bool(calls) and all(c.outcome not in ("ok", "abstained") for c in calls)
+        verdict = "fallback" if failed else ("replaced" if verdicts else "own")
+        own = [decision_of(s, verdict=verdict, notes=notes) for s in suggestions[: ask.n - len(kept)]]
+        tokens = sum(c.prompt_tokens + c.completion_tokens for c in calls)
+        chosen = [_kept_decision(v, notes) for v in kept]
+        decisions = [*own, *chosen]
+        decisions[0] = replace(decisions[0], tokens=tokens, verdicts=tuple(verdicts), asked=consulted.asked)
+        return Plan(tuple(decisions), calls)
+
+
+@dataclass(frozen=True)
+class _Consulted:
+    """The proposals to judge, and what asking for them cost."""
+
+    pool: Sequence[Proposal]
+    calls: tuple[CallRecord, ...] = ()
+    notes: tuple[str, ...] = ()
+    asked: Asked | None = None
+
+
+def _kept_decision(verdict: Verdict, notes: tuple[str, ...]) -> Decision:
+    p = verdict.proposal
+    return Decision(
+        p.params,
+        source=p.source,
+        reason=verdict.reason,
+        verdict="kept" if verdict.checked else "unchecked",
+        prediction=verdict.prediction,
+        hypothesis=p.hypothesis,
+        notes=notes,
+    )

@@ -1,0 +1,1 @@
+"""The study: create or load it, ask, tell, run, fork, transfer."""

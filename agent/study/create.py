@@ -1,0 +1,126 @@
+"""Creating or resuming a study by name: what must agree with what is stored, and what is said when it does not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...evaluators.problems.problem import Problem
+from ...evaluators.spaces.parameters import Categorical
+from ...evaluators.spaces.space import SearchSpace
+from ...serving.errors import InvalidInput
+from ..budget import Budget
+from ..errors import StudyMismatch
+from ..ledger.ledger import Ledger, StoredStudy
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a study decides; each None falls back to what is stored. Only text is stored of planner and strategy."""
+
+    planner: object = None
+    budget: Budget | None = None
+    strategy: object = None
+
+    def config(self, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the configuration to store."""
+        texts = {"planner": self.planner, "strategy": self.strategy}
+        given = {k: v for k, v in texts.items() if isinstance(v, str)}
+        return {**stored, **given, **({} if self.budget is None else {"budget": self.budget.to_dict()})}
+
+
+def ledger_of(storage: "str | Ledger | None") -> Ledger:
+    """Return the ledger for what a user gives as ``storage``."""
+    if isinstance(storage, Ledger):
+        return storage
+    if storage is not None and not isinstance(storage, str):
+        raise InvalidInput(
+            f"`storage` must be a URL such as sqlite:///study.db, a Ledger or None, got {storage!r}."
+        )
+    return Ledger(storage)
+
+
+def create_or_resume(
+    ledger: Ledger, name: str, problem: Problem, seed: int | None, settings: Settings
+) -> tuple[StoredStudy, bool]:
+    """Return the stored study of that name and whether it was there before; raises StudyMismatch."""
+    if not ledger.has(name):
+        try:
+            return ledger.create(name, problem, seed=_checked_seed(seed), config=settings.config({})), False
+        except StudyMismatch:
+            pass  # another process created it at this moment: resume it
+    stored = ledger.find(name)
+    different = differences(stored.problem, problem)
+    if seed is not None and seed != stored.seed:
+        different.append(f"the seed is {stored.seed} there, {seed} here")
+    if different:
+        raise StudyMismatch(
+            f"study {name!r} exists and is another one: {'; '.join(different)}. Choose another name, or change the "
+            "space with "
+            f"`study.fork(new_name, space=…)`."
+        )
+    config = settings.config(stored.config)
+    if config != dict(stored.config) or problem.to_dict() != stored.problem.to_dict():
+        ledger.configure(stored.study_id, problem=problem, config=config)
+        stored = ledger.find(name)
+    return stored, True
+
+
+def differences(stored: Problem, given: Problem) -> list[str]:
+    """Return in words what keeps results of one problem from counting in the other; descriptions may differ."""
+    found = _space_differences(stored.space, given.space)
+    sides = (
+        ((p.name, p.direction) for p in stored.objectives),
+        ((p.name, p.direction) for p in given.objectives),
+    )
+    there, here = (", ".join(f"{direction} {name}" for name, direction in side) for side in sides)
+    if there != here:
+        found.append(f"the objectives are {there} there, {here} here")
+    limits = [{c.name: (c.lower, c.upper) for c in p.constraints} for p in (stored, given)]
+    for name in limits[0].keys() | limits[1].keys():
+        if limits[0].get(name) != limits[1].get(name):
+            found.append(
+                f"constraint {name!r} is {_limits(limits[0].get(name))} there, {_limits(limits[1].get(name))} here"
+            )
+    return found
+
+
+def _space_differences(stored: SearchSpace, given: SearchSpace) -> list[str]:
+    there, here = ({p.name: _meaning(p) for p in space.parameters} for space in (stored, given))
+    found = [f"parameter {name!r} is only there" for name in there if name not in here]
+    found += [f"parameter {name!r} is only here" for name in here if name not in there]
+    for name in there.keys() & here.keys():
+        changed = [
+            k for k in there[name].keys() | here[name].keys() if there[name].get(k) != here[name].get(k)
+        ]
+        for key in sorted(changed):
+            found.append(
+                f"`{key}` of {name!r} is {there[name].get(key)!r} there, {here[name].get(key)!r} here"
+            )
+    if not found and list(there) != list(here):
+        found.append(f"the parameters stand in another order ({', '.join(there)} there)")
+    if tuple(stored.where) != tuple(given.where):
+        found.append(f"the relations are {list(stored.where)!r} there, {list(given.where)!r} here")
+    return found
+
+
+def _meaning(parameter: Any) -> dict[str, Any]:  # Any: the three kinds of parameters
+    plain = parameter.to_dict()
+    for words in ("description", "unit", "default"):
+        plain.pop(words, None)
+    if isinstance(parameter, Categorical):
+        plain["choices"] = list(parameter.choices)
+    return plain
+
+
+def _limits(limits: tuple[float | None, float | None] | None) -> str:
+    if limits is None:
+        return "absent"
+    return f"[{'-inf' if limits[0] is None else limits[0]}, {'inf' if limits[1] is None else limits[1]}]"
+
+
+def _checked_seed(seed: int | None) -> int:
+    if seed is None:
+        return 0
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InvalidInput(f"`seed` must be a whole number in [0, 2^63), got {seed!r}.")
+    return seed

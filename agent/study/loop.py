@@ -1,0 +1,354 @@
+"""The loop of ``Study.run``: ask, evaluate somewhere, tell, until something ends it.
+
+Evaluations run in this thread, in threads, or in any ``concurrent.futures.Executor``; decisions are made here. A
+heartbeat renews the leases of what is running. On Ctrl-C, and when an executor breaks, no trial is left running: those
+that did are failed as "lost", and queued again where the loop is a worker's.
+"""
+
+import logging
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from ...evaluators.errors import EvaluationFailed, SpaceExhausted
+from ...evaluators.problems.history import Params, Value
+from ...evaluators.problems.problem import Problem
+from ...evaluators.programs.call import Evaluate, measure
+from ...evaluators.programs.run import Report, Run, Stopped
+from ...evaluators.random_streams import stream
+from ...serving.errors import InvalidInput
+from ..errors import BudgetExhausted, ExecutorBroken, LedgerUnavailable, ResultConflict
+from ..ledger.leases import LEASE_S, Lease, own_lease
+from ..ledger.records import Ending, Failure, Pruned, TrialRecord
+from .threads import DaemonThreads
+from .trial import Trial
+
+_log = logging.getLogger(__name__)
+
+_TICK_S = 0.5
+"""How often a waiting loop looks at its deadline."""
+
+
+class Runnable(Protocol):
+    """What the loop needs of a study, here or behind a service."""
+
+    @property
+    def problem(self) -> Problem: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+    def ask(self, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None) -> Trial: ...  # noqa: D102
+    def finish(self, number: int, ending: Ending, *, requeue: bool = False) -> TrialRecord: ...  # noqa: D102
+    def renew(self, numbers: list[int], lasts_s: float = LEASE_S) -> None: ...  # noqa: D102
+    def reporter(self, number: int) -> Report: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything an evaluation needs, wherever it runs."""
+
+    evaluate: Evaluate
+    params: Params
+    problem: Problem
+    number: int
+    seed: int
+    report: Report
+    workdir: Path | None = None
+    fidelity: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended: trials that ended in it, and why it stopped, in words."""
+
+    trials: int
+    why: str
+
+
+def evaluate_job(job: Job) -> Ending:
+    """Evaluate one configuration; never raises for what the evaluator does. Runs in the executor's worker."""
+    with _folder(job.workdir, job.number) as folder:
+        run = Run(seed=job.seed, fidelity=job.fidelity, workdir=folder, on_report=job.report)
+        try:
+            result = measure(job.evaluate, job.params, job.problem, run)
+        except EvaluationFailed as failure:
+            return Failure(failure.kind, failure.reason)
+    if not isinstance(result, Stopped):
+        return result
+    if result.value != result.value:
+        return Failure("invalid", f"stopped early at step {result.step} without a finite reported value")
+    return Pruned(result.step, result.value)
+
+
+class Loop:
+    """One call of ``Study.run``.
+
+    ``n_trials``: trials to start; ``seconds``: no trial is started later (running ones are waited for). At least one
+    of the two, or a budget on the study. ``workers``: evaluations at a time (default: 1, or what the executor has).
+    ``on_trial``: called in this thread with each ended trial. ``workdir``: a folder in which each trial keeps its own;
+    None makes temporary ones. ``requeue``: what is interrupted here is queued again, for another worker.
+    """
+
+    def __init__(
+        self,
+        study: Runnable,
+        evaluate: Evaluate,
+        *,
+        n_trials: int | None = None,
+        seconds: float | None = None,
+        executor: Executor | None = None,
+        workers: int | None = None,
+        on_trial: Callable[[TrialRecord], object] | None = None,
+        on_start: Callable[[Trial], object] | None = None,
+        workdir: str | Path | None = None,
+        fidelity: float = 1.0,
+        requeue: bool = False,
+    ) -> None:
+        _check(evaluate, n_trials, seconds, workers)
+        self._study, self._evaluate, self._executor = study, evaluate, executor
+        self._left = n_trials
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._seconds = seconds
+        self._workers = workers or (1 if executor is None else workers_of(executor))
+        self._on_trial, self._on_start = on_trial, on_start
+        self._workdir = None if workdir is None else Path(workdir)
+        self._fidelity, self._requeue = fidelity, requeue
+        self._running: dict[Future[Ending], int] = {}
+        self._inline: int | None = None
+        self._ended = 0
+        self._why = ""
+        self._abandoned = False
+
+    def go(self) -> RunEnd:
+        """Run to the end; raises KeyboardInterrupt and ExecutorBroken after leaving the ledger clean."""
+        with _heartbeat(self._study, self._numbers):
+            try:
+                if self._executor is None and self._workers == 1:
+                    self._go_inline()
+                else:
+                    self._go_in_executor()
+            except (
+                BaseException
+            ) as error:  # the ledger must be clean whatever ends the loop; always raised again
+                self._abandon(_interruption(error))
+                raise
+        return RunEnd(self._ended, self._why)
+
+    def _go_inline(self) -> None:
+        while (trial := self._next()) is not None:
+            self._inline = trial.number
+            self._finish(trial.number, evaluate_job(self._job(trial)))
+
+    def _go_in_executor(self) -> None:
+        executor = self._executor or DaemonThreads()
+        self._fill(executor)
+        while self._running:
+            done, _ = wait(self._running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
+            for future in done:
+                self._finish(self._running[future], self._outcome(future))
+            self._fill(executor)
+
+    def _fill(self, executor: Executor) -> None:
+        while len(self._running) < self._workers and (trial := self._next()) is not None:
+            self._inline = trial.number  # until it is handed over
+            try:
+                future = executor.submit(evaluate_job, self._job(trial))
+            except (BrokenExecutor, RuntimeError) as error:
+                raise ExecutorBroken(
+                    f"the executor takes no more work ({error}); pass a new one and run again."
+                ) from error
+            self._running[future] = trial.number
+            self._inline = None
+            future.add_done_callback(partial(self._tell_early, trial.number))
+
+    def _tell_early(self, number: int, future: "Future[Ending]") -> None:
+        """Tell a result when it comes, even while the loop waits for a decision, so that no crash loses it.
+
+        Runs in the executor's thread. The loop tells it once more, which changes nothing, and says what went wrong here.
+        """
+        if self._abandoned or future.cancelled() or future.exception() is not None:
+            return
+        try:
+            self._study.finish(number, future.result())
+        except (ResultConflict, LedgerUnavailable) as error:
+            _log.debug("trial %s: %s", number, error)
+
+    def _next(self) -> Trial | None:
+        if self._why:
+            return None
+        if self._left == 0:
+            self._why = "the number of trials asked for is reached"
+        elif self._deadline is not None and time.monotonic() >= self._deadline:
+            self._why = f"the {self._seconds:g} seconds are over"
+        else:
+            try:
+                trial = self._study.ask(lease=own_lease(lasts_s=LEASE_S))
+            except (BudgetExhausted, SpaceExhausted) as end:
+                self._why = str(end)
+                return None
+            self._left = None if self._left is None else self._left - 1
+            if self._on_start is not None:
+                self._inline = trial.number
+                self._on_start(trial)
+                self._inline = None
+            return trial
+        return None
+
+    def _job(self, trial: Trial) -> Job:
+        seed = int(stream(self._study.seed, trial.number, "evaluation").integers(2**31))
+        report = self._study.reporter(trial.number)
+        arguments = (self._evaluate, trial.params, self._study.problem, trial.number, seed, report)
+        return Job(*arguments, self._workdir, self._fidelity)
+
+    def _outcome(self, future: "Future[Ending]") -> Ending:
+        try:
+            return future.result()
+        except EvaluationFailed as failure:  # an executor's own word on a lost machine
+            return Failure(failure.kind, failure.reason)
+        except BrokenExecutor as error:
+            raise ExecutorBroken(
+                f"the executor lost its workers ({error}); pass a new one and run again."
+            ) from error
+        except (
+            Exception
+        ) as error:  # the edge to an executor that is not ours: mostly that the evaluator cannot be pickled
+            raise ExecutorBroken(
+                f"the executor could not run the evaluator ({type(error).__name__}: {error}); for processes it must "
+                "be a "
+                "function of a module, with arguments that can be pickled."
+            ) from error
+
+    def _finish(self, number: int, ending: Ending) -> None:
+        record = None
+        try:
+            record = self._study.finish(number, ending)
+        except ResultConflict as conflict:  # somebody else told it meanwhile: the first result stands
+            _log.warning("%s", conflict)
+        self._inline = None if self._inline == number else self._inline
+        self._running = {future: n for future, n in self._running.items() if n != number}
+        if record is None:
+            return
+        self._ended += 1
+        if self._on_trial is not None:
+            self._on_trial(record)
+
+    def _numbers(self) -> list[int]:
+        numbers = list(self._running.copy().values())
+        return numbers if self._inline is None else [*numbers, self._inline]
+
+    def _abandon(self, reason: str) -> None:
+        numbers = self._numbers()
+        self._abandoned = True
+        for future in self._running:
+            future.cancel()  # what has not begun shall not begin
+        for number in numbers:
+            try:
+                self._study.finish(number, Failure("lost", reason), requeue=self._requeue)
+            except (
+                ResultConflict,
+                LedgerUnavailable,
+            ) as error:  # what cannot be told now is found by its lease later
+                _log.warning("trial %s: %s", number, error)
+
+
+class Reporter:
+    """Reports of one trial to its study; in another process it opens the study anew by URL and name."""
+
+    def __init__(self, study: Any, number: int) -> None:  # Any: a Study, whose module imports this one
+        self._study, self._number = study, number
+
+    def __call__(self, step: int, value: float) -> bool:
+        """Report to the study; return whether to stop."""
+        return self._study.report(self._number, step, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_reporter_elsewhere, (*self._study.address, self._number))
+
+
+class _Unreachable:
+    """Takes the place of the reporter where the study is in another process's memory."""
+
+    def __call__(self, step: int, value: float) -> bool:
+        raise InvalidInput(
+            "a trial in another process cannot report to a study in memory; give the study a `storage=` such as "
+            "sqlite:///study.db."
+        )
+
+
+_opened: dict[tuple[str, str], Any] = {}
+
+
+def _reporter_elsewhere(url: str, name: str, pruner: Any, number: int) -> Report:
+    if url == "sqlite://":
+        return _Unreachable()
+    from .study import Study  # only in a worker process, where nothing of the study is loaded yet
+
+    if (url, name) not in _opened:
+        _opened[url, name] = Study.load(name, storage=url, pruner=pruner, reap=False)
+    return Reporter(_opened[url, name], number)
+
+
+def workers_of(executor: Executor) -> int:
+    """Return how many evaluations an executor runs at a time, where it says so, else the number of processors."""
+    for name in ("max_workers", "_max_workers"):  # the standard executors keep it under the second name only
+        if isinstance(found := getattr(executor, name, None), int):
+            return max(1, found)
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _heartbeat(study: Runnable, numbers: Callable[[], list[int]]) -> Iterator[None]:
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(LEASE_S / 3):
+            held = numbers()
+            try:
+                if held:
+                    study.renew(held)
+            except LedgerUnavailable as error:
+                _log.warning("the leases of trials %s could not be renewed: %s", held, error)
+
+    thread = threading.Thread(target=beat, name="trialogue-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def _folder(base: Path | None, number: int) -> Iterator[Path]:
+    if base is None:
+        with tempfile.TemporaryDirectory(prefix=f"trial-{number}-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+        return
+    folder = base / f"trial-{number:05d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    yield folder
+
+
+def _interruption(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted by the user (Ctrl-C)"
+    return f"the run ended with {type(error).__name__}: {error}"
+
+
+def _check(evaluate: Any, n_trials: int | None, seconds: float | None, workers: int | None) -> None:
+    if not callable(evaluate):
+        raise InvalidInput(f"`evaluate` must be a function of the parameters, got {evaluate!r}.")
+    for name, value in (("n_trials", n_trials), ("workers", workers)):
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int) or value < (name == "workers")
+        ):
+            raise InvalidInput(f"`{name}` must be a whole number >= {int(name == 'workers')}, got {value!r}.")
+    if seconds is not None and not (isinstance(seconds, int | float) and seconds >= 0):
+        raise InvalidInput(f"`seconds` must be a number >= 0, got {seconds!r}.")

@@ -1,0 +1,122 @@
+"""A study's trials kept in memory, brought up to date from the ledger by what changed since.
+
+The state is the ledger's; this is a copy that can be thrown away. The history's arrays are extended, not recomputed,
+as long as trials only end; an exclusion, a restoration or a late result rebuilds it.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...evaluators.problems.history import History
+from ...evaluators.problems.problem import Problem
+from ..contracts import Past
+from ..ledger.ledger import Heads, Ledger
+from ..ledger.records import TrialRecord, failed_of, finished_of, past_of, pruned_of, running_of
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A study at one revision. ``trials_used`` and ``seconds_used`` count against the budget.
+
+    ``past``: the decisions in which a planner had a part, by number of their trial; it only grows.
+    """
+
+    revision: int
+    heads: Heads
+    history: History
+    trials_used: int
+    seconds_used: float
+    past: Sequence[Past]
+
+
+class Memory:
+    """The trials of one study by number, and the history that strategies see. Safe to use from several threads."""
+
+    def __init__(self, ledger: Ledger, study_id: int, problem: Problem) -> None:
+        self._ledger, self._study_id = ledger, study_id
+        self._problem = problem
+        self._lock = threading.Lock()
+        self._records: dict[int, TrialRecord] = {}
+        self._history = History(problem)
+        self._past: list[Past] = []
+        self._revision = 0
+        self._trials_used = 0
+        self._seconds_used = 0.0
+
+    def refresh(self) -> Snapshot:
+        """Read what changed since the last refresh; return how the study stands now."""
+        with self._lock:
+            heads = self._ledger.heads(self._study_id)
+            if heads.revision > self._revision:
+                self._apply(self._ledger.changed_trials(self._study_id, self._revision))
+                self._revision = max(self._revision, heads.revision)
+            used = (self._trials_used, self._seconds_used)
+            return Snapshot(self._revision, heads, self._history, *used, self._past)
+
+    def records(self) -> tuple[TrialRecord, ...]:
+        """Return all trials by number, as they stand now."""
+        self.refresh()
+        with self._lock:
+            return tuple(self._records[number] for number in sorted(self._records))
+
+    def record(self, number: int) -> TrialRecord | None:
+        """Return one trial as it stands now, or None when there is none of that number."""
+        self.refresh()
+        return self.known(number)
+
+    def known(self, number: int) -> TrialRecord | None:
+        """Return one trial as it stood at the last refresh, or None."""
+        with self._lock:
+            return self._records.get(number)
+
+    def _apply(self, changed: Sequence[TrialRecord]) -> None:
+        before = [self._records.get(record.number) for record in changed]
+        for old, new in zip(before, changed, strict=True):
+            self._count(old, -1)
+            self._count(new, +1)
+            self._records[new.number] = new
+            self._revision = max(self._revision, new.revision)
+        begun = sorted(
+            (r for old, r in zip(before, changed, strict=True) if old is None), key=lambda r: r.number
+        )
+        self._past += [past for past in map(past_of, begun) if past is not None]
+        grown = all(
+            (old is None or _was_running(old)) and new.excluded is None
+            for old, new in zip(before, changed, strict=True)
+        )
+        if not grown:
+            self._rebuild()
+            return
+        ended = [record for record in changed if record.state != "running"]
+        started = [
+            new for old, new in zip(before, changed, strict=True) if new.state == "running" and old is None
+        ]
+        gone = {record.number for record in ended}
+        running = [trial for trial in self._history.running if trial.number not in gone] + running_of(started)
+        self._history = self._history.extended(
+            finished=finished_of(ended), failed=failed_of(ended), pruned=pruned_of(ended), running=running
+        )
+
+    def _rebuild(self) -> None:
+        counted = sorted(
+            (r for r in self._records.values() if r.excluded is None),
+            key=lambda r: (r.ended_at or 0, r.number),
+        )
+        self._history = History(self._problem).extended(
+            finished=finished_of(counted),
+            failed=failed_of(counted),
+            pruned=pruned_of(counted),
+            running=running_of(counted),
+        )
+
+    def _count(self, record: TrialRecord | None, sign: int) -> None:
+        if record is None or record.verdict == "added":
+            return
+        lost = record.failure is not None and record.failure.kind == "lost"
+        self._trials_used += 0 if lost else sign
+        self._seconds_used += sign * record.seconds
+
+
+def _was_running(record: TrialRecord) -> bool:
+    return record.state == "running" and record.excluded is None

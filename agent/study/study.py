@@ -1,0 +1,396 @@
+"""The study: ask for a trial, evaluate it anywhere, tell the result.
+
+Everything is in the ledger before a method returns; a ``Study`` holds only a copy that it brings up to date. Any
+number of studies in any number of processes may work on the same name. Threads may share a ``Study``: decisions are
+made one at a time. ``Ask.index``, which selects the random streams, counts the trials that the strategy has decided:
+added, enqueued and told trials do not shift it, so the same seed and the same results give the same trials.
+"""
+
+import operator
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, overload
+
+from optuna.pruners import BasePruner
+
+from ...evaluators.errors import EvaluationFailed, FailureKind
+from ...evaluators.problems.history import History, Params, Value
+from ...evaluators.problems.measurement import Measurement
+from ...evaluators.problems.problem import Problem
+from ...evaluators.programs.call import Evaluate
+from ...evaluators.random_streams import stream
+from ...evaluators.spaces.space import SearchSpace
+from ...serving.errors import InvalidInput
+from ...surrogates.contracts import Engine, Prediction
+from ..budget import Budget
+from ..contracts import AbstractPlanner, AbstractStrategy, CallRecord, Spent
+from ..errors import TrialNotFound
+from ..ledger import idempotency, tell as endings
+from ..ledger.events import Event, events_after
+from ..ledger.leases import LEASE_S, Lease
+from ..ledger.ledger import Ledger, StoredStudy
+from ..ledger.records import Ending, Failure, TrialRecord, ending_of
+from ..ledger.transaction import change
+from ..optuna import foreign_trials
+from ..optuna.mirror import OptunaRows
+from ..optuna.pruning import Pruning
+from ..strategies.by_name import planner_from, strategy_for
+from ..strategies.simple import default_engine
+from ..views.best import best_of, front_of
+from . import add_results, ask as asking, fork as forks
+from .create import Settings, create_or_resume, ledger_of
+from .loop import Loop, Reporter, RunEnd
+from .snapshot import Memory
+from .trial import Trial
+
+
+class Study:
+    """A search for the best configuration of one problem, kept in a ledger.
+
+    Creates the study, or resumes the one of that name. ``storage``: None (in memory), a database URL or a shared
+    ``Ledger``. ``seed``: None is 0 for a new study and whatever is stored for an old one. ``planner``: see
+    ``agent/planner/planner.py``. ``strategy``: a name of ``agent/strategies/by_name.py`` or an ``AbstractStrategy``.
+    ``pruner``: any of ``optuna.pruners``. ``budget``: None keeps the stored one. Raises StudyMismatch,
+    LedgerUnavailable, InvalidInput. Resuming fails the trials whose worker is dead as
+    "lost"; those of living workers go on.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        name: str | None = None,
+        storage: "str | Ledger | None" = None,
+        seed: int | None = None,
+        planner: "str | AbstractPlanner | None" = None,
+        budget: Budget | None = None,
+        strategy: "str | AbstractStrategy | None" = None,
+        pruner: BasePruner | None = None,
+    ) -> None:
+        if not isinstance(problem, Problem):
+            raise InvalidInput(
+                f"`problem` must be a Problem, got {problem!r}; `Study.load(name, storage=…)` reads a stored one."
+            )
+        self.ledger = ledger_of(storage)
+        settings = Settings(planner, budget, strategy)
+        stored, resumed = create_or_resume(self.ledger, name or problem.name, problem, seed, settings)
+        self._set_up(stored, settings, pruner)
+        if resumed:
+            self.reap()
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        storage: "str | Ledger",
+        planner: "str | AbstractPlanner | None" = None,
+        budget: Budget | None = None,
+        strategy: "str | AbstractStrategy | None" = None,
+        pruner: BasePruner | None = None,
+        reap: bool = True,
+    ) -> "Study":
+        """Return the stored study of that name; what is not given is as stored. Raises StudyNotFound.
+
+        ``reap=False`` leaves lost trials alone: nothing is written, so a read-only database can be looked at.
+        """
+        study = cls.__new__(cls)
+        study.ledger = ledger_of(storage)
+        stored = study.ledger.find(name)
+        settings = Settings(
+            planner if planner is not None else stored.config.get("planner"),
+            budget,
+            strategy if strategy is not None else stored.config.get("strategy"),
+        )
+        study._set_up(stored, settings, pruner)
+        if reap:
+            study.reap()
+        return study
+
+    def _set_up(self, stored: StoredStudy, settings: Settings, pruner: BasePruner | None) -> None:
+        self.stored = stored
+        self.problem = stored.problem
+        self._budget = settings.budget or Budget(**stored.config.get("budget", {}))
+        self._settings = settings
+        self._memory = Memory(self.ledger, stored.study_id, stored.problem)
+        self._optuna_rows = OptunaRows(stored.problem)
+        self._pruning = None if pruner is None else Pruning(self.ledger.database, stored.name, pruner)
+        self._deciding = threading.RLock()  # held while a strategy plans: it serves one thread at a time
+
+    # What it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The study's name in its ledger."""
+        return self.stored.name
+
+    @property
+    def seed(self) -> int:
+        """The seed from which every random stream of the study derives."""
+        return self.stored.seed
+
+    @property
+    def lineage(self) -> Mapping[str, Any] | None:
+        """Where a fork comes from: parent, trials copied and left out; None for a study of its own."""
+        return self.stored.lineage
+
+    @property
+    def budget(self) -> Budget:
+        """What the study may use. Setting it changes it here; resuming with ``budget=`` changes the stored one."""
+        return self._budget
+
+    @budget.setter
+    def budget(self, budget: Budget) -> None:
+        if budget != self._budget:
+            self._budget = budget
+            self.__dict__.pop("strategy", None)  # it was made for the old limits
+
+    @cached_property
+    def strategy(self) -> AbstractStrategy:
+        """What decides the next trials."""
+        given = self._settings.strategy
+        if given is not None and not isinstance(given, str):
+            return given  # pyright: ignore[reportReturnType]
+        planner = planner_from(self._settings.planner)
+        return strategy_for(self.problem, seed=self.seed, planner=planner, strategy=given, budget=self.budget)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return default_engine(self.problem)
+
+    # Asking ------------------------------------------------------------------------------------------------------
+
+    @overload
+    def ask(self, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None) -> Trial: ...
+
+    @overload
+    def ask(
+        self, n: int, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None,
+        receipt: str | None = None,
+    ) -> list[Trial]: ...  # fmt: skip
+
+    def ask(
+        self, n: int | None = None, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None,
+        receipt: str | None = None,
+    ) -> Trial | list[Trial]:  # fmt: skip
+        """Return the next trial, or a list of up to ``n``; enqueued points come first, unless parameters are ``fixed``.
+
+        Fewer than ``n`` come when the budget ends. ``lease``: who will hold it (default: this process). ``receipt``:
+        the request's key; the same key again gives the same trials (``receipts.py``), as in the other verbs.
+        Raises BudgetExhausted, SpaceExhausted, InvalidParameters, LedgerUnavailable.
+        """
+        if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
+            raise InvalidInput(f"`n` must be a whole number >= 1, got {n!r}.")
+        with self._deciding:
+            request = asking.Request(1 if n is None else n, self.strategy, self.budget, fixed, lease, receipt)
+            records = asking.ask(self.ledger.database, self.stored, self._memory, self._optuna_rows, request)
+        trials = [self._trial(record) for record in records]
+        return trials if n is not None else trials[0]
+
+    def enqueue(
+        self,
+        params: Params,
+        *,
+        reason: str = "enqueued by the user",
+        source: str = "user",
+        receipt: str | None = None,
+    ) -> None:
+        """Put a configuration before everything the strategy would do. Raises InvalidParameters."""
+        valid = self.problem.space.validate(params)
+        with idempotency.once(self.ledger.database, self.stored.study_id, receipt) as current:
+            asking.enqueue(current, valid, source, reason)
+
+    # Telling -----------------------------------------------------------------------------------------------------
+
+    def tell(
+        self,
+        trial: "Trial | TrialRecord | int",
+        value: float | Sequence[float] | Measurement | None = None,
+        *,
+        failed: str | EvaluationFailed | None = None,
+        kind: FailureKind = "crash",
+        pruned: bool = False,
+    ) -> TrialRecord:
+        """Record how a trial ended: exactly one of a value, ``failed`` (a reason) or ``pruned=True`` (after a report).
+
+        The same result again is fine; another one raises ResultConflict. A result that cannot be recorded raises
+        InvalidMeasurement and leaves the trial running. Raises TrialNotFound, LedgerUnavailable.
+        """
+        ending = ending_of(self.problem, value, failed, kind, pruned)
+        number = trial.number if isinstance(trial, Trial | TrialRecord) else operator.index(trial)
+        return self.finish(number, ending)
+
+    def finish(self, number: int, ending: Ending | None, *, requeue: bool = False) -> TrialRecord:
+        """Record an ending as a value; ``tell`` in other words. None: pruned at its last report.
+
+        ``requeue``: its worker was interrupted; in the same transaction the configuration is queued again.
+        """
+        try:
+            with change(self.ledger.database, self.stored.study_id) as current:
+                before = endings.end_trial(
+                    current, self._optuna_rows, number, ending or endings.pruned_now(current, number)
+                )
+                if requeue and before.state == "running" and isinstance(ending, Failure):
+                    asking.enqueue_again(current, [(before, ending.reason)])
+        except endings.EndedThroughOptuna:  # whatever was told there stands; the same here is fine
+            foreign_trials.adopt(self.ledger.database, self.stored)
+            return self.finish(number, ending)
+        return self._record(number)
+
+    def report(self, number: int, step: int, value: float) -> bool:
+        """Record an intermediate value of a running trial; return whether the pruner would stop it."""
+        step, value = endings.check_report(step, value)
+        with change(self.ledger.database, self.stored.study_id) as current:
+            trial_id = endings.report_value(current, number, step, value)
+        return self._pruning is not None and self._pruning.should_stop(trial_id)
+
+    def add(
+        self, params: Params, value: float | Sequence[float] | Measurement, *, source: str = "user"
+    ) -> TrialRecord:
+        """Record a finished result from elsewhere; it counts as knowledge and not against the budget."""
+        return self._record(self.add_many([(params, value)], source=source)[0])
+
+    def add_many(
+        self,
+        rows: Iterable[tuple[Params, "float | Sequence[float] | Measurement"]],
+        *,
+        source: str = "user",
+        receipt: str | None = None,
+    ) -> list[int]:
+        """Record many finished results in one transaction; return their numbers. All are recorded or none."""
+        return add_results.add_many(
+            self.ledger.database, self.stored, self._optuna_rows, rows, source, receipt
+        )
+
+    def exclude(self, number: int, reason: str) -> None:
+        """Leave a trial out of everything that is learnt from the study, and say why. It stays in the ledger."""
+        if not reason:
+            raise InvalidInput("`reason` must say why the trial is excluded, got ''.")
+        with change(self.ledger.database, self.stored.study_id) as current:
+            endings.mark_excluded(current, number, reason)
+
+    def restore(self, number: int) -> None:
+        """Let an excluded trial count again."""
+        with change(self.ledger.database, self.stored.study_id) as current:
+            endings.mark_excluded(current, number, None)
+
+    def reap(self, *, requeue: bool = False) -> list[int]:
+        """Fail the running trials whose worker is dead as "lost"; return their numbers.
+
+        ``requeue``: try them again first; a configuration that was lost three times is left alone.
+        """
+        return asking.reap(self.ledger.database, self.stored.study_id, self._optuna_rows, requeue=requeue)
+
+    def renew(self, numbers: list[int], lasts_s: float = LEASE_S) -> None:
+        """Renew the leases on running trials, so that they are not taken for lost."""
+        endings.renew_leases(self.ledger.database, self.stored.study_id, numbers, lasts_s)
+
+    def reporter(self, number: int) -> Reporter:
+        """Return what a trial's evaluation reports to; it can be sent to another process."""
+        return Reporter(self, number)
+
+    @property
+    def address(self) -> tuple[str, str, BasePruner | None]:
+        """Where another process finds this study: database URL, name, and its pruner."""
+        return self.ledger.url, self.name, None if self._pruning is None else self._pruning.pruner
+
+    def note(self, text: str, *, trial_number: int | None = None, receipt: str | None = None) -> None:
+        """Leave a remark among the study's events."""
+        with idempotency.once(self.ledger.database, self.stored.study_id, receipt) as current:
+            current.event("note", trial_number, text=text)
+
+    def record_calls(self, calls: Iterable[CallRecord]) -> None:
+        """Count model calls made outside ``ask`` (a chat session) against the study's budgets."""
+        with change(self.ledger.database, self.stored.study_id) as current:
+            current.charge(calls)
+
+    # Knowing -----------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> History:
+        """Read what other processes did, plain Optuna's included; return the history."""
+        now = self._memory.refresh()
+        if now.heads.foreign:
+            self.adopt()
+            now = self._memory.refresh()
+        return now.history
+
+    def adopt(self) -> None:
+        """Take in the trials that plain Optuna made or ended (``adoption.py``); a read-only database stays as it is."""
+        foreign_trials.adopt_if_writable(self.ledger.database, self.stored)
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """All trials by number, excluded ones too (``excluded`` says why)."""
+        self.refresh()
+        return self._memory.records()
+
+    def trial(self, number: int) -> TrialRecord:
+        """Return one trial; raises TrialNotFound."""
+        self.refresh()
+        return self._record(number)
+
+    @property
+    def best_trial(self) -> TrialRecord:
+        """The best feasible finished trial; raises NoFeasibleTrial, and InvalidInput for several objectives."""
+        return best_of(self.problem, self.trials)
+
+    @property
+    def pareto_front(self) -> tuple[TrialRecord, ...]:
+        """The feasible trials that no other beats in every objective; empty when none is feasible."""
+        return front_of(self.problem, self.trials)
+
+    @property
+    def spent(self) -> Spent:
+        """Model calls, tokens and money used so far."""
+        return self.ledger.heads(self.stored.study_id).spent
+
+    def events(self, after: int = 0, *, limit: int = 1000) -> tuple[Event, ...]:
+        """Return what happened after event number ``after``, oldest first."""
+        return events_after(self.ledger.database, self.stored.study_id, after, limit=limit)
+
+    def predict(self, params: Params) -> Prediction | None:
+        """Return what the surrogate believes of a configuration; None while there is too little to model."""
+        valid = self.problem.space.validate(params)
+        history = self.refresh()
+        belief = self._engine.condition(history, stream(self.seed, len(history), "predict"))
+        return belief.assess([valid])[0].prediction if belief.modelled else None
+
+    def fork(self, name: str, *, space: SearchSpace | None = None, problem: Problem | None = None) -> "Study":
+        """Return a new study in a changed space (or problem) of the same ledger, with the trials that fit in it.
+
+        ``lineage`` of the new study says how many were copied and how many were left out, and why.
+        """
+        stored = forks.fork(self, name, problem or forks.with_space(self.problem, space))
+        settings = Settings(self._settings.planner, self.budget, self._settings.strategy)
+        study = type(self).__new__(type(self))
+        study.ledger = self.ledger
+        study._set_up(stored, settings, None if self._pruning is None else self._pruning.pruner)
+        return study
+
+    def run(
+        self, evaluate: Evaluate, n_trials: int | None = None, seconds: float | None = None, **options: Any
+    ) -> RunEnd:
+        """Ask, evaluate and tell until ``n_trials`` are started or ``seconds`` are over, or the budget or the space
+        ends.
+
+        ``evaluate(params)`` or ``evaluate(params, run)``; raising fails the trial and the study goes on. Options
+        (``running.Loop``): ``executor`` (any ``concurrent.futures.Executor``), ``workers``, ``on_trial``,
+        ``on_start``, ``workdir``, ``fidelity``.
+        """
+        if all(end is None for end in (n_trials, seconds, self.budget.trials, self.budget.seconds)):
+            raise InvalidInput(
+                "`run` needs an end: give `n_trials=`, `seconds=`, or the study a budget of trials or seconds."
+            )
+        return Loop(self, evaluate, n_trials=n_trials, seconds=seconds, **options).go()
+
+    def _trial(self, record: TrialRecord) -> Trial:
+        return Trial(record, self.report)
+
+    def _record(self, number: int) -> TrialRecord:
+        record = self._memory.record(number)
+        if record is None:
+            raise TrialNotFound(
+                f"no trial {number!r} in study {self.name!r}; it has {len(self.trials)} trials."
+            )
+        return record

@@ -1,0 +1,1 @@
+"""The tuner of servers: plan, race, limits, verification, verdict."""

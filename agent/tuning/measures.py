@@ -1,0 +1,207 @@
+"""What the numbers of a tuning mean: metrics of an attempt, the default as their scale, noise, and limits as numbers.
+
+Read by the search and by the verification alike. Knows the plan, the target and the default's results; not what is tried.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+
+from ...evaluators.problems.measurement import Measurement
+from ...evaluators.problems.problem import Constraint
+from ...evaluators.vllm.attempt import Attempt
+from ...evaluators.vllm.metrics import check_measured, derived, resolve_limits
+from ...evaluators.vllm.rate import highest_rate
+from ...evaluators.vllm.target import VllmTarget
+from .limits import Noise, broken, of_default, standings
+from .plan import CUT_OFF, TuningPlan
+from .state import Rows, TuningState
+from .verdict import spread
+
+NOISE_FLOOR = 0.02
+"""Coefficient of variation assumed at least: three repeats can agree by luck (GPUs show 0.1-2 %)."""
+PER_SECOND = ("output_tok_s", "total_tok_s", "requests_s")
+"""Objectives that are the work of a load, the same in every configuration, over its seconds."""
+PATIENCE, CLIENT_S = 1.5, 5.0
+"""How much longer than it would take to win a load may last, and what the load client needs beside its requests."""
+RATES = 6
+"""Loads at most that search for the highest rate of a server."""
+VAGUE = 0.3
+"""Relative standard error of a bound that stands for a result."""
+AGREEMENT = Constraint("agreement", lower=0.9)
+"""Share of the default's answers that lossy knobs have to keep."""
+
+
+class Measures:
+    """One tuning's reading of results. ``state`` is the session's own and grows while it runs."""
+
+    def __init__(self, plan: TuningPlan, target: VllmTarget, state: TuningState) -> None:
+        self.plan = plan
+        self.target = target
+        self.state = state
+
+    def keep_default(self, attempt: Attempt) -> None:
+        """Take on the default's results, and with them the limits as numbers; raise what says that they cannot be judged.
+
+        Where the rate is searched, the limits are relative to the workload's own load, and results are those of the rate.
+        """
+        state, plan = self.state, self.plan
+        rows = [self.metrics(row) for row in attempt.rows()]
+        limits = resolve_limits(plan.limits, medians(rows), plan.margin)
+        for limit in limits:
+            check_measured(limit.name, rows[0], what="limit on")
+        for objective in () if plan.searches_rate else plan.objectives:
+            check_measured(objective.name, rows[0])
+        state.limits = [asdict(c) for c in limits]
+        state.start_s, state.default = attempt.start_s, rows
+        state.beside = [self.metrics({**r.metrics, "devices": attempt.devices}) for r in attempt.beside]
+        if plan.searches_rate:
+            state.own = rows
+            state.default = [self.metrics(row) for row in self.at_highest_rate(attempt).rows()]
+
+    def default(self) -> dict[str, float]:
+        """Return the median of each of the default's metrics."""
+        return medians(self.state.default)
+
+    @property
+    def _own(self) -> Rows:
+        """The default's results under the workload's own load."""
+        return self.state.own or self.state.default
+
+    @property
+    def noise(self) -> float:
+        """Coefficient of variation of the objective over the default's repeats, at least NOISE_FLOOR.
+
+        Where the default ran beside, of the ratio of the two: what the machine does to both does not count.
+        """
+        name = "requests_s" if self.plan.searches_rate else self.plan.objective.name
+        values, others = [m[name] for m in self._own], [m[name] for m in self.state.beside]
+        return max(spread(values, others), NOISE_FLOOR)
+
+    @property
+    def noise_of_limits(self) -> Noise:
+        """Coefficient of variation of each limit's metric over the default's repeats, and its degrees of freedom."""
+        rows = self._own
+        return {
+            c.name: (spread([r[c.name] for r in rows if c.name in r]), len(rows) - 1) for c in self.limits
+        }
+
+    @property
+    def limits(self) -> tuple[Constraint, ...]:
+        """The limits as numbers, tightened by the margin; they stay what they were when the default was measured."""
+        made = tuple(Constraint(**c) for c in self.state.limits)
+        return (*made, AGREEMENT) if self.target.settings.guard else made
+
+    def limits_beside(self, default: Mapping[str, float]) -> tuple[Constraint, ...]:
+        """Return the limits without the margin, relative ones relative to these metrics of the default."""
+        made = resolve_limits(self.plan.limits, medians(self._own) if self.plan.searches_rate else default)
+        return (*made, AGREEMENT) if self.target.settings.guard else made
+
+    @property
+    def default_breaks(self) -> bool:
+        """Whether the default breaks a limit by more than its noise (a limit relative to itself: at all)."""
+        noise = of_default(self.noise_of_limits, self.plan.relative)
+        return any(not s.holds and s.sure for s in standings(self.limits, [self.default()], noise))
+
+    @property
+    def load_s(self) -> float:
+        """Seconds of one measurement on a running server: a load, the default's where it runs beside, those at rates."""
+        loads = 2 if self.target.settings.rungs.beside else 1 + RATES * self.plan.searches_rate
+        return loads * (self.default()["duration_s"] + 1.0)
+
+    def metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Return metrics together with those that follow from them."""
+        return derived(metrics, price_per_hour=self.plan.price_per_hour)
+
+    def measured(self, attempt: Attempt) -> Measurement:
+        """Return what a study is told of an attempt that ran."""
+        return self.measurement(self.metrics(attempt.mean()), len(attempt.results), attempt)
+
+    def measurement(
+        self, metrics: Mapping[str, float], n: int, attempt: Attempt | None = None
+    ) -> Measurement:
+        """Return what a study is told of the mean of ``n`` results."""
+        names = [o.name for o in self.plan.objectives]
+        busy = (
+            {} if attempt is None else {"busy_cores": sum(r.busy_cores for r in attempt.results) / max(n, 1)}
+        )
+        return Measurement(
+            [metrics[name] for name in names],
+            [self.noise * abs(metrics[name]) / math.sqrt(n) for name in names],
+            constraints={c.name: metrics[c.name] for c in self.limits},
+            metrics={**metrics, **busy},
+            seconds=None if attempt is None else attempt.seconds,
+        )
+
+    def enough_s(self, best: float) -> float | None:
+        """Return seconds after which a load that has not ended is clearly slower than ``best``; None where that cannot be
+        said: other objectives, rates that are given, noise of a third and more."""
+        load, sure = self.target.settings.workload, 1.0 - 3.0 * self.noise
+        alone = self.plan.objective.name in PER_SECOND and not self.plan.extra_objectives
+        if not alone or load.rate is not None or load.recorded or sure <= 0.0 or best <= 0.0:
+            return None
+        return PATIENCE * self._work() / (best * sure) + CLIENT_S
+
+    def cut_off(self, attempt: Attempt) -> Measurement:
+        """Return what a study is told of a load that was stopped: at most so fast, vaguely, and nothing of the limits."""
+        assert attempt.cut_s is not None
+        at_most = self._work() / (attempt.cut_s - CLIENT_S)
+        return Measurement(
+            [at_most], [VAGUE * at_most], metrics={CUT_OFF: attempt.cut_s}, seconds=attempt.seconds
+        )
+
+    def _work(self) -> float:
+        """Return what one load does, in the unit of the objective times seconds."""
+        default = self.default()
+        return default[self.plan.objective.name] * default["duration_s"]
+
+    def at_highest_rate(self, attempt: Attempt) -> Attempt:
+        """Return the attempt with the results of the highest rate at which the running server meets the limits.
+
+        Its own load only says where to begin; where no rate holds its results stay, with a rate of 0. A server that failed
+        before any rate held has failed; one that failed beyond the highest rate keeps that.
+        """
+        load, plan_at, began = self.target.load, self.target.plan_at, time.monotonic()
+        own = attempt.mean()
+        found = highest_rate(
+            lambda rate: load(plan_at(rate)), self._limits_of_loads, own["requests_s"] / 2, runs=RATES
+        )
+        attempt = replace(attempt, seconds=attempt.seconds + time.monotonic() - began)
+        if found.result is None and found.failure is not None:
+            return replace(attempt, results=(), beside=(), failure=found.failure)
+        if found.result is None:
+            return attempt.with_metric("max_rate_s", 0.0)
+        return replace(attempt, results=(found.result,), beside=()).with_metric("max_rate_s", found.best)
+
+    @property
+    def _limits_of_loads(self) -> tuple[Constraint, ...]:
+        return tuple(c for c in self.limits if c.name != AGREEMENT.name)
+
+    def told(self, metrics: Mapping[str, float], attempt: Attempt | None = None) -> str:
+        """Return a result in words: the objective, the limits, and what the attempt took."""
+        if attempt is not None and attempt.cut_s is not None:
+            return f"cut off after {attempt.cut_s:.0f} s: too slow to win"
+        known = self.metrics(metrics)
+        several = len(self.plan.objectives) > 1
+        parts = [
+            f"{o.name + ' ' if several else ''}{known.get(o.name, math.nan):.4g} {o.unit}"
+            for o in self.plan.objectives
+        ]
+        shown = {c.name for c in self.limits} - {o.name for o in self.plan.objectives}
+        parts += [f"{c.name} {known[c.name]:.4g}" for c in self.limits if c.name in shown & known.keys()]
+        if self.limits:
+            parts.append("breaks a limit" if broken(self.limits, known) else "meets the limits")
+        if attempt is not None:
+            busy = sum(r.busy_cores for r in attempt.results) / max(len(attempt.results), 1)
+            parts.append(
+                f"{attempt.seconds:.0f} s, {busy:.1f} cores busy"
+                if not attempt.shared
+                else "as measured before"
+            )
+        return " · ".join(parts)
+
+
+def medians(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the (upper) median of each metric over at least one row."""
+    return {n: sorted(r[n] for r in rows)[len(rows) // 2] for n in rows[0]}

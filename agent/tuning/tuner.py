@@ -1,0 +1,248 @@
+"""Tune a vLLM server: the default first and again in between, a study in the middle, verification at the end.
+
+A budget in seconds covers everything. The study decides what to try; a target (``evaluators/vllm_target``) measures it;
+a contender is measured again, a hopeless one is not (racing). The best feasible trials are then verified
+(``tuning_verification``). "No change" is a result. Everything is kept in one folder and goes on from there after an
+interruption. Knows no terminal and no report.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...evaluators.errors import SpaceExhausted
+from ...evaluators.problems.history import Params
+from ...evaluators.problems.problem import Problem
+from ...evaluators.spaces.parameters import Categorical, Parameter
+from ...evaluators.spaces.space import SearchSpace
+from ...evaluators.vllm.attempt import Attempt
+from ...evaluators.vllm.target import VllmTarget
+from ...serving.vllm.catalogue import STRAIN
+from ..contracts import AbstractStrategy
+from ..errors import BudgetExhausted
+from ..ledger.records import TrialRecord
+from ..strategies.by_name import planner_from, strategy_for
+from ..study.study import Study
+from ..study.trial import Trial
+from .clock import Clock
+from .engine import CostAwareEngine
+from .findings import ended, feasible_by_belief, nearly_feasible
+from .measures import Measures
+from .odds import Harder
+from .plan import TuningOutcome, TuningPlan, changes
+from .racing import incumbent, may_win
+from .state import TuningState, question_of
+from .verdict import Verdict
+from .verification import Say, Verification, Verified
+
+DEFAULT_REPEATS = 3
+WITHIN_NOISE = 2.0
+"""A limit missed by this many coefficients of variation may be met: it is verified where nothing else is feasible."""
+
+
+class Tuning:
+    """One tuning session on one target. Call ``run``; the caller closes the target."""
+
+    def __init__(
+        self,
+        plan: TuningPlan,
+        target: VllmTarget,
+        space: SearchSpace,
+        *,
+        say: Say,
+        context: Mapping[str, Any] | None = None,
+        earlier: Sequence[Params] = (),
+    ) -> None:
+        """Read the stored state. ``earlier``: configurations that were good before something changed; tried first.
+
+        Raises InvalidInput where the folder holds another tuning, or what cannot be read.
+        """
+        self.plan = plan
+        self.target = target
+        self.space = space
+        self.say = lambda line: say(f"{line} · {self.clock.words()}")
+        self.context = dict(context or {})
+        self.earlier = tuple(earlier)
+        self._path = target.settings.folder / "tuning.json"
+        self.state = TuningState.read(self._path)
+        self.state.ask(question_of(plan, target.settings, space, self.context), target.settings.folder)
+        self.measures = Measures(plan, target, self.state)
+        self.clock = Clock(self.measures)
+
+    def run(self) -> TuningOutcome:
+        """Measure the default, search, verify, and return the outcome. Ctrl-C passes; state is kept."""
+        self.measure_default()
+        self.target.scale = self.measures.default()
+        study = self._study()
+        try:
+            self.search(study)
+            return self.conclude(study)
+        finally:
+            self._save()
+
+    # The default -------------------------------------------------------------------------------------------------
+
+    def measure_default(self) -> None:
+        """Measure the default unless that is done; raise what keeps it from running or from being judged."""
+        if self.state.default:
+            return
+        self.say("default: measuring `" + self.target.spec({}).command() + "`")
+        attempt = self.target.measure(self.space.default(), repeats=DEFAULT_REPEATS, label="default")
+        error = attempt.error()
+        if error is not None:
+            raise error
+        self.measures.keep_default(attempt)
+        self.state.default_s = self.clock.used_s
+        self._save()
+        told = self.measures.told(self.measures.default())
+        self.say(f"default: {told} · noise {self.measures.noise:.1%} · ready in {attempt.start_s:.1f} s")
+
+    # The search --------------------------------------------------------------------------------------------------
+
+    def _study(self) -> Study:
+        problem = Problem(
+            "vllm",
+            self.space,
+            self.plan.objectives,
+            self.measures.limits,
+            description=f"Serving parameters of vLLM for {Path(self.plan.model).name}: {self.plan.objective.description}.",
+            context=self.context,
+        )
+        url = f"sqlite:///{self.target.settings.folder.absolute()}/study.db"
+        strategy = self.plan.strategy or self._strategy(problem)
+        study = Study(problem, storage=url, seed=self.plan.seed, planner=self.plan.planner, strategy=strategy)
+        if not any(t.source == "default" for t in study.trials):
+            result = self.measures.measurement(self.measures.default(), len(self.state.default))
+            study.add(self.space.default(), result, source="default")
+            for params in self.earlier:
+                study.enqueue(
+                    self.space.clip(params), reason="was good in the earlier tuning", source="earlier"
+                )
+        return study
+
+    def _strategy(self, problem: Problem) -> AbstractStrategy:
+        """Return the usual strategy, with or without a planner, around an engine that knows costs and strain.
+
+        The usual configuration by name is left out: the installed version's own default has been measured.
+        """
+        harder = {p.name: Harder(STRAIN[p.name]) for p in self.space if p.name in STRAIN and _ordered(p)}
+        engine = CostAwareEngine(problem, self._cost, harder=harder)
+        planner = planner_from(self.plan.planner)
+        return strategy_for(problem, seed=self.plan.seed, planner=planner, engine=engine, by_name=False)
+
+    def _cost(self, params: Params) -> float:
+        """Seconds that a trial takes: a start is saved where the running server can be used."""
+        load_s = self.measures.load_s
+        return load_s if self.target.reuses(params) else load_s + self.state.start_s
+
+    def search(self, study: Study) -> None:
+        """Ask, measure and tell until the budget without the verification's share, the trials or the space end."""
+        done = sum(t.source != "default" for t in study.trials)
+        again = not self.target.settings.rungs.beside and not self.plan.searches_rate
+        while (self.plan.trials is None or done < self.plan.trials) and self.clock.time_for_trial:
+            if again and done and done % self.plan.default_every == 0:
+                self._default_again(study)
+            try:
+                trial = study.ask()
+            except SpaceExhausted:
+                self.say("search: every configuration has been tried")
+                return
+            except BudgetExhausted as end:
+                self.say(f"search: {end}")
+                return
+            attempt = self._race(study, trial)
+            self._tell(study, trial, attempt)
+            if attempt.results and not attempt.shared:
+                self.clock.took(attempt.seconds)
+            done += 1
+            self._save()
+
+    def _tell(self, study: Study, trial: Trial, attempt: Attempt) -> None:
+        error = attempt.error()
+        if error is not None:
+            study.tell(trial, failed=error)
+            found = f"failed: {error}"
+        else:
+            cut = attempt.cut_s is not None
+            study.tell(trial, self.measures.cut_off(attempt) if cut else self.measures.measured(attempt))
+            found = self.measures.told(attempt.mean(), attempt)
+        self.say(f"trial {trial.number}: {changes(self.space, trial.params)} · {found}")
+        study.note(
+            f"{attempt.command} · {attempt.rung} · {len(attempt.results)} runs", trial_number=trial.number
+        )
+
+    def _race(self, study: Study, trial: Trial) -> Attempt:
+        """Measure once, as long as it may win; measure again while it may still be the best."""
+        best = incumbent(study)
+        enough_s = None if best is None or best.value is None else self.measures.enough_s(best.value)
+        label, rate = f"trial {trial.number}", self.plan.searches_rate
+        key = self.space.key(trial.params)
+        replicate = any(
+            self.space.key(t.params) == key for t in ended(study)
+        )  # tells nothing unless it is measured
+        reuse = not (rate or replicate)
+        attempt = self.target.measure(trial.params, reuse=reuse, enough_s=enough_s, label=label)
+        if attempt.failure is not None or attempt.cut_s is not None or attempt.shared:
+            return attempt
+        if rate:
+            return self.measures.at_highest_rate(attempt)
+        while (
+            attempt.failure is None
+            and len(attempt.results) < self.plan.repeats
+            and may_win(study, self.measures, self.measures.metrics(attempt.mean()))
+        ):
+            attempt = self.target.more(attempt, label=label)
+        return attempt
+
+    def _default_again(self, study: Study) -> None:
+        attempt = self.target.measure(self.space.default(), reuse=False, label="default again")
+        if attempt.failure is None:
+            self.state.default.append(self.measures.metrics(attempt.mean()))
+            study.add(self.space.default(), self.measures.measured(attempt), source="default")
+            self.say(
+                f"default again: {self.measures.told(attempt.mean(), attempt)} · noise {self.measures.noise:.1%}"
+            )
+
+    # The end -----------------------------------------------------------------------------------------------------
+
+    def conclude(self, study: Study) -> TuningOutcome:
+        """Verify the best feasible trials against the default and return the outcome."""
+        verification = Verification(
+            self.measures, self.space, say=self.say, left_s=lambda: self.clock.left_s, save=self._save
+        )
+        found = self._nothing_tried(study) or verification.first_better(self._ranked(study))
+        command = self.target.spec({} if found.best is None else found.best.params).command()
+        return TuningOutcome(
+            found.verdict, study, self.measures.limits, found.best, command, self.target.spec({}).command(),
+            tuple(found.sides[0]), tuple(found.sides[1]), self.measures.noise, self.clock.used_s,
+            verification.agreement(found),
+        )  # fmt: skip
+
+    def _ranked(self, study: Study) -> list[TrialRecord]:
+        """Return what to verify, best first: the feasible trials, else those that miss a limit within the noise."""
+        ranked = feasible_by_belief(study)
+        if not ranked:
+            ranked = nearly_feasible(study, WITHIN_NOISE * self.measures.noise)
+            if ranked:
+                self.say("no trial met every limit; the nearest misses one by no more than the noise")
+        return ranked
+
+    def _nothing_tried(self, study: Study) -> Verified | None:
+        """Return the verdict on a budget in which no trial fits, None where there was one."""
+        if any(t.source != "default" for t in study.trials) or self.clock.time_for_trial:
+            return None
+        least = math.ceil(self.clock.least_s / 10) * 10
+        reason = (
+            f"a trial and its verification do not fit in {self.plan.budget_s:.0f} s; "
+            f"this model and workload need a `--budget` of at least {least} s"
+        )
+        return Verified(Verdict("nothing tried", reason))
+
+    def _save(self) -> None:
+        self.state.used_s = self.clock.used_s
+        self.state.write(self._path)
+
+
+def _ordered(parameter: Parameter) -> bool:
+    return isinstance(parameter, Categorical) and parameter.ordered

@@ -1,0 +1,193 @@
+"""Is the best configuration of a search really better than the default? Interleaved pairs of both, started anew.
+
+How many pairs is decided before the first one; limits relative to the default are taken relative to the default as it ran
+in the pairs. Pairs are kept with the state as they are measured: an interrupted verification goes on with the next one, and
+a complete one is not measured again. What follows from the pairs is decided in ``tuning_verdict``. Knows nothing of how the
+candidates were found.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from ...evaluators.problems.history import Params
+from ...evaluators.spaces.space import SearchSpace
+from ...evaluators.vllm.attempt import Attempt
+from ...serving.vllm.failures import VllmFailure
+from ..ledger.records import TrialRecord
+from .measures import Measures, medians
+from .plan import changes
+from .state import Pairs
+from .verdict import Sides, Verdict, decide, pairs_needed, rung_agreement, without_drift
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What is told of one candidate. ``sides``: metrics of default and candidate, a row per pair."""
+
+    verdict: Verdict
+    best: TrialRecord | None = None
+    sides: Sides = field(default_factory=lambda: ([], []))
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """A pair of which one side failed."""
+
+    failure: VllmFailure
+    of_candidate: bool
+
+
+class Verification:
+    """Verifies trials of one tuning on its target. ``left_s``: seconds of the budget that are left."""
+
+    def __init__(
+        self,
+        measures: Measures,
+        space: SearchSpace,
+        *,
+        say: Say,
+        left_s: Callable[[], float],
+        save: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``save``: stores the state; called after every pair."""
+        self._measures = measures
+        self._plan, self._target = measures.plan, measures.target
+        self._space, self._say, self._left_s, self._save = space, say, left_s, save
+        self._measured = 0
+        self._trouble = ""
+
+    def first_better(self, ranked: Sequence[TrialRecord]) -> Verified:
+        """Verify feasible trials, best first, until one is recommended; of several that fail, the first is told.
+
+        Beyond the first ``candidates`` only those that have been verified before count.
+        """
+        if not ranked:
+            return Verified(Verdict("no feasible configuration", "no trial met every limit"))
+        if self._is_default(ranked[0]):
+            return Verified(Verdict("no change", "no trial was better than the default"), ranked[0])
+        better = list(itertools.takewhile(lambda r: not self._is_default(r), ranked))
+        known = [r for r in better[self._plan.candidates :] if self._kept(r.params).default]
+        told: Verified | None = None
+        for record in (*better[: self._plan.candidates], *known):
+            found = self.verified(record, needed=told is None)
+            if told is None or found.verdict.recommendation == "change":
+                told = found
+            if found.verdict.recommendation == "change":
+                break
+        assert told is not None  # the first record is not the default
+        return told
+
+    def verified(self, record: TrialRecord, *, needed: bool = True) -> Verified:
+        """Verify one candidate; return what follows, and the metrics of both sides. ``needed``: even a budget that is
+        spent pays for a first pair."""
+        wanted = self._pairs_wanted(record)
+        kept = self.pairs(record.params, wanted, needed=needed)
+        if kept.failed or not kept.default:
+            why = self._trouble or "the budget ended before a pair could be verified"
+            reason = f"verified, the candidate failed: {kept.failed}" if kept.failed else why
+            return Verified(Verdict("no change", reason), record)
+        sides = (kept.default, kept.candidate)
+        limits = self._measures.limits_beside(medians(kept.default))
+        relative = () if self._plan.searches_rate else self._plan.relative
+        sides = without_drift(relative, sides)
+        verdict = decide(
+            self._plan.objective, limits, *sides, smallest_gain=self._plan.smallest_gain,
+            noise=self._measures.noise_of_limits, relative=relative,
+        )  # fmt: skip
+        if len(kept.default) < wanted and verdict.recommendation != "change":
+            ended = f"{verdict.reason}; {len(kept.default)} of {wanted} pairs were measured, the same command goes on"
+            verdict = replace(verdict, reason=ended)
+        self._say(
+            f"verified: {changes(self._space, record.params)} · {verdict.recommendation}: {verdict.reason}"
+        )
+        return Verified(verdict, record, sides)
+
+    def agreement(self, found: Verified) -> dict[str, tuple[float, float]]:
+        """Return each metric's ratio of candidate to default, as searched and as verified; empty without pairs."""
+        if found.best is None or found.best.measurement is None or not found.sides[0]:
+            return {}
+        limits = (c.name for c in self._measures.limits if c.name != "agreement")
+        names = [self._plan.objective.name, *limits]
+        return rung_agreement(names, found.best.measurement.metrics, self._measures.default(), found.sides)
+
+    def pairs(self, params: Params, wanted: int, *, needed: bool = True) -> Pairs:
+        """Return the kept pairs of runs of the default and of ``params``, each on its own start, up to ``wanted``.
+
+        A spent budget ends them; one more pair is measured where one is ``needed`` or was begun with, and none was yet.
+        """
+        kept = self._kept(params)
+        for _ in range(len(kept.default), wanted):
+            begun = needed or bool(kept.default)
+            if kept.failed or (self._left_s() < 0 and (self._measured or not begun)):
+                break
+            self._measures.state.verified[self._key(params)] = kept
+            self._pair(params, kept, wanted)
+            self._measured += 1
+            self._save()
+        return kept
+
+    def _kept(self, params: Params) -> Pairs:
+        """Return the pairs of a candidate that were measured in the way that the plan asks for."""
+        return self._measures.state.verified.get(self._key(params), Pairs())
+
+    def _key(self, params: Params) -> str:
+        return f"{self._plan.verify_rung} x{self._plan.repeats} {self._space.key(params)}"
+
+    def _pair(self, params: Params, kept: Pairs, wanted: int) -> None:
+        """Measure one more pair and keep it; a candidate that fails by its own fault is not measured again."""
+        pair, told = len(kept.default), self._measures.told
+        beside = self._target.settings.rungs.beside
+        found = self._pair_beside(params, pair) if beside else self._pair_in_turn(params, pair)
+        if isinstance(found, _Lost):
+            self._trouble = f"a pair could not be measured: {found.failure}"
+            self._say(f"verify {pair + 1}/{wanted}: {self._trouble}")
+            if found.of_candidate and not found.failure.infrastructure:
+                kept.failed = str(found.failure)
+            return
+        kept.default.append(found[0])
+        kept.candidate.append(found[1])
+        self._say(f"verify {pair + 1}/{wanted}: default {told(found[0])} | {told(found[1])}")
+
+    def _pairs_wanted(self, record: TrialRecord) -> int:
+        """Return how many pairs to measure: more where the noise is near the gain, unless limits decide."""
+        plan, default = self._plan, self._measures.default()
+        assert record.measurement is not None
+        if plan.pairs < 2 or self._measures.default_breaks:
+            return plan.pairs
+        name, found = plan.objective.name, record.measurement.metrics
+        over, under = (found, default) if plan.objective.direction == "maximize" else (default, found)
+        gain = over[name] / under[name] if under[name] > 0 else float("inf")
+        most = max(plan.pairs, plan.most_pairs)
+        return pairs_needed(gain, self._measures.noise, plan.repeats, plan.pairs, most)
+
+    def _pair_in_turn(self, params: Params, pair: int) -> tuple[dict[str, float], dict[str, float]] | _Lost:
+        """Start and measure default and candidate one after the other, each first in every other pair; or what failed."""
+        both, found = (self._space.default(), dict(params)), [{}, {}]
+        for side in (0, 1) if pair % 2 == 0 else (1, 0):
+            attempt = self._measure(both[side], f"pair {pair + 1} {'candidate' if side else 'default'}")
+            if attempt.failure is None and self._plan.searches_rate:
+                attempt = self._measures.at_highest_rate(attempt)
+            if attempt.failure is not None:
+                return _Lost(attempt.failure, side == 1)
+            found[side] = self._measures.metrics(attempt.mean())
+        return found[0], found[1]
+
+    def _pair_beside(self, params: Params, pair: int) -> tuple[dict[str, float], dict[str, float]] | _Lost:
+        """Start both anew, side by side, and load them in turns; or what failed."""
+        attempt = self._measure(params, f"pair {pair + 1}, default beside")
+        if attempt.failure is not None:
+            return _Lost(attempt.failure, True)
+        metrics, default = self._measures.metrics, attempt.beside_mean()
+        return metrics(default), metrics(replace(attempt, scale=default).mean())
+
+    def _measure(self, params: Params, label: str) -> Attempt:
+        self._target.stop_server()
+        return self._target.measure(
+            params, rung=self._plan.verify_rung, repeats=self._plan.repeats, reuse=False, label=label
+        )
+
+    def _is_default(self, record: TrialRecord) -> bool:
+        return self._space.key(record.params) == self._space.key(self._space.default())

@@ -1,0 +1,1 @@
+"""What is read from a study: counts, the best trials, JSON."""

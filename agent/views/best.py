@@ -1,0 +1,82 @@
+"""How a study stands: the best feasible trial, and the trials that no other beats in every objective."""
+
+import json
+from collections.abc import Iterable
+
+import numpy as np
+import sqlalchemy as sa
+
+from ...evaluators.problems.measurement import Measurement
+from ...evaluators.problems.problem import Problem
+from ...serving.errors import InvalidInput
+from ..errors import NoFeasibleTrial
+from ..ledger import schema
+from ..ledger.database import Database
+from ..ledger.records import TrialRecord
+
+
+def best_of(problem: Problem, records: Iterable[TrialRecord]) -> TrialRecord:
+    """Return the finished feasible trial with the best value, the earliest of equals; raises NoFeasibleTrial.
+
+    Raises InvalidInput for more than one objective: there is a front then, not a best trial.
+    """
+    if len(problem.objectives) > 1:
+        raise InvalidInput(
+            f"a problem with {len(problem.objectives)} objectives has no single best trial; use `study.pareto_front`."
+        )
+    sign = float(problem.signs[0])
+    best: TrialRecord | None = None
+    best_value = -np.inf
+    finished = 0
+    for record in records:
+        if record.excluded is not None or not isinstance(record.ending, Measurement):
+            continue
+        finished += 1
+        value = sign * record.ending.value
+        if (best is None or value > best_value) and problem.feasible(record.ending):
+            best, best_value = record, value
+    if best is None:
+        raise NoFeasibleTrial(_nothing_yet(problem, finished))
+    return best
+
+
+def front_of(problem: Problem, records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """Return the feasible trials that no other dominates, by number; empty when none is feasible."""
+    feasible = [
+        r
+        for r in records
+        if r.excluded is None and isinstance(r.ending, Measurement) and problem.feasible(r.ending)
+    ]
+    if not feasible:
+        return ()
+    kept = nondominated(problem.signs * np.array([r.values for r in feasible], float))
+    return tuple(sorted((feasible[i] for i in kept), key=lambda r: r.number))
+
+
+def nondominated(Y: np.ndarray) -> list[int]:
+    """Return the rows of Y (n, m; larger is better) that no other row beats in every column; equal rows all stay."""
+    kept: list[int] = []
+    for i in np.lexsort(-Y.T[::-1]):
+        if not kept or not np.any(np.all(Y[kept] >= Y[i], axis=1) & np.any(Y[kept] > Y[i], axis=1)):
+            kept.append(int(i))
+    return kept
+
+
+def front_numbers(database: Database, study_id: int, problem: Problem) -> list[int]:
+    """Return the numbers of the trials on the Pareto front, read by SQL: for lists, without loading the study."""
+    table = schema.trials
+    good = (table.c.study_id == study_id, table.c.state == "finished", table.c.feasible == 1)
+    with database.read() as connection:
+        query = sa.select(table.c.number, table.c.outcome).where(*good, table.c.excluded.is_(None))
+        rows = connection.execute(query).all()
+    if not rows:
+        return []
+    values = np.array([json.loads(row.outcome)["values"] for row in rows], float)
+    return sorted(rows[i].number for i in nondominated(problem.signs * values))
+
+
+def _nothing_yet(problem: Problem, finished: int) -> str:
+    if not finished:
+        return "no trial has finished yet; ask, evaluate and tell one first."
+    limits = ", ".join(c.name for c in problem.constraints)
+    return f"none of {finished} finished trials satisfies ({limits}); go on, or relax a limit by a fork."

@@ -1,0 +1,84 @@
+"""``trialogue compare STUDY.toml``: the same study with several strategies and seeds, side by side, with a regret plot.
+
+Every study is kept in memory: a comparison neither reads nor writes the file's own study. A strategy that fails is told
+and left out; the others go on. Runs stand in ``comparison_runs.py``, the arithmetic in ``comparison.py``.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...serving.errors import InvalidInput
+from ..options import AsJson
+
+
+def compare(
+    file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study to compare on.")],
+    strategies: Annotated[
+        str, typer.Option(metavar="NAMES", help="Of trialogue, llambo, surrogate and random, with commas.")
+    ] = "trialogue,surrogate,random",
+    seeds: Annotated[int, typer.Option(min=1, help="Studies per strategy.")] = 5,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials per study (default: the file's budget, or 30).")
+    ] = None,
+    planner: Annotated[str | None, typer.Option(metavar="SPEC", help="Instead of the file's.")] = None,
+    out: Annotated[Path, typer.Option(help="Write the page with the regret plot here.")] = Path(
+        "comparison.html"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Run a study with several strategies and seeds and say which finds good configurations sooner.
+
+    Evaluates seeds x strategies x trials times. The strategies see the same seeds, so their differences are paired.
+    """
+    from ..reports.comparison import table, totals
+    from ..study_files.study_file import read_specification
+    from .comparison_runs import page, run_all
+
+    stated = read_specification(file)
+    spec = planner or stated.planner
+    names = checked_names(strategies, has_planner=spec not in (None, "none"))
+    length = trials or (stated.budget.trials if stated.budget is not None else None) or 30
+    runs = run_all(stated, names, range(seeds), length, spec, quiet=as_json)
+    reference = "surrogate" if "surrogate" in names else names[0]
+    lines = table(runs, reference, sorted({min(t, length) for t in (5, 10, 20, length)}))
+    out.write_text(page(runs, stated.name), encoding="utf-8")
+    if as_json:
+        print(
+            json.dumps(
+                {"runs": [asdict(r) for r in runs], "table": [asdict(line) for line in lines]}, indent=1
+            )
+        )
+        return
+    print(
+        f"\nMean regret (0: best value seen, 1: median first trial); difference to {reference}, 95 % interval"
+    )
+    for line in lines:
+        print(
+            f"  {line.strategy:10} after {line.trials:3} trials  {line.regret:7.4f}   "
+            f"{line.difference:+8.4f} [{line.low:+.4f}, {line.high:+.4f}]"
+        )
+    for name, (tokens, seconds) in totals(runs).items():
+        print(f"  {name:10} {tokens:9.0f} tokens and {seconds:6.1f} s per study")
+    print(f"Plot: {out}")
+
+
+def checked_names(text: str, *, has_planner: bool) -> list[str]:
+    """Return the strategies named in ``text``; raises InvalidInput for unknown ones, and where a model is missing."""
+    from ...agent.strategies.by_name import NAMES, NEEDS_MODEL
+
+    names = list(dict.fromkeys(n.strip() for n in text.split(",") if n.strip()))
+    unknown = [n for n in names if n.removeprefix("surrogate:") == n and n not in NAMES]
+    if unknown or not names:
+        raise InvalidInput(
+            f"`--strategies` must be some of {', '.join(NAMES)} or surrogate:NAME, got {text!r}."
+        )
+    lacking = [n for n in names if n in NEEDS_MODEL]
+    if lacking and not has_planner:
+        raise InvalidInput(
+            f"strategy {lacking[0]!r} needs a model; give `--planner` or leave it out: --strategies surrogate,random."
+        )
+    return names

@@ -1,0 +1,78 @@
+"""The studies of a comparison: each strategy with each seed, in memory, on a specification's own problem and
+evaluator."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from markupsafe import escape
+
+from ...agent.budget import Budget
+from ...agent.ledger.records import TrialRecord
+from ...agent.strategies.by_name import NEEDS_MODEL
+from ...agent.study.study import Study
+from ...evaluators.problems.measurement import Measurement
+from ...serving.errors import TrialogueError
+from ..reports.comparison import Run, figure
+from ..study_files.study_file import Specification
+
+
+def run_all(
+    stated: Specification,
+    names: Sequence[str],
+    seeds: Sequence[int],
+    trials: int,
+    planner: str | None,
+    *,
+    quiet: bool,
+) -> list[Run]:
+    """Run every study, seed by seed; raises StudyError only when all of them fail."""
+    runs = []
+    for seed in seeds:
+        for name in names:
+            run = run_one(stated, name, seed, trials, planner)
+            runs.append(run)
+            if not quiet:
+                best = max((v for v in run.values if not math.isnan(v)), default=math.nan)
+                print(
+                    f"seed {seed}  {name:10} best {best:.6g}  {run.seconds:.1f} s  {' '.join(run.notes)}".rstrip()
+                )
+    return runs
+
+
+def run_one(stated: Specification, name: str, seed: int, trials: int, planner: str | None) -> Run:
+    """Return one study in memory with one strategy and seed."""
+    budget = asdict(stated.budget) if stated.budget is not None else {}
+    study = Study(
+        stated.problem,
+        name=f"{stated.name}-{name}-{seed}",
+        storage=None,
+        seed=seed,
+        planner=planner if name in NEEDS_MODEL else None,
+        strategy=name,
+        budget=Budget(**{**budget, "trials": trials}),
+    )
+    started, notes = time.monotonic(), ()
+    try:
+        study.run(stated.evaluate, n_trials=trials)
+    except TrialogueError as error:  # a finite space that is exhausted, a strategy that cannot be used
+        notes = (str(error),)
+    values = tuple(_value(study, t) for t in study.trials)
+    return Run(name, seed, values, study.spent.tokens, round(time.monotonic() - started, 2), notes)
+
+
+def _value(study: Study, trial: TrialRecord) -> float:
+    """Return the first objective, larger is better; NaN for a trial that failed or is infeasible."""
+    if not isinstance(trial.ending, Measurement) or not study.problem.feasible(trial.ending):
+        return math.nan
+    return float(study.problem.signs[0]) * trial.ending.value
+
+
+def page(runs: Sequence[Run], title: str) -> str:
+    """Return one self-contained HTML page with the regret plot."""
+    import plotly.graph_objects as go
+
+    body = go.Figure(figure(runs)).to_html(full_html=False, include_plotlyjs=True)
+    head = f"<!doctype html><meta charset='utf-8'><title>{escape(title)}</title>"
+    return f"{head}<body style='font-family:sans-serif;margin:2rem'><h1>{escape(title)}</h1>{body}</body>"

@@ -1,0 +1,166 @@
+"""``trialogue list``, ``export``, ``import``, ``delete``: the studies of a database from the command line.
+
+Everything is read and written through the ledger. What a script reads goes to stdout; remarks go to stderr.
+"""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, TextIO
+
+import typer
+
+from ..options import DEFAULT_STORAGE, AsJson, Storage, Study
+
+
+def list_studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None:
+    """List the studies of a database: trials, failures, the best result, when something last happened."""
+    from ...agent.ledger.ledger import list_studies as summaries
+
+    require_database(storage)
+    found = summaries(storage)
+    if as_json:
+        print(json.dumps([asdict(summary) for summary in found], indent=1))
+        return
+    if not found:
+        print(f"No studies in {storage}. `trialogue demo` makes one.", file=sys.stderr)
+        return
+    lines = [("study", "trials", "running", "failed", "best", "last")]
+    for s in found:
+        best = "–" if s.best is None else f"{s.best:.6g} {s.objectives[0]}"
+        best = f"front of {s.front}" if s.front else best
+        last = datetime.fromtimestamp(s.last_at or s.created_at).strftime("%Y-%m-%d %H:%M")
+        lines.append((s.name, str(s.trials), str(s.running), str(s.failed), best, last))
+    print(in_columns(lines))
+
+
+def export(
+    study: Study,
+    storage: Storage = DEFAULT_STORAGE,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; without it, stdout.")
+    ] = None,
+    form: Annotated[
+        Literal["csv", "jsonl"],
+        typer.Option("--format", help="csv: one column per parameter; jsonl: everything."),
+    ] = "csv",
+) -> None:
+    """Write a study's trials: a table for people and notebooks, or everything that is known, a JSON object per line."""
+    from ...agent.ledger.ledger import export_rows
+
+    require_database(storage)
+    rows = export_rows(study, storage)
+    with _opened(output) as file:
+        if form == "jsonl":
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+        else:
+            _write_csv(file, list(rows), _objectives(study, storage))
+
+
+def import_(
+    study: Study,
+    file: Annotated[Path, typer.Argument(help="CSV with a column per parameter and per objective.")],
+    storage: Storage = DEFAULT_STORAGE,
+    as_json: AsJson = False,
+) -> None:
+    """Add finished trials from a CSV file to a study: what was measured before counts as knowledge.
+
+    Columns are named like the parameters, objectives and constraints; an empty cell is an inactive parameter. Lines
+    that do not fit are left out, and said. `trialogue export` writes such a file.
+    """
+    from ...agent.study.add_results import from_csv
+    from ...agent.study.study import Study as OpenedStudy
+
+    require_database(storage)
+    opened = OpenedStudy.load(study, storage=storage)
+    found = from_csv(opened.problem, file)
+    numbers = opened.add_many(found.rows)
+    for line, why in found.left_out:
+        print(f"{file}, line {line}, left out: {why}", file=sys.stderr)
+    print(json.dumps(numbers) if as_json else f"Added {len(numbers)} trials to {study!r}.")
+
+
+def delete(
+    study: Study,
+    storage: Storage = DEFAULT_STORAGE,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a study and all its trials, for good. `trialogue export` keeps a copy."""
+    from ...agent.ledger.ledger import Ledger
+
+    require_database(storage)
+    ledger = Ledger(storage)
+    _, trials = ledger.page(ledger.find(study).study_id, limit=1)
+    if not yes and not typer.confirm(f"Delete study {study!r} with {trials} trials?"):
+        raise typer.Exit(1)
+    ledger.delete(study)
+    print(f"Deleted {study!r}.", file=sys.stderr)
+
+
+def require_database(storage: str) -> None:
+    """Refuse an SQLite file that is not there: reading must not create one. Raises FileNotFoundError."""
+    file = storage.removeprefix("sqlite:///")
+    if file != storage and file and not Path(file).exists():
+        raise FileNotFoundError(
+            2, "no such database; name one with --storage, or make one with `trialogue demo`", file
+        )
+
+
+def in_columns(lines: Iterable[tuple[str, ...]]) -> str:
+    """Return rows of text with aligned columns.
+
+    >>> print(in_columns([("study", "trials"), ("svm", "30")]))
+    study  trials
+    svm    30
+    """
+    rows = list(lines)
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[TextIO]:
+    if path is None:
+        yield sys.stdout
+        return
+    with path.open("w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+def _objectives(study: str, storage: str) -> list[str]:
+    from ...agent.ledger.ledger import Ledger
+
+    return [o.name for o in Ledger(storage).find(study).problem.objectives or ()]
+
+
+def _write_csv(file: TextIO, rows: list[dict[str, Any]], objectives: list[str]) -> None:
+    """Write one line per trial; partner of `trialogue import`."""
+    flat = [_flat(row, objectives) for row in rows]
+    first = ["number", "state", *dict.fromkeys(n for row in rows for n in row["params"]), *objectives]
+    columns = list(dict.fromkeys([*first, *(key for row in flat for key in row)]))
+    writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+
+
+def _flat(row: Mapping[str, Any], objectives: list[str]) -> dict[str, Any]:
+    """Return one trial as cells. Where a name is used twice, the parameter wins."""
+    ending = row["ending"] or {}
+    cells = {"number": row["number"], "state": row["state"], **row["params"]}
+    more = {
+        **dict(zip(objectives, row["values"] or (), strict=False)),
+        **ending.get("constraints", {}),
+        **{"source": row["source"], "verdict": row["verdict"], "why": row["reason"]},
+        **{
+            "hypothesis": row["hypothesis"],
+            "failure": ending.get("reason", ""),
+            "excluded": row["excluded"] or "",
+        },
+        **ending.get("metrics", {}),
+    }
+    return {**more, **cells}

@@ -1,0 +1,394 @@
+"""A study behind a service: ``RemoteStudy`` does over HTTP what ``Study`` does on a database, and passes the same suite.
+
+Errors come back as the classes they were. Requests that did not get through are sent again with the same idempotency
+key, so that an ask is answered once however often the network fails. Evaluations run here, never on the server.
+Threads may share one; in another process it connects anew. Knows nothing of databases.
+"""
+
+import secrets
+import socket
+import time
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from os import environ, getpid
+from typing import Any, overload
+
+import httpx2
+
+from ...agent import errors as agent_errors
+from ...agent.budget import Budget
+from ...agent.contracts import Spent
+from ...agent.errors import LedgerUnavailable
+from ...agent.ledger.events import Event
+from ...agent.ledger.leases import LEASE_S, Lease
+from ...agent.ledger.records import (
+    Ending,
+    Failure,
+    Pruned,
+    TrialRecord,
+    ending_of,
+    ending_to_json,
+    prediction_from_json,
+)
+from ...agent.study.loop import Loop, RunEnd
+from ...agent.study.trial import Trial
+from ...evaluators import errors as evaluator_errors
+from ...evaluators.errors import EvaluationFailed, FailureKind
+from ...evaluators.problems.history import Params, Value
+from ...evaluators.problems.measurement import Measurement
+from ...evaluators.problems.problem import Problem
+from ...evaluators.spaces.space import SearchSpace
+from ...serving import errors as serving_errors
+from ...serving.errors import InvalidInput, TrialogueError
+from ...surrogates.contracts import Prediction
+
+TIMEOUT_S = 300.0
+"""An ask may wait for a surrogate's fit and a planner's answer."""
+RETRY_S = 60.0
+"""How long a request is tried again while the server is away: it comes back by itself."""
+PAGE = 1_000
+
+
+class RemoteStudy:
+    """A study on a server. Creates it there, or resumes the one of that name; ``load`` opens an existing one.
+
+    ``url``: the server's address, with its prefix. ``api_key``: else TRIALOGUE_API_KEY. Other arguments: as ``Study``.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        url: str,
+        name: str | None = None,
+        api_key: str | None = None,
+        seed: int | None = None,
+        planner: str | None = None,
+        budget: Budget | None = None,
+        strategy: str | None = None,
+        retry_s: float = RETRY_S,
+    ) -> None:
+        self._set_up(url, name or problem.name, api_key, retry_s)
+        limits = None if budget is None else budget.to_dict()
+        body = {
+            "name": self.name,
+            "problem": problem.to_dict(),
+            "seed": seed,
+            "planner": planner,
+            "exist_ok": True,
+        }
+        self._view = self._connection.call(
+            "POST", "v1/studies", {**body, "budget": limits, "strategy": strategy}
+        )
+        self.problem = Problem.from_dict(self._view["problem"])
+
+    @classmethod
+    def load(
+        cls, name: str, *, url: str, api_key: str | None = None, retry_s: float = RETRY_S
+    ) -> "RemoteStudy":
+        """Return the study of that name. Raises StudyNotFound."""
+        study = cls.__new__(cls)
+        study._set_up(url, name, api_key, retry_s)
+        study._view = study._call("GET", "")
+        study.problem = Problem.from_dict(study._view["problem"])
+        return study
+
+    def _set_up(self, url: str, name: str, api_key: str | None, retry_s: float) -> None:
+        self.name = name
+        self.worker = f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(3)}"
+        self._connection = Connection(url, api_key or environ.get("TRIALOGUE_API_KEY"), retry_s)
+
+    def _call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        return self._connection.call(method, f"v1/studies/{_quoted(self.name)}{path}", body, query)
+
+    # What it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def seed(self) -> int:
+        """The seed from which the study's random streams derive."""
+        return self._view["seed"]
+
+    @property
+    def lineage(self) -> Mapping[str, Any] | None:
+        """Where a fork comes from, or None."""
+        return self._view["lineage"]
+
+    @property
+    def budget(self) -> Budget:
+        """The study's limits, as they are now."""
+        return Budget(**self._call("GET", "")["budget"])
+
+    @budget.setter
+    def budget(self, budget: Budget) -> None:
+        self._call("PUT", "/budget", budget.to_dict())
+
+    @property
+    def spent(self) -> Spent:
+        """Model calls, tokens and money used so far."""
+        return Spent(**self._call("GET", "")["spent"])
+
+    # Asking and telling ------------------------------------------------------------------------------------------
+
+    @overload
+    def ask(self, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None) -> Trial: ...
+
+    @overload
+    def ask(
+        self, n: int, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None
+    ) -> list[Trial]: ...
+
+    def ask(
+        self, n: int | None = None, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None
+    ) -> Trial | list[Trial]:
+        """Return the next trial or trials, as ``Study.ask`` does. With a ``lease`` it must be renewed."""
+        held = (
+            {}
+            if lease is None
+            else {"worker": self.worker, "lease_s": max(1.0, lease.expires_at - time.time())}
+        )
+        body = {"n": 1 if n is None else n, "fixed": None if fixed is None else dict(fixed), **held}
+        found = self._call("POST", "/ask", body)["trials"]
+        trials = [Trial(record_from_view(view), self.report) for view in found]
+        return trials[0] if n is None else trials
+
+    def tell(
+        self,
+        trial: "Trial | TrialRecord | int",
+        value: float | Sequence[float] | Measurement | None = None,
+        *,
+        failed: str | EvaluationFailed | None = None,
+        kind: FailureKind = "crash",
+        pruned: bool = False,
+    ) -> TrialRecord:
+        """Record how a trial ended, as ``Study.tell`` does."""
+        number = trial if isinstance(trial, int) else trial.number
+        return self.finish(number, ending_of(self.problem, value, failed, kind, pruned))
+
+    def finish(self, number: int, ending: Ending | None, *, requeue: bool = False) -> TrialRecord:
+        """Record an ending as a value; None: pruned at its last report. ``requeue``: as ``Study.finish``."""
+        match ending:
+            case Measurement():
+                body: dict[str, Any] = {"measurement": ending_to_json(ending)}
+            case Failure():
+                body = {"failed": ending.reason, "kind": ending.kind, "requeue": requeue}
+            case Pruned() | None:
+                body = {"pruned": True}
+        return record_from_view(self._call("POST", f"/trials/{number}/tell", body))
+
+    def report(self, number: int, step: int, value: float) -> bool:
+        """Record an intermediate value; return whether to stop: the pruner says so, or nobody waits for the trial."""
+        try:
+            return self._call("POST", f"/trials/{number}/report", {"step": step, "value": value})["stop"]
+        except agent_errors.ResultConflict:
+            return True
+
+    def renew(self, numbers: list[int], lasts_s: float = LEASE_S) -> None:
+        """Renew the leases on the trials this worker runs."""
+        self._call("POST", "/heartbeat", {"worker": self.worker, "numbers": numbers, "lease_s": lasts_s})
+
+    def reporter(self, number: int) -> "RemoteReporter":
+        """Return what an evaluation reports to; it can be sent to another process."""
+        return RemoteReporter(self, number)
+
+    def run(
+        self, evaluate: Any, n_trials: int | None = None, seconds: float | None = None, **options: Any
+    ) -> RunEnd:
+        """Ask the server, evaluate here, tell the server, until something ends it; options as ``Study.run``."""
+        return Loop(self, evaluate, n_trials=n_trials, seconds=seconds, **options).go()
+
+    # Changing ----------------------------------------------------------------------------------------------------
+
+    def enqueue(self, params: Params, *, reason: str = "enqueued by the user") -> None:
+        """Put a configuration before everything the strategy would do."""
+        self._call("POST", "/enqueue", {"params": dict(params), "reason": reason})
+
+    def add(self, params: Params, value: float | Sequence[float] | Measurement) -> TrialRecord:
+        """Record a finished result from elsewhere."""
+        return self.trial(self.add_many([(params, value)])[0])
+
+    def add_many(self, rows: Iterable[tuple[Params, "float | Sequence[float] | Measurement"]]) -> list[int]:
+        """Record finished results from elsewhere: all of them or none."""
+        measured = [
+            (p, self.problem.check(v if isinstance(v, Measurement) else Measurement(v))) for p, v in rows
+        ]
+        body = [{"params": dict(p), "measurement": ending_to_json(m)} for p, m in measured]
+        return self._call("POST", "/add", {"rows": body})["numbers"]
+
+    def exclude(self, number: int, reason: str) -> None:
+        """Leave a trial out of everything that is learnt, and say why."""
+        self._call("POST", f"/trials/{number}/exclude", {"reason": reason})
+
+    def restore(self, number: int) -> None:
+        """Let an excluded trial count again."""
+        self._call("POST", f"/trials/{number}/restore", {})
+
+    def note(self, text: str) -> None:
+        """Leave a remark with the study."""
+        self._call("POST", "/note", {"text": text})
+
+    def fork(
+        self, name: str, *, space: SearchSpace | None = None, problem: Problem | None = None
+    ) -> "RemoteStudy":
+        """Return a new study in a changed space (or problem), with the trials that fit in it."""
+        plain = (problem or self.problem).to_dict()
+        if space is not None:
+            plain["space"] = space.to_dict()
+        self._call("POST", "/fork", {"name": name, "problem": plain})
+        made = self._connection
+        return RemoteStudy.load(name, url=made.url, api_key=made.api_key, retry_s=made.retry_s)
+
+    # Knowing -----------------------------------------------------------------------------------------------------
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """All trials by number."""
+        found: list[TrialRecord] = []
+        after: int | None = 0
+        while after is not None:
+            page = self._call("GET", "/trials", order="number", limit=PAGE, after=after)
+            found += map(record_from_view, page["items"])
+            after = page["next"]
+        return tuple(found)
+
+    def trial(self, number: int) -> TrialRecord:
+        """Return one trial; raises TrialNotFound."""
+        return record_from_view(self._call("GET", f"/trials/{number}"))
+
+    @property
+    def best_trial(self) -> TrialRecord:
+        """The best feasible finished trial; raises NoFeasibleTrial."""
+        return record_from_view(self._call("GET", "/best"))
+
+    @property
+    def pareto_front(self) -> tuple[TrialRecord, ...]:
+        """The feasible trials that no other beats in every objective."""
+        return tuple(record_from_view(v) for v in self._call("GET", "/pareto")["items"])
+
+    def events(self, after: int = 0, *, limit: int = 1000) -> tuple[Event, ...]:
+        """Return what happened after event number ``after``, oldest first."""
+        found = self._call("GET", "/log", after=after, limit=limit)["items"]
+        return tuple(Event(**item) for item in found)
+
+    def predict(self, params: Params) -> Prediction | None:
+        """Return what the surrogate believes of a configuration; None while there is too little to model."""
+        return prediction_from_json(self._call("POST", "/predict", {"params": dict(params)})["prediction"])
+
+
+class RemoteReporter:
+    """Reports of one trial to the server, from this process or another."""
+
+    def __init__(self, study: RemoteStudy, number: int) -> None:
+        self._study, self._number = study, number
+
+    def __call__(self, step: int, value: float) -> bool:
+        """Report; return whether to stop."""
+        return self._study.report(self._number, step, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        made = self._study._connection
+        return _reporter_elsewhere, (self._study.name, made.url, made.api_key, self._number)
+
+
+def _reporter_elsewhere(name: str, url: str, api_key: str | None, number: int) -> RemoteReporter:
+    return RemoteReporter(RemoteStudy.load(name, url=url, api_key=api_key), number)
+
+
+class Connection:
+    """HTTP to one server: keys, retries, and problems as the errors they were. Threads may share it."""
+
+    def __init__(self, url: str, api_key: str | None, retry_s: float) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise InvalidInput(
+                f"`url` must be a server's address such as http://127.0.0.1:8765, got {url!r}."
+            )
+        self.url, self.api_key, self.retry_s = url.rstrip("/") + "/", api_key, retry_s
+
+    @cached_property
+    def client(self) -> httpx2.Client:
+        """The HTTP client, made on first use and closed with this object."""
+        headers = {} if self.api_key is None else {"Authorization": f"Bearer {self.api_key}"}
+        made = httpx2.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+        weakref.finalize(self, made.close)
+        return made
+
+    def call(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
+        """Return the JSON answer. Raises what the server raised, or LedgerUnavailable when it stays away."""
+        headers = {"Idempotency-Key": secrets.token_hex(16)} if method == "POST" else {}
+        until = time.monotonic() + self.retry_s
+        pause_s = 0.2
+        while True:
+            try:
+                response = self.client.request(method, path, json=body, params=query or None, headers=headers)
+            except httpx2.TransportError as error:
+                again, why = True, f"{type(error).__name__}: {error}"
+            else:
+                again, why = response.status_code in (429, 502, 503), response.text[:300]
+                pause_s = max(pause_s, min(float(response.headers.get("retry-after", 0)), 30.0))
+                if not again or time.monotonic() + pause_s > until:
+                    return _answer(response)
+            if again and time.monotonic() + pause_s > until:
+                raise LedgerUnavailable(
+                    f"the server at {self.url} does not answer ({why}); is `trialogue serve` running?"
+                )
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, 2.0)
+
+
+def _answer(response: httpx2.Response) -> Any:
+    if response.is_success:
+        return response.json() if response.content else None
+    try:
+        found = response.json()
+    except ValueError:
+        found = {}
+    detail = str(found.get("detail") or response.text[:300] or response.reason_phrase)
+    raise error_named(str(found.get("type", "")).rpartition(":")[2], response.status_code)(detail)
+
+
+def error_named(name: str, status: int) -> type[TrialogueError]:
+    """Return the class of an error that a server names; for one that is not known here, the nearest by status."""
+    for module in (agent_errors, evaluator_errors, serving_errors):
+        found = getattr(module, name, None)
+        if isinstance(found, type) and issubclass(found, TrialogueError):
+            return found
+    return InvalidInput if 400 <= status < 500 else LedgerUnavailable
+
+
+def record_from_view(view: Mapping[str, Any]) -> TrialRecord:
+    """Return a trial's record from its JSON; the partner of ``views.trial_view``."""
+    ending: Ending | None = None
+    if view["values"] is not None:
+        named = {k: view[k] for k in ("constraints", "metrics", "seconds", "cost")}
+        ending = Measurement(view["values"], view["sem"], **named)
+    elif view["failure"] is not None:
+        ending = Failure(view["failure"]["kind"], view["failure"]["reason"])
+    elif view["pruned"] is not None:
+        ending = Pruned(view["pruned"]["step"], view["pruned"]["value"])
+    plain = (
+        "number",
+        "params",
+        "state",
+        "source",
+        "verdict",
+        "reason",
+        "hypothesis",
+        "tokens",
+        "excluded",
+        "replicate",
+    )
+    return TrialRecord(
+        **{name: view[name] for name in plain},
+        prediction=prediction_from_json(view["prediction"]),
+        notes=tuple(view["notes"]),
+        proposals=tuple(view["verdicts"]),
+        ending=ending,
+        started_at=view["asked_at"],
+        ended_at=view["ended_at"],
+    )
+
+
+def _quoted(name: str) -> str:
+    from urllib.parse import quote
+
+    return quote(name, safe="")

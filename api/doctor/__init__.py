@@ -1,0 +1,1 @@
+"""What is installed, what answers, and what a model can do."""

@@ -1,0 +1,1 @@
+"""The verbs for other agents, over MCP."""

@@ -1,0 +1,120 @@
+"""Running a study from a terminal: live table, Ctrl-C with a clean ledger, and what came of it at the end."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ...agent.study.study import Study
+from ...evaluators.programs.call import Evaluate
+from ..cli.report import write_report
+from .live import LiveStudy
+from .page import default_row, duration, short
+from .view import Row, StudyView, view_of
+
+
+class Session:
+    """One run of one study in this terminal. ``quiet``: nothing but what goes wrong (for ``--json``)."""
+
+    def __init__(self, study: Study, storage: str, *, quiet: bool = False) -> None:
+        self.study, self.storage = study, storage
+        self.console = Console(quiet=quiet, stderr=quiet)
+
+    def view(self) -> StudyView:
+        """Return the study as it stands now."""
+        return view_of(self.study.name, self.study.problem, self.study.trials, tokens=self.study.spent.tokens)
+
+    def run(self, evaluate: Evaluate, *, trials: int | None, seconds: float | None, workers: int = 1) -> None:
+        """Run trials and show them. Raises typer.Exit(130) after Ctrl-C, with every finished trial in the ledger."""
+        live = LiveStudy(self.view, self._total(trials), self.console)
+        try:
+            with live:
+                self.study.run(evaluate, n_trials=trials, seconds=seconds, workers=workers)
+        except KeyboardInterrupt:
+            done = sum(row.fate != "running" for row in self.view().rows)
+            Console(stderr=True).print(
+                f"Interrupted. All {done} ended trials are in {self.storage}; the same command goes on from there.",
+                highlight=False,
+            )
+            raise typer.Exit(130) from None
+
+    def report(self, path: Path) -> None:
+        """Write the report page and say where."""
+        write_report(self.study.name, self.storage, path)
+        self.console.print(f"report   {path}", highlight=False, soft_wrap=True)
+
+    def summary(self, seconds: float) -> None:
+        """Print the best configuration against the default one, and who proposed what."""
+        view = self.view()
+        best = view.best()
+        if best is None:
+            self.console.print("\nNo trial gave a feasible result.")
+        elif len(view.problem.objectives) > 1:
+            self.console.print(
+                f"\n{len(view.front())} trials are not beaten in all objectives; the report shows them."
+            )
+        else:
+            self.console.print(f"\n{headline(view, best)}", style="bold", highlight=False, soft_wrap=True)
+            self.console.print(comparison(view, best))
+        for text in who_did_what(view):
+            self.console.print(text, highlight=False)
+        self.console.print(f"time     {duration(seconds)}", highlight=False)
+
+    def as_json(self, seconds: float) -> str:
+        """Return what came of the study as JSON."""
+        view = self.view()
+        best = view.best()
+        found: dict[str, Any] = {"study": view.name, "storage": self.storage, "trials": len(view.rows)}
+        found |= {"seconds": round(seconds, 3), "tokens": view.tokens, "rejected": view.rejected}
+        found["best"] = None if best is None else asdict(best)
+        if len(view.problem.objectives) > 1:
+            found["front"] = [asdict(row) for row in view.front()]
+        return json.dumps(found, indent=1)
+
+    def _total(self, trials: int | None) -> int | None:
+        done = sum(row.fate != "running" for row in self.view().rows)
+        limits = [
+            n for n in (None if trials is None else done + trials, self.study.budget.trials) if n is not None
+        ]
+        return min(limits, default=None)
+
+
+def headline(view: StudyView, best: Row) -> str:
+    """Return the best result in one line, and what it gains over the default configuration."""
+    line = f"best {view.problem.objectives[0].name} {short(best.values[0])} in trial {best.number}, by {best.source}"
+    default = default_row(view)
+    if default is None or not default.values:
+        return line
+    old, new = default.values[0], best.values[0]
+    gain = f" ({(new - old) / abs(old):+.1%})" if old else ""
+    return f"{line}; the default gives {short(old)}{gain}"
+
+
+def comparison(view: StudyView, best: Row) -> Table:
+    """Return the best configuration beside the default one; what differs is bold."""
+    grid = Table(box=None, pad_edge=False)
+    for heading in ("parameter", "best", "default"):
+        grid.add_column(heading)
+    usual = view.problem.space.default()
+    for name in view.problem.space.names:
+        found, default = (short(p[name]) if name in p else "off" for p in (best.params, usual))
+        grid.add_row(Text(name), Text(found, style="" if found == default else "bold"), Text(default))
+    return grid
+
+
+def who_did_what(view: StudyView) -> list[str]:
+    """Return one line per source: how many trials it proposed, and how many of them were new bests."""
+    improved = {number for number, _ in view.incumbents()}
+    lines = []
+    for source in view.sources():
+        rows = [row for row in view.rows if row.source == source]
+        new = sum(row.number in improved for row in rows)
+        lines.append(f"{source:<24} {len(rows):>3} trials, {new} of them new bests")
+    if view.rejected:
+        lines.append(f"{'rejected by the check':<24} {view.rejected:>3} proposals")
+    return ["", *lines]

@@ -1,0 +1,141 @@
+"""A study as the doors show it: plain rows, one per trial, read from the ledger once.
+
+Figures, the report, the live table and the exports read these values and nothing else, so they can be tested without a
+ledger and drawn from a file. Knows no plotly and no terminal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ...agent.ledger.ledger import Ledger
+from ...agent.ledger.records import Failure, Pruned, TrialRecord
+from ...evaluators.problems.history import Params
+from ...evaluators.problems.problem import Problem
+
+Fate = Literal["finished", "failed", "pruned", "running"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One trial. ``values`` in the objectives' own unit, empty without a result; ``mean``, ``sd``: what the surrogate
+    expected of the first objective before the trial ran; ``text``: why it failed, where it did."""
+
+    number: int
+    fate: Fate
+    params: Params
+    values: tuple[float, ...] = ()
+    feasible: bool = True
+    source: str = "user"
+    verdict: str = ""
+    reason: str = ""
+    hypothesis: str = ""
+    mean: float | None = None
+    sd: float | None = None
+    p_feasible: float | None = None
+    constraints: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    seconds: float | None = None
+    tokens: int = 0
+    excluded: bool = False
+    text: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the trial has a result that may become the best."""
+        return self.fate == "finished" and self.feasible and not self.excluded
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """A study's name, problem and rows in the order of their numbers. ``rejected``: proposals the referee refused."""
+
+    name: str
+    problem: Problem
+    rows: tuple[Row, ...]
+    rejected: int = 0
+    tokens: int = 0
+
+    @property
+    def counted(self) -> tuple[Row, ...]:
+        """Rows with a result that may become the best."""
+        return tuple(row for row in self.rows if row.counts)
+
+    def best(self, objective: int = 0) -> Row | None:
+        """Return the best row for one objective, the earliest among equals; None while there is none."""
+        sign = self.problem.signs[objective]
+        return max(self.counted, key=lambda row: (sign * row.values[objective], -row.number), default=None)
+
+    def front(self) -> tuple[Row, ...]:
+        """Return the rows that no other row beats in every objective."""
+        return tuple(r for r in self.counted if not any(self._dominates(o, r) for o in self.counted))
+
+    def incumbents(self, objective: int = 0) -> list[tuple[int, float]]:
+        """Return (trial number, value) of each trial that was the best when it ended."""
+        sign = self.problem.signs[objective]
+        steps: list[tuple[int, float]] = []
+        for row in self.counted:
+            if not steps or sign * row.values[objective] > sign * steps[-1][1]:
+                steps.append((row.number, row.values[objective]))
+        return steps
+
+    def sources(self) -> Sequence[str]:
+        """Return who proposed trials, in order of first appearance."""
+        return list(dict.fromkeys(row.source for row in self.rows))
+
+    def _dominates(self, one: Row, other: Row) -> bool:
+        gains = [s * (a - b) for s, a, b in zip(self.problem.signs, one.values, other.values, strict=True)]
+        return min(gains) >= 0 and max(gains) > 0
+
+
+def view_of(name: str, problem: Problem, records: Sequence[TrialRecord], *, tokens: int = 0) -> StudyView:
+    """Return the view of a study from its records; ``tokens``: what its model calls cost together."""
+    rejected = sum(not proposal.get("kept") for record in records for proposal in record.proposals)
+    rows = tuple(row_of(record, problem) for record in sorted(records, key=lambda record: record.number))
+    return StudyView(name, problem, rows, rejected=rejected, tokens=tokens)
+
+
+def read_view(study_name: str, storage: str) -> StudyView:
+    """Return the view of a stored study without changing it. Raises StudyNotFound, LedgerUnavailable."""
+    ledger = Ledger(storage)
+    stored = ledger.find(study_name)
+    records = list(ledger.records(stored.study_id))
+    return view_of(stored.name, stored.problem, records, tokens=ledger.heads(stored.study_id).spent.tokens)
+
+
+def row_of(record: TrialRecord, problem: Problem) -> Row:
+    """Return one trial's row."""
+    measured, expected = record.measurement, record.prediction
+    return Row(
+        number=record.number,
+        fate=record.state,
+        params=record.params,
+        values=record.values or (),
+        feasible=measured is None or problem.feasible(measured),
+        source=record.source,
+        verdict=record.verdict,
+        reason=record.reason,
+        hypothesis=record.hypothesis,
+        mean=expected.mean[0] if expected else None,
+        sd=expected.sd[0] if expected else None,
+        p_feasible=expected.p_feasible if expected else None,
+        constraints=dict(measured.constraints) if measured else {},
+        metrics=dict(measured.metrics) if measured else {},
+        seconds=(measured.seconds if measured else None) or record.seconds or None,
+        tokens=record.tokens,
+        excluded=record.excluded is not None,
+        text=_in_words(record),
+    )
+
+
+def _in_words(record: TrialRecord) -> str:
+    """Return why a trial has no result, or why it is left out."""
+    match record.ending:
+        case Failure(kind, reason):
+            words = f"{kind}: {reason}"
+        case Pruned(step, value):
+            words = f"stopped early at step {step} with {value:.5g}"
+        case _:
+            words = ""
+    left_out = f"excluded: {record.excluded}" if record.excluded else ""
+    return "; ".join(part for part in (words, left_out) if part)

@@ -1,0 +1,1 @@
+"""The routes of the HTTP service, a module per kind of thing."""

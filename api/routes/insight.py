@@ -1,0 +1,78 @@
+"""REST: what a study teaches. Best, Pareto front, posterior at a point, importances, figures, the report."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse
+
+from ...agent.verbs.context import Desk
+from ...agent.verbs.read import compare as compared
+from ...agent.views.as_json import trial_view
+from ..reports.drawing import draw, page_of, shares
+from ..service import schemas
+from ..service.context import Here
+
+router = APIRouter(prefix="/v1/studies/{study_name}", tags=["insight"])
+Objective = Annotated[int, Query(ge=0, le=100)]
+
+
+@router.get("/best")
+def best(here: Here) -> dict[str, Any]:
+    """Return the best feasible trial; 409 while there is none."""
+    return trial_view(here.study.problem, here.study.best_trial)
+
+
+@router.get("/pareto")
+def pareto(here: Here) -> dict[str, Any]:
+    """Return the feasible trials that no other beats in every objective."""
+    study = here.study
+    return {"items": [trial_view(study.problem, r) for r in study.pareto_front]}
+
+
+@router.get("/compare")
+def compare(here: Here) -> dict[str, Any]:
+    """Compare the best configuration with the default one."""
+    return compared(Desk(here.services.ledger, here.study)).data
+
+
+@router.post("/predict")
+def predict(here: Here, body: schemas.PredictBody) -> dict[str, Any]:
+    """Return what the surrogate believes at a configuration; ``prediction`` is null while there is too little
+    to model."""
+    study = here.study
+    params = study.problem.space.validate(body.params)
+    belief = study.predict(params)
+    if belief is None:
+        return {"params": params, "prediction": None}
+    found = {"mean": list(belief.mean), "sd": list(belief.sd), "p_feasible": belief.p_feasible}
+    return {"params": params, "prediction": found}
+
+
+@router.get("/importances")
+def importances(here: Here, objective: Objective = 0) -> dict[str, float]:
+    """Return each parameter's share of the objective's variation; 409 with too few results."""
+    return shares(here.study, objective)
+
+
+@router.get("/figures/{figure}")
+def figure(here: Here, figure: str, objective: Objective = 0) -> dict[str, Any]:
+    """Return a figure as plotly JSON: history, parallel, slices, importances, sources, calibration, pareto."""
+    return draw(here.study, figure, objective)
+
+
+@router.get("/report", response_class=HTMLResponse)
+def report(here: Here) -> HTMLResponse:
+    """Return the study as one self-contained HTML page, to be saved."""
+    page = page_of(here.study, made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
+    # Its script and style stand in the page; a sandbox keeps them away from this server's own origin.
+    policy = (
+        "sandbox allow-scripts allow-downloads; default-src 'none'; img-src data: blob:; "
+        "style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+    )
+    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in here.name)
+    headers = {
+        "Content-Security-Policy": policy,
+        "Content-Disposition": f'inline; filename="{name.encode("ascii", "ignore").decode()}-report.html"',
+    }
+    return HTMLResponse(page, headers=headers)

@@ -1,0 +1,89 @@
+"""The web page's files, the probes and the metrics. The page's files hold no data and need no key."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import anyio.to_thread
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, JSONResponse, Response
+
+from ...agent.errors import LedgerUnavailable
+from ..service.context import Parts
+from ..service.problems import answer
+
+router = APIRouter(tags=["page"], include_in_schema=False)
+STATIC = Path(str(files("trialogue.api.routes").joinpath("static")))
+TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+)
+"""Plotly writes style attributes, hence 'unsafe-inline' for styles; no script but our own files runs."""
+SAFE = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+@router.get("/")
+def page() -> FileResponse:
+    """Return the one page there is."""
+    return FileResponse(STATIC / "index.html", headers=SAFE)
+
+
+@router.get("/static/{name}")
+def static(name: str) -> Response:
+    """Return one of the page's files, or plotly.js out of the plotly wheel."""
+    if name == "plotly.min.js":
+        return FileResponse(
+            plotly_js(), media_type="text/javascript", headers={**SAFE, "Cache-Control": "max-age=86400"}
+        )
+    known = {p.name: p for p in STATIC.iterdir() if p.suffix in TYPES}
+    if name not in known:
+        return answer(404, "HttpError", "There is no such file.")
+    return FileResponse(known[name], media_type=TYPES[known[name].suffix], headers=SAFE)
+
+
+@router.get("/favicon.ico")
+def favicon() -> FileResponse:
+    """Return the icon to browsers that ask for it here."""
+    return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml", headers=SAFE)
+
+
+@router.get("/health")
+def health() -> dict[str, str]:
+    """Say that the process lives."""
+    return {"status": "ok"}
+
+
+@router.get("/ready")
+async def ready(services: Parts) -> JSONResponse:
+    """Say whether requests can be served: the database answers and the server is not shutting down."""
+    if not services.ready:
+        return answer(
+            503, "NotReady", "The server is starting or shutting down.", headers={"Retry-After": "2"}
+        )
+
+    def look() -> None:
+        with services.ledger.database.read():
+            pass
+
+    try:
+        await anyio.to_thread.run_sync(look)
+    except LedgerUnavailable as error:
+        return answer(503, "LedgerUnavailable", str(error), headers={"Retry-After": "2"})
+    return JSONResponse({"status": "ready"})
+
+
+@router.get("/metrics")
+def metrics(services: Parts) -> Response:
+    """Return the metrics for Prometheus."""
+    services.metrics.open_studies.set(len(services.shelf))
+    return Response(services.metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+def plotly_js() -> Path:
+    """Return the path of plotly.js in the installed plotly package."""
+    return Path(str(files("plotly").joinpath("package_data", "plotly.min.js")))

@@ -1,0 +1,207 @@
+"""REST: studies. Make, list, look, fork, order, note, delete; who the caller is; API keys."""
+
+import tomllib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from ...agent.budget import Budget
+from ...agent.verbs.change import allow_more
+from ...agent.verbs.context import set_budget
+from ...agent.verbs.draft import draft as drafted, guesses_in
+from ...agent.views.as_json import study_lines, study_view
+from ...evaluators.errors import InvalidSpecification
+from ...serving.errors import InvalidInput
+from ..service import schemas
+from ..service.context import Here, Parts, Who, idempotency_key, visible
+from ..service.open_studies import problem_of
+
+router = APIRouter(prefix="/v1", tags=["studies"])
+
+
+@router.get("/about")
+def about(services: Parts, caller: Who) -> dict[str, Any]:
+    """Return who you are here, and what this server offers."""
+    from importlib.metadata import version
+
+    return {
+        "version": version("trialogue"),
+        "caller": {
+            "name": caller.name,
+            "scope": caller.scope,
+            "studies": caller.studies and sorted(caller.studies),
+        },
+        "planners": list(services.shelf.planners),
+        "chat_model": services.chats.model_name if services.chats else None,
+        "keys": services.keys is not None,
+    }
+
+
+@router.get("/studies")
+def studies(
+    services: Parts,
+    caller: Who,
+    limit: Annotated[int, Query(ge=1, le=200)] = 60,
+    after: Annotated[int | None, Query(ge=0, le=2**62)] = None,
+    contains: Annotated[str, Query(max_length=100)] = "",
+) -> dict[str, Any]:
+    """List the studies you may see, newest first; ``next`` is the ``after`` of the next page."""
+    names = None if caller.studies is None else sorted(caller.studies)
+    items, following = study_lines(services.ledger, limit=limit, before=after, contains=contains, names=names)
+    return {"items": items, "next": following}
+
+
+@router.post("/studies", status_code=201)
+def create(request: Request, services: Parts, caller: Who, body: schemas.StudyBody) -> JSONResponse:
+    """Make a study. Nothing is run: workers pull its trials, each with the evaluator it was started with."""
+    spec = from_toml(body) if body.toml is not None else body
+
+    def made() -> dict[str, Any]:
+        assert spec.name is not None
+        assert spec.problem is not None
+        study = services.shelf.create(
+            visible(caller, spec.name),
+            problem_of(spec.problem),
+            seed=spec.seed,
+            planner=spec.planner,
+            strategy=spec.strategy,
+            budget=None if spec.budget is None else Budget(**spec.budget.model_dump()),
+            exist_ok=spec.exist_ok,
+        )
+        return study_view(services.ledger, study.stored)
+
+    return JSONResponse(services.answers.once(idempotency_key(request, caller), made), 201)
+
+
+@router.post("/draft")
+def draft(body: schemas.DraftBody) -> dict[str, Any]:
+    """Draft a specification from a sentence, a script's --help text or a specification itself. Nothing is made or run.
+
+    ``guesses`` name what the words did not say.
+    """
+    toml = drafted(body.text, name=body.name)
+    return {"toml": toml, "guesses": guesses_in(toml)}
+
+
+def from_toml(body: schemas.StudyBody) -> schemas.StudyBody:
+    """Return the body that a specification file means. Raises InvalidSpecification with the line of a mistake."""
+    try:
+        spec = tomllib.loads(body.toml or "")
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSpecification(f"This is not TOML: {error}.") from None
+    if "evaluator" in spec:
+        raise InvalidSpecification(
+            "`[evaluator]` is not accepted over HTTP: this server never runs anything. Remove it here, and start a "
+            "worker with that evaluator: `trialogue worker --study NAME --evaluator STUDY.toml`."
+        )
+    unknown = sorted(set(spec) - {"study", "problem", "parameters", "where"})
+    if unknown:
+        raise InvalidSpecification(
+            f"Unknown table `[{unknown[0]}]`; known are [study], [problem], [parameters.NAME]."
+        )
+    stated, problem = dict(spec.get("study", {})), dict(spec.get("problem", {}))
+    stated.pop("storage", None)  # studies of a server live in the server's ledger
+    name = stated.pop("name", None) or body.name
+    if not isinstance(name, str):
+        raise InvalidSpecification("`[study]` needs a `name`.")
+    space: dict[str, Any] = {"parameters": spec.get("parameters", {})}
+    where = problem.pop("where", spec.get("where", []))
+    if where:
+        space["where"] = where
+    plain = {"name": name, **problem, "space": space}
+    try:
+        return schemas.StudyBody(name=name, problem=plain, exist_ok=body.exist_ok, **stated)
+    except (ValueError, TypeError) as error:
+        raise InvalidSpecification(f"`[study]` cannot be read: {str(error)[:500]}") from None
+
+
+@router.get("/studies/{study_name}")
+def study(here: Here) -> Response:
+    """Return a study: problem, counts, best, budget. The ETag is its revision, for ``If-Match``."""
+    view = study_view(here.services.ledger, here.services.shelf.stored(here.study.name))
+    return JSONResponse(view, headers={"ETag": f'"{view["revision"]}"'})
+
+
+@router.delete("/studies/{study_name}", status_code=204)
+def delete(here: Here) -> Response:
+    """Delete a study and all that belongs to it."""
+    name = here.study.name
+    here.services.shelf.delete(name)
+    return Response(status_code=204)
+
+
+@router.post("/studies/{study_name}/order")
+def order(here: Here, body: schemas.OrderBody) -> JSONResponse:
+    """Let the workers run n more trials."""
+    return here.once(lambda: {"budget": {"trials": allow_more(here.study, body.n)}})
+
+
+@router.put("/studies/{study_name}/budget")
+def budget(here: Here, body: schemas.BudgetBody) -> JSONResponse:
+    """Replace the study's limits."""
+
+    def changed() -> dict[str, Any]:
+        set_budget(here.study, Budget(**body.model_dump()))
+        return here.study.budget.to_dict()
+
+    return here.once(changed)
+
+
+@router.post("/studies/{study_name}/fork", status_code=201)
+def fork(here: Here, body: schemas.ForkBody) -> JSONResponse:
+    """Make a study with this one's trials, as far as they fit into the problem given."""
+
+    def forked() -> dict[str, Any]:
+        problem = here.study.problem if body.problem is None else problem_of(body.problem)
+        made = here.study.fork(visible(here.caller, body.name), problem=problem)
+        here.services.shelf.adopt(made)
+        return study_view(here.services.ledger, made.stored)
+
+    return here.once(forked, status=201)
+
+
+@router.post("/studies/{study_name}/note")
+def note(here: Here, body: schemas.NoteBody) -> JSONResponse:
+    """Leave a remark with the study."""
+    here.study.note(body.text, receipt=here.receipt())
+    return JSONResponse({"text": body.text})
+
+
+@router.post("/studies/{study_name}/reap")
+def reap(here: Here) -> JSONResponse:
+    """Fail the trials whose worker is gone, and queue them again. The server does so by itself every few seconds."""
+    return here.once(lambda: {"numbers": here.study.reap(requeue=True)})
+
+
+@router.get("/keys", tags=["keys"])
+def keys(services: Parts) -> dict[str, Any]:
+    """List who holds a key, and what each has used today."""
+    if services.keys is None:
+        return {"items": []}
+    items = []
+    for holder in services.keys.all():
+        used = services.keys.used_today(holder.name)
+        seen = sorted(holder.studies) if holder.studies is not None else None
+        limits = {k: getattr(holder, k) for k in ("requests_per_minute", "asks_per_day", "tokens_per_day")}
+        items.append({"name": holder.name, "scope": holder.scope, "studies": seen, **limits,
+                      "used_today": {"asks": used.asks, "tokens": used.tokens}})  # fmt: skip
+    return {"items": items}
+
+
+@router.post("/keys", status_code=201, tags=["keys"])
+def add_key(services: Parts, body: schemas.KeyBody) -> dict[str, str]:
+    """Make a key. It is shown in this answer and never again."""
+    if services.keys is None:
+        raise InvalidInput("This server runs without keys; start it with `--keys`.")
+    limits = body.model_dump(exclude={"name", "scope"})
+    return {"name": body.name, "key": services.keys.add(body.name, body.scope, **limits)}
+
+
+@router.delete("/keys/{name}", status_code=204, tags=["keys"])
+def remove_key(services: Parts, name: str) -> Response:
+    """Revoke a key."""
+    if services.keys is None:
+        raise InvalidInput("This server runs without keys; start it with `--keys`.")
+    services.keys.remove(name)
+    return Response(status_code=204)

@@ -1,0 +1,1 @@
+"""The application that puts the service together."""

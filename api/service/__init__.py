@@ -1,0 +1,1 @@
+"""What the HTTP service stands on: guard, keys, open studies, events, telemetry."""

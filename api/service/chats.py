@@ -1,0 +1,110 @@
+"""The chat sessions of a server: one per study, shared by everyone who may see it.
+
+Sessions run no evaluation: a verb that runs trials lets workers run them. The model, if there is one, is the
+operator's; LangChain is imported on first use. Its memory stands in the ledger's database.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Any
+
+from ...agent.chat.session import ChatSession
+from ...agent.chat.transcript import Transcript
+from ...agent.contracts import CallRecord
+from ...agent.study.study import Study
+from ...agent.verbs.context import Desk
+from ...agent.verbs.read import STUDY_VERBS
+from ...serving.errors import InvalidInput
+from ..reports.drawing import draw
+from .open_studies import Shelf
+
+OPEN = 100
+"""Sessions held in memory; one that was put away comes back from the database."""
+
+
+class ChatRooms:
+    """The sessions of one server. Thread-safe; each session takes one turn at a time."""
+
+    def __init__(
+        self, shelf: Shelf, *, model_url: str | None = None, api_key: str | None = None, stream: bool = True
+    ) -> None:
+        self._shelf, self._url, self._api_key, self._stream = shelf, model_url, api_key, stream
+        self._rooms: OrderedDict[str, ChatSession] = OrderedDict()
+        self._lock = threading.Lock()
+        self._model: Any = None
+        self._checkpoints: Any = None
+
+    @property
+    def model_name(self) -> str | None:
+        """The chat model as the operator named it, or None."""
+        return self._url
+
+    def room(self, name: str) -> ChatSession:
+        """Return the session of a study. Raises StudyNotFound."""
+        study = self._shelf.study(name)
+        with self._lock:
+            session = self._rooms.get(name)
+            if session is None or session.desk.current is not study:
+                session = self._rooms[name] = self._opened(study)
+            self._rooms.move_to_end(name)
+            while len(self._rooms) > OPEN:
+                self._rooms.popitem(last=False)
+            return session
+
+    def close(self) -> None:
+        """Close the model's memory."""
+        if self._checkpoints is not None:
+            self._checkpoints.close()
+
+    def _opened(self, study: Study) -> ChatSession:
+        desk = Desk(study.ledger, study, figure=draw, report=_where_the_report_is)
+        desk.changed = lambda made: self._after_fork(desk, study, made)
+        transcript = Transcript(study.ledger.database, study.stored.study_id)
+        return ChatSession(
+            desk, transcript, talk=self._talk(study, desk) if self._url else None, verbs=STUDY_VERBS
+        )
+
+    def _after_fork(self, desk: Desk, study: Study, made: Study) -> None:
+        self._shelf.adopt(made)
+        desk.current = study
+
+    def _talk(self, study: Study, desk: Desk) -> Any:
+        from ...agent.chat.endpoint import Endpoint, checkpoints_for, system_prompt
+        from ...agent.chat.model import AgentTalk
+
+        assert self._url is not None
+        if self._model is None:
+            self._model = Endpoint.at(self._url, api_key=self._api_key, stream=self._stream)
+            self._checkpoints = checkpoints_for(study.ledger.url)
+        return AgentTalk(
+            self._model.chat_model(),
+            STUDY_VERBS,
+            lambda verb, arguments: verb.function(desk, **arguments),
+            model_name=self._model.name,
+            system_prompt=system_prompt(study),
+            account=account_of(study),
+            checkpoints=self._checkpoints.saver,
+            thread=f"study-{study.stored.study_id}",
+        )
+
+
+def account_of(study: Study) -> Any:
+    """Return where a conversation about this study writes its tokens."""
+    from ...agent.chat.model import Account
+
+    def record(call: CallRecord) -> None:
+        study.record_calls([replace(call, purpose="chat")])
+
+    def tokens_left() -> int | None:
+        if study.budget.model_exhausted_by(study.spent):
+            return 0
+        return None if study.budget.tokens is None else study.budget.tokens - study.spent.tokens
+
+    return Account(record, tokens_left)
+
+
+def _where_the_report_is(study: Study) -> str:
+    if not study.trials:
+        raise InvalidInput("There is nothing to report yet.")
+    return f"the button “Report” of this page (`GET v1/studies/{study.name}/report`)"

@@ -1,0 +1,191 @@
+"""What routes are given: the server's parts, the caller, the study of the path, answers that are given once.
+
+``Services`` is made once per server (`server.py`) and lives in ``app.state``; nothing here is global.
+"""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import Depends, Path, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import IntegrityError
+
+from ...agent.errors import StudyNotFound
+from ...agent.ledger import idempotency, schema
+from ...agent.ledger.ledger import Ledger
+from ...agent.study.study import Study
+from ...serving.errors import InvalidInput
+from .event_hub import EventHub
+from .guard import Caller, no_such_study
+from .keys import KeyStore
+from .open_studies import Shelf
+from .paths import named
+from .problems import RevisionPassed
+from .telemetry import Metrics
+
+REMEMBERED_S = 86_400
+"""How long an answer to an idempotency key is kept."""
+
+
+class Answers:
+    """Answers to requests that carried an idempotency key: the second one gets the first one's answer.
+
+    Kept in the ledger's database, so that a retry after a crash of the server is recognised too. For what may be done
+    twice, or has an answer of its own to give again (create, fork, order); ask, enqueue, add and note leave a receipt
+    in their own transaction instead (``StudyInPath.receipt``). Thread-safe.
+    """
+
+    def __init__(self, ledger: Ledger, *, clock: Callable[[], float] = time.time) -> None:
+        self._database, self._clock = ledger.database, clock
+        self._lock = threading.Lock()
+        self._under_way: dict[str, threading.Lock] = {}
+
+    def once(self, key: str | None, make: Callable[[], Any]) -> Any:
+        """Return ``make()`` as JSON values, or what it returned when this key was first used."""
+        if key is None:
+            return jsonable_encoder(make())
+        with self._lock:
+            gate = self._under_way.setdefault(key, threading.Lock())
+        with gate:
+            try:
+                return self._once(key, make)
+            finally:
+                with self._lock:
+                    self._under_way.pop(key, None)
+
+    def _once(self, key: str, make: Callable[[], Any]) -> Any:
+        table = schema.api_answers
+        with self._database.read() as connection:
+            known = connection.scalar(sa.select(table.c.body).where(table.c.key == key))
+        if known is not None:
+            return json.loads(known)
+        made = jsonable_encoder(make())
+        try:
+            with self._database.write() as connection:
+                connection.execute(
+                    table.insert().values(key=key, at=self._clock(), status=200, body=json.dumps(made))
+                )
+        except IntegrityError:  # another server on this database was quicker with the same key
+            with self._database.read() as connection:
+                return json.loads(
+                    connection.scalar(sa.select(table.c.body).where(table.c.key == key)) or "null"
+                )
+        return made
+
+    def sweep(self) -> None:
+        """Forget old answers."""
+        table = schema.api_answers
+        with self._database.write() as connection:
+            connection.execute(table.delete().where(table.c.at < self._clock() - REMEMBERED_S))
+
+
+@dataclass
+class Services:
+    """The parts of one server."""
+
+    ledger: Ledger
+    shelf: Shelf
+    hub: EventHub
+    metrics: Metrics
+    answers: Answers
+    keys: KeyStore | None = None
+    chats: Any = None  # chat_rooms.ChatRooms, which loads LangChain on first use
+    ready: bool = False
+    started_at: float = field(default_factory=time.time)
+
+    def charge(self, caller: Caller, *, asks: int = 0, tokens: int = 0) -> None:
+        """Count what a caller uses against its daily budget; raises DailyBudgetSpent."""
+        if self.keys is not None:
+            self.keys.charge(caller, asks=asks, tokens=tokens)
+
+
+def services_of(request: Request) -> Services:
+    """Return the server's parts."""
+    return request.app.state.services
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who calls, as the guard found out."""
+    return request.scope["state"]["caller"]
+
+
+def visible(caller: Caller, name: str) -> str:
+    """Return the name of a study in a body, if the caller may see it. Raises StudyNotFound, as for one that is
+    not there."""
+    if not caller.sees(name):
+        raise StudyNotFound(no_such_study(name))
+    return name
+
+
+class StudyInPath:
+    """The study that a path names, opened on demand, with the checks that all its routes share."""
+
+    def __init__(
+        self, request: Request, study_name: Annotated[str, Path(min_length=1, max_length=400)]
+    ) -> None:
+        self.request, self.name = request, named(study_name)
+        self.services, self.caller = services_of(request), caller_of(request)
+
+    @property
+    def study(self) -> Study:
+        """The open study. Raises StudyNotFound."""
+        try:
+            return self.services.shelf.study(self.name)
+        except StudyNotFound:
+            raise StudyNotFound(no_such_study(self.name)) from None
+
+    def once(self, make: Callable[[], Any], *, status: int = 200) -> JSONResponse:
+        """Answer a request that changes something: at most once per idempotency key, and only at the stated
+        revision."""
+
+        def checked() -> Any:
+            self._check_revision()
+            return make()
+
+        made = self.services.answers.once(idempotency_key(self.request, self.caller), checked)
+        return JSONResponse(made, status)
+
+    def receipt(self) -> str | None:
+        """Return the key under which the study itself remembers this request, in the transaction that does it; the
+        stated revision is checked unless it was done before."""
+        key = idempotency_key(self.request, self.caller)
+        if not self.was_done(key):
+            self._check_revision()
+        return key
+
+    def was_done(self, receipt: str | None) -> bool:
+        """Return whether this request was done before, and only its answer is missing."""
+        return idempotency.found(self.services.ledger.database, receipt) is not None
+
+    def _check_revision(self) -> None:
+        stated = self.request.headers.get("if-match")
+        if stated is None or stated == "*":
+            return
+        revision = self.services.ledger.heads(self.study.stored.study_id).revision
+        if stated.strip('"') != str(revision):
+            raise RevisionPassed(
+                f"`If-Match` says revision {stated[:40]}, the study is at {revision}; read it again."
+            )
+
+
+def idempotency_key(request: Request, caller: Caller) -> str | None:
+    """Return a digest of the caller, the path and the request's idempotency key, or None without one."""
+    stated = request.headers.get("idempotency-key")
+    if stated is None:
+        return None
+    if not 8 <= len(stated) <= 200:
+        raise InvalidInput(f"`Idempotency-Key` must have 8 to 200 characters, got {len(stated)}.")
+    whole = "\n".join([caller.name, request.method, request.url.path, stated])
+    return hashlib.sha256(whole.encode()).hexdigest()
+
+
+Here = Annotated[StudyInPath, Depends()]
+Parts = Annotated[Services, Depends(services_of)]
+Who = Annotated[Caller, Depends(caller_of)]

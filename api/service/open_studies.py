@@ -1,0 +1,122 @@
+"""The studies a server holds open: made on first use, put away when many others were used since.
+
+A study in memory is a copy of the ledger's rows and the surrogate's warm start; putting one away loses nothing. Threads
+may share a study. Which planners a client may choose is the operator's list: a planner is an address this server would
+call, and clients do not make it call addresses of theirs.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...agent.budget import Budget
+from ...agent.errors import StudyMismatch
+from ...agent.ledger.ledger import Ledger, StoredStudy
+from ...agent.study.study import Study
+from ...evaluators.problems.problem import Problem
+from ...serving.errors import InvalidInput
+
+OPEN = 256
+"""Studies held in memory. One with 100 trials takes about 1 MB; the next use of one put away costs a few ms."""
+
+
+class Shelf:
+    """The open studies of one ledger. Thread-safe."""
+
+    def __init__(
+        self, ledger: Ledger, *, planners: Sequence[str] = (), pruner: Any = None, n_open: int = OPEN
+    ) -> None:
+        self.ledger, self.planners = ledger, tuple(planners)
+        self._pruner, self._n_open = pruner, n_open
+        self._studies: OrderedDict[str, Study] = OrderedDict()
+        self._lock = threading.Lock()
+        self._making: dict[str, threading.Lock] = {}
+
+    def __len__(self) -> int:
+        return len(self._studies)
+
+    def stored(self, name: str) -> StoredStudy:
+        """Return a study's entry in the ledger; raises StudyNotFound."""
+        return self.ledger.find(name)
+
+    def study(self, name: str) -> Study:
+        """Return a study, opening it when it is not open. Raises StudyNotFound."""
+        with self._lock:
+            if name in self._studies:
+                self._studies.move_to_end(name)
+                return self._studies[name]
+            making = self._making.setdefault(name, threading.Lock())
+        with making:
+            with self._lock:
+                if name in self._studies:
+                    return self._studies[name]
+            try:
+                opened = Study.load(name, storage=self.ledger, pruner=self._pruner, reap=False)
+            finally:
+                with self._lock:
+                    self._making.pop(name, None)
+            self._keep(opened)
+            return opened
+
+    def create(
+        self,
+        name: str,
+        problem: Problem,
+        *,
+        seed: int | None = None,
+        planner: str | None = None,
+        strategy: str | None = None,
+        budget: Budget | None = None,
+        exist_ok: bool = False,
+    ) -> Study:
+        """Make a study. Raises StudyMismatch when there is one of that name, unless ``exist_ok`` and it is the same."""
+        if planner is not None and planner not in self.planners:
+            allowed = ", ".join(map(repr, self.planners)) or "none"
+            raise InvalidInput(
+                f"`planner` must be one that this server was started with ({allowed}) or null, got {planner!r}; "
+                "its operator adds one with `trialogue serve --planner`."
+            )
+        if not exist_ok and self.ledger.has(name):
+            raise StudyMismatch(
+                f"There is a study {name!r} already; choose another name, or say `exist_ok` to resume it."
+            )
+        made = Study(
+            problem, name=name, storage=self.ledger, seed=seed, planner=planner, strategy=strategy, budget=budget,
+            pruner=self._pruner,
+        )  # fmt: skip
+        self._keep(made)
+        return made
+
+    def renewed(self, study: Study) -> bool:
+        """Read a study's budget anew; return whether another process changed it."""
+        budget = Budget(**self.ledger.find(study.name).config.get("budget", {}))
+        changed = budget != study.budget
+        study.budget = budget
+        return changed
+
+    def forget(self, name: str) -> None:
+        """Put a study away: it was deleted, or is not what it was."""
+        with self._lock:
+            self._studies.pop(name, None)
+
+    def delete(self, name: str) -> None:
+        """Delete a study and all that belongs to it. Raises StudyNotFound."""
+        self.ledger.delete(name)
+        self.forget(name)
+
+    def adopt(self, study: Study) -> None:
+        """Hold a study that a verb made (a fork)."""
+        self._keep(study)
+
+    def _keep(self, study: Study) -> None:
+        with self._lock:
+            self._studies[study.name] = study
+            self._studies.move_to_end(study.name)
+            while len(self._studies) > self._n_open:
+                self._studies.popitem(last=False)
+
+
+def problem_of(plain: Mapping[str, Any]) -> Problem:
+    """Return the problem of a request body. Raises InvalidProblem or InvalidSpace."""
+    return Problem.from_dict(plain)

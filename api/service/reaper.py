@@ -1,0 +1,67 @@
+"""Leases of workers behind the service: renewing them, and failing what a silent worker left.
+
+A trial whose lease has expired is failed as lost with its reason and put back into the queue. A worker that comes back
+late may still tell its result: the ledger then marks the trial as recovered.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import fields as dataclass_fields
+
+import sqlalchemy as sa
+
+from ...agent.errors import StudyNotFound
+from ...agent.ledger import schema
+from ...agent.ledger.leases import Lease, renewal, why_dead
+from ...agent.ledger.ledger import HAS_FOREIGN, Ledger
+from ...agent.optuna.foreign_trials import adopt as adopt_foreign
+from ...agent.study.study import Study
+from .open_studies import Shelf
+
+_L = schema.leases
+
+
+def renew(study: Study, number: int, worker: str, lease_s: float) -> bool:
+    """Let a lease live ``lease_s`` from now; return whether this worker still holds the running trial."""
+    mine = sa.and_(_L.c.worker == worker, _L.c.pid.is_(None))  # a process's own lease is its own business
+    held = sa.and_(_L.c.study_id == study.stored.study_id, _L.c.number == number, mine)
+    with study.ledger.database.write() as connection:
+        changed = connection.execute(_L.update().where(held).values(renewal(lease_s)))
+    return changed.rowcount == 1
+
+
+def studies_with_dead_leases(ledger: Ledger, now: float) -> list[str]:
+    """Return the names of studies in which somebody who held a trial is gone."""
+    fields = [_L.c[f.name] for f in dataclass_fields(Lease)]
+    names = schema.optuna_studies
+    query = sa.select(names.c.study_name, *fields).join(names, names.c.study_id == _L.c.study_id)
+    with ledger.database.read() as connection:
+        rows = connection.execute(query).all()
+    held = [(row.study_name, Lease(*tuple(row)[1:])) for row in rows]
+    return sorted({name for name, lease in held if why_dead(lease, now) is not None})
+
+
+def adopt(ledger: Ledger) -> int:
+    """Take in what plain Optuna made or ended, in all studies; return in how many there was something."""
+    studies = schema.studies
+    query = sa.select(studies.c.study_id, schema.optuna_studies.c.study_name).join(
+        schema.optuna_studies, schema.optuna_studies.c.study_id == studies.c.study_id
+    )
+    with ledger.database.read() as connection:
+        names = [row.study_name for row in connection.execute(query.where(HAS_FOREIGN))]
+    for name in names:
+        with suppress(StudyNotFound):  # deleted at this moment
+            adopt_foreign(ledger.database, ledger.find(name))
+    return len(names)
+
+
+def reap(ledger: Ledger, shelf: Shelf, *, clock: Callable[[], float] = time.time) -> int:
+    """Fail and queue again what silent workers left, in all studies; return how many trials that were."""
+    lost = 0
+    for name in studies_with_dead_leases(ledger, clock()):
+        try:
+            lost += len(shelf.study(name).reap(requeue=True))
+        except StudyNotFound:  # deleted at this moment
+            shelf.forget(name)
+    return lost

@@ -1,0 +1,143 @@
+"""What a finished tuning hands over: a command, a YAML file, the difference from the default, a report.
+
+Values of one outcome in, text and files out. The study's own report (landscape, importance, all trials) is written
+beside ours.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from ...agent.tuning.findings import Sensitivity, did_not_work, sensitivities
+from ...agent.tuning.plan import TuningOutcome
+from ...agent.tuning.verdict import means
+from ...evaluators.vllm.target import VllmTarget
+from ..reports.drawing import page_of
+from .page import agreement_words, front_words, page
+from .serve_files import serve_script, serve_yaml
+
+_SHOWN = (
+    "output_tok_s",
+    "requests_s",
+    "ttft_mean_ms",
+    "ttft_p99_ms",
+    "tpot_mean_ms",
+    "tpot_p99_ms",
+    "itl_p99_ms",
+    "e2e_p99_ms",
+)
+
+
+def hand_over(outcome: TuningOutcome, target: VllmTarget, folder: Path) -> str:
+    """Write ``serve.sh``, ``serve.yaml``, ``handover.json`` and ``handover.html`` and return what to print.
+
+    A change that was verified by more pairs than there are now stays as it was handed over.
+    """
+    changed = outcome.verdict.recommendation == "change"
+    command = outcome.command if changed else outcome.default_command
+    earlier = "" if changed else _verified_better(folder / "handover.json", len(outcome.best_runs))
+    if not earlier:
+        spec = target.spec(outcome.best.params if changed and outcome.best else {})
+        (folder / "serve.sh").write_text(serve_script(spec, target.environment))
+        (folder / "serve.sh").chmod(0o755)
+        (folder / "serve.yaml").write_text(serve_yaml(spec))
+        (folder / "handover.json").write_text(json.dumps(summary(outcome), indent=1, default=str))
+        (folder / "handover.html").write_text(page(outcome, headline(outcome), command, _table(outcome)))
+    (folder / "study.html").write_text(page_of(outcome.study))
+    kept = "serve.sh, serve.yaml, handover.html, study.html, attempts.jsonl, study.db"
+    lines = ["", headline(outcome), *([earlier] if earlier else ["", f"  {command}"]), "", *_found(outcome)]
+    return "\n".join([*lines, f"\nkept in {str(folder)!r}: {kept}"])
+
+
+def _found(outcome: TuningOutcome) -> list[str]:
+    """Return the lines on what was measured: comparison, trade-offs, what did not work, effects."""
+    found = sensitivities(outcome.study, outcome.best.params) if outcome.best is not None else []
+    lines = ["  " + row for row in _table(outcome)]
+    lines += ["", agreement_words(outcome)] if outcome.agreement else []
+    front, unfit = front_words(outcome), did_not_work(outcome.study)
+    lines += ["", "Not beaten in every objective:", *(f"  {x}" for x in front)] if front else []
+    lines += ["", "What did not work:", *(f"  {x}" for x in unfit)] if unfit else []
+    title = "Effect of each knob around the best (? not tried, believed):"
+    return lines + (["", title, *map(_strength, found)] if found else [])
+
+
+def _verified_better(path: Path, pairs: int) -> str:
+    """Return, in words, that the earlier hand-over is a change verified by more pairs; "" where it is not."""
+    try:
+        earlier = json.loads(path.read_text())
+        runs = len(earlier["best_runs"])
+        if earlier["recommendation"] != "change" or runs <= pairs:
+            return ""
+        return (
+            f"An earlier run verified a change by {runs} pairs, more than now ({pairs}); serve.sh and handover.html "
+            f"still hold it: {earlier['reason']}."
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # none, or nothing that can be compared
+
+
+def headline(outcome: TuningOutcome) -> str:
+    """Return the result in one sentence."""
+    verdict = outcome.verdict
+    if verdict.recommendation == "change":
+        gain = f"; {verdict.gain} of the default" if verdict.gain else ""
+        return f"Change recommended: {verdict.reason}{'' if str(verdict.gain) in verdict.reason else gain}."
+    said = {
+        "no change": "No change recommended",
+        "nothing tried": "Nothing was tried",
+        "no feasible configuration": "No feasible configuration found",
+    }
+    return f"{said[verdict.recommendation]}: {verdict.reason}."
+
+
+def summary(outcome: TuningOutcome) -> dict[str, Any]:  # Any: JSON
+    """Return the outcome as plain JSON values."""
+    verdict = outcome.verdict
+    return {
+        "recommendation": verdict.recommendation,
+        "reason": verdict.reason,
+        "command": outcome.command,
+        "default_command": outcome.default_command,
+        "gain": None
+        if verdict.gain is None
+        else {k: _finite(getattr(verdict.gain, k)) for k in ("ratio", "low", "high", "pairs")}
+        | {"words": str(verdict.gain)},
+        "params": None if outcome.best is None else dict(outcome.best.params),
+        "objectives": [o.name for o in outcome.study.problem.objectives],
+        "front": [t.number for t in outcome.study.pareto_front],
+        "limits": [{"name": c.name, "upper": c.upper, "lower": c.lower} for c in outcome.limits],
+        "default_runs": [dict(r) for r in outcome.default_runs],
+        "best_runs": [dict(r) for r in outcome.best_runs],
+        "agreement": {n: {"searched": a, "verified": b} for n, (a, b) in outcome.agreement.items()},
+        "did_not_work": did_not_work(outcome.study),
+        "noise": outcome.noise,
+        "seconds": outcome.seconds,
+        "trials": len(outcome.study.trials),
+    }
+
+
+def _table(outcome: TuningOutcome) -> list[str]:
+    if not outcome.best_runs:
+        return []
+    default, best = means(outcome.default_runs), means(outcome.best_runs)
+    own = (*(o.name for o in outcome.study.problem.objectives), *(c.name for c in outcome.limits), *_SHOWN)
+    names = [n for n in dict.fromkeys(own) if n in default and n in best]
+    width = max(16, *map(len, names))
+    rows = [f"{'verified means':<{width}}{'default':>12}{'candidate':>12}{'ratio':>8}"]
+    for name in names:
+        ratio = f"{best[name] / default[name]:.2f}" if default[name] > 0 else "-"
+        rows.append(f"{name:<{width}}{default[name]:>12.4g}{best[name]:>12.4g}{ratio:>8}")
+    return rows
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _strength(one: Sensitivity) -> str:
+    told = ", ".join(
+        f"{e.value} {'failed' if e.note.startswith('failed') else f'×{e.ratio:.2f}'}{'' if e.measured else '?'}"
+        for e in one.effects
+    )
+    return f"  {one.knob:<24} {one.span:>4.0%}   {told}"

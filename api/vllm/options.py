@@ -1,0 +1,168 @@
+"""What the options of ``tune-vllm`` say, as values: texts in, ``Wanted`` and ``TuningPlan`` out, or one sentence.
+
+The texts are a person's: times, lists of choices, NAME=VALUE. Knows neither the terminal nor vLLM.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...serving.errors import InvalidInput
+from ...serving.vllm.catalogue import parameter_name
+
+RUNGS = ("preflight", "live", "fork", "eager", "beside")
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+_OPEN, _CLOSED = "{[", "}]"
+_WORDS: dict[str, Any] = {"True": True, "False": False, "None": None, "default": None}  # Any: plain values
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options as they were given; names and meanings are those of the command."""
+
+    model: str
+    workload: str
+    objective: Sequence[str] | None
+    slo: Sequence[str] | None
+    margin: float
+    budget: str
+    trials: int | None
+    knob: Sequence[str] | None
+    fix: Sequence[str] | None
+    env: Sequence[str] | None
+    lossy: bool
+    folder: Path | None
+    planner: str | None
+    seed: int
+    rungs: str
+    start_timeout: str | None
+    verify: str
+    pairs: int
+    earlier: Path | None
+    price_per_hour: float | None
+
+    def wanted(self) -> Any:  # Any: tune_vllm_setup.Wanted, imported on use
+        """Return what is served, loaded and tuned; raises InvalidInput."""
+        from .setup import Wanted
+
+        return Wanted(
+            self.model,
+            self.workload,
+            self.folder or Path("runs") / f"vllm-{Path(self.model).name}",
+            _rungs(self.rungs),
+            flag_values(self.fix or ()),
+            _named(self.env or ()),
+            knob_choices(self.knob or ()),
+            self.lossy,
+            None if self.start_timeout is None else seconds_of(self.start_timeout, "--start-timeout"),
+        )
+
+    def plan(self) -> Any:  # Any: agent.tuning_plan.TuningPlan, imported on use
+        """Return how far to tune, and to what end; raises InvalidInput."""
+        from ...agent.tuning.plan import TuningPlan
+        from ...evaluators.vllm.metrics import objective_named, parse_limit
+
+        if self.verify not in ("ordinary", "fork"):
+            raise InvalidInput(f"`--verify` must be ordinary or fork, got {self.verify!r}.")
+        first, *others = (objective_named(n) for n in self.objective or ("output_tok_s",))
+        return TuningPlan(
+            model=self.model, objective=first, extra_objectives=tuple(others),
+            limits=tuple(parse_limit(s) for s in self.slo or ()), margin=self.margin,
+            budget_s=seconds_of(self.budget), trials=self.trials, seed=self.seed, planner=self.planner, pairs=self.pairs,
+            verify_rung="fork" if self.verify == "fork" else "ordinary", price_per_hour=self.price_per_hour,
+        )  # fmt: skip
+
+
+def seconds_of(text: str, option: str = "--budget") -> float:
+    """Return ``90s``, ``30m``, ``2h`` or plain seconds as seconds."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        value = float(number) * _UNITS[unit]
+    except ValueError:
+        value = 0.0
+    if not (value > 0 and math.isfinite(value)):
+        raise InvalidInput(f"`{option}` must be a time such as 90s, 30m or 2h, got {text!r}.")
+    return value
+
+
+def _rungs(text: str) -> Any:  # Any: evaluators.vllm_attempt.Rungs, imported on use
+    from ...evaluators.vllm.attempt import Rungs
+    from ...serving.vllm.environment import find_vllm
+
+    usual = ["preflight", "fork", *(["beside"] if text == "auto" and find_vllm().cpu else [])]
+    names = usual if text == "auto" else [n for n in text.split(",") if n and n != "none"]
+    unknown = set(names) - set(RUNGS)
+    if unknown:
+        raise InvalidInput(
+            f"`--rungs` must be auto, none, or name some of {', '.join(RUNGS)}, got {min(unknown)!r}."
+        )
+    return Rungs(**{n: n in names for n in RUNGS})
+
+
+def knob_choices(items: Sequence[str]) -> dict[str, list[Any]]:  # Any: plain values
+    """Return ``NAME`` or ``NAME=CHOICE,CHOICE`` as names and choices (empty: the catalogue's). Raises InvalidInput."""
+    found: dict[str, list[Any]] = {}
+    for item in items:
+        given, sign, text = item.partition("=")
+        name = parameter_name(given)
+        if not name or name in found:
+            wrong = "twice the same" if name else "no name"
+            raise InvalidInput(
+                f"`--knob` must be NAME or NAME=CHOICE,CHOICE, each name once, got {wrong}: {item!r}."
+            )
+        texts = split_choices(text)
+        if sign and not all(texts):
+            raise InvalidInput(
+                f"`--knob {given}=` must be followed by choices with commas between, got {text!r}; leave out the = for the "
+                "catalogue's choices."
+            )
+        values = [_value(t) for t in texts] if sign else []
+        found[name] = [v for i, v in enumerate(values) if v not in values[:i]]
+    return found
+
+
+def split_choices(text: str) -> list[str]:
+    """Return the choices between the commas that stand outside of JSON's braces, brackets and quotes."""
+    parts, depth, quoted, escaped = [""], 0, False, False
+    for mark in text:
+        if mark == "," and not depth and not quoted:
+            parts.append("")
+            continue
+        parts[-1] += mark
+        if quoted:
+            quoted = escaped or mark != '"'
+            escaped = mark == "\\" and not escaped
+        else:
+            quoted = mark == '"'
+            depth = max(depth + (mark in _OPEN) - (mark in _CLOSED), 0)
+    return [p.strip() for p in parts]
+
+
+def flag_values(items: Sequence[str]) -> dict[str, Any]:  # Any: plain values
+    """Return NAME=VALUE items as a mapping; numbers and truth values become what they say, JSON objects stay text."""
+    return {parameter_name(name): _value(value) for name, value in _named(items).items()}
+
+
+def _named(items: Sequence[str]) -> dict[str, str]:
+    wrong = [i for i in items if not i.partition("=")[0].strip() or "=" not in i]
+    if wrong:
+        raise InvalidInput(f"`--fix` and `--env` take NAME=VALUE, got {wrong[0]!r}.")
+    return {name.strip(): value for name, _, value in (i.partition("=") for i in items)}
+
+
+def _value(text: str) -> Any:  # Any: a plain value
+    """Return a text as the number, truth value, None or quoted text that it is; as it is where it is none of these."""
+    if text in _WORDS:
+        return _WORDS[text]
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return (
+        text
+        if isinstance(value, dict | list) or (isinstance(value, float) and not math.isfinite(value))
+        else value
+    )

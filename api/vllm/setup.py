@@ -1,0 +1,153 @@
+"""What ``tune-vllm`` needs before it can start: the environment, the model, the target, and the space it has.
+
+Also for benchmarks and tests: ``prepared`` is the one way from a few names to a target that can be tuned.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ...agent.study.study import Study
+from ...agent.tuning.findings import ended
+from ...agent.tuning.plan import TuningPlan
+from ...evaluators.errors import InvalidSpecification
+from ...evaluators.problems.problem import Constraint
+from ...evaluators.spaces.parameters import Categorical
+from ...evaluators.spaces.space import SearchSpace
+from ...evaluators.vllm.attempt import Rungs
+from ...evaluators.vllm.memory import Machine, ModelFacts, kv_complaint
+from ...evaluators.vllm.metrics import goodput_limits
+from ...evaluators.vllm.space import vllm_space
+from ...evaluators.vllm.target import TargetSettings, VllmTarget
+from ...evaluators.vllm.workload import Workload
+from ...serving.vllm.catalogue import parameter_name
+from ...serving.vllm.environment import VllmEnvironment, find_vllm
+from ...serving.vllm.installed import Installed
+from ...serving.vllm.sample_models import model_or_made
+
+EARLIER = 3  # configurations of an earlier tuning that are tried first
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the caller asked for. ``knobs``: name to own choices (empty: the catalogue's); none at all: the core.
+    ``start_timeout_s``: for a server to be ready, None for the usual time."""
+
+    model: str
+    workload: str
+    folder: Path
+    rungs: Rungs = field(default_factory=Rungs)
+    fixed: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON values
+    variables: Mapping[str, str] = field(default_factory=dict)
+    knobs: Mapping[str, list[Any]] = field(default_factory=dict)  # Any: JSON values
+    lossy: bool = False
+    start_timeout_s: float | None = None
+
+
+@contextmanager
+def prepared(
+    wanted: Wanted, plan: TuningPlan, *, say: Callable[[str], None]
+) -> Iterator[tuple[VllmTarget, SearchSpace, dict[str, Any]]]:  # Any: JSON values
+    """Yield target, space and context; every process is ended on the way out. Raises what the operator must mend."""
+    environment = find_vllm()
+    model = model_or_made(wanted.model)
+    workload = Workload.parse(wanted.workload)
+    limits = [c for c in plan.limits if isinstance(c, Constraint)]
+    alone = (
+        plan.objective.name == "max_rate_s"
+    )  # its loads saturate one server: nothing can be loaded in turns
+    rungs = replace(wanted.rungs, beside=False) if alone else wanted.rungs
+    settings = TargetSettings(
+        model, workload, wanted.folder, wanted.fixed, wanted.variables, rungs=rungs,
+        goodput=goodput_limits(limits), guard=wanted.lossy,
+    )  # fmt: skip
+    if wanted.start_timeout_s is not None:
+        settings = replace(settings, start_deadline_s=wanted.start_timeout_s)
+    facts = ModelFacts.read(model)
+    say(f"vLLM {environment.version} ({'CPU' if environment.cpu else 'GPU'}) at {str(environment.python)!r}")
+    with VllmTarget(environment, settings) as target:
+        resolved = _resolved_default(target, facts, workload)
+        variables = environment.variables(wanted.variables)
+        installed = Installed.read(target.installed(), variables)
+        knobs = {parameter_name(name): choices for name, choices in wanted.knobs.items()}
+        machine = _machine(environment, variables, beside=rungs.beside)
+        space = vllm_space(
+            installed, resolved, machine, model=facts, lossy=wanted.lossy, only=tuple(knobs),
+            ranges={name: choices for name, choices in knobs.items() if choices},
+            fixed=wanted.fixed, say=say,
+        )  # fmt: skip
+        target.settings = replace(settings, defaults=space.default(), ceilings=_ceilings(space))
+        context = {
+            "vllm": environment.version, "device": machine.device, "cores": machine.cores, "devices": machine.devices,
+            "workload": wanted.workload, "longest_request_tokens": workload.longest, "model": Path(model).name,
+        }  # fmt: skip
+        yield target, space, context
+
+
+def _resolved_default(
+    target: VllmTarget, facts: ModelFacts | None, workload: Workload
+) -> dict[str, Any]:  # Any: JSON
+    """Return what vLLM resolves without flags; raises InvalidSpecification where that cannot serve the workload."""
+    answer = target.resolve([{}])[0]
+    if not answer["ok"]:
+        raise InvalidSpecification(f"vLLM refuses the default configuration: {answer['error']}")
+    resolved = answer["resolved"]
+    cache = resolved["cache_config"].get("kv_cache_memory_bytes")
+    complaint = kv_complaint(facts, cache, workload.longest)
+    if complaint:
+        raise InvalidSpecification(f"{complaint}; give it more with `--env VLLM_CPU_KVCACHE_SPACE=4` (GiB).")
+    return resolved
+
+
+def _ceilings(space: SearchSpace) -> dict[str, int]:
+    """Return the largest values of the limits that can be lowered in a running server."""
+    found = {
+        p.name: [c for c in p.choices if isinstance(c, int)]
+        for p in space
+        if isinstance(p, Categorical) and p.name in ("max_num_seqs", "max_num_batched_tokens")
+    }
+    return {name: max(choices) for name, choices in found.items() if choices}
+
+
+def _machine(environment: VllmEnvironment, variables: Mapping[str, str], *, beside: bool) -> Machine:
+    """Return what there is here. On a CPU a core is kept for the load client, and the threads of a default beside."""
+    cores = len(os.sched_getaffinity(0))
+    if environment.cpu:
+        threads = variables.get("OMP_NUM_THREADS", "1")
+        others = (int(threads) if threads.isdecimal() else 1) if beside else 0
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return Machine("cpu", cores, memory_bytes=memory, reserved=1 + others, servers=2 if beside else 1)
+    visible = variables.get("CUDA_VISIBLE_DEVICES")
+    listed = (
+        [d for d in visible.split(",") if d]
+        if visible is not None
+        else list(Path("/dev").glob("nvidia[0-9]*"))
+    )
+    return Machine("gpu", cores, max(len(listed), 1), _device_memory())
+
+
+def _device_memory() -> int | None:
+    """Return the bytes of the smallest device, None where ``nvidia-smi`` does not tell."""
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+        return min(int(line) for line in told.split()) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+
+
+def earlier_best(
+    folder: Path, context: Mapping[str, Any]
+) -> tuple[list[Mapping[str, Any]], str]:  # Any: JSON values
+    """Return the best configurations of an earlier tuning, and in words what has changed since."""
+    study = Study.load("vllm", storage=f"sqlite:///{folder.absolute()}/study.db", reap=False)
+    old = study.problem.context
+    changed = [f"{k}: {old.get(k)!r} -> {v!r}" for k, v in context.items() if old.get(k) != v]
+    sign = float(study.problem.signs[0])
+    done = [t for t in ended(study) if t.measurement is not None and study.problem.feasible(t.measurement)]
+    ranked = sorted(done, key=lambda t: -sign * (t.values or (0.0,))[0])
+    return [t.params for t in ranked[:EARLIER]], "; ".join(changed)

@@ -1,0 +1,100 @@
+"""What one evaluation returned: values, their standard errors, constraint values, metrics, seconds, cost."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import InvalidMeasurement
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One result. ``values``: one number per objective, in its own unit and direction.
+
+    ``sem``: standard error of each value (same unit), or None when unknown. ``constraints``: measured value of each
+    outcome constraint by name. ``metrics``: anything else worth keeping, as numbers, text or
+    booleans; NaN and infinities are left out. ``seconds``: duration; ``cost``: money or
+    any other price of the evaluation.
+    """
+
+    values: tuple[float, ...]
+    sem: tuple[float, ...] | None = None
+    constraints: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    seconds: float | None = None
+    cost: float | None = None
+
+    def __init__(
+        self,
+        values: float | Sequence[float],
+        sem: float | Sequence[float] | None = None,
+        *,
+        constraints: Mapping[str, float] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        seconds: float | None = None,
+        cost: float | None = None,
+    ) -> None:
+        set_ = object.__setattr__
+        set_(self, "values", _finite_tuple("values", values))
+        set_(self, "sem", None if sem is None else _finite_tuple("sem", sem))
+        set_(self, "constraints", {k: _finite("constraints", v) for k, v in (constraints or {}).items()})
+        set_(self, "metrics", _kept(metrics or {}))
+        set_(self, "seconds", None if seconds is None else _finite("seconds", seconds))
+        set_(self, "cost", None if cost is None else _finite("cost", cost))
+        if self.sem is not None and (len(self.sem) != len(self.values) or min(self.sem) < 0):
+            raise InvalidMeasurement(
+                f"`sem` needs one non-negative number per value, got {sem!r} for values {values!r}."
+            )
+
+    @property
+    def value(self) -> float:
+        """The first value: the only one of a single-objective problem."""
+        return self.values[0]
+
+
+def _finite(name: str, value: object) -> float:
+    plain = _plain(value)
+    if isinstance(plain, bool) or not isinstance(plain, int | float):
+        raise InvalidMeasurement(f"`{name}` must be finite numbers, got {value!r}.")
+    number = float(plain)
+    if not math.isfinite(number):
+        raise InvalidMeasurement(
+            f"`{name}` must be finite numbers, got {value!r}; "
+            "tell the trial as failed (`failed='…'`) when there is no result."
+        )
+    return number
+
+
+def _plain(value: Any) -> Any:  # Any: whatever an evaluator returned
+    """Return Python's own number for a scalar of another library (numpy, torch, Decimal), else the value itself."""
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+        return value.item()
+    if (
+        isinstance(value, str | bool | int | float)
+        or hasattr(value, "ndim")
+        or not hasattr(value, "__float__")
+    ):
+        return value
+    return float(value)
+
+
+def _kept(metrics: Mapping[str, object]) -> dict[str, float]:
+    kept = {}
+    for name, value in metrics.items():
+        plain = _plain(value)
+        if plain is not None and not isinstance(plain, str | bool | int | float):
+            raise InvalidMeasurement(f"`metrics` must be numbers, text or booleans, got {name!r}: {value!r}.")
+        if not (isinstance(plain, float) and not math.isfinite(plain)):
+            kept[str(name)] = plain
+    return kept
+
+
+def _finite_tuple(name: str, values: Any) -> tuple[float, ...]:
+    if getattr(values, "ndim", 0) == 1 and hasattr(values, "tolist"):
+        values = values.tolist()
+    if isinstance(values, Sequence) and not isinstance(values, str):
+        if not values:
+            raise InvalidMeasurement(f"`{name}` must hold at least one number, got an empty sequence.")
+        return tuple(_finite(name, v) for v in values)
+    return (_finite(name, values),)

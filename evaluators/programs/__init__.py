@@ -1,0 +1,1 @@
+"""Evaluators that run somebody's code: a function, a command, and what is read from either."""

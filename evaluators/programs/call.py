@@ -1,0 +1,101 @@
+"""Call an evaluator once: pass it what it takes, time it, and turn what comes back into a measurement or a failure.
+
+An evaluator is any callable ``f(params)`` or ``f(params, run)``; suite: ``tests/contracts/evaluator.py``. Whatever
+it raises fails the trial and never the study; KeyboardInterrupt and SystemExit pass.
+"""
+
+import inspect
+import re
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from ..errors import EvaluationFailed, FailureKind, InvalidMeasurement
+from ..problems.measurement import Measurement
+from ..problems.problem import Problem
+from .results import measurement_of, with_seconds
+from .run import Run, Stopped
+
+Evaluate = Callable[..., Any]
+"""``f(params)`` or ``f(params, run)``, returning what ``results.measurement_of`` understands."""
+
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|outofmemory|memoryerror|cannot allocate memory|bad_alloc|oom[- ]?kill", re.IGNORECASE
+)
+MAX_REASON = 2000
+"""Characters of a failure's reason that are kept: it is shown to people and to a model."""
+
+
+class Evaluator(Protocol):
+    """What the targets of this room are: callables that raise EvaluationFailed with a reason a person understands."""
+
+    def __call__(self, params: Mapping[str, Any], run: Run, /) -> Any:
+        """Return the result of one configuration. Must end when ``run.report`` returns True; may be called from
+        threads."""
+        ...
+
+
+def measure(
+    evaluate: Evaluate, params: Mapping[str, Any], problem: Problem, run: Run
+) -> Measurement | Stopped:
+    """Return the measurement of ``params``, or Stopped when the evaluation was told to stop early.
+
+    Raises EvaluationFailed for everything that goes wrong inside the evaluator. ``seconds`` is filled in.
+    """
+    start = time.perf_counter()
+    try:
+        result = evaluate(dict(params), run) if takes_run(evaluate) else evaluate(dict(params))
+    except EvaluationFailed:
+        if run.stop_requested:
+            return Stopped.after(run)
+        raise
+    except Exception as error:  # the edge to code that is not ours: whatever it raises is one failed trial
+        raise EvaluationFailed(reason_of(error), kind=kind_of(error)) from error
+    if run.stop_requested:
+        return Stopped.after(run)
+    try:
+        return with_seconds(measurement_of(result, problem), time.perf_counter() - start)
+    except InvalidMeasurement as error:
+        raise EvaluationFailed(str(error), kind="invalid") from error
+
+
+def takes_run(evaluate: Evaluate) -> bool:
+    """Return whether a second positional argument is meant for the run: it has no default, or is called ``run``."""
+    try:
+        parameters = list(inspect.signature(evaluate).parameters.values())
+    except (TypeError, ValueError):  # some callables written in C tell no signature
+        return False
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return True
+    return len(positional) > 1 and (
+        positional[1].default is inspect.Parameter.empty or positional[1].name == "run"
+    )
+
+
+def kind_of(error: BaseException) -> FailureKind:
+    """Return the kind of failure that an exception means."""
+    if isinstance(error, MemoryError) or is_out_of_memory(f"{type(error).__name__}: {error}"):
+        return "out_of_memory"
+    return "timeout" if isinstance(error, TimeoutError) else "crash"
+
+
+def is_out_of_memory(text: str) -> bool:
+    """Return whether an error's text says that memory ran out."""
+    return _OUT_OF_MEMORY.search(text) is not None
+
+
+def reason_of(error: BaseException) -> str:
+    """Return an exception in words: type, message, and the line of the evaluator that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1] if frames else None
+    where = f" (line {last.lineno} of {last.name})" if last else ""
+    return shortened(f"{type(error).__name__}: {error}".rstrip(": ") + where)
+
+
+def shortened(text: str) -> str:
+    """Return the text, or its beginning and end where it is long."""
+    if len(text) <= MAX_REASON:
+        return text
+    return f"{text[: MAX_REASON // 4]} … {text[-3 * MAX_REASON // 4 :]}"

@@ -1,0 +1,103 @@
+"""What every kind of parameter shares: equality by meaning, and the checks of names, texts and conditions.
+
+Knows nothing of scales or choices. ``when`` is kept as data here; ``conditions.py`` gives it its meaning.
+"""
+
+import json
+import numbers
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidSpace
+
+Choice = bool | int | float | str | None
+
+MAX_NAME = 100
+
+
+class BaseParameter:
+    """What the three kinds share: name, texts, equality by meaning."""
+
+    name: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the definition as plain JSON values, without the name."""
+        raise NotImplementedError
+
+    @cached_property
+    def meaning(self) -> str:
+        """A text that two parameters share exactly if they are equal."""
+        plain = self.to_dict()
+        choices = list(plain.get("choices", ()))  # their order counts, also that of labels
+        return json.dumps([self.name, choices, plain], sort_keys=True)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by meaning: ``1`` and ``True`` are different choices here, though equal in Python."""
+        return isinstance(other, BaseParameter) and self.meaning == other.meaning
+
+    def __hash__(self) -> int:
+        return hash(self.meaning)
+
+
+def check_name(name: object) -> None:
+    """Refuse a name that is not 1 to 100 printable characters."""
+    if (
+        not isinstance(name, str)
+        or not name.strip()
+        or not name.isprintable()
+        or len(name) > MAX_NAME
+        or "`" in name
+    ):
+        raise InvalidSpace(
+            f"A parameter's name must be 1 to {MAX_NAME} printable characters without backquotes, got {name!r}."
+        )
+
+
+def check_texts(name: str, description: object, unit: object) -> None:
+    """Refuse a description or unit that is not text."""
+    for field_name, text in (("description", description), ("unit", unit)):
+        if not isinstance(text, str):
+            raise InvalidSpace(f"`{name}`: `{field_name}` must be text, got {text!r}.")
+
+
+def checked_when(
+    name: str, when: object
+) -> Mapping[str, Any] | None:  # Any: tuples of choices, or comparison text
+    """Return conditions with every value list as a tuple; comparisons stay text. The space checks them against the
+    parents."""
+    if when is None:
+        return None
+    if not isinstance(when, Mapping) or not when:
+        raise InvalidSpace(
+            f"`{name}`: `when` must map a parent to its values, as {{'kernel': ['rbf']}}, got {when!r}."
+        )
+    return {parent: _when_values(name, parent, allowed) for parent, allowed in when.items()}
+
+
+def is_comparison(allowed: object) -> bool:
+    """Whether a condition is written as a comparison, as ``">= 2"``."""
+    return isinstance(allowed, str) and allowed.lstrip()[:1] in tuple("<>")
+
+
+def plain_when(when: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return conditions as plain JSON values; inverse of ``checked_when``."""
+    return None if when is None else {k: list(v) if isinstance(v, tuple) else v for k, v in when.items()}
+
+
+def _when_values(name: str, parent: object, allowed: object) -> Any:
+    if is_comparison(allowed):
+        return allowed
+    single = isinstance(allowed, str | numbers.Number | np.generic) or allowed is None
+    if not single and not isinstance(allowed, Sequence | set | frozenset):
+        raise InvalidSpace(
+            f"`{name}`: `when` needs a value or a list of values for {parent!r}, got {allowed!r}."
+        )
+    values = (allowed,) if single else tuple(allowed)  # pyright: ignore[reportArgumentType]
+    if not values:
+        raise InvalidSpace(
+            f"`{name}`: `when` gives no value for {parent!r}, so it could never be active; name at least one."
+        )
+    return tuple(v.item() if isinstance(v, np.generic) else v for v in values)

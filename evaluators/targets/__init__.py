@@ -1,0 +1,1 @@
+"""Evaluators of our own: recorded tables, scikit-learn models, Hugging Face pipelines."""

@@ -1,0 +1,1 @@
+"""A vLLM server as the thing that is tuned: settings, servers, loads, what is measured."""

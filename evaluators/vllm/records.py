@@ -1,0 +1,55 @@
+"""The record that every attempt leaves in ``attempts.jsonl``: enough to repeat it by hand, and to see why it failed.
+
+Loads at a rate, of which one attempt has several, are in ``rates.jsonl``.
+"""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from ...serving.vllm.load import LoadPlan, LoadResult
+from ...serving.vllm.server import VllmServer
+from .attempt import Attempt
+from .settings import TargetSettings
+
+TAIL = 2000  # characters
+
+
+def append_record(
+    settings: TargetSettings, version: str, attempt: Attempt, *, label: str = "", tries: int = 1
+) -> None:
+    """Append one line of JSON: the attempt, what was loaded and by which vLLM, and the end of the server's log.
+
+    ``label``: what the session calls it; ``tries``: 2 where the attempt before it failed for no fault of its own.
+    """
+    record = asdict(attempt) | {
+        "label": label,
+        "tries": tries,
+        "vllm": version,
+        "workload": settings.workload.name,
+        "workload_digest": settings.workload.digest,
+        "at": time.time(),
+        "log_tail": _tail(attempt.log),
+    }
+    with open(settings.folder / "attempts.jsonl", "a") as file:
+        file.write(json.dumps(record, default=str) + "\n")
+
+
+def append_load(settings: TargetSettings, server: VllmServer, plan: LoadPlan, result: LoadResult) -> None:
+    """Append one line of JSON: a load of its own on a server that an attempt started, and what came of it."""
+    record = {
+        "argv": server.argv,
+        "log": str(server.log),
+        "plan": asdict(plan),
+        "result": asdict(result),
+        "at": time.time(),
+    }
+    with open(settings.folder / "rates.jsonl", "a") as file:
+        file.write(json.dumps(record, default=str) + "\n")
+
+
+def _tail(log: str) -> str:
+    if not log or not Path(log).exists():
+        return ""
+    return Path(log).read_text(errors="replace")[-TAIL:]

@@ -1,0 +1,143 @@
+"""The search space of a vLLM server: catalogue, installed version, model and machine in, ``SearchSpace`` out.
+
+Defaults are what the installed version resolves for this model on this device, and what the servers' environment says.
+Choices that cannot fit (longer than the model, more devices or threads than there are, weights or a KV cache beyond the
+memory) are left out before anything is started. Beyond the catalogue, every flag and environment variable that the
+installed version knows is accepted with choices of one's own.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from ...serving.vllm.catalogue import (
+    CPU_BLOCK_SIZES,
+    KNOBS,
+    LOSSY,
+    PLUMBING,
+    Knob,
+    Value,
+    is_variable,
+    known_to,
+)
+from ...serving.vllm.installed import Installed
+from ..errors import InvalidSpecification
+from ..spaces.parameters import Categorical
+from ..spaces.space import SearchSpace
+from .memory import Machine, ModelFacts, weights_fit
+
+
+def vllm_space(
+    installed: Installed,
+    resolved: Mapping[str, Any],  # Any: JSON of vLLM's resolved default configuration
+    machine: Machine,
+    *,
+    model: ModelFacts | None = None,
+    lossy: bool = False,
+    more: Collection[str] = (),
+    only: Collection[str] = (),
+    ranges: Mapping[str, Sequence[Value]] | None = None,
+    fixed: Collection[str] = (),
+    say: Callable[[str], None] = lambda line: None,
+) -> SearchSpace:
+    """Return the space. ``only``: just these knobs; ``more``: beyond the core ("all"); ``ranges``: own choices; ``fixed``:
+    flags that hold for every configuration. Raises InvalidSpecification; what is left out for its size is said."""
+    own = dict(ranges or {})
+    named = [*dict.fromkeys((*only, *own))]
+    known = known_to(installed.flags, machine.device, lossy=lossy, more=[*more, *named])
+    knobs = [k for k in known if not only or k.name in named]
+    knobs += [_asked_for(n, own.get(n, ()), installed) for n in named if n not in {k.name for k in knobs}]
+    refused = [k.name for k in knobs if k.name in LOSSY and not lossy]
+    if refused:
+        raise InvalidSpecification(
+            f"A knob that may change answers needs `--lossy`, which guards them, got {refused[0]!r}."
+        )
+    made = [
+        _parameter(k, _default(k, installed, resolved), _fitting(k, own.get(k.name, ()), machine, model))
+        for k in knobs
+    ]
+    parameters = [p for p in made if len(p.choices) > 1]
+    if not parameters:
+        raise InvalidSpecification("No knob has two values that fit this machine; name some with `--knob`.")
+    held = {k.name: _default(k, installed, resolved) for k in KNOBS if not k.variable}
+    relation, words = weights_fit(parameters, held, machine, model, fixed)
+    if words:
+        say(words)
+    relations = _relations({p.name for p in parameters}, machine.devices)
+    return SearchSpace(parameters, where=[*relations, relation] if relation else relations)
+
+
+def _asked_for(name: str, choices: Sequence[Value], installed: Installed) -> Knob:
+    """Return a knob that is not in the catalogue for this device; raises InvalidSpecification."""
+    if name in PLUMBING:
+        raise InvalidSpecification(
+            f"`--knob` must name what can be tuned, got {name!r}, which the tuner sets itself; leave it out."
+        )
+    if not installed.has(name):
+        close = installed.nearest(name)
+        meant = f"did you mean {close!r}?" if close else "`vllm serve --help=all` lists its flags."
+        raise InvalidSpecification(f"Unknown knob {name!r}: the installed vLLM does not know it; {meant}")
+    flag = installed.flags.get(name)
+    listed = tuple(choices) or (flag.choices if flag else ())
+    if len(listed) < 2:
+        raise InvalidSpecification(
+            f"The knob {name!r} needs choices, because none are catalogued for this device, got {list(listed)!r}; "
+            f"such as `--knob {name}=1,2`."
+        )
+    numeric = all(isinstance(c, int | float) and not isinstance(c, bool) for c in listed)
+    words = flag.description[:200] if flag else ""
+    return Knob(name, listed, words, ordered=numeric, variable=is_variable(name))
+
+
+def _relations(names: Collection[str], devices: int) -> list[str]:
+    """Return what must hold among these knobs."""
+    pair = {"max_num_seqs", "max_num_batched_tokens"}
+    parallel = [
+        n for n in ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size") if n in names
+    ]
+    where = ["max_num_seqs <= max_num_batched_tokens"] if pair <= {*names} else []
+    return [*where, f"{' * '.join(parallel)} <= {devices}"] if len(parallel) > 1 else where
+
+
+def _default(knob: Knob, installed: Installed, resolved: Mapping[str, Any]) -> Value:  # Any: JSON
+    """Return what holds where nothing is told; None where that is not known."""
+    if knob.variable or not knob.reads:
+        return installed.default(knob.name, resolved)
+    value: Any = resolved
+    for step in knob.reads.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    if isinstance(value, str) and "." in value and knob.name == "attention_backend":
+        value = value.rpartition(".")[2]
+    return value if isinstance(value, bool | int | float | str) else None
+
+
+def _fitting(knob: Knob, own: Sequence[Value], machine: Machine, model: ModelFacts | None) -> list[Value]:
+    """Return one's own choices, or the catalogue's, as far as they fit."""
+    limit = None
+    if knob.name.endswith("parallel_size"):
+        limit = machine.devices
+    elif knob.name == "OMP_NUM_THREADS":
+        limit = machine.cores if own else machine.threads
+    elif knob.name == "max_num_batched_tokens" and model is not None:
+        limit = 4 * model.positions
+    elif knob.name == "VLLM_CPU_KVCACHE_SPACE" and machine.memory_bytes is not None and not own:
+        limit = machine.memory_bytes / 2**30 / 2 / machine.servers
+    catalogued: Sequence[Value] = knob.choices
+    if knob.name == "block_size" and machine.device == "cpu":
+        catalogued = CPU_BLOCK_SIZES
+    choices = own or catalogued
+    kept: list[Value] = [c for c in choices if limit is None or not isinstance(c, int | float) or c <= limit]
+    if knob.name == "tensor_parallel_size" and model is not None:
+        kept = [c for c in kept if isinstance(c, int) and model.heads % c == 0]
+    return kept
+
+
+def _parameter(knob: Knob, default: Value, choices: Sequence[Value]) -> Categorical:
+    """Return the parameter: what really runs is among its choices and its default, None where that is not known."""
+    listed = [c for c in dict.fromkeys(choices) if c is not None or default is None]
+    listed = [*listed, *([default] if default not in listed else [])]
+    numeric = knob.ordered and all(isinstance(c, int | float) and not isinstance(c, bool) for c in listed)
+    if numeric:
+        listed = sorted(listed, key=lambda c: float(str(c)))
+    return Categorical(
+        knob.name, listed, default=default, description=knob.description, unit=knob.unit, ordered=numeric
+    )

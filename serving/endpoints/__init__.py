@@ -1,0 +1,1 @@
+"""Clients of OpenAI-compatible endpoints: requests with a deadline, chat completions, recorded exchanges."""

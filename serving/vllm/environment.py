@@ -1,0 +1,95 @@
+"""Find the Python environment that vLLM is installed in, and what processes there need to know.
+
+vLLM lives in an environment of its own: ``TRIALOGUE_VLLM_PYTHON``, ``.vllm/`` in the working directory (``make vllm``),
+or the interpreter that runs this. Nothing is imported: version and build are read from the installed metadata.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ServingError
+
+HELPERS = Path(__file__).parent / "helpers"
+VARIABLE = "TRIALOGUE_VLLM_PYTHON"
+CPU_VARIABLES = {
+    "OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_CPU_KVCACHE_SPACE": "1",
+}  # fmt: skip
+"""What a server of the CPU build gets unless the user's environment says otherwise."""
+
+
+class VllmNotInstalled(ServingError):
+    """No Python environment with vLLM could be found."""
+
+
+@dataclass(frozen=True, slots=True)
+class VllmEnvironment:
+    """An environment with vLLM. ``shim``: a folder of metadata for builds whose distribution has another name."""
+
+    python: Path
+    version: str
+    cpu: bool
+    shim: Path | None = None
+
+    def command(self) -> list[str]:
+        """Return the start of a ``vllm`` command line that runs in this environment."""
+        return [str(self.python), str(self.python.with_name("vllm"))]
+
+    def decisive(self) -> dict[str, str]:
+        """Return the variables that decide how fast a CPU server is, as this process has them, else ours: one thread that
+        is not pinned, because one that has to share its core stalls all others, and a cache that leaves memory."""
+        if not self.cpu:
+            return {}
+        return {name: os.environ.get(name, value) for name, value in CPU_VARIABLES.items()}
+
+    def variables(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment variables for a process of vLLM: this process's, ours, then ``extra``.
+
+        No network for weights or statistics.
+        """
+        paths = [str(p) for p in (self.shim, HELPERS) if p]
+        own = {
+            key: value
+            for key, value in os.environ.items()
+            if key not in {"PYTHONPATH", "PYTHONSAFEPATH", "PYTHONHOME"}
+        }
+        fixed = {
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONUNBUFFERED": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            "DO_NOT_TRACK": "1",
+            "VLLM_SERVER_DEV_MODE": "1",  # /reset_prefix_cache between measurements
+        }
+        own.setdefault("HF_HUB_OFFLINE", "1")
+        return {**own, **fixed, **self.decisive(), **(extra or {})}
+
+
+def find_vllm(python: str | Path | None = None) -> VllmEnvironment:
+    """Return the environment to use, or raise VllmNotInstalled with what to do about it."""
+    named = python or os.environ.get(VARIABLE)
+    candidates = [Path(named)] if named else [Path(".vllm/bin/python").absolute(), Path(sys.executable)]
+    for candidate in candidates:
+        found = _inspect(candidate)
+        if found is not None:
+            return found
+    looked = ", ".join(str(c) for c in candidates)
+    raise VllmNotInstalled(
+        f"vLLM must be installed in an environment of its own, found none in {looked!r}; "
+        f"run `make vllm` (CPU build) or set {VARIABLE} to the Python of an environment with vLLM."
+    )
+
+
+def _inspect(python: Path) -> VllmEnvironment | None:
+    if not python.exists():
+        return None
+    folder = python.parent.parent  # not resolved: the interpreter of a venv is a link
+    for site in sorted(folder.glob("lib/python3*/site-packages")):
+        for name in ("vllm", "vllm_cpu"):
+            for info in sorted(site.glob(f"{name}-[0-9]*.dist-info")):
+                version = info.name.removesuffix(".dist-info").partition("-")[2]
+                cpu = name == "vllm_cpu" or "+cpu" in version
+                shim = folder / "shim"
+                return VllmEnvironment(python, version, cpu, shim if shim.is_dir() else None)
+    return None

@@ -1,0 +1,1 @@
+"""What a point is worth: expected improvement, Pareto fronts, knowledge gradient."""

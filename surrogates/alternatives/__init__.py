@@ -1,0 +1,1 @@
+"""Other surrogates by name, each an option; none is better than the default everywhere."""

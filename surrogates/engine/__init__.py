@@ -1,0 +1,1 @@
+"""The engine: history in, belief and suggestion out."""

@@ -1,0 +1,282 @@
+"""What the engine believes given one history: how good configurations look, and which to run next.
+
+Knows nothing of fitting (engine.py) or of how the space is searched (search.py). Immutable after it was built.
+
+Notation: as in contracts.py; "standardized" is the scale of the outcome transform: prior mean 0, prior sd 1.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from ...evaluators.problems.history import History, Params, Value
+from ..acquisition.improvement import log_expected_improvement, log_probability_below, mixture
+from ..acquisition.knowledge_gradient import worth_repeating
+from ..acquisition.pareto import log_chebyshev_improvement, log_hypervolume_improvement
+from ..alternatives.portfolio import SurrogateOutcome
+from ..contracts import Assessment, Origin, Prediction, Suggestion
+from ..models.coreset import MOST
+from ..models.embedding import Embedding
+from ..models.feasibility import Classifier
+from ..models.outcome import OutcomeModel, Settings
+from ..optim.initial_design import next_design_row
+from ..optim.search import Domain, keys, maximise
+from ..optim.trust_region import trust_side
+from ..threads import one_thread
+
+
+@dataclass(frozen=True)
+class LimitModel:
+    """A measured constraint: its model, and the limits in its own unit."""
+
+    model: OutcomeModel
+    lower: float | None
+    upper: float | None
+
+    def log_probability(self, Z: np.ndarray) -> np.ndarray:
+        """Return log P(lower <= value <= upper) (m,), the limits taken as independent."""
+        mean, variance = self.model.predict(Z)
+        total = np.zeros(len(Z))
+        if self.upper is not None:
+            total += log_probability_below(
+                mean, variance, float(self.model.transform.forward(np.array(self.upper)))
+            )
+        if self.lower is not None:
+            total += log_probability_below(
+                -mean, variance, -float(self.model.transform.forward(np.array(self.lower)))
+            )
+        return total
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that was fitted: one model per objective, one per measured constraint, one classifier per kind of failure.
+
+    ``best`` (S,): what improvement is measured against. ``front`` (n, m): feasible outcomes on the
+    standardized scales.
+    ``feasible``: whether any finished trial is feasible.
+    """
+
+    embedding: Embedding
+    objectives: tuple[OutcomeModel | SurrogateOutcome, ...]
+    limits: tuple[LimitModel, ...]
+    classifiers: tuple[Classifier, ...]
+    best: np.ndarray
+    front: np.ndarray
+    feasible: bool
+    weights: np.ndarray
+    normals: np.ndarray
+    caution: float = 1.0
+    price: OutcomeModel | None = None
+    """Of the logarithm of what a trial costs; expected improvement is then per unit of it."""
+    notes: tuple[str, ...] = ()
+
+    def log_feasible(self, Z: np.ndarray) -> np.ndarray:
+        """Return log P(feasible) (m,) at embedded rows."""
+        total = np.zeros(len(Z))
+        for part in (*self.limits, *self.classifiers):
+            total += part.log_probability(Z)
+        return total
+
+    def log_acquisition(self, Z: np.ndarray) -> np.ndarray:
+        """Return log(EI x P(feasible)) (m,); while nothing is feasible, P(feasible) counts most."""
+        feasible = self.caution * self.log_feasible(Z)
+        gain = self._log_gain(Z) - (0.0 if self.price is None else self.price.natural(Z)[0])
+        return feasible + gain if self.feasible else feasible + 0.25 * gain
+
+    def _log_gain(self, Z: np.ndarray) -> np.ndarray:
+        if len(self.objectives) == 1:
+            return log_expected_improvement(*self.objectives[0].predict(Z), self.best)
+        pairs = [mixture(*o.predict(Z)) for o in self.objectives]
+        mean, variance = np.stack([p[0] for p in pairs]), np.stack([p[1] ** 2 for p in pairs])
+        if len(pairs) == 2:
+            return log_hypervolume_improvement(mean, variance, self.front)
+        return log_chebyshev_improvement(mean, variance, self.front, self.weights, self.normals)
+
+    def score(self, X: np.ndarray, active: np.ndarray) -> np.ndarray:
+        """Return ``log_acquisition`` of canonical rows."""
+        return self.log_acquisition(self.embedding.embed(X, active))
+
+    def with_fantasies(self, X: np.ndarray, active: np.ndarray) -> "Model":
+        """Return the model that also believes its own means at these rows: how running trials are taken in."""
+        if not len(X):
+            return self
+        Z = self.embedding.embed(X, active)
+        likely = self.log_feasible(Z) > np.log(0.5)
+        best = self.best
+        if likely.any():
+            best = np.maximum(best, self.objectives[0].predict(Z[likely])[0].max(axis=1))
+        return replace(
+            self,
+            best=best,
+            objectives=tuple(o.with_fantasies(Z) for o in self.objectives),
+            limits=tuple(replace(c, model=c.model.with_fantasies(Z)) for c in self.limits),
+        )
+
+
+@dataclass(frozen=True)
+class GaussianBelief:
+    """The belief of ``GaussianEngine``. ``model`` is None while fewer than two finished trials differ."""
+
+    history: History
+    embedding: Embedding
+    model: Model | None
+    notes: tuple[str, ...] = ()
+    signs: np.ndarray = field(default_factory=lambda: np.ones(1))
+    settings: Settings = field(default_factory=Settings)
+    classifiers: tuple[Classifier, ...] = ()
+
+    @property
+    def modelled(self) -> bool:
+        """Whether there is a model yet."""
+        return self.model is not None
+
+    def assess(self, params: Sequence[Params]) -> tuple[Assessment, ...]:
+        """Return how good valid configurations look, in order; empty while nothing is modelled."""
+        if self.model is None or not params:
+            return ()
+        X, active = self.embedding.space.encode(params)
+        with one_thread():
+            return self._assess_rows(self.model, X, active)
+
+    def suggest(
+        self, n: int, rng: np.random.Generator, *, fixed: Mapping[str, Value] | None = None
+    ) -> tuple[Suggestion, ...]:
+        """Return n distinct configurations that are neither tried nor running. Raises SpaceExhausted."""
+        taken, X, active = set(self._taken), self._tried[0], self._tried[1]
+        model, found = self.model, list[Suggestion]()
+        with one_thread():
+            for i in range(n):
+                domain = Domain(self.embedding.space, taken, dict(fixed or {}))
+                if i and model is not None:
+                    model = model.with_fantasies(X[-1:], active[-1:])
+                x, origin, reason, worth = self._next(domain, model, X, active, rng, ahead=i)
+                row, mask = self.embedding.space.canonical(x[None, :])
+                assessment = self._assess_rows(model, row, mask)[0] if model is not None else None
+                if origin == "replicate" and assessment is not None:
+                    assessment = replace(assessment, log_acquisition=worth)
+                found.append(Suggestion(self.embedding.space.decode(row)[0], origin, reason, assessment))
+                taken.add(keys(row)[0])
+                X, active = np.vstack([X, row]), np.vstack([active, mask])
+        return tuple(found)
+
+    def _next(
+        self, domain: Domain, model: Model | None, X: np.ndarray, active: np.ndarray, rng: np.random.Generator, *,
+        ahead: int,
+    ) -> tuple[np.ndarray, Origin, str, float]:  # fmt: skip
+        """Return a row, where it comes from, why, and the log acquisition of the best new row (NaN where unknown)."""
+        space = self.embedding.space
+        first = self._default_row(domain)
+        if first is not None:
+            stated = "the declared defaults" if space.has_defaults else "the centre of the scaled space"
+            return first, "default", f"{stated}: first, so that all else is measured against it", np.nan
+        ended = len(self.history.finished) + len(self.history.failed)
+        if model is None or ended + ahead < self.settings.design:
+            x = next_design_row(
+                self.embedding,
+                domain,
+                X,
+                active,
+                rng,
+                length=self.settings.design_length,
+                survival=self._survival,
+                kind=self.settings.design_kind,
+            )
+            return x, "initial_design", "tells most about the whole space given what was tried", np.nan
+        x, value = maximise(
+            model.score,
+            domain,
+            self._anchors,
+            rng,
+            n=self.settings.candidates,
+            region=self._region(model),
+            changed=self.settings.changed,
+        )
+        again = self._worth_repeating(domain, model, x, ahead)
+        if again is not None:
+            return (
+                again,
+                "replicate",
+                "measuring it again tells more about the best than any new configuration",
+                value,
+            )
+        what = "expected improvement" if model.feasible else "probability of being feasible (none is yet)"
+        return x, "acquisition", f"largest {what}, log value {value:.2f}", value
+
+    def _worth_repeating(self, domain: Domain, model: Model, x: np.ndarray, ahead: int) -> np.ndarray | None:
+        """Return the tried row (d,) whose repetition is worth more than ``x``; None where there is none."""
+        outcome, history = model.objectives[0], self.history
+        possible = self.settings.replicates and not ahead and not domain.fixed and model.feasible
+        if not possible or len(model.objectives) > 1 or not isinstance(outcome, OutcomeModel):
+            return None
+        feasible = np.array([history.problem.feasible(t.measurement) for t in history.finished])
+        y = np.where(feasible, (history.Y * self.signs)[:, 0], -np.inf)
+        rows = np.argsort(-y, kind="stable")[: min(int(feasible.sum()), MOST)]
+        data = history.rows("finished")
+        canonical, active = self.embedding.space.canonical(np.vstack([data.X[rows], x]))
+        Z = self.embedding.embed(canonical, active)
+        p_new = float(np.exp(model.log_feasible(Z[-1:])[0]))
+        best = worth_repeating(
+            outcome, Z[:-1], keys(canonical[:-1]), y[rows], history.Y_sem[rows, 0], Z[-1], p_new
+        )
+        return None if best is None else canonical[best]
+
+    def _region(self, model: Model) -> np.ndarray | None:
+        """Return the half widths (d,) of the trust region around the best trial; None in few dimensions."""
+        d, outcome = len(self.embedding.space), model.objectives[0]
+        if d <= self.settings.wide or not isinstance(outcome, OutcomeModel):
+            return None
+        length = np.exp(np.mean([m.theta[:-2] for m in outcome.members], axis=0))
+        side = trust_side((self.history.Y * self.signs)[:, 0], d)
+        return np.clip(0.5 * side * length / np.exp(np.mean(np.log(length))), 0.01, 1.0)
+
+    def _survival(self, Z: np.ndarray) -> np.ndarray:
+        """Return log P(no failure) (m,) at embedded rows."""
+        return sum((c.log_probability(Z) for c in self.classifiers), np.zeros(len(Z)))
+
+    def _default_row(self, domain: Domain) -> np.ndarray | None:
+        space = self.embedding.space
+        x, active = domain.repair(space.encode([space.default()])[0])
+        if len(x) == 0 or keys(x)[0] in domain.taken:
+            return None
+        del active
+        return x[0] if len(self.history) == 0 and len(domain.taken) == 0 else None
+
+    def _assess_rows(self, model: Model, X: np.ndarray, active: np.ndarray) -> tuple[Assessment, ...]:
+        Z = self.embedding.embed(X, active)
+        log_acquisition, p = model.log_acquisition(Z), np.exp(model.log_feasible(Z))
+        natural = [o.natural(Z) for o in model.objectives]
+        z_mean, z_sd = mixture(*model.objectives[0].predict(Z))
+        out = []
+        for i in range(len(X)):
+            mean = tuple(float(s * m[i]) for s, (m, _) in zip(self.signs, natural, strict=True))
+            prediction = Prediction(mean, tuple(float(sd[i]) for _, sd in natural), float(p[i]))
+            out.append(Assessment(float(log_acquisition[i]), float(z_mean[i]), float(z_sd[i]), prediction))
+        return tuple(out)
+
+    @cached_property
+    def _tried(self) -> tuple[np.ndarray, np.ndarray]:
+        rows = [self.history.rows(kind) for kind in ("finished", "failed", "pruned", "running")]
+        return np.vstack([r.X for r in rows]), np.vstack([r.active for r in rows])
+
+    @cached_property
+    def _taken(self) -> frozenset[bytes]:
+        return (
+            frozenset(keys(self.embedding.space.canonical(self._tried[0])[0]))
+            if len(self._tried[0])
+            else frozenset()
+        )
+
+    @cached_property
+    def _anchors(self) -> np.ndarray:
+        """The best five finished rows, feasible ones before others."""
+        history = self.history
+        if not history.finished:
+            return np.empty((0, len(self.embedding.space)))
+        y = (history.Y * self.signs)[:, 0]
+        feasible = np.array([history.problem.feasible(t.measurement) for t in history.finished])
+        order = np.lexsort([-y, ~feasible])
+        rows = history.rows("finished").X
+        return rows[order[:5]]

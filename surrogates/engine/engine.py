@@ -1,0 +1,183 @@
+"""The engine: conditions Gaussian processes on a study's history. The heart of trialogue when no model helps.
+
+Fits under one process-wide lock with one thread; keeps warm starts between calls; bounded rows, so that long
+histories stay affordable. Knows nothing of studies, ledgers or language models.
+
+Notation: as in contracts.py.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ...evaluators.problems.history import History
+from ...evaluators.problems.problem import Problem
+from ..acquisition.improvement import mixture
+from ..alternatives.portfolio import Portfolio, SurrogateOutcome
+from ..contracts import Surrogate, TrainingData
+from ..models.coreset import choose_rows, left_out_error
+from ..models.embedding import Embedding
+from ..models.feasibility import Classifier, failure_rows, fit_classifier
+from ..models.mean import Bowl, Slope
+from ..models.outcome import OutcomeModel, Settings, Warm, fit_outcome
+from ..threads import one_thread
+from .belief import GaussianBelief, LimitModel, Model
+
+
+@dataclass
+class GaussianEngine:
+    """Gaussian processes with log expected improvement, for mixed, conditional, noisy, constrained problems.
+
+    Deterministic in (history, rng, earlier calls). Safe to call from several threads: calls are serialized.
+    """
+
+    problem: Problem
+    settings: Settings = field(default_factory=Settings)
+    surrogate: Surrogate | None = None
+    """Another model of the objective than the engine's own Gaussian process (limits keep theirs)."""
+    _warm: dict[str, Warm] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._embedding = Embedding(self.problem.space)
+
+    def condition(self, history: History, rng: np.random.Generator) -> GaussianBelief:
+        """Return the belief given ``history``. Never raises for what a history holds, however degenerate."""
+        with one_thread():
+            classifiers = self._classifiers(history)
+            model = self._fit(history, classifiers, rng) if _distinct(history) else None
+        notes = (*(n for o in model.objectives for n in o.notes), *model.notes) if model else ()
+        return GaussianBelief(
+            history, self._embedding, model, notes, self.problem.signs, self.settings, classifiers
+        )
+
+    def _fit(self, history: History, classifiers: tuple[Classifier, ...], rng: np.random.Generator) -> Model:
+        Y = history.Y * self.problem.signs
+        feasible = np.array([self.problem.feasible(t.measurement) for t in history.finished])
+        rows = choose_rows(history.rows("finished").X, np.where(feasible, Y[:, 0], -np.inf), Y[:, 0], rng)
+        data = history.rows("finished")
+        Z = self._embedding.embed(data.X[rows], data.active[rows])
+        D = self._embedding.squared_distances(Z)
+        objectives = tuple(
+            self._objective(i, history, rows, D, Z, Y[rows, i], rng) for i in range(Y.shape[1])
+        )
+        limits = self._limits(history, rows, D, Z, rng)
+        standard = np.stack([o.transform.forward(Y[:, i]) for i, o in enumerate(objectives)], axis=1)
+        known = feasible[rows] if feasible.any() else np.ones(len(rows), bool)
+        best = objectives[0].predict(Z[known])[0].max(axis=1)
+        model = Model(
+            self._embedding, objectives, limits, classifiers, best,
+            standard[feasible if feasible.any() else slice(None)], bool(feasible.any()),
+            *_scalarisations(Y.shape[1]), self.settings.caution, self._price(history, rows, D, Z, rng),
+            self._stated_error(history, rows, standard[:, 0], objectives[0]),
+        )  # fmt: skip
+        running = history.rows("running")
+        return model.with_fantasies(running.X, running.active)
+
+    def _stated_error(
+        self,
+        history: History,
+        rows: np.ndarray,
+        standard: np.ndarray,
+        outcome: OutcomeModel | SurrogateOutcome,
+    ) -> tuple[str, ...]:
+        """Return how far the model is from the rows that it was not trained on, in words; empty when there are none."""
+        data = history.rows("finished")
+
+        def predicted(i: np.ndarray) -> np.ndarray:
+            return mixture(*outcome.predict(self._embedding.embed(data.X[i], data.active[i])))[0]
+
+        error = left_out_error(rows, standard, predicted, np.random.default_rng(len(standard)))
+        return () if error is None else (error,)
+
+    def _objective(
+        self, i: int, history: History, rows: np.ndarray, D: np.ndarray, Z: np.ndarray, y: np.ndarray,
+        rng: np.random.Generator,
+    ) -> OutcomeModel | SurrogateOutcome:  # fmt: skip
+        sem = history.Y_sem[rows, i]
+        if self.surrogate is None:
+            return self._outcome(f"objective {i}", D, Z, y, sem, rng)
+        data = history.rows("finished")
+        training = TrainingData(self.problem.space, data.X[rows], data.active[rows], y, sem**2)
+        if isinstance(self.surrogate, Portfolio):
+            own = self._outcome(f"objective {i}", D, Z, y, sem, rng)
+            return self.surrogate.challenger(f"objective {i}", own, training, rng) or own
+        return SurrogateOutcome.fit(self.surrogate, training, rng)
+
+    def _outcome(
+        self, name: str, D: np.ndarray, Z: np.ndarray, y: np.ndarray, sem: np.ndarray, rng: np.random.Generator
+    ) -> OutcomeModel:  # fmt: skip
+        """Return the model of an objective, a constraint or a price; only objectives are expected to form a bowl."""
+        s, trend = self.settings, Bowl(self._embedding)
+        if name.startswith("objective"):
+            trend = Bowl(self._embedding, s.bowl, s.bowl_sd, s.bowl_each, s.slope)
+        elif name.startswith("constraint"):
+            s = replace(s, transforms=s.limit_transforms)
+        warm = self._warm.get(name)
+        model = fit_outcome(D, Z, self._embedding.group, y, sem, warm=warm, settings=s, rng=rng, trend=trend)
+        self._warm[name] = model.warm
+        return model
+
+    def _price(
+        self, history: History, rows: np.ndarray, D: np.ndarray, Z: np.ndarray, rng: np.random.Generator
+    ) -> OutcomeModel | None:
+        """Return the model of the log price of a trial; None unless asked for and at least four prices are known."""
+        if not self.settings.price:
+            return None
+        prices = [getattr(history.finished[i].measurement, self.settings.price) for i in rows]
+        known = np.array([i for i, p in enumerate(prices) if p is not None and p > 0], int)
+        if len(known) < 4:
+            return None
+        values = np.log([prices[i] for i in known])
+        unknown = np.full(len(known), np.nan)
+        return self._outcome("price", D[:, known][:, :, known], Z[known], values, unknown, rng)
+
+    def _limits(
+        self, history: History, rows: np.ndarray, D: np.ndarray, Z: np.ndarray, rng: np.random.Generator
+    ) -> tuple[LimitModel, ...]:
+        out = []
+        for j, constraint in enumerate(self.problem.constraints):
+            values = history.C[rows, j]
+            measured = np.flatnonzero(np.isfinite(values))
+            if len(measured) < 2:
+                continue
+            model = self._outcome(
+                f"constraint {constraint.name}", D[:, measured][:, :, measured], Z[measured], values[measured],
+                np.full(len(measured), np.nan), rng,
+            )  # fmt: skip
+            out.append(LimitModel(model, constraint.lower, constraint.upper))
+        return tuple(out)
+
+    def _classifiers(self, history: History) -> tuple[Classifier, ...]:
+        kinds = failure_rows([t.kind for t in history.failed])
+        good, bad = history.rows("finished"), history.rows("failed")
+        out, slope = [], Slope(self._embedding, self.settings.failure_slope)
+        mean = Bowl(self._embedding, self.settings.failure_bowl).mean
+        for kind, mask in kinds.items():
+            chosen, failed = _latest(len(good.X), 150), np.flatnonzero(mask)[-150:]
+            X, active = (
+                np.vstack([good.X[chosen], bad.X[failed]]),
+                np.vstack([good.active[chosen], bad.active[failed]]),
+            )
+            Z = self._embedding.embed(X, active)
+            labels = np.r_[np.ones(len(chosen)), -np.ones(len(failed))]
+            D = self._embedding.squared_distances(Z)
+            out.append(fit_classifier(kind, D, Z, self._embedding.group, labels, slope, mean))
+        return tuple(out)
+
+
+def _latest(n: int, most: int) -> np.ndarray:
+    return np.arange(max(0, n - most), n)
+
+
+def _distinct(history: History) -> bool:
+    """Return whether two finished trials differ, in configuration or value."""
+    if len(history.finished) < 2:
+        return False
+    X, Y = history.rows("finished").X, history.Y
+    return bool((X[0] != X).any() or (Y[0] != Y).any())
+
+
+def _scalarisations(m: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return fixed weights (8, m) and normals (32, m) for three and more objectives."""
+    rng = np.random.default_rng(0)
+    return np.maximum(rng.dirichlet(np.ones(m), 8), 0.02), rng.standard_normal((32, m))

@@ -1,0 +1,1 @@
+"""Where to look: the initial design, the search of the acquisition function, trust regions."""

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from contracts.planner import problem, request
+from contracts.strategy import play
+
+from trialogue.agent.planner.vllm import vllm_planner
+from trialogue.agent.strategies.hybrid import TrialogueStrategy
+from trialogue.agent.strategies.llambo import LlamboSettings, LlamboStrategy
+from trialogue.serving.vllm.environment import VllmNotInstalled, find_vllm
+from trialogue.serving.vllm.sample_models import tiny_model
+from trialogue.surrogates.alternatives.llm_classes import GenerativeSurrogate
+from trialogue.surrogates.alternatives.llm_scores import DiscriminativeSurrogate
+from trialogue.surrogates.contracts import TrainingData
+
+pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def planner():
+    try:
+        find_vllm()
+    except VllmNotInstalled as error:
+        pytest.skip(str(error))
+    return vllm_planner(str(tiny_model()))
+
+
+def test_a_model_that_knows_nothing_obeys_the_schema_on_a_real_server(planner):
+    """Its answers are noise, and may well be an empty list; but they are the JSON that was asked for."""
+    answer = planner.propose(request())
+    assert {c.outcome for c in answer.calls} <= {"ok", "invalid", "abstained"}, answer
+    assert all(c.completion_tokens > 0 for c in answer.calls)
+    assert not any("not JSON" in c.detail for c in answer.calls)
+    for p in answer.proposals:
+        assert problem().space.validate(p.params) == p.params
+
+
+def test_a_study_goes_on_with_it(planner):
+    decisions = play(TrialogueStrategy(problem(), 0, planner=planner), 8)
+    assert len({problem().space.key(d.params) for d in decisions}) == 8
+
+
+@pytest.mark.parametrize("kind", [DiscriminativeSurrogate, GenerativeSurrogate])
+def test_the_surrogates_run_with_log_probabilities(planner, kind):
+    space = problem().space
+    X, active = space.encode(space.sample(np.random.default_rng(0), 6))
+    data = TrainingData(space, X, active, X[:, 0], np.full(6, np.nan))
+    surrogate = kind(planner.endpoint, samples=2, orders=1)
+    mean, sd = surrogate.fit(data, np.random.default_rng(0)).predict(X[:2], active[:2])
+    assert np.isfinite(mean).all()
+    assert (sd > 0).all()
+    assert surrogate.account.usage.completion_tokens > 0
+
+
+def test_llambo_runs_to_the_end(planner):
+    settings = LlamboSettings(initial=3, candidates=2, samples=2)
+    assert len(play(LlamboStrategy(problem(), 0, planner=planner, settings=settings), 5)) == 5

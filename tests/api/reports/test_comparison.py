@@ -1,0 +1,110 @@
+import json
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import trialogue as tl
+from trialogue.api.cli.compare import checked_names, compare
+from trialogue.api.reports.comparison import Run, bootstrap, figure, regrets, table
+from trialogue.serving.scripted.behaviours import in_context_learner
+from trialogue.serving.scripted.server import ScriptedServer
+
+STUDY = """
+[study]
+name = "bowl"
+budget = { trials = 8 }
+[parameters.x]
+type = "float"
+low = -2
+high = 3
+[parameters.m]
+type = "categorical"
+choices = ["a", "b"]
+[evaluator]
+function = "comparison_target:measure"
+"""
+TARGET = "def measure(params):\n    return (params['x'] - 1) ** 2 + (params['m'] == 'b') * 0.3\n"
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    (tmp_path / "study.toml").write_text(STUDY)
+    (tmp_path / "comparison_target.py").write_text(TARGET)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path / "study.toml"
+
+
+def command(*arguments):
+    app = typer.Typer()
+    app.command()(compare)
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_strategies_are_compared_on_the_file_of_a_user(study, tmp_path):
+    with ScriptedServer(in_context_learner) as server:
+        names = "trialogue,surrogate,random"
+        result = command(
+            study, "--strategies", names, "--seeds", 2, "--planner", server.url, "--out", tmp_path / "c.html"
+        )
+    assert result.exit_code == 0, result.output
+    assert "random     after   8 trials" in result.output
+    assert "tokens" in result.output
+    page = (tmp_path / "c.html").read_text()
+    assert "regret" in page
+    assert "http://cdn" not in page
+
+
+def test_llambo_can_be_compared_too(study):
+    with ScriptedServer(in_context_learner) as server:
+        result = command(
+            study, "--strategies", "llambo", "--seeds", 1, "--trials", 6, "--planner", server.url, "--json"
+        )
+    assert result.exit_code == 0, result.output
+    (run,) = json.loads(result.output)["runs"]
+    assert len(run["values"]) == 6
+    assert run["tokens"] > 1_000
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("best", "must be some of"), ("", "must be some of"), ("llambo", "needs a model")]
+)
+def test_names_that_cannot_be_used_are_refused(text, says):
+    with pytest.raises(tl.TrialogueError, match=says):
+        checked_names(text, has_planner=False)
+
+
+RUNS = [
+    Run("a", 0, (0.0, 1.0, 0.5)),
+    Run("b", 0, (0.0, float("nan"), 2.0)),
+    Run("a", 1, (float("nan"), 1.0)),
+    Run("b", 1, (1.0, 1.0, 1.0)),
+]
+
+
+def test_regret_is_zero_at_the_best_seen_and_never_rises():
+    R = regrets(RUNS)
+    assert R["b"][0, -1] == 0
+    assert R["a"].shape == (2, 3)
+    for curves in R.values():
+        assert (np.diff(curves, axis=1)[np.isfinite(np.diff(curves, axis=1))] <= 0).all()
+
+
+def test_the_table_pairs_seeds_with_the_reference():
+    lines = {(line.strategy, line.trials): line for line in table(RUNS, "b", [3])}
+    assert lines[("b", 3)].difference == 0
+    assert lines[("a", 3)].low <= lines[("a", 3)].difference <= lines[("a", 3)].high
+
+
+def test_intervals_cover_what_they_should():
+    rng = np.random.default_rng(0)
+    inside = [(lambda i: i[0] <= 1 <= i[1])(bootstrap(rng.normal(1, 1, 30), draws=500)) for _ in range(200)]
+    assert 0.88 < np.mean(inside) <= 1
+
+
+def test_a_comparison_without_one_good_trial_is_no_trouble():
+    runs = [Run("a", 0, (float("nan"),)), Run("b", 0, (float("nan"),))]
+    assert np.isnan(regrets(runs)["a"]).all()
+    json.dumps(figure(runs))

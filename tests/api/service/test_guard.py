@@ -1,0 +1,162 @@
+"""The guard as an ASGI middleware around a tiny application, spoken to through httpx2's ASGI transport."""
+
+import asyncio
+from typing import Any
+
+import httpx2
+import pytest
+
+from trialogue.api.service.guard import Caller, Guard, Limits, TokenBucket, host_name, needed_scope
+
+
+async def tiny(scope: Any, receive: Any, send: Any) -> None:
+    """Read the whole body and answer with the caller's name."""
+    more = True
+    while more:
+        more = (await receive()).get("more_body", False)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": scope["state"]["caller"].name.encode()})
+
+
+KEYS = {
+    "r": Caller("reader", "read"),
+    "w": Caller("worker", "write", frozenset({"mine"})),
+    "a": Caller("boss", "admin"),
+    "slow": Caller("slow", "read", requests_per_minute=2),
+}
+
+
+def call(
+    method: str, path: str, *, keys: bool = True, limits: Limits | None = None, **kwargs: Any
+) -> httpx2.Response:
+    return calls([(method, path, kwargs)], keys=keys, limits=limits)[0]
+
+
+def calls(
+    requests: list[tuple[str, str, dict[str, Any]]], *, keys: bool = True, limits: Limits | None = None
+) -> list[httpx2.Response]:
+    guard = Guard(
+        tiny, limits=limits or Limits(), lookup=KEYS.get if keys else None, path_of=lambda s: s["path"]
+    )
+
+    async def go() -> list[httpx2.Response]:
+        transport = httpx2.ASGITransport(app=guard)  # pyright: ignore[reportArgumentType]
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8765") as client:
+            return [await client.request(m, p, **k) for m, p, k in requests]
+
+    return asyncio.run(go())
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "key", "status"),
+    [
+        ("GET", "/", None, 200),
+        ("GET", "/static/main.js", None, 200),
+        ("GET", "/health", None, 200),
+        ("GET", "/v1/studies", None, 401),
+        ("GET", "/metrics", None, 401),
+        ("GET", "/staticky", None, 401),
+        ("POST", "/mcp", None, 401),
+        ("GET", "/v1/studies", "wrong", 401),
+        ("GET", "/v1/studies", "r", 200),
+        ("POST", "/v1/studies", "r", 403),
+        ("POST", "/v1/studies/mine/predict", "r", 200),
+        ("POST", "/v1/studies/mine/ask", "w", 200),
+        ("POST", "/v1/studies/other/ask", "w", 404),
+        ("GET", "/v1/studies/other", "w", 404),
+        ("GET", "/v1/studies/oth%65r/trials", "w", 404),
+        ("DELETE", "/v1/studies/mine", "w", 403),
+        ("DELETE", "/v1/studies/mine", "a", 200),
+        ("GET", "/v1/keys", "w", 403),
+    ],
+)
+def test_a_key_opens_what_its_scope_and_studies_say(
+    method: str, path: str, key: str | None, status: int
+) -> None:
+    response = call(method, path, headers=bearer(key) if key else {})
+    assert response.status_code == status
+    if status >= 400:
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json()["status"] == status
+
+
+def test_without_keys_the_caller_is_local() -> None:
+    assert call("DELETE", "/v1/studies/x", keys=False).text == "local"
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:8765", "", "[::1", "user@evil.example"]
+)
+def test_a_rebound_name_is_refused(host: str) -> None:
+    assert call("GET", "/v1/studies", keys=False, headers={"Host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "[::1]:8765", "LOCALHOST"])
+def test_a_loopback_name_is_served(host: str) -> None:
+    assert call("GET", "/v1/studies", keys=False, headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://127.0.0.1:8765", 200),
+        ("https://127.0.0.1:8765", 200),
+        ("http://evil.example", 403),
+        ("null", 403),
+        ("http://127.0.0.1:9999", 403),
+    ],
+)
+def test_another_sites_page_is_refused(origin: str, status: int) -> None:
+    assert call("POST", "/v1/studies", keys=False, headers={"Origin": origin}).status_code == status
+
+
+def test_an_allowed_origin_is_served() -> None:
+    limits = Limits(origins=frozenset({"https://lab.example"}))
+    headers = {"Origin": "https://lab.example"}
+    assert call("GET", "/v1/studies", keys=False, limits=limits, headers=headers).status_code == 200
+
+
+def test_a_large_body_is_refused_with_and_without_its_length() -> None:
+    async def chunks() -> Any:
+        for _ in range(20):
+            yield b"x" * 1000
+
+    limits = Limits(body_bytes=10_000)
+    assert call("POST", "/v1/studies", keys=False, limits=limits, content=b"x" * 10_001).status_code == 413
+    assert call("POST", "/v1/studies", keys=False, limits=limits, content=chunks()).status_code == 413
+    assert call("POST", "/v1/studies", keys=False, limits=limits, content=b"x" * 9_000).status_code == 200
+
+
+def test_a_malformed_length_is_refused() -> None:
+    assert call("POST", "/v1/studies", keys=False, headers={"Content-Length": "-1"}).status_code == 400
+
+
+def test_a_fast_caller_is_told_when_to_come_back() -> None:
+    answers = calls([("GET", "/v1/studies", {"headers": bearer("slow")})] * 3)
+    assert [a.status_code for a in answers] == [200, 200, 429]
+    assert int(answers[2].headers["retry-after"]) >= 1
+
+
+def test_a_bucket_refills() -> None:
+    now = [0.0]
+    bucket = TokenBucket(per_s=2.0, burst=2.0, clock=lambda: now[0])
+    assert [bucket.wait_s(), bucket.wait_s()] == [0.0, 0.0]
+    assert bucket.wait_s() == pytest.approx(0.5)
+    now[0] = 0.5
+    assert bucket.wait_s() == 0.0
+
+
+def test_scopes_follow_from_method_and_path() -> None:
+    assert needed_scope("GET", "/v1/studies/a") == "read"
+    assert needed_scope("POST", "/v1/studies/a/trials/1/tell") == "write"
+    assert needed_scope("DELETE", "/v1/studies/a/chat") == "write"
+    assert needed_scope("DELETE", "/v1/studies/a") == "admin"
+
+
+def test_host_names_are_read_without_port() -> None:
+    assert host_name("[::1]:80") == "::1"
+    assert host_name("Lab.Example:80") == "lab.example"

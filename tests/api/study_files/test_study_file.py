@@ -1,0 +1,107 @@
+"""A study file becomes a problem and an evaluator; its mistakes are told with file and table."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from trialogue.api.study_files.study_file import read_specification
+from trialogue.evaluators.errors import InvalidSpecification
+from trialogue.evaluators.programs.run import Run
+
+FULL = """
+[study]
+name = "svm"
+storage = "sqlite:///svm.db"
+seed = 7
+planner = "embedded"
+budget = { trials = 30, tokens = 1000 }
+[problem]
+description = "a test"
+objectives = [{ name = "y", direction = "maximize", unit = "s" }, { name = "z", direction = "minimize" }]
+constraints = [{ name = "fit_s", upper = 2.0 }, "ram_gb <= 4"]
+where = ["a <= b"]
+context = { n = 3 }
+[parameters.kind]
+type = "categorical"
+choices = ["x", "y"]
+default = "y"
+[parameters.a]
+type = "float"
+low = 0.1
+high = 1.0
+log = true
+when = { kind = ["x"] }
+[parameters.b]
+type = "int"
+low = 1
+high = 5
+unit = "trees"
+[evaluator]
+function = "target.py:measure"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "target.py").write_text("def measure(params):\n    return 1.0, float(params['b'])\n")
+    path = folder / "study.toml"
+    path.write_text(text)
+    return path
+
+
+def test_everything_a_file_can_say_is_read(tmp_path: Path) -> None:
+    read = read_specification(written(tmp_path, FULL))
+    assert (read.name, read.storage, read.seed, read.planner) == ("svm", "sqlite:///svm.db", 7, "embedded")
+    assert read.budget is not None
+    assert (read.budget.trials, read.budget.tokens) == (30, 1000)
+    problem = read.problem
+    assert [o.name for o in problem.objectives or ()] == ["y", "z"]
+    assert problem.space.names == ("kind", "a", "b")
+    assert problem.space.where == ("a <= b",)
+    assert problem.space.default()["kind"] == "y"
+    assert problem.context["n"] == 3
+    assert read.evaluate({"kind": "y", "b": 3}) == (1.0, 3.0)
+
+
+def test_a_bundled_target_brings_its_own_problem(tmp_path: Path) -> None:
+    text = '[evaluator]\nsklearn = { dataset = "wine", model = "knn" }\n'
+    read = read_specification(written(tmp_path, text))
+    assert "n_neighbors" in read.problem.space.names
+    assert read.evaluate(read.problem.space.default(), Run()).value > 0.8
+
+
+def test_a_file_may_narrow_the_space_of_a_bundled_target(tmp_path: Path) -> None:
+    text = '[parameters.n_neighbors]\ntype = "int"\nlow = 1\nhigh = 9\n'
+    text += '[evaluator]\nsklearn = { dataset = "wine", model = "knn" }\n'
+    read = read_specification(written(tmp_path, text))
+    assert read.problem.space.names == ("n_neighbors",)
+    assert [o.name for o in read.problem.objectives or ()] == ["accuracy"]
+
+
+def test_a_recorded_table_is_its_own_space(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("batch,mode,tok_s\n1,a,10\n8,a,30\n8,b,20\n")
+    text = '[problem]\nobjectives = [{ name = "tok_s", direction = "maximize" }]\n[evaluator]\nreplay = "table.csv"\n'
+    read = read_specification(written(tmp_path, text))
+    assert read.problem.space.size == 3
+    assert read.evaluate({"batch": 8, "mode": "a"}, Run())["tok_s"] == 30
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "needs exactly one of"),
+        ('[evaluator]\nfunction = "target.py:measure"', "[parameters.NAME]"),
+        (FULL.replace("budget = {", "budgte = {"), "did you mean 'budget'"),
+        (FULL.replace("trials = 30", "trails = 30"), "did you mean 'trials'"),
+        (FULL.replace("seed = 7", "seed = 1.5"), "`seed` must be a whole number"),
+        (FULL.replace('name = "svm"', "name = 3"), "`name` must be text"),
+        (FULL.replace("target.py:measure", "target.py:nothing"), "nothing"),
+        (FULL.replace('"a <= b"', '"a <= c"'), "c"),
+        ("[study]\nname = ", "line 2"),
+    ],
+)
+def test_a_mistake_is_told_with_the_file(text: str, told: str, tmp_path: Path) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(InvalidSpecification, match=re.escape(told)) as caught:
+        read_specification(path)
+    assert str(path) in str(caught.value)

@@ -1,0 +1,65 @@
+"""Measurements hold finite numbers only."""
+
+import json
+import math
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trialogue.evaluators.errors import InvalidMeasurement
+from trialogue.evaluators.problems.measurement import Measurement
+
+
+def test_one_number_is_one_value() -> None:
+    assert Measurement(np.float32(0.5)).values == (0.5,)
+    assert Measurement([1, 2], [0.1, 0]).sem == (0.1, 0.0)
+    assert Measurement(3).value == 3.0
+
+
+BAD: list[tuple[Any, dict[str, Any]]] = [
+    (math.nan, {}),
+    (math.inf, {}),
+    ("0.5", {}),
+    (True, {}),
+    (None, {}),
+    ([], {}),
+    ([1, math.nan], {}),
+    (1, {"sem": -1}),
+    (1, {"sem": [1, 2]}),
+    (1, {"sem": math.nan}),
+    (1, {"constraints": {"a": math.inf}}),
+    (1, {"constraints": {"a": "x"}}),
+]
+
+
+@pytest.mark.parametrize(("values", "more"), BAD)
+def test_what_is_no_finite_number_is_refused(values: Any, more: dict[str, Any]) -> None:
+    with pytest.raises(InvalidMeasurement):
+        Measurement(values, **more)
+
+
+def test_numbers_of_other_libraries_become_plain_ones() -> None:
+    found = Measurement(
+        np.array([1.0, 2.0], np.float32),
+        sem=[np.float32(0.5), np.int64(1)],
+        metrics={"n": np.int64(3), "loss": np.float32(0.5), "bad": np.nan, "inf": -np.inf, "note": "ok"},
+        seconds=np.int64(2),
+        cost=Decimal("0.25"),
+    )
+    assert json.loads(json.dumps(asdict(found))) == {
+        **{"values": [1.0, 2.0], "sem": [0.5, 1.0], "constraints": {}, "seconds": 2.0, "cost": 0.25},
+        "metrics": {"n": 3, "loss": 0.5, "note": "ok"},
+    }
+
+
+@pytest.mark.parametrize(
+    "bad", [np.array([[1.0]]), np.array([np.nan]), np.array([]), [np.array([1.0])], object(), None]
+)
+def test_what_is_no_number_is_refused_with_a_typed_error(bad: Any) -> None:
+    with pytest.raises(InvalidMeasurement):
+        Measurement(bad)
+    with pytest.raises(InvalidMeasurement):
+        Measurement(1.0, metrics={"x": object()})  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,67 @@
+"""The target on a real vLLM of this machine's CPU: an engine that is killed between loads, and rates with fresh caches."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from trialogue.evaluators.vllm.attempt import Rungs
+from trialogue.evaluators.vllm.settings import TargetSettings
+from trialogue.evaluators.vllm.target import VllmTarget
+from trialogue.evaluators.vllm.workload import Workload
+from trialogue.serving.vllm.environment import find_vllm
+from trialogue.serving.vllm.sample_models import tiny_model
+
+pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(300)]
+ROOT = Path(__file__).resolve().parents[3]
+PREFIX = "prefix:shared=512,prompts=24,concurrency=8,output=4"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[VllmTarget]:
+    python = ROOT / ".vllm" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("no vLLM: run `make vllm`")
+    model = str(tiny_model("tiny", ROOT / ".cache").absolute())
+    workload = Workload.parse(PREFIX)
+    settings = TargetSettings(model, workload, tmp_path, rungs=Rungs(preflight=False, eager=True), guard=True)
+    with VllmTarget(find_vllm(python), settings) as made:
+        yield made
+
+
+def log_of(target: VllmTarget) -> str:
+    return max(target.settings.folder.glob("server-*.log")).read_text()
+
+
+def kill_engine(target: VllmTarget, number: int) -> None:
+    found = re.search(r"\(EngineCore[^)]* pid=(\d+)\)", log_of(target))
+    assert found is not None
+    os.kill(int(found[1]), number)
+
+
+def test_a_killed_engine_is_retried_and_a_crashed_one_is_the_trials_failure(target: VllmTarget) -> None:
+    first = target.measure({}, label="default")
+    assert (first.failure, first.agreement) == (None, 1.0)
+    kill_engine(target, signal.SIGKILL)
+    grown = target.more(first, label="default")
+    assert (grown.failure, len(grown.results), target.starts) == (None, 2, 2)
+    kill_engine(target, signal.SIGSEGV)
+    crashed = target.load(target.plan_at(5.0))
+    assert crashed.failure is not None
+    assert crashed.failure.kind == "crashed", crashed.failure
+    target.settings = replace(
+        target.settings, fixed={"seed": 1}
+    )  # another default: its answers are asked for
+    after = target.measure({})
+    assert (after.failure, after.agreement) == (None, 1.0)
+
+
+def test_every_rate_meets_an_empty_prefix_cache(target: VllmTarget) -> None:
+    target.measure({})
+    before = log_of(target).count("Successfully reset prefix cache")
+    assert all(target.load(target.plan_at(rate)).ok for rate in (20.0, 40.0))
+    assert log_of(target).count("Successfully reset prefix cache") == before + 2
