@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 STAIRS = ("serving", "evaluators", "prompts", "surrogates", "agent", "api")  # each may import those before it
 ORDER = {
     "serving": ("", "endpoints", "embedded", "vllm", "scripted"),
-    "evaluators": ("", "statistics", "spaces", "problems", "programs", "targets", "vllm"),
+    "evaluators": ("", "statistics", "spaces", "trees", "problems", "programs", "targets", "vllm"),
     "prompts": ("",),
     "surrogates": ("", "models", "acquisition", "optim", "alternatives", "engine"),
     "agent": (

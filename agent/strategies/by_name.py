@@ -2,7 +2,8 @@
 
 Strategies: ``"trialogue"`` asks a planner and lets the referee check it (``hybrid.py``), ``"surrogate"`` is the
 engine alone (``"surrogate:forest"``: with that model of the objective, see ``surrogates/alternatives/``), ``"llambo"``
-is LLAMBO as published (``llambo.py``), ``"random"`` is the control that everything must beat.
+is LLAMBO as published (``llambo.py``), ``"random"`` is the control that everything must beat; ``"mcts"`` and the like
+stand in ``alternatives/``.
 """
 
 from ...evaluators.problems.problem import Problem
@@ -13,7 +14,7 @@ from ..contracts import AbstractPlanner, AbstractStrategy
 from ..planner.planner import Planner
 from .simple import RandomStrategy, SurrogateStrategy, default_engine
 
-NAMES = ("trialogue", "surrogate", "llambo", "random")
+NAMES = ("trialogue", "surrogate", "llambo", "random", "mcts", "mcts:surrogate")
 """Strategies that can be named."""
 NEEDS_MODEL = ("trialogue", "llambo")
 
@@ -62,6 +63,10 @@ def strategy_for(
         )
     if name == "random":
         return RandomStrategy(problem, seed)
+    if name in ("mcts", "mcts:surrogate"):
+        from .alternatives.tree_search import TreeSearchStrategy
+
+        return TreeSearchStrategy(problem, seed, surrogate=name == "mcts:surrogate")
     if name == "surrogate":
         return SurrogateStrategy(problem, seed, engine=engine, by_name=by_name and strategy is None)
     if name.startswith("surrogate:"):

@@ -16,6 +16,8 @@ from ..errors import InvalidMeasurement, InvalidProblem, InvalidSpace
 from ..spaces.expressions import Binary, Constant, Expression, Name, Node, Unary, parse
 from ..spaces.schema import refuse_unknown_keys, without_none_tables
 from ..spaces.space import SearchSpace
+from ..trees.tables import space_from_tables
+from ..trees.tree import Tree
 from .measurement import Measurement
 
 Direction = Literal["minimize", "maximize"]
@@ -108,15 +110,16 @@ class Problem:
     def __init__(
         self,
         name: str,
-        space: SearchSpace,
+        space: SearchSpace | Tree,
         objectives: Sequence[Objective] | None = None,
         constraints: Sequence[Constraint | str] = (),
         description: str = "",
         context: Mapping[str, Any] | None = None,
     ) -> None:
         _check_name("problem", name)
+        space = space.space if isinstance(space, Tree) else space
         if not isinstance(space, SearchSpace):
-            raise InvalidProblem(f"`space` must be a SearchSpace, got {space!r}.")
+            raise InvalidProblem(f"`space` must be a SearchSpace or a Tree, got {space!r}.")
         if not isinstance(description, str):
             raise InvalidProblem(f"`description` must be text, got {description!r}.")
         set_ = object.__setattr__
@@ -190,7 +193,7 @@ class Problem:
         objectives, constraints = plain.get("objectives"), plain.get("constraints", ())
         return cls(
             plain.get("name", ""),
-            SearchSpace.from_dict(plain.get("space", {})),
+            space_from_tables(plain.get("space", {})),
             objectives=None
             if objectives is None
             else [_made(Objective, o) for o in _list("objectives", objectives)],

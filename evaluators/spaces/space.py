@@ -144,7 +144,7 @@ class SearchSpace:
             if len(rows) < n:
                 present[:, i] = False
                 present[rows, i] = True
-        active = self._activity(X)
+        active = self.activity(X)
         bad = active & (~present | (X < -1e-9) | (X > 1 + 1e-9))
         for row in np.flatnonzero(bad.any(axis=1)).tolist():
             self._canonical(params[row])  # raises with the reason, unless only noise digits are out of bounds
@@ -157,7 +157,7 @@ class SearchSpace:
         columns = [p.decode(X[:, i]) for i, p in enumerate(self.parameters)]
         rows = [dict(zip(self.names, values, strict=True)) for values in zip(*columns, strict=True)]
         if self._conditional:
-            active = self._activity(X)
+            active = self.activity(X)
             for r, i in np.argwhere(~active).tolist():
                 del rows[r][self.names[i]]
         return rows
@@ -169,7 +169,7 @@ class SearchSpace:
         snapped = np.empty(X.shape)
         for i, parameter in enumerate(self.parameters):
             snapped[:, i] = parameter.snap(X[:, i])
-        active = self._activity(snapped)
+        active = self.activity(snapped)
         return np.where(active, snapped, 0.5), active
 
     def to_unit(self, params: Params) -> np.ndarray:
@@ -188,13 +188,26 @@ class SearchSpace:
         X = X if self._listed is None else self._listed.nearest(X)
         used = {name for relation in self._relations for name in relation.names}
         columns = {name: self[name].column(X[:, self._column[name]]) for name in used}
-        active = self._activity(X) if self._conditional else None
+        active = self.activity(X) if self._conditional else None
         for relation in self._relations:
             true = np.asarray(relation.evaluate(columns), bool)
             if active is not None:
                 true = true | ~active[:, [self._column[n] for n in relation.names]].all(axis=1)
             hold &= true
         return hold
+
+    def activity(self, X: np.ndarray) -> np.ndarray:
+        """Return which coordinates of X (n, d) belong to active parameters, (n, d) bool."""
+        active = np.ones(X.shape, bool)
+        for i in self._conditional:
+            for condition in self._conditions[i]:
+                active[:, i] &= active[:, condition.index] & condition.holds_rows(X[:, condition.index])
+        return active
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether only listed configurations are in the space."""
+        return self._listed is not None
 
     @cached_property
     def has_defaults(self) -> bool:
@@ -309,13 +322,6 @@ class SearchSpace:
         X = self.sample_rows(np.random.default_rng(0), 2000)
         return self.decode(X[[np.abs(X - x).sum(axis=1).argmin()]])[0]
 
-    def _activity(self, X: np.ndarray) -> np.ndarray:
-        active = np.ones(X.shape, bool)
-        for i in self._conditional:
-            for condition in self._conditions[i]:
-                active[:, i] &= active[:, condition.index] & condition.holds_rows(X[:, condition.index])
-        return active
-
     def _is_active(self, conditions: Sequence[Condition], earlier: Params) -> bool:
         return all(c.parent.name in earlier and c.holds(earlier[c.parent.name]) for c in conditions)
 
@@ -357,7 +363,7 @@ class SearchSpace:
         """Return coordinates of every configuration (relations hold), or None beyond a million."""
         X = np.full((1, len(self)), 0.5)
         for i, parameter in enumerate(self.parameters):
-            active = self._activity(X)[:, i]
+            active = self.activity(X)[:, i]
             k = parameter.levels
             if k == 0 or len(X) + (k - 1) * int(active.sum()) > MAX_COUNTED:
                 return None

@@ -1,0 +1,90 @@
+"""A search space as a sequence of decisions: which values come next, given those decided before.
+
+Parameters are decided in their order, inactive ones skipped. A choice without an order is one decision; a parameter
+whose values have an order is bisected, lower or upper half, until one value (or a 32nd of a long range) is left, so
+that what is learnt of one value is shared with its neighbours. Knows nothing of who decides.
+Source: Negrinho & Gordon 2017, "DeepArchitect", section 5.3 (tree restructuring by bisection).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InvalidSpace
+from ..spaces.parameters import Float, Int
+from ..spaces.space import Params, SearchSpace
+
+BISECTIONS = 5
+"""At most so many decisions for an ordered parameter: what is left then is 3 % of its values, what one trial speaks for."""
+
+Step = tuple[int, int]
+"""A decision: the parameter's index, and the branch taken (a choice's index; 0 lower half, 1 upper half)."""
+
+Choose = Callable[[Sequence[Step], int, int], int]
+"""Given the steps so far, a parameter's index and the number of branches, returns the branch."""
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The decisions of one space. Raises InvalidSpace for a listed space, which is no tree."""
+
+    space: SearchSpace
+
+    def __post_init__(self) -> None:
+        if self.space.is_listed:
+            raise InvalidSpace("a space of listed configurations is no tree; use strategy 'surrogate'.")
+
+    def walk(self, choose: Choose, rng: np.random.Generator) -> tuple[np.ndarray, tuple[Step, ...]]:
+        """Return the coordinates (d,) that ``choose`` decides step by step, and the steps.
+
+        ``rng`` draws among what is left of a long range. Relations may not hold: see ``space.satisfies``.
+        """
+        steps: list[Step] = []
+        x = np.full(len(self.space), 0.5)
+        for i, parameter in enumerate(self.space.parameters):
+            if parameter.when is None or self.space.activity(x[None, :])[0, i]:
+                x[i] = self._decide(i, steps, choose, rng)
+        return x, tuple(steps)
+
+    def steps(self, params: Params) -> tuple[Step, ...]:
+        """Return the steps that lead to a configuration; inverse of ``walk`` up to the place within a long range."""
+        x, active = self.space.encode([params])
+        return tuple(step for i in np.flatnonzero(active[0]).tolist() for step in self._path(i, x[0, i]))
+
+    def _decide(self, i: int, steps: list[Step], choose: Choose, rng: np.random.Generator) -> float:
+        values = int(self.space.levels[i]) or 2**BISECTIONS
+        if self.space.is_categorical[i]:
+            steps.append((i, choose(steps, i, values)))
+            return (steps[-1][1] + 0.5) / values
+        low, high = 0, values
+        for _ in range(BISECTIONS):
+            if high - low > 1:
+                steps.append((i, choose(steps, i, 2)))
+                low, high = _half(low, high, steps[-1][1])
+        if not self.space.levels[i]:
+            return (low + rng.random()) / values
+        index = low if high - low == 1 else int(rng.integers(low, high))
+        return float(self.space.parameters[i].middles[index])
+
+    def _path(self, i: int, u: float) -> Iterator[Step]:
+        parameter = self.space.parameters[i]
+        values = int(self.space.levels[i]) or 2**BISECTIONS
+        index = min(int(u * values), values - 1)
+        if isinstance(parameter, Int | Float) and parameter.levels:
+            number = float(parameter.column(np.array([u]))[0])
+            index = round((number - parameter.low) / (parameter.step or 1))
+        if self.space.is_categorical[i]:
+            yield i, index
+            return
+        low, high = 0, values
+        for _ in range(BISECTIONS):
+            if high - low > 1:
+                branch = int(index >= (low + high) // 2)
+                yield i, branch
+                low, high = _half(low, high, branch)
+
+
+def _half(low: int, high: int, branch: int) -> tuple[int, int]:
+    middle = (low + high) // 2
+    return (middle, high) if branch else (low, middle)
