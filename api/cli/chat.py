@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,23 +68,14 @@ def open_session(
 ) -> "Sessions":
     """Return the session of a study, or one in which none is open yet. Raises StudyNotFound, InvalidSpecification."""
     from ...agent.ledger.ledger import Ledger
-    from ...agent.study.study import Study
     from ..study_files.study_file import read_specification
 
     ledger = Ledger(storage)
-    stated = None if evaluator is None else read_specification(evaluator)
-    if stated is not None and (study is None or not ledger.has(study)):
-        name = study or stated.name
-        Study(
-            stated.problem,
-            name=name,
-            storage=ledger,
-            seed=stated.seed,
-            planner=stated.planner,
-            budget=stated.budget,
-        )
-        study = name
-    return Sessions(ledger, study, stated.evaluate if stated else None, model, yes, stream=stream)
+    specification = None if evaluator is None else read_specification(evaluator)
+    if specification is not None and (study is None or not ledger.has(study)):
+        study = replace(specification, name=study or specification.name).open(ledger).name
+    evaluate = None if specification is None else specification.evaluate
+    return Sessions(ledger, study, evaluate, model, yes, stream=stream)
 
 
 class Sessions:
@@ -172,31 +164,14 @@ class Sessions:
         )
 
     def _create(self, text: str) -> Any:
-        from ...agent.budget import Budget
-        from ...agent.study.study import Study
-        from ..routes.studies import from_toml
-        from ..service import schemas
-        from ..service.open_studies import problem_of
-        from ..study_files.study_file import read_specification
+        from ..study_files.study_file import parse_specification, read_specification
 
         path = Path(text.strip())
-        if "\n" not in text and path.suffix == ".toml":
-            spec = read_specification(path)  # a file of this machine: its evaluator is this session's
-            self.desk.evaluate = spec.evaluate
-            return Study(
-                spec.problem,
-                name=spec.name,
-                storage=self._ledger,
-                seed=spec.seed,
-                planner=spec.planner,
-                budget=spec.budget,
-            )
-        body = from_toml(schemas.StudyBody(toml=text, seed=None))
-        budget = None if body.budget is None else Budget(**body.budget.model_dump())
-        problem = problem_of(body.problem or {})
-        return Study(
-            problem, name=body.name, storage=self._ledger, seed=body.seed, planner=body.planner, budget=budget
-        )
+        if "\n" in text or path.suffix != ".toml":
+            return parse_specification(text).open(self._ledger)
+        specification = read_specification(path)  # a file of this machine: its evaluator is this session's
+        self.desk.evaluate = specification.evaluate
+        return specification.open(self._ledger)
 
 
 class _Unkept:

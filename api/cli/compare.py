@@ -38,14 +38,15 @@ def compare(
     from ..study_files.study_file import read_specification
     from .comparison_runs import page, run_all
 
-    stated = read_specification(file)
-    spec = planner or stated.planner
+    specification = read_specification(file)
+    spec = planner or specification.settings.planner
+    budget = specification.settings.budget
     names = checked_names(strategies, has_planner=spec not in (None, "none"))
-    length = trials or (stated.budget.trials if stated.budget is not None else None) or 30
-    runs = run_all(stated, names, range(seeds), length, spec, quiet=as_json)
+    length = trials or (budget.trials if budget is not None else None) or 30
+    runs = run_all(specification, names, range(seeds), length, spec, quiet=as_json)
     reference = "surrogate" if "surrogate" in names else names[0]
     lines = table(runs, reference, sorted({min(t, length) for t in (5, 10, 20, length)}))
-    out.write_text(page(runs, stated.name), encoding="utf-8")
+    out.write_text(page(runs, specification.name), encoding="utf-8")
     if as_json:
         print(
             json.dumps(

@@ -4,11 +4,10 @@ evaluator."""
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 
 from markupsafe import escape
 
-from ...agent.budget import Budget
 from ...agent.ledger.records import TrialRecord
 from ...agent.strategies.by_name import NEEDS_MODEL
 from ...agent.study.study import Study
@@ -16,6 +15,7 @@ from ...evaluators.problems.measurement import Measurement
 from ...serving.errors import TrialogueError
 from ..reports.comparison import Run, figure
 from ..study_files.study_file import Specification
+from ..study_files.tables import BudgetTable
 
 
 def run_all(
@@ -43,16 +43,16 @@ def run_all(
 
 def run_one(stated: Specification, name: str, seed: int, trials: int, planner: str | None) -> Run:
     """Return one study in memory with one strategy and seed."""
-    budget = asdict(stated.budget) if stated.budget is not None else {}
-    study = Study(
-        stated.problem,
-        name=f"{stated.name}-{name}-{seed}",
-        storage=None,
-        seed=seed,
-        planner=planner if name in NEEDS_MODEL else None,
-        strategy=name,
-        budget=Budget(**{**budget, "trials": trials}),
+    budget = (stated.settings.budget or BudgetTable()).model_copy(update={"trials": trials})
+    settings = stated.settings.model_copy(
+        update={
+            "seed": seed,
+            "planner": planner if name in NEEDS_MODEL else None,
+            "strategy": name,
+            "budget": budget,
+        }
     )
+    study = replace(stated, name=f"{stated.name}-{name}-{seed}", settings=settings).open(None)
     started, notes = time.monotonic(), ()
     try:
         study.run(stated.evaluate, n_trials=trials)

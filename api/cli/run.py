@@ -37,32 +37,26 @@ def run(
     """
     from ..study_files.study_file import read_specification
 
-    stated = read_specification(file)
-    limited = stated.budget is not None and (stated.budget.trials or stated.budget.seconds)
+    specification = read_specification(file)
+    budget = specification.settings.budget
+    limited = budget is not None and (budget.trials or budget.seconds)
     if trials is None and seconds is None and not limited:
         raise typer.BadParameter(
             "say how long: --trials, --seconds, or budget = { trials = 30 } in the file."
         )
 
-    from ...agent.study.study import Study
     from ..reports.terminal import Session
 
-    where = storage or stated.storage
-    study = Study(
-        stated.problem,
-        name=stated.name,
-        storage=where,
-        seed=stated.seed,
-        planner=checked_planner(planner or stated.planner),
-        budget=stated.budget,
-    )
+    where = storage or specification.storage
+    spec = checked_planner(planner or specification.settings.planner)
+    study = specification.planned_by(spec).open(where)
     if transfer:
         from ...agent.study.transfer import enqueue_from_earlier
 
         enqueue_from_earlier(study)
     session = Session(study, where, quiet=as_json)
     started = time.monotonic()
-    session.run(stated.evaluate, trials=trials, seconds=seconds, workers=workers)
+    session.run(specification.evaluate, trials=trials, seconds=seconds, workers=workers)
     took_s = time.monotonic() - started
     session.summary(took_s)
     if report is not None:

@@ -45,13 +45,13 @@ def worker(
     from ..study_files.study_file import read_specification
 
     configure_logs(as_json=False)
-    stated = read_specification(evaluator)
+    specification = read_specification(evaluator)
     signal.signal(signal.SIGTERM, _interrupt)
     opened = _opened(study, url, storage)
-    _same_space(stated.problem, opened.problem, evaluator)
+    _same_space(specification.problem, opened.problem, evaluator)
     done = work(
         opened,
-        stated.evaluate,
+        specification.evaluate,
         trials=trials,
         workers=workers,
         once=once,

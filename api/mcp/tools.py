@@ -27,10 +27,9 @@ from ...agent.verbs.verb import Answer, Verb
 from ...agent.views.as_json import study_view, trial_view
 from ...serving.errors import InvalidInput, TrialogueError
 from ..reports.drawing import draw
-from ..routes.studies import from_toml
-from ..service import schemas
 from ..service.context import Services
 from ..service.guard import LOCAL, Caller, no_such_study
+from ..study_files.study_file import parse_specification
 
 INSTRUCTIONS = """trialogue tunes expensive things: a language model proposes, a Gaussian process checks, an
 experiment decides.
@@ -118,18 +117,10 @@ class _Door:
 
     def _desk(self, caller: Caller, study: Study | None) -> Desk:
         def create(toml: str) -> Study:
-            body = from_toml(schemas.StudyBody(toml=toml, seed=None))
-            assert body.name is not None
-            assert body.problem is not None
-            if not caller.sees(body.name):
-                raise StudyNotFound(no_such_study(body.name))
-            from ...agent.budget import Budget
-            from ..service.open_studies import problem_of
-
-            limits = None if body.budget is None else Budget(**body.budget.model_dump())
-            return self.services.shelf.create(
-                body.name, problem_of(body.problem), seed=body.seed, planner=body.planner, budget=limits
-            )
+            specification = parse_specification(toml)
+            if not caller.sees(specification.name):
+                raise StudyNotFound(no_such_study(specification.name))
+            return self.services.shelf.create(specification)
 
         return Desk(
             self.services.ledger,

@@ -1,21 +1,19 @@
 """REST: studies. Make, list, look, fork, order, note, delete; who the caller is; API keys."""
 
-import tomllib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from ...agent.budget import Budget
 from ...agent.verbs.change import allow_more
 from ...agent.verbs.context import set_budget
 from ...agent.verbs.draft import draft as drafted, guesses_in
 from ...agent.views.as_json import study_lines, study_view
-from ...evaluators.errors import InvalidSpecification
+from ...evaluators.problems.problem import Problem
 from ...serving.errors import InvalidInput
 from ..service import schemas
 from ..service.context import Here, Parts, Who, idempotency_key, visible
-from ..service.open_studies import problem_of
+from ..study_files.tables import BudgetTable
 
 router = APIRouter(prefix="/v1", tags=["studies"])
 
@@ -55,20 +53,11 @@ def studies(
 @router.post("/studies", status_code=201)
 def create(request: Request, services: Parts, caller: Who, body: schemas.StudyBody) -> JSONResponse:
     """Make a study. Nothing is run: workers pull its trials, each with the evaluator it was started with."""
-    spec = from_toml(body) if body.toml is not None else body
+    specification = body.specification()
 
     def made() -> dict[str, Any]:
-        assert spec.name is not None
-        assert spec.problem is not None
-        study = services.shelf.create(
-            visible(caller, spec.name),
-            problem_of(spec.problem),
-            seed=spec.seed,
-            planner=spec.planner,
-            strategy=spec.strategy,
-            budget=None if spec.budget is None else Budget(**spec.budget.model_dump()),
-            exist_ok=spec.exist_ok,
-        )
+        visible(caller, specification.name)
+        study = services.shelf.create(specification, exist_ok=body.exist_ok)
         return study_view(services.ledger, study.stored)
 
     return JSONResponse(services.answers.once(idempotency_key(request, caller), made), 201)
@@ -82,38 +71,6 @@ def draft(body: schemas.DraftBody) -> dict[str, Any]:
     """
     toml = drafted(body.text, name=body.name)
     return {"toml": toml, "guesses": guesses_in(toml)}
-
-
-def from_toml(body: schemas.StudyBody) -> schemas.StudyBody:
-    """Return the body that a specification file means. Raises InvalidSpecification with the line of a mistake."""
-    try:
-        spec = tomllib.loads(body.toml or "")
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidSpecification(f"This is not TOML: {error}.") from None
-    if "evaluator" in spec:
-        raise InvalidSpecification(
-            "`[evaluator]` is not accepted over HTTP: this server never runs anything. Remove it here, and start a "
-            "worker with that evaluator: `trialogue worker --study NAME --evaluator STUDY.toml`."
-        )
-    unknown = sorted(set(spec) - {"study", "problem", "parameters", "where"})
-    if unknown:
-        raise InvalidSpecification(
-            f"Unknown table `[{unknown[0]}]`; known are [study], [problem], [parameters.NAME]."
-        )
-    stated, problem = dict(spec.get("study", {})), dict(spec.get("problem", {}))
-    stated.pop("storage", None)  # studies of a server live in the server's ledger
-    name = stated.pop("name", None) or body.name
-    if not isinstance(name, str):
-        raise InvalidSpecification("`[study]` needs a `name`.")
-    space: dict[str, Any] = {"parameters": spec.get("parameters", {})}
-    where = problem.pop("where", spec.get("where", []))
-    if where:
-        space["where"] = where
-    plain = {"name": name, **problem, "space": space}
-    try:
-        return schemas.StudyBody(name=name, problem=plain, exist_ok=body.exist_ok, **stated)
-    except (ValueError, TypeError) as error:
-        raise InvalidSpecification(f"`[study]` cannot be read: {str(error)[:500]}") from None
 
 
 @router.get("/studies/{study_name}")
@@ -138,11 +95,11 @@ def order(here: Here, body: schemas.OrderBody) -> JSONResponse:
 
 
 @router.put("/studies/{study_name}/budget")
-def budget(here: Here, body: schemas.BudgetBody) -> JSONResponse:
+def budget(here: Here, body: BudgetTable) -> JSONResponse:
     """Replace the study's limits."""
 
     def changed() -> dict[str, Any]:
-        set_budget(here.study, Budget(**body.model_dump()))
+        set_budget(here.study, body.budget())
         return here.study.budget.to_dict()
 
     return here.once(changed)
@@ -153,7 +110,7 @@ def fork(here: Here, body: schemas.ForkBody) -> JSONResponse:
     """Make a study with this one's trials, as far as they fit into the problem given."""
 
     def forked() -> dict[str, Any]:
-        problem = here.study.problem if body.problem is None else problem_of(body.problem)
+        problem = here.study.problem if body.problem is None else Problem.from_dict(body.problem)
         made = here.study.fork(visible(here.caller, body.name), problem=problem)
         here.services.shelf.adopt(made)
         return study_view(here.services.ledger, made.stored)

@@ -7,15 +7,15 @@ call, and clients do not make it call addresses of theirs.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ...agent.budget import Budget
 from ...agent.errors import StudyMismatch
 from ...agent.ledger.ledger import Ledger, StoredStudy
 from ...agent.study.study import Study
-from ...evaluators.problems.problem import Problem
 from ...serving.errors import InvalidInput
+from ..study_files.study_file import Specification
 
 OPEN = 256
 """Studies held in memory. One with 100 trials takes about 1 MB; the next use of one put away costs a few ms."""
@@ -59,18 +59,9 @@ class Shelf:
             self._keep(opened)
             return opened
 
-    def create(
-        self,
-        name: str,
-        problem: Problem,
-        *,
-        seed: int | None = None,
-        planner: str | None = None,
-        strategy: str | None = None,
-        budget: Budget | None = None,
-        exist_ok: bool = False,
-    ) -> Study:
+    def create(self, specification: Specification, *, exist_ok: bool = False) -> Study:
         """Make a study. Raises StudyMismatch when there is one of that name, unless ``exist_ok`` and it is the same."""
+        name, planner = specification.name, specification.settings.planner
         if planner is not None and planner not in self.planners:
             allowed = ", ".join(map(repr, self.planners)) or "none"
             raise InvalidInput(
@@ -81,12 +72,9 @@ class Shelf:
             raise StudyMismatch(
                 f"There is a study {name!r} already; choose another name, or say `exist_ok` to resume it."
             )
-        made = Study(
-            problem, name=name, storage=self.ledger, seed=seed, planner=planner, strategy=strategy, budget=budget,
-            pruner=self._pruner,
-        )  # fmt: skip
-        self._keep(made)
-        return made
+        study = specification.open(self.ledger, pruner=self._pruner)
+        self._keep(study)
+        return study
 
     def renewed(self, study: Study) -> bool:
         """Read a study's budget anew; return whether another process changed it."""
@@ -115,8 +103,3 @@ class Shelf:
             self._studies.move_to_end(study.name)
             while len(self._studies) > self._n_open:
                 self._studies.popitem(last=False)
-
-
-def problem_of(plain: Mapping[str, Any]) -> Problem:
-    """Return the problem of a request body. Raises InvalidProblem or InvalidSpace."""
-    return Problem.from_dict(plain)

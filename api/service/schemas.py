@@ -3,9 +3,14 @@
 Every text and list has a limit, so that a hostile body is refused before anything is built from it.
 """
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from ...evaluators.problems.problem import Problem
+from ..study_files.study_file import Specification, parse_specification
+from ..study_files.tables import StudySettings
 
 StudyName = Annotated[
     str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._\-]*$")
@@ -34,26 +39,13 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class BudgetBody(Wire):
-    """Limits of a study; a limit that is absent or null does not exist."""
-
-    trials: int | None = Field(None, ge=0, le=10**9)
-    seconds: float | None = Field(None, ge=0, le=1e12)
-    tokens: int | None = Field(None, ge=0, le=10**15)
-    calls: int | None = Field(None, ge=0, le=10**12)
-    price: float | None = Field(None, ge=0, le=1e12)
-
-
-class StudyBody(Wire):
-    """A new study: ``name`` and ``problem``, or ``toml`` (a specification file without ``[evaluator]``)."""
+class StudyBody(StudySettings):
+    """A new study: ``name`` and ``problem``, or ``toml`` (a study file without ``[evaluator]``); and how it decides,
+    which goes before what the file says."""
 
     name: StudyName | None = None
     problem: dict[str, Any] | None = None
     toml: Annotated[str, StringConstraints(max_length=1_000_000)] | None = None
-    seed: int | None = Field(None, ge=0, lt=2**63)
-    planner: Line | None = None
-    strategy: Line | None = None
-    budget: BudgetBody | None = None
     exist_ok: bool = False
     """Resume a study of that name when it has the same space, instead of refusing."""
 
@@ -64,6 +56,15 @@ class StudyBody(Wire):
         if self.problem is not None and self.name is None:
             raise ValueError("`problem` needs a `name`")
         return self
+
+    def specification(self) -> Specification:
+        """Return what is asked for. Raises InvalidSpecification, InvalidProblem, InvalidSpace."""
+        if self.problem is not None and self.name is not None:
+            return Specification(self.name, Problem.from_dict(self.problem), self)
+        stated = parse_specification(self.toml or "", name=self.name)
+        named = StudySettings.model_fields.keys() & self.model_fields_set
+        settings = stated.settings.model_copy(update={key: getattr(self, key) for key in named})
+        return replace(stated, settings=settings)
 
 
 class DraftBody(Wire):

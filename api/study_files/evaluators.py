@@ -1,4 +1,4 @@
-"""``[evaluator]`` of a specification file: one builder per kind. Paths are relative to the file's folder.
+"""``[evaluator]`` of a study file: one builder per kind. Paths are relative to the file's folder.
 
 To add a kind, write a builder and a line in ``EVALUATORS``. What a kind needs is imported when it is used.
 """
@@ -12,6 +12,8 @@ from ...evaluators.errors import InvalidSpecification
 from ...evaluators.problems.problem import Problem
 from ...evaluators.programs.call import Evaluate
 from ...evaluators.spaces.space import SearchSpace
+from .complaints import unknown_key
+from .tables import StudyFile
 
 Table = Mapping[str, Any]  # Any: what TOML can say
 
@@ -35,26 +37,25 @@ class Target:
 class Kind:
     """How a kind of evaluator is built, and which keys may stand beside its own."""
 
-    build: Callable[[Table, Path, Table], Target]
+    build: Callable[[Table, Path, StudyFile], Target]
     """Makes the target of ``[evaluator]``, given the folder of the file and the whole file."""
     options: tuple[str, ...] = ()
 
 
-def _command(table: Table, folder: Path, file: Table) -> Target:
+def _command(table: Table, folder: Path, file: StudyFile) -> Target:
     from ...evaluators.programs.command import Command
 
-    stated = dict(table)
-    command = Command(**{**stated, "cwd": folder / stated.get("cwd", "")})
+    command = Command(**dict(table) | {"cwd": folder / table.get("cwd", "")})
     return Target(command, check=command.check)
 
 
-def _function(table: Table, folder: Path, file: Table) -> Target:
+def _function(table: Table, folder: Path, file: StudyFile) -> Target:
     from ...evaluators.programs.function import load_function
 
     return Target(load_function(table["function"], folder))
 
 
-def _sklearn(table: Table, folder: Path, file: Table) -> Target:
+def _sklearn(table: Table, folder: Path, file: StudyFile) -> Target:
     from ...evaluators.targets.sklearn_cv import CrossValidation
 
     target = CrossValidation(
@@ -63,16 +64,15 @@ def _sklearn(table: Table, folder: Path, file: Table) -> Target:
     return Target(target, problem=target.problem)
 
 
-def _replay(table: Table, folder: Path, file: Table) -> Target:
+def _replay(table: Table, folder: Path, file: StudyFile) -> Target:
     """Take the columns of the file's objectives and constraints as results, those of its parameters as parameters."""
     from ...evaluators.targets.replay import Replay
 
-    stated = file.get("problem", {})
     some = {"parameters": {"x": {"type": "float", "low": 0, "high": 1}}}
-    outline = Problem.from_dict({"name": "replay", **stated, "space": some})
-    parameters = (
-        SearchSpace.from_dict({"parameters": file["parameters"]}).parameters if "parameters" in file else None
-    )
+    outcomes = file.problem.model_dump(include={"objectives", "constraints"}, exclude_unset=True)
+    outline = Problem.from_dict({"name": "replay"} | outcomes | {"space": some})
+    own = {"parameters": file.parameters}
+    parameters = SearchSpace.from_dict(own).parameters if file.parameters else None
     path = folder / str(table["replay"])
     replay = Replay.read(
         path, objectives=outline.objectives, constraints=outline.constraints, parameters=parameters
@@ -80,38 +80,38 @@ def _replay(table: Table, folder: Path, file: Table) -> Target:
     return Target(replay, problem=replay.problem, fixed_space=True)
 
 
-def _vllm(table: Table, folder: Path, file: Table) -> Target:
+def _vllm(table: Table, folder: Path, file: StudyFile) -> Target:
     """Take the limits of the file's problem, which goodput counts by, and the knobs of vLLM unless the file names some."""
     from ...evaluators.problems.problem import Constraint
     from ..vllm.evaluator import KEYS, VllmServing
 
-    stated = _options("vllm", table["vllm"], KEYS)
-    limits = file.get("problem", {}).get("constraints", ())
+    options = _options("vllm", table["vllm"], KEYS)
+    limits = file.problem.constraints
     constraints = tuple(Constraint.parse(c) if isinstance(c, str) else Constraint(**c) for c in limits)
-    kept = {"folder": str(folder / stated["folder"])} if "folder" in stated else {}
-    target = VllmServing({**stated, **kept}, constraints)
+    place = {"folder": str(folder / options["folder"])} if "folder" in options else {}
+    target = VllmServing(options | place, constraints)
     return Target(target, problem=target.problem)
 
 
-def _pipeline(table: Table, folder: Path, file: Table) -> Target:
+def _pipeline(table: Table, folder: Path, file: StudyFile) -> Target:
     from ...evaluators.targets.hf_pipeline import HfPipeline
     from ...serving.vllm.sample_models import model_or_made
 
     keys = ("model", "prompts", "input_words", "new_tokens", "device", "timeout_s")
-    stated = _options("hf_pipeline", table["hf_pipeline"], keys)
-    if not isinstance(stated.get("model"), str):
+    options = _options("hf_pipeline", table["hf_pipeline"], keys)
+    if not isinstance(options.get("model"), str):
         raise InvalidSpecification(
-            f"`hf_pipeline` needs a model, a folder or a name, got {stated.get('model')!r}."
+            f"`hf_pipeline` needs a model, a folder or a name, got {options.get('model')!r}."
         )
-    target = HfPipeline(**{**stated, "model": model_or_made(stated["model"])})
+    target = HfPipeline(model_or_made(options.pop("model")), **options)
     return Target(target, problem=target.problem())
 
 
-def _options(kind: str, stated: object, known: tuple[str, ...]) -> dict[str, Any]:
-    """Return the options of an inline table; refuses others than the known ones."""
-    if not isinstance(stated, dict) or not set(stated) <= set(known):
-        raise InvalidSpecification(f"`{kind}` must be a table of {', '.join(known)}, got {stated!r}.")
-    return stated
+def _options(kind: str, table: object, known: tuple[str, ...]) -> dict[str, Any]:
+    """Return a copy of the options of an inline table; refuses others than the known ones."""
+    if not isinstance(table, dict) or not set(table) <= set(known):
+        raise InvalidSpecification(f"`{kind}` must be a table of {', '.join(known)}, got {table!r}.")
+    return dict(table)
 
 
 EVALUATORS: dict[str, Kind] = {
@@ -122,3 +122,18 @@ EVALUATORS: dict[str, Kind] = {
     "hf_pipeline": Kind(_pipeline),
     "replay": Kind(_replay, ("ignore", "only")),
 }
+
+
+def target_of(file: StudyFile, folder: Path) -> Target:
+    """Return what the file's ``[evaluator]`` names. Raises InvalidSpecification."""
+    table = file.evaluator or {}
+    kinds = [kind for kind in EVALUATORS if kind in table]
+    if len(kinds) != 1:
+        got = " and ".join(kinds) if kinds else "none"
+        raise InvalidSpecification(f"it needs exactly one of {', '.join(EVALUATORS)}, got {got}.")
+    kind = EVALUATORS[kinds[0]]
+    known = (kinds[0], *kind.options)
+    unknown = [key for key in table if key not in known]
+    if unknown:
+        raise InvalidSpecification(unknown_key(unknown[0], known, "[evaluator]"))
+    return kind.build(table, folder, file)

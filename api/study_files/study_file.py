@@ -1,155 +1,133 @@
-"""STUDY.toml: what a study is, from one file; the only place where its words become a problem and an evaluator.
+"""From the words of a study file to a study: the one way that every door takes.
 
-Tables: ``[study]`` (name, storage, seed, planner, budget), ``[problem]`` (description, objectives, constraints,
-context, where), ``[parameters.NAME]``, and ``[evaluator]`` with exactly one of the kinds of ``evaluator_tables.py``.
-Every error is an InvalidSpecification that names the file and the table or line. Decides nothing.
+``read_specification`` reads a file of this machine, whose ``[evaluator]`` may be run here; ``parse_specification`` reads
+text from elsewhere, which never names anything to run. Both check the whole (``tables.py``) and return a
+``Specification``; its ``open`` makes the study, or resumes it. Every error is an InvalidSpecification that names the
+file and the table or line.
 """
 
-import difflib
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from ...agent.budget import Budget
+from pydantic import ValidationError
+
+from ...agent.ledger.ledger import Ledger
+from ...agent.study.study import Study
 from ...evaluators.errors import InvalidSpecification
 from ...evaluators.problems.problem import Problem
 from ...evaluators.programs.call import Evaluate
 from ...serving.errors import InvalidInput
 from ..options import DEFAULT_STORAGE
-from .evaluators import EVALUATORS, Target
+from .complaints import first_complaint
+from .evaluators import target_of
+from .tables import StudyFile, StudySettings
 
 _T = TypeVar("_T")
-Table = Mapping[str, Any]  # Any: what TOML can say
+
+
+def _nothing_to_run(*_: object) -> NoReturn:
+    raise InvalidSpecification("this study has no [evaluator] here; start a worker with a file that has one.")
 
 
 @dataclass(frozen=True)
 class Specification:
-    """A study as its file states it."""
+    """A study as stated: its problem, how it decides, where it is kept, and what evaluates it."""
 
-    path: Path
     name: str
     problem: Problem
-    evaluate: Evaluate
+    settings: StudySettings
     storage: str = DEFAULT_STORAGE
-    seed: int | None = None
-    planner: str | None = None
-    budget: Budget | None = None
+    evaluate: Evaluate = _nothing_to_run
+
+    def planned_by(self, planner: str | None) -> "Specification":
+        """Return the same study with another planner."""
+        return replace(self, settings=self.settings.model_copy(update={"planner": planner}))
+
+    def open(self, storage: "str | Ledger | None", *, pruner: Any = None) -> Study:  # Any: optuna's pruners
+        """Make the study, or resume the one of that name. Raises StudyMismatch, LedgerUnavailable, InvalidInput."""
+        return Study(
+            self.problem,
+            name=self.name,
+            storage=storage,
+            seed=self.settings.seed,
+            planner=self.settings.planner,
+            strategy=self.settings.strategy,
+            budget=None if self.settings.budget is None else self.settings.budget.budget(),
+            pruner=pruner,
+        )
 
 
 def read_specification(path: Path) -> Specification:
-    """Return what the file says. Raises InvalidSpecification, OSError."""
+    """Return what a file of this machine says, its evaluator included. Raises InvalidSpecification, OSError."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InvalidSpecification(f"{path} is not TOML, which is UTF-8: {error}.") from None
+    file = _parsed(text, str(path))
+    target = _told(f"{path}, [evaluator]", lambda: target_of(file, path.parent))
+    problem = _told(
+        f"{path}, [problem]", lambda: _problem(file, target.problem, file.study.name or path.stem)
+    )
+    _told(f"{path}, [evaluator]", lambda: target.check(problem.space))
+    specification = _specification(file, problem, file.study.name or problem.name)
+    return replace(specification, evaluate=target.evaluate)
+
+
+def parse_specification(text: str, *, name: str | None = None) -> Specification:
+    """Return what a text says; ``name``: for one that states none. Raises InvalidSpecification, also for an evaluator:
+    nothing that comes from elsewhere is run here. Its ``storage`` is not used."""
+    where = "The specification"
+    file = _parsed(text, where)
+    if file.evaluator is not None:
+        raise InvalidSpecification(
+            "`[evaluator]` is not accepted here: this server never runs anything. Remove it, and start a worker with "
+            "that evaluator: `trialogue worker --study NAME --evaluator STUDY.toml`."
+        )
+    study = file.study.name or name
+    if study is None:
+        raise InvalidSpecification("`[study]` needs a `name`.")
+    problem = _told(f"{where}, [problem]", lambda: _problem(file, None, study))
+    return _specification(file, problem, study)
+
+
+def _specification(file: StudyFile, problem: Problem, name: str) -> Specification:
+    return Specification(name, problem, file.study, file.study.storage or DEFAULT_STORAGE)
+
+
+def _parsed(text: str, where: str) -> StudyFile:
     try:
-        plain = tomllib.loads(text)
+        return StudyFile.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         end = f"at line {len(text.splitlines())}, the last"
-        raise InvalidSpecification(
-            f"{path} is not TOML: {str(error).replace('at end of document', end)}."
-        ) from None
-    return _Reader(path, plain).read()
+        words = str(error).replace("at end of document", end)
+        raise InvalidSpecification(f"{where} is not TOML: {words}.") from None
+    except RecursionError:
+        raise InvalidSpecification(f"{where} nests its values too deeply.") from None
+    except ValidationError as error:
+        raise InvalidSpecification(f"{where}: {first_complaint(error, StudyFile)}") from None
 
 
-class _Reader:
-    """One file on its way to a ``Specification``; keeps the path for its messages."""
+def _problem(file: StudyFile, own: Problem | None, name: str) -> Problem:
+    """Return the problem of the file; an evaluator that brings its own fills what the file leaves out."""
+    plain: dict[str, Any] = {"name": name} if own is None else own.to_dict()  # Any: plain JSON values
+    space = plain.get("space", {})
+    listed = "allowed" in space  # a recorded table: its rows are part of the space
+    if not listed and file.parameters:
+        space = {"parameters": file.parameters}
+    if not space:
+        raise InvalidSpecification("at least one table [parameters.NAME] is needed.")
+    if "where" in file.problem.model_fields_set:
+        space = space | {"where": file.problem.where}
+    own_words = file.problem.model_dump(exclude={"where"}, exclude_unset=True, exclude_none=True)
+    return Problem.from_dict(plain | own_words | {"space": space})
 
-    def __init__(self, path: Path, plain: Table) -> None:
-        self.path, self.plain = path, plain
 
-    def read(self) -> Specification:
-        self._only(self.plain, ("study", "problem", "parameters", "evaluator"), "the file")
-        study = self._table("study")
-        self._only(study, ("name", "storage", "seed", "planner", "budget"), "[study]")
-        name = self._text(study, "name")
-        target = self._said("[evaluator]", self._target)
-        problem = self._said("[problem]", lambda: self._problem(target))
-        self._said("[evaluator]", lambda: target.check(problem.space))
-        return Specification(
-            self.path,
-            name or problem.name,
-            problem,
-            target.evaluate,
-            storage=self._text(study, "storage") or DEFAULT_STORAGE,
-            seed=self._whole(study, "seed"),
-            planner=self._text(study, "planner"),
-            budget=self._said("[study]", lambda: self._budget(study)),
-        )
-
-    def _target(self) -> Target:
-        table = self._table("evaluator")
-        named = [kind for kind in EVALUATORS if kind in table]
-        if len(named) != 1:
-            got = " and ".join(named) if named else "none"
-            raise self._error(f"[evaluator] needs exactly one of {', '.join(EVALUATORS)}, got {got}.")
-        kind = EVALUATORS[named[0]]
-        self._only(table, (named[0], *kind.options), "[evaluator]")
-        return kind.build(table, self.path.parent, self.plain)
-
-    def _problem(self, target: Target) -> Problem:
-        """Return the problem of the file; an evaluator that brings its own fills what the file leaves out."""
-        table = self._table("problem")
-        self._only(
-            table, ("name", "description", "objectives", "constraints", "context", "where"), "[problem]"
-        )
-        own = target.problem.to_dict() if target.problem else {}
-        parameters = self._table("parameters")
-        if not parameters and not own:
-            raise self._error("at least one table [parameters.NAME] is needed.")
-        listed = "allowed" in own.get("space", {})  # a recorded table: its rows are part of the space
-        space = dict(own["space"]) if listed or not parameters else {"parameters": parameters}
-        if "where" in table:
-            space["where"] = table["where"]
-        stated = {key: value for key, value in table.items() if key != "where"}
-        name = self._table("study").get("name") or self.path.stem
-        return Problem.from_dict({"name": name, **own, **stated, "space": space})
-
-    def _budget(self, study: Table) -> Budget | None:
-        if "budget" not in study:
-            return None
-        limits = study["budget"]
-        if not isinstance(limits, dict):
-            raise self._error(f"`budget` must be a table such as {{ trials = 30 }}, got {limits!r}.")
-        self._only(limits, ("trials", "seconds", "tokens", "calls", "price"), "`budget`")
-        return Budget(**limits)
-
-    def _said(self, where: str, make: Callable[[], _T]) -> _T:
-        """Return what ``make`` returns; its complaints are told with the file and the table."""
-        try:
-            return make()
-        except InvalidInput as error:
-            text = str(error)
-            raise InvalidSpecification(
-                text if str(self.path) in text else f"{self.path}, {where}: {text}"
-            ) from error
-
-    def _table(self, name: str) -> Table:
-        table = self.plain.get(name, {})
-        if not isinstance(table, dict):
-            raise self._error(f"`{name}` must be a table, got {table!r}.")
-        return table
-
-    def _text(self, table: Table, key: str) -> str | None:
-        value = table.get(key)
-        if value is not None and not (isinstance(value, str) and value):
-            raise self._error(f"`{key}` must be text, got {value!r}.")
-        return value
-
-    def _whole(self, table: Table, key: str) -> int | None:
-        value = table.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise self._error(f"`{key}` must be a whole number, got {value!r}.")
-        return value
-
-    def _only(self, table: Table, known: tuple[str, ...], where: str) -> None:
-        for key in table:
-            if key not in known:
-                close = difflib.get_close_matches(key, known, 1)
-                cure = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
-                raise self._error(f"{where} knows no {key!r}; {cure}")
-
-    def _error(self, text: str) -> InvalidSpecification:
-        return InvalidSpecification(f"{self.path}: {text}")
+def _told(where: str, make: Callable[[], _T]) -> _T:
+    """Return what ``make`` returns; its complaints are told with the file and the table."""
+    try:
+        return make()
+    except InvalidInput as error:
+        raise InvalidSpecification(f"{where}: {error}") from error

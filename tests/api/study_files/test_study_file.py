@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from trialogue.api.study_files.study_file import read_specification
+from trialogue.agent.budget import Budget
+from trialogue.api.study_files.study_file import parse_specification, read_specification
 from trialogue.evaluators.errors import InvalidSpecification
 from trialogue.evaluators.programs.run import Run
 
@@ -51,9 +52,12 @@ def written(folder: Path, text: str) -> Path:
 
 def test_everything_a_file_can_say_is_read(tmp_path: Path) -> None:
     read = read_specification(written(tmp_path, FULL))
-    assert (read.name, read.storage, read.seed, read.planner) == ("svm", "sqlite:///svm.db", 7, "embedded")
-    assert read.budget is not None
-    assert (read.budget.trials, read.budget.tokens) == (30, 1000)
+    settings = read.settings
+    assert (read.name, read.storage, settings.seed, settings.planner) == (
+        "svm", "sqlite:///svm.db", 7, "embedded",
+    )  # fmt: skip
+    assert settings.budget is not None
+    assert settings.budget.budget() == Budget(trials=30, tokens=1000)
     problem = read.problem
     assert [o.name for o in problem.objectives or ()] == ["y", "z"]
     assert problem.space.names == ("kind", "a", "b")
@@ -93,8 +97,8 @@ def test_a_recorded_table_is_its_own_space(tmp_path: Path) -> None:
         ('[evaluator]\nfunction = "target.py:measure"', "[parameters.NAME]"),
         (FULL.replace("budget = {", "budgte = {"), "did you mean 'budget'"),
         (FULL.replace("trials = 30", "trails = 30"), "did you mean 'trials'"),
-        (FULL.replace("seed = 7", "seed = 1.5"), "`seed` must be a whole number"),
-        (FULL.replace('name = "svm"', "name = 3"), "`name` must be text"),
+        (FULL.replace("seed = 7", "seed = 1.5"), "`seed` in [study] must be a whole number"),
+        (FULL.replace('name = "svm"', "name = 3"), "`name` in [study] must be text"),
         (FULL.replace("target.py:measure", "target.py:nothing"), "nothing"),
         (FULL.replace('"a <= b"', '"a <= c"'), "c"),
         ("[study]\nname = ", "line 2"),
@@ -105,3 +109,44 @@ def test_a_mistake_is_told_with_the_file(text: str, told: str, tmp_path: Path) -
     with pytest.raises(InvalidSpecification, match=re.escape(told)) as caught:
         read_specification(path)
     assert str(path) in str(caught.value)
+
+
+ELSEWHERE = FULL.partition("[evaluator]")[0]
+
+
+def test_text_from_elsewhere_is_read_alike(tmp_path: Path) -> None:
+    here, there = read_specification(written(tmp_path, FULL)), parse_specification(ELSEWHERE)
+    assert (there.name, there.problem, there.settings) == (here.name, here.problem, here.settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (FULL, "this server never runs anything"),
+        (ELSEWHERE.replace('name = "svm"', ""), "needs a `name`"),
+        (ELSEWHERE.replace("seed = 7", 'seed = "7"'), "`seed` in [study] must be a whole number, got '7'"),
+        (ELSEWHERE.replace("seed = 7", "seed = -1"), "`seed` in [study] must be greater than or equal to 0"),
+        (ELSEWHERE.replace("trials = 30", "trials = nan"), "`trials` in [study.budget] must be"),
+        (ELSEWHERE.replace('where = ["a <= b"]', 'where = "a <= b"'), "put it into brackets"),
+        ("study = 3", "`study` must be a table, got 3"),
+        ("[studdy]", "the file knows no 'studdy'; did you mean 'study'?"),
+        ("x = " + "[" * 5_000, "too deeply"),
+    ],
+)
+def test_a_mistake_in_text_from_elsewhere_is_told(text: str, told: str) -> None:
+    with pytest.raises(InvalidSpecification, match=re.escape(told)):
+        parse_specification(text)
+
+
+def test_a_setting_that_is_a_table_may_stand_at_the_top() -> None:
+    inside = parse_specification(ELSEWHERE).settings
+    text = ELSEWHERE.replace("budget = { trials = 30, tokens = 1000 }", "")
+    assert parse_specification(text + "[budget]\ntrials = 30\ntokens = 1000\n").settings == inside
+
+
+def test_a_specification_opens_its_study_and_says_that_it_has_nothing_to_run() -> None:
+    specification = parse_specification(ELSEWHERE).planned_by(None)
+    study = specification.open(None)
+    assert (study.name, study.seed, study.budget) == ("svm", 7, Budget(trials=30, tokens=1000))
+    with pytest.raises(InvalidSpecification, match="start a worker"):
+        specification.evaluate({})

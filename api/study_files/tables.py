@@ -1,0 +1,101 @@
+"""What a study file may say: one pydantic model for TOML, HTTP, MCP and chat. Decides nothing and opens nothing.
+
+**To add a key** to ``[study]``, add a field to ``StudySettings``; the file, the HTTP body, their messages and the
+OpenAPI document have it from then on. **To add a table**, say ``[engine]``, write its model here and add a field of
+that type to ``StudySettings``: in a file it may stand as ``[engine]`` or ``[study.engine]``, in an HTTP body as
+``"engine": {…}``. ``Specification.open`` in ``study_file.py`` hands it to the study: one more argument there.
+A field's docstring is its documentation: unit, range and what happens without it.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from ...agent.budget import Budget
+
+Words = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Table(BaseModel):
+    """Root of all tables: an unknown key is refused, so that a misspelt one is not ignored; ``"3"`` is no number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class BudgetTable(Table):
+    """Limits of a study; a limit that is absent or null does not exist."""
+
+    trials: Annotated[int, Field(ge=0, le=10**9)] | None = None
+    """Trials asked for, whatever became of them; lost ones and added results do not count."""
+    seconds: Annotated[float, Field(ge=0, le=1e12)] | None = None
+    """Seconds of evaluation, summed over trials."""
+    tokens: Annotated[int, Field(ge=0, le=10**15)] | None = None
+    """Of model calls; then the surrogate goes on alone."""
+    calls: Annotated[int, Field(ge=0, le=10**12)] | None = None
+    """Model calls."""
+    price: Annotated[float, Field(ge=0, le=1e12)] | None = None
+    """US dollars for model calls."""
+
+    def budget(self) -> Budget:
+        """Return the limits as the study takes them."""
+        return Budget(**self.model_dump())
+
+
+class StudySettings(Table):
+    """How a study decides: keys of ``[study]`` in a file, of the body over HTTP."""
+
+    seed: Seed | None = None
+    """The same seed and the same results give the same trials. 0 for a new study."""
+    planner: Words | None = None
+    """Who proposes: embedded, http://HOST:PORT/v1[#MODEL], vllm:MODEL, or nobody."""
+    strategy: Words | None = None
+    """How it decides: trialogue, surrogate, surrogate:NAME, llambo or random."""
+    budget: BudgetTable | None = None
+    """What the study may use."""
+
+
+class StudyTable(StudySettings):
+    """``[study]`` of a file."""
+
+    name: Words | None = None
+    """The study's name in its database; without it the problem's, or the file's."""
+    storage: Words | None = None
+    """``sqlite:///FILE`` or ``postgresql://USER@HOST/NAME``."""
+
+
+class ProblemTable(Table):
+    """``[problem]`` of a file; the space stands in ``[parameters.NAME]``."""
+
+    name: Words | None = None
+    description: str = ""
+    """What is tuned, in words; the model reads it."""
+    objectives: list[dict[str, Any]] | None = None
+    """One or more of ``{ name, direction, unit, description }``."""
+    constraints: list[str | dict[str, Any]] = []
+    """Limits on measured numbers: ``"fit_s <= 2"`` or ``{ name, upper, lower, unit }``."""
+    where: list[str] = []
+    """Relations between parameters: ``"low <= high"``."""
+    context: dict[str, Any] = {}
+    """Facts about the task; the model reads them."""
+
+
+class StudyFile(Table):
+    """A whole file."""
+
+    study: StudyTable = StudyTable()
+    problem: ProblemTable = ProblemTable()
+    parameters: dict[str, dict[str, Any]] = {}
+    """``[parameters.NAME]``: see ``evaluators/spaces/schema.py``."""
+    evaluator: dict[str, Any] | None = None
+    """Exactly one of the kinds of ``evaluators.py``; refused where nothing may be run."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tables_of_the_study(cls, plain: Any) -> Any:  # Any: what TOML can say
+        """Take ``[budget]`` for ``[study.budget]``, and so every table that is a setting of the study."""
+        if not isinstance(plain, dict) or not isinstance(plain.get("study", {}), dict):
+            return plain
+        moved = {key for key in plain if key in StudySettings.model_fields and key not in cls.model_fields}
+        rest = {key: value for key, value in plain.items() if key not in moved}
+        return rest | {"study": plain.get("study", {}) | {key: plain[key] for key in moved}}
