@@ -29,9 +29,9 @@ import numpy as np
 
 from trialogue.agent.tuning.plan import TuningOutcome, TuningPlan
 from trialogue.agent.tuning.tuner import Tuning
-from trialogue.api.vllm.setup import Wanted, prepared
 from trialogue.evaluators.vllm.attempt import Rungs
 from trialogue.evaluators.vllm.metrics import derived, objective_named, parse_limit
+from trialogue.evaluators.vllm.setup import Wanted, prepared
 
 TASKS: dict[str, dict[str, Any]] = {
     "limits": {
@@ -72,14 +72,14 @@ def tune(
         task, folder, workload, budget_s=budget_s, trials=trials, seed=seed, pairs=pairs,
         verify_rung="fork" if verify == "fork" else "ordinary",
     )  # fmt: skip
-    with prepared(wanted, plan, say=say) as (target, space, context):
+    with prepared(wanted, plan.objective, plan.limits, say=say) as (target, space, context):
         return Tuning(plan, target, space, say=say, context=context).run()
 
 
 def reference(task: str, folder: Path, rounds: int = 2) -> Iterator[dict[str, Any]]:
     """Measure every configuration ``rounds`` times, in turns with the default beside it; yields lines of --out."""
     wanted, plan = wanted_plan(task, folder)
-    with prepared(wanted, plan, say=said) as (target, space, _):
+    with prepared(wanted, plan.objective, plan.limits, say=said) as (target, space, _):
         everything = space.decode(np.vstack(list(space.enumerated())))
         own = TASKS[task]["objective"]
         default: dict[str, float] = {}

@@ -36,7 +36,6 @@ UPWARDS = {
     ("agent/ledger/tell.py", "agent.optuna.mirror"),
     ("api/__main__.py", "api.cli.app"),
     ("api/reports/terminal.py", "api.cli.report"),
-    ("api/study_files/evaluators.py", "api.vllm.evaluator"),
     ("surrogates/models/outcome.py", "surrogates.acquisition.improvement"),
 }
 """Imports that still run up the order. This set may only shrink."""

@@ -8,6 +8,8 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from ...evaluators.problems.history import Params, Value
 from ...evaluators.problems.problem import Constraint
@@ -16,6 +18,7 @@ from ..ledger.records import TrialRecord
 from ..study.study import Study
 from .plan import CUT_OFF
 
+EARLIER = 3  # configurations of an earlier tuning that are tried first
 WIDE = 1.645  # standard deviations: a 90 % interval
 _BETTER_IS_LESS = ("ttft", "tpot", "itl", "e2e")
 
@@ -193,3 +196,16 @@ def _shared(failed: Sequence[Params], others: Sequence[Params]) -> str:
         if all(p.get(n) == v for p in failed) and not any(p.get(n) == v for p in others)
     ]
     return ", ".join(f"{n}={v}" for n, v in common)
+
+
+def earlier_best(
+    folder: Path, context: Mapping[str, Any]
+) -> tuple[list[Mapping[str, Any]], str]:  # Any: JSON values
+    """Return the best configurations of an earlier tuning, and in words what has changed since."""
+    study = Study.load("vllm", storage=f"sqlite:///{folder.absolute()}/study.db", reap=False)
+    old = study.problem.context
+    changed = [f"{k}: {old.get(k)!r} -> {v!r}" for k, v in context.items() if old.get(k) != v]
+    sign = float(study.problem.signs[0])
+    done = [t for t in ended(study) if t.measurement is not None and study.problem.feasible(t.measurement)]
+    ranked = sorted(done, key=lambda t: -sign * (t.values or (0.0,))[0])
+    return [t.params for t in ranked[:EARLIER]], "; ".join(changed)

@@ -83,7 +83,7 @@ def _replay(table: Table, folder: Path, file: StudyFile) -> Target:
 def _vllm(table: Table, folder: Path, file: StudyFile) -> Target:
     """Take the limits of the file's problem, which goodput counts by, and the knobs of vLLM unless the file names some."""
     from ...evaluators.problems.problem import Constraint
-    from ..vllm.evaluator import KEYS, VllmServing
+    from ...evaluators.vllm.evaluator import KEYS, VllmServing
 
     options = _options("vllm", table["vllm"], KEYS)
     limits = file.problem.constraints

@@ -46,7 +46,7 @@ class Options:
 
     def wanted(self) -> Any:  # Any: tune_vllm_setup.Wanted, imported on use
         """Return what is served, loaded and tuned; raises InvalidInput."""
-        from .setup import Wanted
+        from ...evaluators.vllm.setup import Wanted
 
         return Wanted(
             self.model,

@@ -105,12 +105,13 @@ def tune_vllm(
 
 
 def _tune(options: Options) -> None:
+    from ...agent.tuning.findings import earlier_best
     from ...agent.tuning.tuner import Tuning
+    from ...evaluators.vllm.setup import prepared
     from .handover import hand_over
-    from .setup import earlier_best, prepared
 
     plan, wanted = options.plan(), options.wanted()
-    with prepared(wanted, plan, say=print) as (target, space, context):
+    with prepared(wanted, plan.objective, plan.limits, say=print) as (target, space, context):
         known, changed = earlier_best(options.earlier, context) if options.earlier else ((), "")
         if changed:
             context["changed since the earlier tuning"] = changed

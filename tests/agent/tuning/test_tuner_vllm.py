@@ -12,9 +12,9 @@ import pytest
 from trialogue.agent.tuning.plan import TuningOutcome, TuningPlan
 from trialogue.agent.tuning.tuner import Tuning
 from trialogue.api.vllm.handover import hand_over
-from trialogue.api.vllm.setup import Wanted, prepared
 from trialogue.evaluators.vllm.attempt import Rungs
 from trialogue.evaluators.vllm.metrics import objective_named, parse_limit
+from trialogue.evaluators.vllm.setup import Wanted, prepared
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,7 +38,7 @@ def tune(
         repeats=2, pairs=2, most_pairs=2, verify_rung="fork", default_every=100,
     )  # fmt: skip
     said: list[str] = []
-    with prepared(wanted, plan, say=said.append) as (target, space, context):
+    with prepared(wanted, plan.objective, plan.limits, say=said.append) as (target, space, context):
         outcome = Tuning(plan, target, space, say=said.append, context=context).run()
         text = hand_over(outcome, target, folder)
     print("\n".join(said), text)
@@ -81,7 +81,7 @@ def test_a_load_of_no_more_interest_is_stopped_and_its_server_stays(at_home: Non
     workload = "random:input=64,output=128,prompts=64,concurrency=2"
     wanted = Wanted("tiny", workload, tmp_path, Rungs(eager=True), knobs={"max_num_seqs": [8, 128]})
     plan = TuningPlan("tiny", objective_named("output_tok_s"))
-    with prepared(wanted, plan, say=print) as (target, space, _):
+    with prepared(wanted, plan.objective, plan.limits, say=print) as (target, space, _):
         cut = target.measure(space.default(), enough_s=1.0)
         assert (cut.cut_s, cut.failure, cut.results) == (1.0, None, ())
         again = target.measure(space.default(), reuse=False)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from trialogue.agent.study.study import Study
+from trialogue.agent.tuning.findings import earlier_best
 from trialogue.agent.tuning.plan import TuningOutcome
 from trialogue.agent.tuning.verdict import Verdict, decide
 from trialogue.api.cli.app import main
 from trialogue.api.study_files.study_file import read_specification
 from trialogue.api.vllm.handover import hand_over
-from trialogue.api.vllm.setup import earlier_best
 from trialogue.evaluators.errors import InvalidSpecification
 from trialogue.evaluators.problems.measurement import Measurement
 from trialogue.evaluators.problems.problem import Objective, Problem

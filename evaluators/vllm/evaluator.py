@@ -15,14 +15,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ...agent.tuning.plan import TuningPlan
-from ...evaluators.errors import InvalidSpecification
-from ...evaluators.problems.problem import Constraint, Problem
-from ...evaluators.spaces.space import SearchSpace
-from ...evaluators.vllm.attempt import Rungs
-from ...evaluators.vllm.metrics import check_measured, derived, objective_named
-from ...evaluators.vllm.target import VllmTarget
+from ..errors import InvalidSpecification
+from ..problems.problem import Constraint, Problem
+from ..spaces.space import SearchSpace
+from .attempt import Rungs
+from .metrics import check_measured, derived, objective_named
 from .setup import Wanted, prepared
+from .target import VllmTarget
 
 KEYS = (
     "model", "workload", "objective", "rungs", "knobs", "fixed", "env", "lossy", "repeats", "price_per_hour", "folder",
@@ -70,11 +69,8 @@ class VllmServing:
             s["model"], s.get("workload", "chat"), folder, Rungs(**{r: r in rungs for r in RUNGS}), s.get("fixed", {}),
             {k: str(v) for k, v in s.get("env", {}).items()}, knobs, s.get("lossy", False),
         )  # fmt: skip
-        plan = TuningPlan(
-            s["model"], self.objective, self.constraints, price_per_hour=s.get("price_per_hour")
-        )
         stack = ExitStack()
-        made = stack.enter_context(prepared(wanted, plan, say=lambda line: None))
+        made = stack.enter_context(prepared(wanted, self.objective, self.constraints, say=lambda line: None))
         atexit.register(stack.close)
         return made
 

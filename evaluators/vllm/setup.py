@@ -1,35 +1,30 @@
-"""What ``tune-vllm`` needs before it can start: the environment, the model, the target, and the space it has.
+"""What tuning a vLLM server needs before it can start: the environment, the model, the target, and the space it has.
 
 Also for benchmarks and tests: ``prepared`` is the one way from a few names to a target that can be tuned.
 """
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...agent.study.study import Study
-from ...agent.tuning.findings import ended
-from ...agent.tuning.plan import TuningPlan
-from ...evaluators.errors import InvalidSpecification
-from ...evaluators.problems.problem import Constraint
-from ...evaluators.spaces.parameters import Categorical
-from ...evaluators.spaces.space import SearchSpace
-from ...evaluators.vllm.attempt import Rungs
-from ...evaluators.vllm.memory import Machine, ModelFacts, kv_complaint
-from ...evaluators.vllm.metrics import goodput_limits
-from ...evaluators.vllm.space import vllm_space
-from ...evaluators.vllm.target import TargetSettings, VllmTarget
-from ...evaluators.vllm.workload import Workload
 from ...serving.vllm.catalogue import parameter_name
 from ...serving.vllm.environment import VllmEnvironment, find_vllm
 from ...serving.vllm.installed import Installed
 from ...serving.vllm.sample_models import model_or_made
-
-EARLIER = 3  # configurations of an earlier tuning that are tried first
+from ..errors import InvalidSpecification
+from ..problems.problem import Constraint, Objective
+from ..spaces.parameters import Categorical
+from ..spaces.space import SearchSpace
+from .attempt import Rungs
+from .memory import Machine, ModelFacts, kv_complaint
+from .metrics import goodput_limits
+from .space import vllm_space
+from .target import TargetSettings, VllmTarget
+from .workload import Workload
 
 
 @dataclass(frozen=True)
@@ -50,20 +45,18 @@ class Wanted:
 
 @contextmanager
 def prepared(
-    wanted: Wanted, plan: TuningPlan, *, say: Callable[[str], None]
+    wanted: Wanted, objective: Objective, limits: Sequence[object], *, say: Callable[[str], None]
 ) -> Iterator[tuple[VllmTarget, SearchSpace, dict[str, Any]]]:  # Any: JSON values
     """Yield target, space and context; every process is ended on the way out. Raises what the operator must mend."""
     environment = find_vllm()
     model = model_or_made(wanted.model)
     workload = Workload.parse(wanted.workload)
-    limits = [c for c in plan.limits if isinstance(c, Constraint)]
-    alone = (
-        plan.objective.name == "max_rate_s"
-    )  # its loads saturate one server: nothing can be loaded in turns
+    fixed = [c for c in limits if isinstance(c, Constraint)]
+    alone = objective.name == "max_rate_s"  # its loads saturate one server: nothing can be loaded in turns
     rungs = replace(wanted.rungs, beside=False) if alone else wanted.rungs
     settings = TargetSettings(
         model, workload, wanted.folder, wanted.fixed, wanted.variables, rungs=rungs,
-        goodput=goodput_limits(limits), guard=wanted.lossy,
+        goodput=goodput_limits(fixed), guard=wanted.lossy,
     )  # fmt: skip
     if wanted.start_timeout_s is not None:
         settings = replace(settings, start_deadline_s=wanted.start_timeout_s)
@@ -138,16 +131,3 @@ def _device_memory() -> int | None:
         return min(int(line) for line in told.split()) * 2**20
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
-
-
-def earlier_best(
-    folder: Path, context: Mapping[str, Any]
-) -> tuple[list[Mapping[str, Any]], str]:  # Any: JSON values
-    """Return the best configurations of an earlier tuning, and in words what has changed since."""
-    study = Study.load("vllm", storage=f"sqlite:///{folder.absolute()}/study.db", reap=False)
-    old = study.problem.context
-    changed = [f"{k}: {old.get(k)!r} -> {v!r}" for k, v in context.items() if old.get(k) != v]
-    sign = float(study.problem.signs[0])
-    done = [t for t in ended(study) if t.measurement is not None and study.problem.feasible(t.measurement)]
-    ranked = sorted(done, key=lambda t: -sign * (t.values or (0.0,))[0])
-    return [t.params for t in ranked[:EARLIER]], "; ".join(changed)
