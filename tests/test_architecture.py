@@ -21,7 +21,7 @@ ORDER = {
     "prompts": ("",),
     "surrogates": ("", "models", "acquisition", "optim", "alternatives", "engine"),
     "agent": (
-        "", "ledger", "referee", "views", "planner", "strategies", "optuna", "study", "verbs", "tuning", "chat",
+        "", "ledger", "certainty", "referee", "views", "planner", "strategies", "optuna", "study", "verbs", "tuning", "chat",
     ),
     "api": (
         "", "study_files", "reports", "client", "doctor", "vllm", "service", "routes", "mcp", "server", "cli",

@@ -30,6 +30,7 @@ from .records import TrialRecord, record_from_row
 from .transaction import change
 
 _S, _T, _O = schema.studies, schema.trials, schema.optuna_studies
+_NAMED_ONLY = sa.select(_O.c.study_name).join(_S, _O.c.study_id == _S.c.study_id)
 _NAMED = sa.select(_S, _O.c.study_name).join(_O, _O.c.study_id == _S.c.study_id)
 
 
@@ -147,6 +148,14 @@ class Ledger:
             None if row.lineage is None else json.loads(row.lineage),
             row.created_at,
         )
+
+    def verifications(self, name: str) -> list[StoredStudy]:
+        """Return the studies that verify trials of the study of that name, oldest first."""
+        mark = _S.c.config.contains('"strategy": "pairs:', autoescape=True)
+        with self.database.read() as connection:
+            names = connection.scalars(_NAMED_ONLY.where(mark).order_by(_S.c.study_id)).all()
+        found = [self.find(n) for n in names if n.startswith(f"{name}-verify-")]
+        return [s for s in found if json.loads(s.config["strategy"].partition(":")[2])["study"] == name]
 
     def has(self, name: str) -> bool:
         """Return whether any study, ours or plain Optuna's, has that name."""

@@ -10,8 +10,10 @@ from ...evaluators.problems.problem import Problem
 from ...serving.errors import InvalidInput
 from ...surrogates.contracts import Engine
 from ..budget import Budget
+from ..certainty.pairing import PREFIX, Pairing
 from ..contracts import AbstractPlanner, AbstractStrategy
 from ..planner.planner import Planner
+from .pairs import PairsStrategy
 from .simple import RandomStrategy, SurrogateStrategy, default_engine
 
 NAMES = ("trialogue", "surrogate", "llambo", "random", "mcts", "mcts:surrogate")
@@ -72,6 +74,8 @@ def strategy_for(
     if name.startswith("surrogate:"):
         engine = default_engine(problem, surrogate=name.removeprefix("surrogate:"))
         return SurrogateStrategy(problem, seed, engine=engine)
+    if name.startswith(PREFIX):
+        return PairsStrategy(problem, seed, Pairing.from_text(name))
     if name not in NAMES:
         raise InvalidInput(
             f"`strategy` must be one of {', '.join(NAMES)} or surrogate:NAME, got {strategy!r}."

@@ -24,6 +24,7 @@ from ...evaluators.spaces.space import SearchSpace
 from ...serving.errors import InvalidInput
 from ...surrogates.contracts import Engine, Prediction
 from ..budget import Budget
+from ..certainty.verdict import Certified
 from ..contracts import AbstractPlanner, AbstractStrategy, CallRecord, Spent
 from ..errors import TrialNotFound
 from ..ledger import idempotency, tell as endings
@@ -38,11 +39,12 @@ from ..optuna.pruning import Pruning
 from ..strategies.by_name import planner_from, strategy_for
 from ..strategies.simple import default_engine
 from ..views.best import best_of, front_of
-from . import add_results, ask as asking, fork as forks
+from . import add_results, ask as asking, fork as forks, verify as verifying
 from .create import Settings, create_or_resume, ledger_of
 from .loop import Loop, Reporter, RunEnd
 from .snapshot import Memory
 from .trial import Trial
+from .verify import Wanted
 
 
 class Study:
@@ -118,8 +120,6 @@ class Study:
         self._pruning = None if pruner is None else Pruning(self.ledger.database, stored.name, pruner)
         self._deciding = threading.RLock()  # held while a strategy plans: it serves one thread at a time
 
-    # What it is --------------------------------------------------------------------------------------------------
-
     @property
     def name(self) -> str:
         """The study's name in its ledger."""
@@ -159,8 +159,6 @@ class Study:
     def _engine(self) -> Engine:
         return default_engine(self.problem)
 
-    # Asking ------------------------------------------------------------------------------------------------------
-
     @overload
     def ask(self, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None) -> Trial: ...
 
@@ -185,7 +183,7 @@ class Study:
         with self._deciding:
             request = asking.Request(1 if n is None else n, self.strategy, self.budget, fixed, lease, receipt)
             records = asking.ask(self.ledger.database, self.stored, self._memory, self._optuna_rows, request)
-        trials = [self._trial(record) for record in records]
+        trials = [Trial(record, self.report) for record in records]
         return trials if n is not None else trials[0]
 
     def enqueue(
@@ -200,8 +198,6 @@ class Study:
         valid = self.problem.space.validate(params)
         with idempotency.once(self.ledger.database, self.stored.study_id, receipt) as current:
             asking.enqueue(current, valid, source, reason)
-
-    # Telling -----------------------------------------------------------------------------------------------------
 
     def tell(
         self,
@@ -223,9 +219,7 @@ class Study:
 
     def finish(self, number: int, ending: Ending | None, *, requeue: bool = False) -> TrialRecord:
         """Record an ending as a value; ``tell`` in other words. None: pruned at its last report.
-
-        ``requeue``: its worker was interrupted; in the same transaction the configuration is queued again.
-        """
+        ``requeue``: its worker was interrupted; in the same transaction the configuration is queued again."""
         try:
             with change(self.ledger.database, self.stored.study_id) as current:
                 before = endings.end_trial(
@@ -305,8 +299,6 @@ class Study:
         with change(self.ledger.database, self.stored.study_id) as current:
             current.charge(calls)
 
-    # Knowing -----------------------------------------------------------------------------------------------------
-
     def refresh(self) -> History:
         """Read what other processes did, plain Optuna's included; return the history."""
         now = self._memory.refresh()
@@ -384,8 +376,19 @@ class Study:
             )
         return Loop(self, evaluate, n_trials=n_trials, seconds=seconds, **options).go()
 
-    def _trial(self, record: TrialRecord) -> Trial:
-        return Trial(record, self.report)
+    def verify(
+        self,
+        evaluate: Evaluate,
+        candidate: int | None = None,
+        *,
+        against: int | None = None,
+        pairs: int = 20,
+        least: float | None = None,
+        **options: Any,
+    ) -> Certified:
+        """Run the best trial and the default (or two others) anew, in turns, until the difference is certain or
+        hopeless. Again: goes on where it ended. Arguments: ``verify.Wanted``; options: those of ``run``."""
+        return verifying.verify(self, evaluate, Wanted(candidate, against, pairs=pairs, least=least), options)
 
     def _record(self, number: int) -> TrialRecord:
         record = self._memory.record(number)

@@ -94,9 +94,14 @@ class PairedGain:
     def __str__(self) -> str:
         """Return the gain in words: ``×1.12 (90% interval 1.03 to 1.25, 12 pairs)``."""
         sign, number = ("×", "{:.3g}") if self.scale == "ratio" else ("", "{:+.3g}")
-        ends = " to ".join(number.format(end) for end in (self.low, self.high))
         pairs = f"{self.pairs} pair{'s' * (self.pairs != 1)}"
-        return f"{sign}{number.format(self.estimate)} ({2 * self.level - 1:.0%} interval {ends}, {pairs})"
+        told = f"{sign}{number.format(self.estimate)}"
+        lowest = 0.0 if self.scale == "ratio" else -math.inf
+        if self.low <= lowest and math.isinf(self.high):
+            return f"{told} ({pairs}: too few for an interval)"
+        low = number.format(self.low) if self.low > lowest else "unknown"
+        high = "unknown" if math.isinf(self.high) else number.format(self.high)
+        return f"{told} ({2 * self.level - 1:.0%} interval {low} to {high}, {pairs})"
 
 
 def scale_of(values: Sequence[float]) -> Scale:
@@ -122,7 +127,7 @@ def paired_gain(d: Sequence[float], plan: PairPlan, scale: Scale = "difference")
     """Return the gain from the pairs so far, in their order; the interval holds at every look. Needs one pair."""
     estimate, low, high = center(d), lower_bound(d, plan), -lower_bound([-x for x in d], plan)
     if scale == "ratio":
-        estimate, low, high = (math.exp(min(x, 700.0)) for x in (estimate, low, high))
+        estimate, low, high = (math.exp(x) if x < 700 else math.inf for x in (estimate, low, high))
     return PairedGain(estimate, low, high, len(d), scale, plan.level)
 
 
@@ -202,7 +207,9 @@ def center(d: Sequence[float] | np.ndarray) -> float:
 
 
 def _drawn_in(d: np.ndarray) -> np.ndarray:
-    middle = float(np.median(d))
+    ordered = np.sort(d)
+    below, above = float(ordered[(len(d) - 1) // 2]), float(ordered[len(d) // 2])
+    middle = 0.0 if below == -above else (below + above) / 2
     if not math.isfinite(middle):
         return np.full(len(d), middle)
     away = d - middle
@@ -237,18 +244,19 @@ def _student(rows: np.ndarray) -> np.ndarray:
 
 def _signs(n: int) -> np.ndarray:
     """Return the random signs (paths, n); those of fewer pairs are their first columns."""
-    return np.where(_draws(_room(n), 1935)[:, :n] < 0, -1.0, 1.0)
+    return _all_signs(32 * math.ceil(n / 32))[:, :n]
 
 
 def _normals(n: int) -> np.ndarray:
-    return _draws(_room(n), 1908)[:, :n]
-
-
-def _room(n: int) -> int:
-    return 32 * math.ceil(n / 32)
+    return _draws(32 * math.ceil(n / 32))[:, :n]
 
 
 @lru_cache(maxsize=8)
-def _draws(n: int, seed: int) -> np.ndarray:
-    """Return normal draws (paths, n), the same in every process; fewer are the first columns of more."""
-    return np.random.default_rng(seed).standard_normal((n, _PATHS)).T.copy()
+def _draws(n: int) -> np.ndarray:
+    """Return normal draws (paths, n), the same in every process."""
+    return np.random.default_rng(1935).standard_normal((n, _PATHS)).T.copy()
+
+
+@lru_cache(maxsize=8)
+def _all_signs(n: int) -> np.ndarray:
+    return np.where(_draws(n) < 0, -1.0, 1.0)

@@ -1,0 +1,1 @@
+"""How certain it is that what looks best is better: verifications, their verdicts, and what is said without one."""
