@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from trialogue.evaluators.vllm.attempt import Rung, Rungs
-from trialogue.evaluators.vllm.target import TargetSettings, VllmTarget
-from trialogue.evaluators.vllm.workload import Workload
+from trialogue.evaluators.servers.attempt import Rung, Rungs
+from trialogue.evaluators.servers.target import ServerTarget, TargetSettings
+from trialogue.evaluators.traffic.workload import Workload
 from trialogue.serving.vllm.environment import find_vllm
 from trialogue.serving.vllm.sample_models import tiny_model
 
@@ -58,7 +58,7 @@ def main() -> None:
                 model, workload, Path(tempfile.mkdtemp()), {"enforce_eager": True}, defaults=DEFAULTS, rungs=rungs,
                 ceilings={"max_num_seqs": 128, "max_num_batched_tokens": 2048},
             )  # fmt: skip
-            targets[name] = stack.enter_context(VllmTarget(find_vllm(), settings))
+            targets[name] = stack.enter_context(ServerTarget(find_vllm(), settings))
             targets[name].installed()  # importing vLLM once is not part of any configuration's cost
         for i, params in enumerate(CONFIGURATIONS[: args.configurations]):
             for name, (_, rung) in RUNGS.items():
@@ -69,7 +69,7 @@ def main() -> None:
     report(rows)
 
 
-def one(target: VllmTarget, params: dict[str, int], rung: Rung) -> dict[str, object]:
+def one(target: ServerTarget, params: dict[str, int], rung: Rung) -> dict[str, object]:
     began = time.monotonic()
     attempt = target.measure({**DEFAULTS, **params}, rung=rung, reuse=False)
     if not target.settings.rungs.live:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from trialogue.evaluators.vllm.attempt import Rungs
-from trialogue.evaluators.vllm.target import TargetSettings, VllmTarget
-from trialogue.evaluators.vllm.workload import Workload
+from trialogue.evaluators.servers.attempt import Rungs
+from trialogue.evaluators.servers.target import ServerTarget, TargetSettings
+from trialogue.evaluators.traffic.workload import Workload
 from trialogue.serving.vllm.environment import find_vllm
 from trialogue.serving.vllm.sample_models import tiny_model
 
@@ -63,7 +63,7 @@ def record(model: str, workload: str, n: int):
         str(tiny_model(model).absolute()), Workload.parse(workload), folder,  # pyright: ignore[reportArgumentType]
         defaults=dict(zip(SPACE, DEFAULT, strict=True)), rungs=Rungs(eager=True), load_deadline_s=180,
     )  # fmt: skip
-    with VllmTarget(environment, settings) as target:
+    with ServerTarget(environment, settings) as target:
         for configuration in sample(n):
             params = dict(zip(SPACE, configuration, strict=True))
             attempt = target.measure(params, reuse=False)

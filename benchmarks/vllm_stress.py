@@ -18,10 +18,10 @@ import time
 import uuid
 from pathlib import Path
 
+from trialogue.serving.servers.host import ServerHost
+from trialogue.serving.servers.server import RunningServer, ServerFailed, ServerSpec
 from trialogue.serving.vllm.environment import find_vllm
-from trialogue.serving.vllm.host import VllmHost
 from trialogue.serving.vllm.sample_models import tiny_model
-from trialogue.serving.vllm.server import ServerSpec, VllmServer, VllmServerFailed
 
 MARK = uuid.uuid4().hex
 
@@ -76,12 +76,12 @@ def mapped(pids: list[int]) -> set[str]:
 
 
 def cycle(
-    host: VllmHost, spec: ServerSpec, folder: Path, kill: float, rng: random.Random
+    host: ServerHost, spec: ServerSpec, folder: Path, kill: float, rng: random.Random
 ) -> tuple[str, set[str], int, int]:
     """Return what was done, the shared memory of the server, its session and its port."""
     try:
-        server = VllmServer.start(host, spec, log=folder / "server.log")
-    except VllmServerFailed as error:
+        server = RunningServer.start(host, spec, log=folder / "server.log")
+    except ServerFailed as error:
         return f"failed: {error.failure.kind}", set(), 0, 0
     pids = server.processes()
     files = mapped(pids)
@@ -112,7 +112,7 @@ def main() -> None:
     folders: list[Path] = []
     began = time.monotonic()
     for warm, cycles in ((True, args.fork), (False, args.ordinary)):
-        with VllmHost(find_vllm(), warm=warm, folder=folder) as host:
+        with ServerHost(find_vllm(), warm=warm, folder=folder) as host:
             for i in range(cycles):
                 what, used, session, port = cycle(host, spec, folder, args.kill, rng)
                 counts[f"{'fork' if warm else 'ordinary'}: {what}"] = (

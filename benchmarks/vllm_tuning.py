@@ -29,8 +29,8 @@ import numpy as np
 
 from trialogue.agent.tuning.plan import TuningOutcome, TuningPlan
 from trialogue.agent.tuning.tuner import Tuning
-from trialogue.evaluators.vllm.attempt import Rungs
-from trialogue.evaluators.vllm.metrics import derived, objective_named, parse_limit
+from trialogue.evaluators.servers.attempt import Rungs
+from trialogue.evaluators.servers.metrics import derived, objective_named, parse_limit
 from trialogue.evaluators.vllm.setup import Wanted, prepared
 
 TASKS: dict[str, dict[str, Any]] = {

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...prompts.render import PromptOptions
+from ...serving.servers.host import ServerHost
+from ...serving.servers.server import RunningServer, ServerSpec
 from ...serving.vllm.capabilities import PLANNER_FLAGS
 from ...serving.vllm.environment import find_vllm
-from ...serving.vllm.host import VllmHost
 from ...serving.vllm.sample_models import model_or_made
-from ...serving.vllm.server import ServerSpec, VllmServer
 from .planner import Planner
 
 START_DEADLINE_S = 600.0
@@ -23,24 +23,24 @@ PLANNING = {**PLANNER_FLAGS, "tool_call_parser": "hermes"}
 
 
 @contextmanager
-def started(model: str, *, deadline_s: float = START_DEADLINE_S) -> Iterator[VllmServer]:
+def started(model: str, *, deadline_s: float = START_DEADLINE_S) -> Iterator[RunningServer]:
     """Yield a server of ``model`` as planners get it; everything is ended and removed on the way out."""
     with tempfile.TemporaryDirectory(prefix="trialogue-vllm-") as name:
         folder = Path(name)
-        with VllmHost(find_vllm(), warm=False, folder=folder) as host:
+        with ServerHost(find_vllm(), warm=False, folder=folder) as host:
             spec = ServerSpec(model_or_made(model), PLANNING, served_name="planner")
-            with VllmServer.start(host, spec, log=folder / "server.log", deadline_s=deadline_s) as server:
+            with RunningServer.start(host, spec, log=folder / "server.log", deadline_s=deadline_s) as server:
                 yield server
 
 
 def vllm_planner(model: str, *, deadline_s: float = START_DEADLINE_S) -> Planner:
     """Start a server of ``model`` and return a planner on it; the server ends when this process does."""
     folder = Path(tempfile.mkdtemp(prefix="trialogue-vllm-"))
-    host = VllmHost(find_vllm(), warm=False, folder=folder)
+    host = ServerHost(find_vllm(), warm=False, folder=folder)
     atexit.register(host.close)
     model = model_or_made(model)
     spec = ServerSpec(model, PLANNING, served_name="planner")
-    server = VllmServer.start(host, spec, log=folder / "server.log", deadline_s=deadline_s)
+    server = RunningServer.start(host, spec, log=folder / "server.log", deadline_s=deadline_s)
     options = PromptOptions() if (count := token_counter(model)) is None else PromptOptions(count=count)
     return Planner(server.base_url, model=server.name, name=f"vllm:{Path(model).name}", options=options)
 

@@ -10,10 +10,10 @@ from dataclasses import asdict, replace
 
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Constraint
-from ...evaluators.vllm.attempt import Attempt
-from ...evaluators.vllm.metrics import check_measured, derived, resolve_limits
-from ...evaluators.vllm.rate import highest_rate
-from ...evaluators.vllm.target import VllmTarget
+from ...evaluators.servers.attempt import Attempt
+from ...evaluators.servers.metrics import check_measured, derived, resolve_limits
+from ...evaluators.servers.rate import highest_rate
+from ...evaluators.servers.target import ServerTarget
 from .limits import Noise, broken, of_default, standings
 from .plan import CUT_OFF, TuningPlan
 from .state import Rows, TuningState
@@ -36,7 +36,7 @@ AGREEMENT = Constraint("agreement", lower=0.9)
 class Measures:
     """One tuning's reading of results. ``state`` is the session's own and grows while it runs."""
 
-    def __init__(self, plan: TuningPlan, target: VllmTarget, state: TuningState) -> None:
+    def __init__(self, plan: TuningPlan, target: ServerTarget, state: TuningState) -> None:
         self.plan = plan
         self.target = target
         self.state = state

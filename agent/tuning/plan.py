@@ -7,9 +7,9 @@ from typing import Any
 
 from ...evaluators.errors import InvalidSpecification
 from ...evaluators.problems.problem import Constraint, Objective
+from ...evaluators.servers.attempt import Rung
+from ...evaluators.servers.metrics import Limit, Relative, check_measured, goodput_limits, merged_limits
 from ...evaluators.spaces.space import SearchSpace
-from ...evaluators.vllm.attempt import Rung
-from ...evaluators.vllm.metrics import Limit, Relative, check_measured, goodput_limits, merged_limits
 from ...serving.errors import InvalidInput
 from ..ledger.records import TrialRecord
 from ..study.study import Study

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ...evaluators.problems.problem import Constraint
+from ...evaluators.servers.target import TargetSettings
 from ...evaluators.spaces.parameters import Categorical
 from ...evaluators.spaces.space import SearchSpace
-from ...evaluators.vllm.target import TargetSettings
 from ...serving.errors import InvalidInput
 from .plan import TuningPlan
 

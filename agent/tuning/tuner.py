@@ -1,6 +1,6 @@
 """Tune a vLLM server: the default first and again in between, a study in the middle, verification at the end.
 
-A budget in seconds covers everything. The study decides what to try; a target (``evaluators/vllm_target``) measures it;
+A budget in seconds covers everything. The study decides what to try; a target (``evaluators/servers/target.py``) measures it;
 a contender is measured again, a hopeless one is not (racing). The best feasible trials are then verified
 (``tuning_verification``). "No change" is a result. Everything is kept in one folder and goes on from there after an
 interruption. Knows no terminal and no report.
@@ -14,10 +14,10 @@ from typing import Any
 from ...evaluators.errors import SpaceExhausted
 from ...evaluators.problems.history import Params
 from ...evaluators.problems.problem import Problem
+from ...evaluators.servers.attempt import Attempt
+from ...evaluators.servers.target import ServerTarget
 from ...evaluators.spaces.parameters import Categorical, Parameter
 from ...evaluators.spaces.space import SearchSpace
-from ...evaluators.vllm.attempt import Attempt
-from ...evaluators.vllm.target import VllmTarget
 from ...serving.vllm.catalogue import STRAIN
 from ..contracts import AbstractStrategy
 from ..errors import BudgetExhausted
@@ -47,7 +47,7 @@ class Tuning:
     def __init__(
         self,
         plan: TuningPlan,
-        target: VllmTarget,
+        target: ServerTarget,
         space: SearchSpace,
         *,
         say: Say,

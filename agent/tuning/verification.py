@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...evaluators.problems.history import Params
+from ...evaluators.servers.attempt import Attempt
 from ...evaluators.spaces.space import SearchSpace
-from ...evaluators.vllm.attempt import Attempt
-from ...serving.vllm.failures import VllmFailure
+from ...serving.servers.failures import ServerFailure
 from ..ledger.records import TrialRecord
 from .measures import Measures, medians
 from .plan import changes
@@ -36,7 +36,7 @@ class Verified:
 class _Lost:
     """A pair of which one side failed."""
 
-    failure: VllmFailure
+    failure: ServerFailure
     of_candidate: bool
 
 

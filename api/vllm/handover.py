@@ -12,7 +12,7 @@ from typing import Any
 from ...agent.tuning.findings import Sensitivity, did_not_work, sensitivities
 from ...agent.tuning.plan import TuningOutcome
 from ...agent.tuning.verdict import means
-from ...evaluators.vllm.target import VllmTarget
+from ...evaluators.servers.target import ServerTarget
 from ..reports.drawing import page_of
 from .page import agreement_words, front_words, page
 from .serve_files import serve_script, serve_yaml
@@ -29,7 +29,7 @@ _SHOWN = (
 )
 
 
-def hand_over(outcome: TuningOutcome, target: VllmTarget, folder: Path) -> str:
+def hand_over(outcome: TuningOutcome, target: ServerTarget, folder: Path) -> str:
     """Write ``serve.sh``, ``serve.yaml``, ``handover.json`` and ``handover.html`` and return what to print.
 
     A change that was verified by more pairs than there are now stays as it was handed over.

@@ -63,7 +63,7 @@ class Options:
     def plan(self) -> Any:  # Any: agent.tuning_plan.TuningPlan, imported on use
         """Return how far to tune, and to what end; raises InvalidInput."""
         from ...agent.tuning.plan import TuningPlan
-        from ...evaluators.vllm.metrics import objective_named, parse_limit
+        from ...evaluators.servers.metrics import objective_named, parse_limit
 
         if self.verify not in ("ordinary", "fork"):
             raise InvalidInput(f"`--verify` must be ordinary or fork, got {self.verify!r}.")
@@ -89,7 +89,7 @@ def seconds_of(text: str, option: str = "--budget") -> float:
 
 
 def _rungs(text: str) -> Any:  # Any: evaluators.vllm_attempt.Rungs, imported on use
-    from ...evaluators.vllm.attempt import Rungs
+    from ...evaluators.servers.attempt import Rungs
     from ...serving.vllm.environment import find_vllm
 
     usual = ["preflight", "fork", *(["beside"] if text == "auto" and find_vllm().cpu else [])]

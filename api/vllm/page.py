@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ...agent.ledger.records import TrialRecord
 from ...agent.tuning.findings import Effect, Sensitivity, did_not_work, front, sensitivities
 from ...agent.tuning.plan import CUT_OFF, TuningOutcome, changes
-from ...evaluators.vllm.metrics import limit_words
+from ...evaluators.servers.metrics import limit_words
 
 E = html.escape
 WIDTH, HEIGHT, MARGIN = 560, 300, 48

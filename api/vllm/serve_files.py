@@ -7,8 +7,8 @@ their metadata are. They listen on the loopback interface unless told otherwise.
 import json
 import shlex
 
+from ...serving.servers.server import ServerSpec
 from ...serving.vllm.environment import VllmEnvironment
-from ...serving.vllm.server import ServerSpec
 
 LOOPBACK = "127.0.0.1"
 
@@ -19,7 +19,7 @@ def serve_script(spec: ServerSpec, environment: VllmEnvironment) -> str:
     if environment.shim is not None:
         variables = {"PYTHONPATH": str(environment.shim), **variables}
     exports = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
-    vllm = shlex.quote(environment.command()[-1])
+    vllm = shlex.quote(str(environment.python.with_name("vllm")))
     arguments = " ".join(map(shlex.quote, [*spec.argv(), "--host", LOOPBACK]))
     return "".join(
         ["#!/bin/sh\n", *exports, f"VLLM=${{VLLM:-{vllm}}}\n", f'exec "$VLLM" serve {arguments} "$@"\n']

@@ -29,18 +29,18 @@ def serve_model(
     / "serve-model",
 ) -> None:
     """Serve a model with vLLM: structured output, log-probabilities, prefix caching, tool calls."""
+    from ...serving.servers.host import ServerHost
+    from ...serving.servers.server import RunningServer, ServerSpec
     from ...serving.vllm.capabilities import PLANNER_FLAGS, capabilities
     from ...serving.vllm.environment import find_vllm
-    from ...serving.vllm.host import VllmHost
     from ...serving.vllm.sample_models import model_or_made
-    from ...serving.vllm.server import ServerSpec, VllmServer
     from .options import flag_values
 
     flags = {**PLANNER_FLAGS, "tool_call_parser": tools, **flag_values(flag or [])}
     spec = ServerSpec(model_or_made(model), flags, served_name=name or Path(model).name)
-    with VllmHost(find_vllm(), warm=False, folder=folder) as host:
+    with ServerHost(find_vllm(), warm=False, folder=folder) as host:
         print(f"starting `{spec.command()}` (half a minute or more) …", flush=True)
-        with VllmServer.start(host, spec, log=folder / "server.log", port=port, deadline_s=1800) as server:
+        with RunningServer.start(host, spec, log=folder / "server.log", port=port, deadline_s=1800) as server:
             print(
                 f"ready after {server.ready_s:.0f} s: planner = {f'{server.base_url}#{server.name}'!r}",
                 flush=True,

@@ -1,1 +1,1 @@
-"""A vLLM server as the thing that is tuned: settings, servers, loads, what is measured."""
+"""vLLM as the server that is tuned: its search space, and what its models need."""

@@ -17,11 +17,11 @@ from typing import Any
 
 from ..errors import InvalidSpecification
 from ..problems.problem import Constraint, Problem
+from ..servers.attempt import Rungs
+from ..servers.metrics import check_measured, derived, objective_named
+from ..servers.target import ServerTarget
 from ..spaces.space import SearchSpace
-from .attempt import Rungs
-from .metrics import check_measured, derived, objective_named
 from .setup import Wanted, prepared
-from .target import VllmTarget
 
 KEYS = (
     "model", "workload", "objective", "rungs", "knobs", "fixed", "env", "lossy", "repeats", "price_per_hour", "folder",
@@ -57,7 +57,7 @@ class VllmServing:
         self._turn = threading.Lock()
 
     @cached_property
-    def _started(self) -> tuple[VllmTarget, SearchSpace, dict[str, Any]]:  # Any: JSON values
+    def _started(self) -> tuple[ServerTarget, SearchSpace, dict[str, Any]]:  # Any: JSON values
         s = self.stated
         folder = Path(s["folder"]) if "folder" in s else Path(tempfile.mkdtemp(prefix="trialogue-vllm-"))
         rungs = s.get("rungs", ["preflight", "fork"])

@@ -17,14 +17,14 @@ from ...serving.vllm.installed import Installed
 from ...serving.vllm.sample_models import model_or_made
 from ..errors import InvalidSpecification
 from ..problems.problem import Constraint, Objective
+from ..servers.attempt import Rungs
+from ..servers.metrics import goodput_limits
+from ..servers.target import ServerTarget, TargetSettings
 from ..spaces.parameters import Categorical
 from ..spaces.space import SearchSpace
-from .attempt import Rungs
+from ..traffic.workload import Workload
 from .memory import Machine, ModelFacts, kv_complaint
-from .metrics import goodput_limits
 from .space import vllm_space
-from .target import TargetSettings, VllmTarget
-from .workload import Workload
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Wanted:
 @contextmanager
 def prepared(
     wanted: Wanted, objective: Objective, limits: Sequence[object], *, say: Callable[[str], None]
-) -> Iterator[tuple[VllmTarget, SearchSpace, dict[str, Any]]]:  # Any: JSON values
+) -> Iterator[tuple[ServerTarget, SearchSpace, dict[str, Any]]]:  # Any: JSON values
     """Yield target, space and context; every process is ended on the way out. Raises what the operator must mend."""
     environment = find_vllm()
     model = model_or_made(wanted.model)
@@ -62,7 +62,7 @@ def prepared(
         settings = replace(settings, start_deadline_s=wanted.start_timeout_s)
     facts = ModelFacts.read(model)
     say(f"vLLM {environment.version} ({'CPU' if environment.cpu else 'GPU'}) at {str(environment.python)!r}")
-    with VllmTarget(environment, settings) as target:
+    with ServerTarget(environment, settings) as target:
         resolved = _resolved_default(target, facts, workload)
         variables = environment.variables(wanted.variables)
         installed = Installed.read(target.installed(), variables)
@@ -82,7 +82,7 @@ def prepared(
 
 
 def _resolved_default(
-    target: VllmTarget, facts: ModelFacts | None, workload: Workload
+    target: ServerTarget, facts: ModelFacts | None, workload: Workload
 ) -> dict[str, Any]:  # Any: JSON
     """Return what vLLM resolves without flags; raises InvalidSpecification where that cannot serve the workload."""
     answer = target.resolve([{}])[0]

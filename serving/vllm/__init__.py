@@ -1,1 +1,1 @@
-"""vLLM as a process: its environment, its options, how it starts, fails and is loaded."""
+"""What is known of vLLM: where it is installed, its parameters, what it can do."""

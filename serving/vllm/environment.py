@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ServingError
+from ..servers.installation import HELPERS
 
-HELPERS = Path(__file__).parent / "helpers"
 VARIABLE = "TRIALOGUE_VLLM_PYTHON"
 CPU_VARIABLES = {
     "OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_CPU_KVCACHE_SPACE": "1",
@@ -34,8 +34,8 @@ class VllmEnvironment:
     shim: Path | None = None
 
     def command(self) -> list[str]:
-        """Return the start of a ``vllm`` command line that runs in this environment."""
-        return [str(self.python), str(self.python.with_name("vllm"))]
+        """Return the start of a ``vllm serve`` command line that runs in this environment."""
+        return [str(self.python), str(self.python.with_name("vllm")), "serve"]
 
     def decisive(self) -> dict[str, str]:
         """Return the variables that decide how fast a CPU server is, as this process has them, else ours: one thread that

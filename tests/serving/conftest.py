@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from trialogue.serving.servers.host import ServerHost
 from trialogue.serving.vllm.environment import VllmEnvironment, VllmNotInstalled, find_vllm
-from trialogue.serving.vllm.host import VllmHost
 from trialogue.serving.vllm.sample_models import tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +29,6 @@ def tiny() -> Path:
 @pytest.fixture(scope="session")
 def warm_host(
     vllm_environment: VllmEnvironment, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[VllmHost]:
-    with VllmHost(vllm_environment, warm=True, folder=tmp_path_factory.mktemp("warm-host")) as host:
+) -> Iterator[ServerHost]:
+    with ServerHost(vllm_environment, warm=True, folder=tmp_path_factory.mktemp("warm-host")) as host:
         yield host

@@ -15,9 +15,9 @@ from trialogue.agent.tuning.tuner import Tuning
 from trialogue.evaluators.problems.history import FailedTrial, FinishedTrial, History, Params
 from trialogue.evaluators.problems.measurement import Measurement
 from trialogue.evaluators.problems.problem import Objective, Problem
+from trialogue.evaluators.servers.metrics import objective_named
 from trialogue.evaluators.spaces.parameters import Categorical
 from trialogue.evaluators.spaces.space import SearchSpace
-from trialogue.evaluators.vllm.metrics import objective_named
 from trialogue.serving.scripted import behaviours as scripted
 from trialogue.serving.scripted.server import ScriptedServer
 from trialogue.surrogates.contracts import Engine

@@ -14,16 +14,16 @@ from trialogue.agent.tuning.tuner import Tuning
 from trialogue.agent.tuning.verdict import gain_of, spread
 from trialogue.evaluators.errors import InvalidSpecification
 from trialogue.evaluators.problems.problem import Constraint
+from trialogue.evaluators.servers.attempt import Attempt
+from trialogue.evaluators.servers.metrics import objective_named
+from trialogue.evaluators.servers.target import TargetSettings
 from trialogue.evaluators.spaces.parameters import Categorical
 from trialogue.evaluators.spaces.space import SearchSpace
-from trialogue.evaluators.vllm.attempt import Attempt
-from trialogue.evaluators.vllm.metrics import objective_named
-from trialogue.evaluators.vllm.target import TargetSettings
-from trialogue.evaluators.vllm.workload import Workload
+from trialogue.evaluators.traffic.workload import Workload
+from trialogue.serving.servers.failures import ServerFailure
+from trialogue.serving.servers.load import LoadResult
+from trialogue.serving.servers.server import ServerSpec
 from trialogue.serving.vllm.environment import VllmEnvironment
-from trialogue.serving.vllm.failures import VllmFailure
-from trialogue.serving.vllm.load import LoadResult
-from trialogue.serving.vllm.server import ServerSpec
 
 SPACE = SearchSpace(
     [
@@ -74,7 +74,7 @@ class SimulatedTarget:
         self.labels.append(label)
         self.commands.append(f"{rung} {self.spec(params).command()}")
         if params["block_size"] == 16:
-            failure = VllmFailure("unsupported_combination", "No common block size for 16", "start")
+            failure = ServerFailure("unsupported_combination", "No common block size for 16", "start")
             return Attempt(self.spec(params).command(), "fork", failure=failure, seconds=2.0)
         results = tuple(self._result() for _ in range(repeats))
         return Attempt(self.spec(params).command(), "fork", "digest", results, start_s=4.0, seconds=9.0)

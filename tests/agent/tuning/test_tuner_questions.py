@@ -13,11 +13,11 @@ from trialogue.agent.tuning.plan import TuningOutcome, TuningPlan
 from trialogue.agent.tuning.tuner import Tuning
 from trialogue.evaluators.errors import InvalidProblem, InvalidSpecification
 from trialogue.evaluators.problems.problem import Constraint
-from trialogue.evaluators.vllm.attempt import Attempt
-from trialogue.evaluators.vllm.metrics import objective_named, parse_limit
+from trialogue.evaluators.servers.attempt import Attempt
+from trialogue.evaluators.servers.metrics import objective_named, parse_limit
 from trialogue.serving.errors import InvalidInput
-from trialogue.serving.vllm.failures import VllmFailure
-from trialogue.serving.vllm.load import LoadPlan, LoadResult
+from trialogue.serving.servers.failures import ServerFailure
+from trialogue.serving.servers.load import LoadPlan, LoadResult
 
 TOKENS = objective_named("output_tok_s")
 Metrics = Callable[[dict[str, Any], dict[str, float]], dict[str, float]]
@@ -216,7 +216,7 @@ def test_a_server_that_dies_before_any_rate_holds_has_failed(tmp_path: Path) -> 
         """Small blocks do not survive a load at a rate."""
 
         def load(self, plan: LoadPlan) -> LoadResult:
-            dead = VllmFailure("dead_engine", "the engine died", "load")
+            dead = ServerFailure("dead_engine", "the engine died", "load")
             result = super().load(plan)
             return replace(result, failure=dead, problem="died") if self.params["block_size"] < 64 else result
 

@@ -13,13 +13,13 @@ from trialogue.agent.tuning.plan import TuningOutcome, TuningPlan
 from trialogue.agent.tuning.state import TuningState
 from trialogue.agent.tuning.tuner import Tuning
 from trialogue.evaluators.problems.problem import Constraint
+from trialogue.evaluators.servers.attempt import Attempt
+from trialogue.evaluators.servers.metrics import objective_named, parse_limit
 from trialogue.evaluators.spaces.parameters import Categorical
 from trialogue.evaluators.spaces.space import SearchSpace
-from trialogue.evaluators.vllm.attempt import Attempt
-from trialogue.evaluators.vllm.metrics import objective_named, parse_limit
-from trialogue.evaluators.vllm.workload import Workload
+from trialogue.evaluators.traffic.workload import Workload
 from trialogue.serving.errors import InvalidInput
-from trialogue.serving.vllm.load import LoadResult
+from trialogue.serving.servers.load import LoadResult
 
 TOKENS = objective_named("output_tok_s")
 PLAN = TuningPlan("model", TOKENS, trials=11, budget_s=5000)

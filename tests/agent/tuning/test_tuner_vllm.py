@@ -12,8 +12,8 @@ import pytest
 from trialogue.agent.tuning.plan import TuningOutcome, TuningPlan
 from trialogue.agent.tuning.tuner import Tuning
 from trialogue.api.vllm.handover import hand_over
-from trialogue.evaluators.vllm.attempt import Rungs
-from trialogue.evaluators.vllm.metrics import objective_named, parse_limit
+from trialogue.evaluators.servers.attempt import Rungs
+from trialogue.evaluators.servers.metrics import objective_named, parse_limit
 from trialogue.evaluators.vllm.setup import Wanted, prepared
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]

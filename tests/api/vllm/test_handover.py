@@ -11,11 +11,11 @@ from trialogue.agent.tuning.verdict import Gain, Verdict, decide
 from trialogue.api.vllm.handover import hand_over, headline, summary
 from trialogue.evaluators.problems.measurement import Measurement
 from trialogue.evaluators.problems.problem import Constraint, Problem
+from trialogue.evaluators.servers.metrics import objective_named
+from trialogue.evaluators.servers.target import ServerTarget, TargetSettings
 from trialogue.evaluators.spaces.parameters import Categorical
 from trialogue.evaluators.spaces.space import SearchSpace
-from trialogue.evaluators.vllm.metrics import objective_named
-from trialogue.evaluators.vllm.target import TargetSettings, VllmTarget
-from trialogue.evaluators.vllm.workload import Workload
+from trialogue.evaluators.traffic.workload import Workload
 from trialogue.serving.vllm.environment import VllmEnvironment
 
 TOKENS, GOODPUT, TTFT = map(objective_named, ("output_tok_s", "goodput_req_s", "ttft_p99_ms"))
@@ -30,14 +30,14 @@ def outcome_of(
     *,
     default: float = 100.0,
     limits: tuple[Constraint, ...] = (),
-) -> tuple[TuningOutcome, VllmTarget]:
+) -> tuple[TuningOutcome, ServerTarget]:
     """A study of two objectives with a front of two trials, and as many pairs as asked for."""
     study = Study(Problem("vllm", SPACE, [TOKENS, TTFT], limits), storage=f"sqlite:///{folder}/study.db")
     if not study.trials:
         for block, speed, ttft in ((128, default, 20.0), (64, 80.0, 60.0), (32, 150.0, 30.0)):
             metrics = {"output_tok_s": speed, "ttft_p99_ms": ttft, "goodput_req_s": 0.0}
             study.add({"block_size": block}, Measurement([speed, ttft], metrics=metrics))
-    target = VllmTarget(
+    target = ServerTarget(
         VllmEnvironment(Path("python"), "0.32.0", True),
         TargetSettings("model", Workload.parse("chat"), folder, defaults=SPACE.default()),
     )

@@ -17,11 +17,12 @@ from trialogue.api.vllm.handover import hand_over
 from trialogue.evaluators.errors import InvalidSpecification
 from trialogue.evaluators.problems.measurement import Measurement
 from trialogue.evaluators.problems.problem import Objective, Problem
+from trialogue.evaluators.servers.target import ServerTarget, TargetSettings
 from trialogue.evaluators.spaces.parameters import Categorical
 from trialogue.evaluators.spaces.space import SearchSpace
-from trialogue.evaluators.vllm.target import TargetSettings, VllmTarget
-from trialogue.evaluators.vllm.workload import Workload
-from trialogue.serving.vllm.environment import HELPERS, VllmEnvironment, VllmNotInstalled, find_vllm
+from trialogue.evaluators.traffic.workload import Workload
+from trialogue.serving.servers.installation import HELPERS
+from trialogue.serving.vllm.environment import VllmEnvironment, VllmNotInstalled, find_vllm
 
 TOKENS = Objective("output_tok_s", "maximize", "tokens/s")
 
@@ -31,7 +32,7 @@ def test_a_missing_vllm_is_said_with_the_cure(tmp_path: Path) -> None:
         find_vllm(tmp_path / "python")
 
 
-def outcome_of(folder: Path, verdict: Verdict) -> tuple[TuningOutcome, VllmTarget]:
+def outcome_of(folder: Path, verdict: Verdict) -> tuple[TuningOutcome, ServerTarget]:
     space = SearchSpace([Categorical("block_size", [32, 64, 128], default=128, ordered=True)])
     problem = Problem("vllm", space, [TOKENS], context={"device": "cpu", "vllm": "0.32.0"})
     study = Study(problem, storage=f"sqlite:///{folder}/study.db")
@@ -45,7 +46,7 @@ def outcome_of(folder: Path, verdict: Verdict) -> tuple[TuningOutcome, VllmTarge
     failing = study.ask(fixed={"block_size": 64})
     study.tell(failing, failed="the <engine> died")
     settings = TargetSettings("model", Workload.parse("chat"), folder, defaults=space.default())
-    target = VllmTarget(VllmEnvironment(Path("python"), "0.32.0", True), settings)
+    target = ServerTarget(VllmEnvironment(Path("python"), "0.32.0", True), settings)
     runs = (
         ({"output_tok_s": 100.0}, {"output_tok_s": 101.0}),
         ({"output_tok_s": 150.0}, {"output_tok_s": 151.0}),

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from trialogue.evaluators.vllm.attempt import Rungs
-from trialogue.evaluators.vllm.settings import TargetSettings
-from trialogue.evaluators.vllm.target import VllmTarget
-from trialogue.evaluators.vllm.workload import Workload
+from trialogue.evaluators.servers.attempt import Rungs
+from trialogue.evaluators.servers.settings import TargetSettings
+from trialogue.evaluators.servers.target import ServerTarget
+from trialogue.evaluators.traffic.workload import Workload
 from trialogue.serving.vllm.environment import find_vllm
 from trialogue.serving.vllm.sample_models import tiny_model
 
@@ -22,28 +22,28 @@ PREFIX = "prefix:shared=512,prompts=24,concurrency=8,output=4"
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> Iterator[VllmTarget]:
+def target(tmp_path: Path) -> Iterator[ServerTarget]:
     python = ROOT / ".vllm" / "bin" / "python"
     if not python.exists():
         pytest.skip("no vLLM: run `make vllm`")
     model = str(tiny_model("tiny", ROOT / ".cache").absolute())
     workload = Workload.parse(PREFIX)
     settings = TargetSettings(model, workload, tmp_path, rungs=Rungs(preflight=False, eager=True), guard=True)
-    with VllmTarget(find_vllm(python), settings) as made:
+    with ServerTarget(find_vllm(python), settings) as made:
         yield made
 
 
-def log_of(target: VllmTarget) -> str:
+def log_of(target: ServerTarget) -> str:
     return max(target.settings.folder.glob("server-*.log")).read_text()
 
 
-def kill_engine(target: VllmTarget, number: int) -> None:
+def kill_engine(target: ServerTarget, number: int) -> None:
     found = re.search(r"\(EngineCore[^)]* pid=(\d+)\)", log_of(target))
     assert found is not None
     os.kill(int(found[1]), number)
 
 
-def test_a_killed_engine_is_retried_and_a_crashed_one_is_the_trials_failure(target: VllmTarget) -> None:
+def test_a_killed_engine_is_retried_and_a_crashed_one_is_the_trials_failure(target: ServerTarget) -> None:
     first = target.measure({}, label="default")
     assert (first.failure, first.agreement) == (None, 1.0)
     kill_engine(target, signal.SIGKILL)
@@ -60,7 +60,7 @@ def test_a_killed_engine_is_retried_and_a_crashed_one_is_the_trials_failure(targ
     assert (after.failure, after.agreement) == (None, 1.0)
 
 
-def test_every_rate_meets_an_empty_prefix_cache(target: VllmTarget) -> None:
+def test_every_rate_meets_an_empty_prefix_cache(target: ServerTarget) -> None:
     target.measure({})
     before = log_of(target).count("Successfully reset prefix cache")
     assert all(target.load(target.plan_at(rate)).ok for rate in (20.0, 40.0))

@@ -10,7 +10,7 @@ from trialogue.evaluators.problems.history import FinishedTrial, History
 from trialogue.prompts.meanings import meanings_of
 from trialogue.serving.embedded.model import SHIPPED, EmbeddedModel
 from trialogue.serving.embedded.served import ServedModel
-from trialogue.serving.vllm.server import ServerSpec, VllmServer
+from trialogue.serving.servers.server import RunningServer, ServerSpec
 from trialogue.surrogates.alternatives.embedded import EmbeddedLM
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
@@ -34,7 +34,7 @@ def test_vllm_answers_what_the_model_in_this_process_answers(warm_host, tmp_path
     numbers, meanings = told.rows("finished"), meanings_of(told.problem)
     assert meanings is not None
     spec = ServerSpec(str(SHIPPED), FLAGS, served_name="embedded")
-    with VllmServer.start(warm_host, spec, log=tmp_path / "server.log", deadline_s=180.0) as server:
+    with RunningServer.start(warm_host, spec, log=tmp_path / "server.log", deadline_s=180.0) as server:
         served = ServedModel(server.base_url)
         with served._client:
             planner = EmbeddedPlanner(served, abstains=False)

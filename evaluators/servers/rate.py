@@ -8,8 +8,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ...serving.vllm.failures import VllmFailure
-from ...serving.vllm.load import LoadResult
+from ...serving.servers.failures import ServerFailure
+from ...serving.servers.load import LoadResult
 from ..problems.problem import Constraint
 
 SATURATED = 0.9
@@ -26,7 +26,7 @@ class RateSearch:
     best: float
     result: LoadResult | None
     tried: tuple[tuple[float, bool], ...]
-    failure: VllmFailure | None = None
+    failure: ServerFailure | None = None
 
 
 def highest_rate(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trialogue.serving.vllm.failures import classify
+from trialogue.serving.servers.failures import classify
 
 START_FAILED = "\nRuntimeError: Engine core initialization failed. See root cause above."
 CASES = [

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from trialogue.evaluators.errors import InvalidSpecification
 from trialogue.evaluators.problems.problem import Constraint
-from trialogue.evaluators.vllm.agreement import share_equal
-from trialogue.evaluators.vllm.metrics import (
+from trialogue.evaluators.servers.agreement import share_equal
+from trialogue.evaluators.servers.metrics import (
     derived,
     devices_of,
     goodput_limits,
@@ -19,10 +19,10 @@ from trialogue.evaluators.vllm.metrics import (
     parse_limit,
     resolve_limits,
 )
-from trialogue.evaluators.vllm.rate import highest_rate
-from trialogue.evaluators.vllm.workload import Lengths, Workload
+from trialogue.evaluators.servers.rate import highest_rate
+from trialogue.evaluators.traffic.workload import Lengths, Workload
 from trialogue.serving.errors import InvalidInput
-from trialogue.serving.vllm.load import LoadResult
+from trialogue.serving.servers.load import LoadResult
 
 
 def test_a_preset_can_be_changed_in_place() -> None:

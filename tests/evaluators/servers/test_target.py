@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from trialogue.evaluators.vllm.attempt import Rungs
-from trialogue.evaluators.vllm.loads import deadline_of
-from trialogue.evaluators.vllm.rate import highest_rate
-from trialogue.evaluators.vllm.settings import TargetSettings
-from trialogue.evaluators.vllm.target import VllmTarget
-from trialogue.evaluators.vllm.workload import Workload
+from trialogue.evaluators.servers.attempt import Rungs
+from trialogue.evaluators.servers.loads import deadline_of
+from trialogue.evaluators.servers.rate import highest_rate
+from trialogue.evaluators.servers.settings import TargetSettings
+from trialogue.evaluators.servers.target import ServerTarget
+from trialogue.evaluators.traffic.workload import Workload
+from trialogue.serving.servers.load import LoadResult
 from trialogue.serving.vllm.environment import VllmEnvironment
-from trialogue.serving.vllm.load import LoadResult
 
-SCRIPT = Path(__file__).with_name("scripted_vllm.py")
+SCRIPT = Path(__file__).with_name("scripted_host.py")
 SMALL = {"max_num_seqs": 8}
-Made = Callable[..., VllmTarget]
+Made = Callable[..., ServerTarget]
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     python.chmod(0o755)
     monkeypatch.setenv("SCRIPTED", str(tmp_path))
 
-    def make(*rules: dict[str, Any], **settings: Any) -> VllmTarget:
+    def make(*rules: dict[str, Any], **settings: Any) -> ServerTarget:
         (tmp_path / "rules.json").write_text(json.dumps(rules))
         workload = Workload.parse("random:prompts=4,concurrency=2,output=4")
         given = TargetSettings("model", workload, tmp_path / "runs", start_deadline_s=30.0)
-        return VllmTarget(VllmEnvironment(python, "0.32", False), replace(given, **settings))
+        return ServerTarget(VllmEnvironment(python, "0.32", False), replace(given, **settings))
 
     return make
 
@@ -55,7 +55,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
 def test_a_load_at_a_rate_is_the_workloads_own_but_for_the_rate(tmp_path: Path) -> None:
     workload = Workload.parse("random:prompts=40,burstiness=0.5,seed=3,concurrency=4")
     settings = TargetSettings("model", workload, tmp_path, goodput={"ttft": 200.0})
-    with VllmTarget(VllmEnvironment(Path("python"), "0.32", True), settings) as target:
+    with ServerTarget(VllmEnvironment(Path("python"), "0.32", True), settings) as target:
         plan = target.plan_at(2.0)
     assert (plan.rate, plan.concurrency, plan.burstiness, plan.seed) == (2.0, None, 0.5, 3)
     assert (plan.goodput, plan.timeout_s) == ({"ttft": 200.0}, 50.0)

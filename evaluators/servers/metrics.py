@@ -1,6 +1,6 @@
 """What a serving study maximizes and must not exceed: objectives and limits by the names of their metrics.
 
-Metrics are those of ``serving/vllm/load.py`` and ratios of them per GPU or per money. A limit may carry a margin, so
+Metrics are those of ``serving/servers/load.py`` and ratios of them per GPU or per money. A limit may carry a margin, so
 that a configuration which only just holds once does not count as holding.
 """
 

@@ -1,6 +1,6 @@
 """Limits of the scheduler that can be lowered in a running server, by a file that our scheduler class reads.
 
-The other side is ``serving/vllm/helpers/trialogue_scheduler.py``, which answers with the revision that it has applied.
+The other side is ``serving/servers/helpers/trialogue_scheduler.py``, which answers with the revision that it has applied.
 """
 
 import json
@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...serving.servers.failures import ServerFailure
+from ...serving.servers.server import RunningServer, ServerSpec
 from ...serving.vllm.catalogue import LIVE
-from ...serving.vllm.failures import VllmFailure
-from ...serving.vllm.server import ServerSpec, VllmServer
 
 SCHEDULER = "trialogue_scheduler.LiveScheduler"
 _LOOKS, _PAUSE_S = 20, 0.05
@@ -35,15 +35,15 @@ class LiveLimits:
         self._write(params)
         return replace(spec, flags=flags, variables=variables)
 
-    def lower(self, server: VllmServer, params: Mapping[str, Any]) -> None:  # Any: a choice of the space
-        """Lower the limits in the running server; returns when its scheduler has seen them. Raises VllmServerFailed."""
+    def lower(self, server: RunningServer, params: Mapping[str, Any]) -> None:  # Any: a choice of the space
+        """Lower the limits in the running server; returns when its scheduler has seen them. Raises ServerFailed."""
         revision, seen = self._write(params), Path(f"{self._file}.seen")
         for _ in range(_LOOKS):
             server.answers(10)
             if seen.exists() and seen.read_text() == str(revision):
                 return
             time.sleep(_PAUSE_S)
-        raise server.failed(VllmFailure("hang", "the scheduler did not take the new limits", "load"))
+        raise server.failed(ServerFailure("hang", "the scheduler did not take the new limits", "load"))
 
     def _write(self, params: Mapping[str, Any]) -> int:
         revision = time.monotonic_ns()

@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from ...serving.servers.failures import FailureClass, ServerFailure, classify
+from ...serving.servers.host import HostDied
+from ...serving.servers.load import LoadPlan, LoadResult
+from ...serving.servers.server import RunningServer, ServerFailed, ServerSpec
 from ...serving.vllm.catalogue import is_variable
 from ...serving.vllm.environment import VllmEnvironment
-from ...serving.vllm.failures import VllmFailure, VllmFailureClass, classify
-from ...serving.vllm.host import HostDied
-from ...serving.vllm.load import LoadPlan, LoadResult
-from ...serving.vllm.server import ServerSpec, VllmServer, VllmServerFailed
 from ..errors import EvaluationFailed
 from .agreement import Reference, answers_of, share_equal
 from .attempt import Attempt, Rung
@@ -33,7 +33,7 @@ from .servers import DefaultFailed, Servers
 from .settings import TargetSettings
 
 
-class VllmTarget:
+class ServerTarget:
     """Measures configurations of one model under one workload. A context manager: leaving it ends every process."""
 
     def __init__(self, environment: VllmEnvironment, settings: TargetSettings) -> None:
@@ -205,10 +205,10 @@ class VllmTarget:
             turns = self._turns(server, repeats, enough_s)
             if compared and turns.failure is None and turns.cut_s is None:
                 agreement, turns = self._agreement(server, spec, turns)
-        except VllmServerFailed as error:
+        except ServerFailed as error:
             return self._failed(command, rung, error.failure, error.log, error.argv, error.variables)
         except DefaultFailed as error:
-            failure = VllmFailure("default_failed", str(error)[:400], "load")
+            failure = ServerFailure("default_failed", str(error)[:400], "load")
             argv = () if server is None else server.argv
             return self._failed(command, rung, failure, error.log, argv, spec.variables)
         told = self._hosts.told(warm=server.host.warm, variables=server.spec.variables)
@@ -216,7 +216,10 @@ class VllmTarget:
         log = server.log
         if failure is not None and turns.beside_failed:
             assert self._servers.beside is not None
-            failure, log = VllmFailure("default_failed", str(failure)[:400], "load"), self._servers.beside.log
+            failure, log = (
+                ServerFailure("default_failed", str(failure)[:400], "load"),
+                self._servers.beside.log,
+            )
             self._servers.stop_beside()
         elif failure is not None:
             failure = self._of_ours(failure)
@@ -227,7 +230,7 @@ class VllmTarget:
         )  # fmt: skip
 
     def _failed(
-        self, command: str, rung: Rung, failure: VllmFailure, log: Path | None, argv: Sequence[str],
+        self, command: str, rung: Rung, failure: ServerFailure, log: Path | None, argv: Sequence[str],
         variables: Mapping[str, str],
     ) -> Attempt:  # fmt: skip
         """Return the attempt of a server that did not start, or whose default did not."""
@@ -238,12 +241,12 @@ class VllmTarget:
         failure = self._of_ours(failure)
         return Attempt(command, rung, failure=failure, argv=tuple(argv), variables=told, log=name)
 
-    def _of_ours(self, failure: VllmFailure) -> VllmFailure:
+    def _of_ours(self, failure: ServerFailure) -> ServerFailure:
         """Return the failure, where the default beside holds the device's memory: it will the next time too."""
         ours = failure.kind == "device_occupied" and self.settings.rungs.beside
         return replace(failure, kind="out_of_memory_at_kv_allocation") if ours else failure
 
-    def _turns(self, server: VllmServer, repeats: int, enough_s: float | None) -> Turns:
+    def _turns(self, server: RunningServer, repeats: int, enough_s: float | None) -> Turns:
         beside, turn = self._servers.beside, self._turn
         self._turn += repeats
         turns = self._loads.in_turns(server, beside, repeats, turn=turn, enough_s=enough_s)
@@ -258,7 +261,7 @@ class VllmTarget:
 
     # The default, to compare with --------------------------------------------------------------------------------
 
-    def _agreement(self, server: VllmServer, spec: ServerSpec, turns: Turns) -> tuple[float | None, Turns]:
+    def _agreement(self, server: RunningServer, spec: ServerSpec, turns: Turns) -> tuple[float | None, Turns]:
         """Return the share of the default's answers that the server gives too; a failure where it gives none."""
         beside = self._servers.beside
         reference = self._reference.read(self._of_reference())
@@ -285,7 +288,7 @@ class VllmTarget:
             self._answers(self._servers.start_own(default, rung))
         self._servers.stop_own()
 
-    def _answers(self, server: VllmServer) -> list[str]:
+    def _answers(self, server: RunningServer) -> list[str]:
         answers = answers_of(server)
         self._reference.write(self._of_reference(), answers)
         return answers
@@ -315,12 +318,12 @@ def _digest(answer: Mapping[str, Any], variables: Mapping[str, str]) -> str:  # 
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _refusal(answer: Mapping[str, Any]) -> VllmFailure:  # Any: JSON
+def _refusal(answer: Mapping[str, Any]) -> ServerFailure:  # Any: JSON
     text = " ".join(str(answer["error"]).split())
     found = classify(text, phase="preflight")
-    kind: VllmFailureClass = (
+    kind: FailureClass = (
         found.kind
         if found.infrastructure or found.kind in ("model_not_found", "out_of_memory_at_kv_allocation")
         else "illegal_argument"
     )
-    return VllmFailure(kind, text[:400], "preflight")
+    return ServerFailure(kind, text[:400], "preflight")

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from trialogue.serving.servers.host import ServerHost
+from trialogue.serving.servers.server import RunningServer, ServerFailed, ServerSpec, flag_arguments
 from trialogue.serving.vllm.catalogue import KNOBS
-from trialogue.serving.vllm.host import VllmHost
-from trialogue.serving.vllm.server import ServerSpec, VllmServer, VllmServerFailed, flag_arguments
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 EAGER = {"enforce_eager": True}
 
 
-def start(host: VllmHost, model: Path, folder: Path, flags: dict | None = None, **more) -> VllmServer:
+def start(host: ServerHost, model: Path, folder: Path, flags: dict | None = None, **more) -> RunningServer:
     spec = ServerSpec(str(model), {**EAGER, **(flags or {})}, served_name="m")
-    return VllmServer.start(host, spec, log=folder / "server.log", **{"deadline_s": 120.0, **more})
+    return RunningServer.start(host, spec, log=folder / "server.log", **{"deadline_s": 120.0, **more})
 
 
 def alive(pid: int) -> bool:
@@ -64,20 +64,20 @@ def test_a_server_answers_then_stops_with_all_its_processes(warm_host, tiny, tmp
     ],
 )
 def test_a_planted_failure_gets_its_class(warm_host, tiny, tmp_path, flags, kind) -> None:
-    with pytest.raises(VllmServerFailed) as caught:
+    with pytest.raises(ServerFailed) as caught:
         start(warm_host, tiny, tmp_path, flags)
     assert caught.value.failure.kind == kind, caught.value.failure
 
 
 def test_a_kv_cache_larger_than_the_memory_is_said_so(warm_host, tiny, tmp_path) -> None:
     spec = ServerSpec(str(tiny), EAGER, {"VLLM_CPU_KVCACHE_SPACE": "4000"}, "m")
-    with pytest.raises(VllmServerFailed) as caught:
-        VllmServer.start(warm_host, spec, log=tmp_path / "server.log")
+    with pytest.raises(ServerFailed) as caught:
+        RunningServer.start(warm_host, spec, log=tmp_path / "server.log")
     assert caught.value.failure.kind == "out_of_memory_at_kv_allocation"
 
 
 def test_a_model_that_does_not_exist_is_said_so(warm_host, tmp_path) -> None:
-    with pytest.raises(VllmServerFailed) as caught:
+    with pytest.raises(ServerFailed) as caught:
         start(warm_host, tmp_path / "nothing", tmp_path)
     assert caught.value.failure.kind == "model_not_found"
 
@@ -86,12 +86,12 @@ def test_a_taken_port_is_infrastructure(warm_host, tiny, tmp_path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        with pytest.raises(VllmServerFailed) as caught:
+        with pytest.raises(ServerFailed) as caught:
             start(warm_host, tiny, tmp_path, port=other.getsockname()[1])
     assert (caught.value.failure.kind, caught.value.failure.infrastructure) == ("port_in_use", True)
 
 
-def pid_of(server: VllmServer, role: str) -> int:
+def pid_of(server: RunningServer, role: str) -> int:
     """Return the pid that the server's log names for its ``EngineCore`` or ``Worker``."""
     found = re.search(rf"\({role}[^)]* pid=(\d+)\)", server.log_tail(200_000))
     assert found is not None
@@ -134,7 +134,7 @@ def test_a_hang_is_told_from_a_death(warm_host, tiny, tmp_path) -> None:
 
 
 def test_a_hang_at_start_ends_at_the_deadline(warm_host, tiny, tmp_path) -> None:
-    with pytest.raises(VllmServerFailed) as caught:
+    with pytest.raises(ServerFailed) as caught:
         start(warm_host, tiny, tmp_path, deadline_s=0.5)
     assert caught.value.failure.kind == "hang"
 
@@ -143,11 +143,11 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 from trialogue.serving.vllm.environment import find_vllm
-from trialogue.serving.vllm.host import VllmHost
-from trialogue.serving.vllm.server import ServerSpec, VllmServer
-host = VllmHost(find_vllm(sys.argv[1]), warm=True, folder=Path(sys.argv[3]))
+from trialogue.serving.servers.host import ServerHost
+from trialogue.serving.servers.server import ServerSpec, RunningServer
+host = ServerHost(find_vllm(sys.argv[1]), warm=True, folder=Path(sys.argv[3]))
 spec = ServerSpec(sys.argv[2], {"enforce_eager": True}, served_name="m")
-server = VllmServer.start(host, spec, log=Path(sys.argv[3]) / "server.log")
+server = RunningServer.start(host, spec, log=Path(sys.argv[3]) / "server.log")
 print(host.pid, *server.processes(), flush=True)
 time.sleep(600)
 """
@@ -166,7 +166,7 @@ def test_no_orphan_is_left_when_the_parent_is_killed(vllm_environment, tiny, tmp
 
 
 def test_a_killed_host_takes_its_servers_along(vllm_environment, tiny, tmp_path) -> None:
-    with VllmHost(vllm_environment, warm=True, folder=tmp_path) as host:
+    with ServerHost(vllm_environment, warm=True, folder=tmp_path) as host:
         server = start(host, tiny, tmp_path)
         pids = server.processes()
         assert host.pid is not None
@@ -189,7 +189,7 @@ def test_an_ordinary_start_shows_what_a_planner_needs(vllm_environment, tiny, tm
 
     flags = {**PLANNER_FLAGS, "tool_call_parser": "hermes"}
     with (
-        VllmHost(vllm_environment, warm=False, folder=tmp_path) as host,
+        ServerHost(vllm_environment, warm=False, folder=tmp_path) as host,
         start(host, tiny, tmp_path, flags, deadline_s=280.0) as server,
     ):
         shown = {c.name: (c.shown, c.detail) for c in capabilities(server.base_url, server.name)}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..errors import ServingError
-from .environment import HELPERS, VllmEnvironment
+from .installation import HELPERS, Installation
 
 IMPORT_DEADLINE_S = 180.0  # 8-10 s on an idle machine; ten times that has been seen on a crowded one
 ANSWER_DEADLINE_S = 60.0
@@ -27,12 +27,12 @@ class HostDied(ServingError):
     """The process that holds the servers has ended, or does not answer; its servers are gone with it."""
 
 
-class VllmHost:
+class ServerHost:
     """A host process. Use as a context manager, or call ``close``; both end every server it holds."""
 
     def __init__(
         self,
-        environment: VllmEnvironment,
+        environment: Installation,
         *,
         warm: bool,
         folder: Path,
@@ -104,15 +104,15 @@ class VllmHost:
             process.stdin.flush()
         except BrokenPipeError:
             self._end(process)
-            raise HostDied("the host of vLLM servers has ended; start the server again.") from None
+            raise HostDied("the host of servers has ended; start the server again.") from None
         while (answer := self._read(time.monotonic() + deadline_s)).get("id") != self._last:
             pass
         return answer
 
     def serve(self, argv: list[str], variables: Mapping[str, str], log: Path) -> int:
-        """Start ``vllm serve ARGV`` with its output in ``log``; return its pid, which is also its session."""
+        """Start the environment's command with ``argv``, its output in ``log``; return its pid, also its session."""
         env = self.environment.variables({**self._variables, **variables})
-        command = [*self.environment.command(), "serve", *argv]
+        command = [*self.environment.command(), *argv]
         answer = self.call("serve", argv=argv, command=command, env=env, log=str(log))
         if not answer["ok"]:
             raise ServingError(f"the server's process could not be made: {answer['error']}")
@@ -190,4 +190,4 @@ class VllmHost:
         log = self.folder / f"host-{'warm' if self.warm else 'cold'}.log"
         tail = log.read_text(errors="replace")[-800:] if log.exists() else ""
         what = "has ended" if ready else "does not answer"
-        return f"the host of vLLM servers {what}; its log {str(log)!r} ends with: {tail!r}"
+        return f"the host of servers {what}; its log {str(log)!r} ends with: {tail!r}"

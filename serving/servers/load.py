@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .failures import VllmFailure
-from .host import VllmHost
-from .server import VllmServer
+from .failures import ServerFailure
+from .host import ServerHost
+from .server import RunningServer
 
 PERCENTILES = (50, 90, 95, 99)
 _KINDS = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2el": "e2e"}
@@ -34,7 +34,7 @@ class LoadPlan:
     timeout_s: float = 600.0
     goodput: Mapping[str, float] = field(default_factory=dict)
 
-    def arguments(self, server: VllmServer) -> list[str]:
+    def arguments(self, server: RunningServer) -> list[str]:
         """Return the arguments of ``vllm bench serve``."""
         rows = len(self.requests.read_text().splitlines())
         given: dict[str, object] = {
@@ -69,7 +69,7 @@ class LoadResult:
     busy_cores: float = float("nan")
     problem: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON of the benchmark client
-    failure: VllmFailure | None = None
+    failure: ServerFailure | None = None
 
     @property
     def ok(self) -> bool:
@@ -82,7 +82,7 @@ class LoadResult:
         return self.problem.startswith("timeout")
 
 
-def run_load(host: VllmHost, server: VllmServer, plan: LoadPlan) -> LoadResult:
+def run_load(host: ServerHost, server: RunningServer, plan: LoadPlan) -> LoadResult:
     """Run one load and return its result; never raises for what the server does."""
     arguments = plan.arguments(server)
     pids = server.processes()

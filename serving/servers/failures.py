@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-VllmFailureClass = Literal[
+FailureClass = Literal[
     "illegal_argument",
     "unsupported_combination",
     "out_of_memory_at_load",
@@ -31,7 +31,7 @@ VllmFailureClass = Literal[
     "killed",
     "unknown",
 ]
-INFRASTRUCTURE: frozenset[VllmFailureClass] = frozenset(
+INFRASTRUCTURE: frozenset[FailureClass] = frozenset(
     {
         "port_in_use",
         "disk_full",
@@ -47,10 +47,10 @@ Phase = Literal["preflight", "start", "load"]
 
 
 @dataclass(frozen=True, slots=True)
-class VllmFailure:
+class ServerFailure:
     """One failure: its class, the line of the log that says why, and in which phase it came."""
 
-    kind: VllmFailureClass
+    kind: FailureClass
     cause: str
     phase: Phase
 
@@ -63,7 +63,7 @@ class VllmFailure:
         return f"{_WORDS[self.kind]}: {self.cause}" if self.cause else _WORDS[self.kind]
 
 
-_WORDS: dict[VllmFailureClass, str] = {
+_WORDS: dict[FailureClass, str] = {
     "illegal_argument": "vLLM refuses an argument",
     "unsupported_combination": "this combination is not supported by this model, device or version",
     "out_of_memory_at_load": "out of memory while loading the model",
@@ -83,7 +83,7 @@ _WORDS: dict[VllmFailureClass, str] = {
     "unknown": "the server failed for a reason its log does not name",
 }
 
-_PATTERNS: tuple[tuple[VllmFailureClass, str], ...] = (
+_PATTERNS: tuple[tuple[FailureClass, str], ...] = (
     ("port_in_use", r"address already in use|Errno 98\b|EADDRINUSE"),
     ("disk_full", r"No space left on device|Errno 28\b|ENOSPC|[Dd]isk quota exceeded"),
     (
@@ -155,7 +155,9 @@ OUTSIDE = (signal.SIGKILL, signal.SIGTERM)
 """Signals that others send; what else ends a process with a signal is a crash of its own."""
 
 
-def classify(log: str, *, phase: Phase, exit_code: int | None = None, timed_out: bool = False) -> VllmFailure:
+def classify(
+    log: str, *, phase: Phase, exit_code: int | None = None, timed_out: bool = False
+) -> ServerFailure:
     """Return the failure that a server's log and end tell of.
 
     ``exit_code``: of the server's leading process, None while it runs. A log without a known cause is a crash or a kill
@@ -168,18 +170,18 @@ def classify(log: str, *, phase: Phase, exit_code: int | None = None, timed_out:
         found = next((line for line in lines if re.search(pattern, line)), None)
         if found is not None and not (kind == "dead_engine" and (ended_by or _silent(every))):
             cause = _last_words(every) or found if kind == "dead_engine" else found
-            return VllmFailure(_in_phase(_of_others(kind, found), phase), cause[:400], phase)
+            return ServerFailure(_in_phase(_of_others(kind, found), phase), cause[:400], phase)
     if ended_by:
         kind = "killed" if ended_by in OUTSIDE else "crashed"
-        return VllmFailure(kind, f"signal {ended_by} ({_named(ended_by)}) ended the server", phase)
+        return ServerFailure(kind, f"signal {ended_by} ({_named(ended_by)}) ended the server", phase)
     if _silent(every):
-        return VllmFailure("killed", "its engine ended without a word, as by SIGKILL", phase)
+        return ServerFailure("killed", "its engine ended without a word, as by SIGKILL", phase)
     if phase == "load" and (exit_code == 0 or any("shutdown triggered" in line for line in every)):
-        return VllmFailure("killed", "it was asked to end, as by SIGTERM", phase)
+        return ServerFailure("killed", "it was asked to end, as by SIGTERM", phase)
     if timed_out:
-        return VllmFailure("hang", lines[-1][:200] if lines else "", phase)
+        return ServerFailure("hang", lines[-1][:200] if lines else "", phase)
     errors = [line for line in lines if re.search(r"Error|error|Exception|assert", line)]
-    return VllmFailure("unknown", (errors[-1] if errors else lines[-1] if lines else "")[:400], phase)
+    return ServerFailure("unknown", (errors[-1] if errors else lines[-1] if lines else "")[:400], phase)
 
 
 def _silent(lines: Sequence[str]) -> bool:
@@ -195,7 +197,7 @@ def _last_words(lines: Sequence[str]) -> str:
     return next((line for line in told if not _FOLLOWS.search(line)), "")
 
 
-def _of_others(kind: VllmFailureClass, line: str) -> VllmFailureClass:
+def _of_others(kind: FailureClass, line: str) -> FailureClass:
     """Return the class, where memory of the device was asked for that an idle device has: whoever holds it is at fault."""
     free, total = _FREE.search(line), _TOTAL.search(line)
     if free and float(free[1]) < IDLE_SHARE * float(free[2]):
@@ -212,5 +214,5 @@ def _named(number: int) -> str:
     return signal.Signals(number).name if number in set(signal.Signals) else "unnamed"
 
 
-def _in_phase(kind: VllmFailureClass, phase: Phase) -> VllmFailureClass:
+def _in_phase(kind: FailureClass, phase: Phase) -> FailureClass:
     return "out_of_memory_under_load" if kind == "out_of_memory_at_load" and phase == "load" else kind

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from trialogue.evaluators.vllm.workload import Workload
+from trialogue.evaluators.traffic.workload import Workload
+from trialogue.serving.servers.load import LoadPlan, run_load
+from trialogue.serving.servers.server import RunningServer, ServerSpec
 from trialogue.serving.vllm.environment import VllmEnvironment
 from trialogue.serving.vllm.installed import Installed
-from trialogue.serving.vllm.load import LoadPlan, run_load
-from trialogue.serving.vllm.server import ServerSpec, VllmServer
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 
@@ -20,7 +20,7 @@ def test_requests_are_sent_at_their_recorded_times(warm_host, tiny, tmp_path) ->
     workload = Workload.parse(f"{tmp_path}/log.json@recorded=true")
     requests = workload.write(tmp_path / "requests.jsonl")
     spec = ServerSpec(str(tiny), {"enforce_eager": True}, served_name="m")
-    with VllmServer.start(warm_host, spec, log=tmp_path / "server.log", deadline_s=120.0) as server:
+    with RunningServer.start(warm_host, spec, log=tmp_path / "server.log", deadline_s=120.0) as server:
         result = run_load(warm_host, server, LoadPlan(requests, recorded=workload.recorded, timeout_s=60.0))
     assert result.ok, result.problem
     assert result.metrics["duration_s"] >= 2.5

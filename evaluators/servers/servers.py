@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ...serving.errors import ServingError
+from ...serving.servers.host import HostDied
+from ...serving.servers.server import RunningServer, ServerFailed, ServerSpec
 from ...serving.vllm.catalogue import LIVE
-from ...serving.vllm.host import HostDied
-from ...serving.vllm.server import ServerSpec, VllmServer, VllmServerFailed
 from .attempt import Rung
 from .hosts import Hosts
 from .live import LiveLimits
@@ -34,13 +34,15 @@ class DefaultFailed(ServingError):
 
 class Servers:
     """``own``: the server that runs, if any, and ``running`` its configuration and rung; ``beside``: the default's server
-    that is kept next to it. ``warm_up`` sends a new server requests that are not counted; it may raise VllmServerFailed."""
+    that is kept next to it. ``warm_up`` sends a new server requests that are not counted; it may raise ServerFailed."""
 
-    def __init__(self, settings: TargetSettings, hosts: Hosts, warm_up: Callable[[VllmServer], None]) -> None:
+    def __init__(
+        self, settings: TargetSettings, hosts: Hosts, warm_up: Callable[[RunningServer], None]
+    ) -> None:
         self.settings = settings
-        self.own: VllmServer | None = None
+        self.own: RunningServer | None = None
         self.running: tuple[dict[str, Any], Rung] | None = None  # Any: choices of the space
-        self.beside: VllmServer | None = None
+        self.beside: RunningServer | None = None
         self.starts = 0
         self._hosts = hosts
         self._warm_up = warm_up
@@ -49,8 +51,8 @@ class Servers:
 
     def serve(
         self, params: dict[str, Any], spec: ServerSpec, rung: Rung, *, again: bool = False
-    ) -> tuple[VllmServer, float, Rung]:
-        """Return a server that runs this configuration, the seconds it took, and how it was had. Raises VllmServerFailed.
+    ) -> tuple[RunningServer, float, Rung]:
+        """Return a server that runs this configuration, the seconds it took, and how it was had. Raises ServerFailed.
 
         One that runs is used where it lives and was not started like by a shell, or where it is asked for ``again``.
         """
@@ -76,8 +78,8 @@ class Servers:
         running = {k: v for k, v in self.running[0].items() if k not in free}
         return running == {k: v for k, v in params.items() if k not in free}
 
-    def start(self, spec: ServerSpec, rung: Rung) -> VllmServer:
-        """Return a new server by this rung; it is the caller's. Raises VllmServerFailed."""
+    def start(self, spec: ServerSpec, rung: Rung) -> RunningServer:
+        """Return a new server by this rung; it is the caller's. Raises ServerFailed."""
         flags = dict(spec.flags)
         if rung != "ordinary" and self.settings.rungs.eager:
             flags.setdefault("enforce_eager", True)
@@ -85,10 +87,10 @@ class Servers:
         self.starts += 1
         log = self.settings.folder / f"server-{os.getpid()}-{self.starts:03d}.log"
         deadline_s = self.settings.start_deadline_s
-        return VllmServer.start(host, replace(spec, flags=flags), log=log, deadline_s=deadline_s)
+        return RunningServer.start(host, replace(spec, flags=flags), log=log, deadline_s=deadline_s)
 
-    def start_own(self, spec: ServerSpec, rung: Rung) -> VllmServer:
-        """Start a server in the place of the configuration's, which must be free. Raises VllmServerFailed."""
+    def start_own(self, spec: ServerSpec, rung: Rung) -> RunningServer:
+        """Start a server in the place of the configuration's, which must be free. Raises ServerFailed."""
         self.own = self.start(spec, rung)
         return self.own
 
@@ -107,13 +109,13 @@ class Servers:
                 self._warm_up(self.beside)
 
     @contextlib.contextmanager
-    def of_default(self, what: str, server: VllmServer | None = None) -> Iterator[None]:
+    def of_default(self, what: str, server: RunningServer | None = None) -> Iterator[None]:
         """Turn what goes wrong with a server of the default into DefaultFailed; it is ended, the next try starts another."""
         try:
             yield
-        except (VllmServerFailed, HostDied, OSError) as error:
+        except (ServerFailed, HostDied, OSError) as error:
             self.stop_beside()
-            log = error.log if isinstance(error, VllmServerFailed) else server.log if server else None
+            log = error.log if isinstance(error, ServerFailed) else server.log if server else None
             raise DefaultFailed(f"{what}: {error}", log) from error
 
     def stop(self) -> None:
@@ -140,5 +142,5 @@ class Servers:
         self.beside = self._hosts.held = None
 
 
-def _lives(server: VllmServer) -> bool:
+def _lives(server: RunningServer) -> bool:
     return not server.gone() and server.answers(ANSWER_S)

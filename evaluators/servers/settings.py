@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...serving.vllm.server import FlagValue
+from ...serving.servers.server import FlagValue
+from ..traffic.workload import Workload
 from .attempt import Rungs
-from .workload import Workload
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class TargetSettings:
     ``defaults``: what vLLM resolves without flags; parameters with these values are not put on the command line.
     ``start_deadline_s``: seconds until a server must have answered; enough for small models, a large one that is compiled
     needs more. ``load_deadline_s``: seconds that a load may last; None: told by the workload and by the default, see
-    ``vllm_loads``. ``guard``: compare greedy answers with the default's (lossy knobs). ``ceilings``: values of live knobs
+    ``loads.py``. ``guard``: compare greedy answers with the default's (lossy knobs). ``ceilings``: values of live knobs
     at which a server is started when ``rungs.live`` is on.
     """
 

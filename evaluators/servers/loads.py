@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...serving.vllm.failures import VllmFailure
-from ...serving.vllm.host import HostDied
-from ...serving.vllm.load import LoadPlan, LoadResult, run_load
-from ...serving.vllm.server import VllmServer
+from ...serving.servers.failures import ServerFailure
+from ...serving.servers.host import HostDied
+from ...serving.servers.load import LoadPlan, LoadResult, run_load
+from ...serving.servers.server import RunningServer
+from ..traffic.workload import Workload
 from .hosts import Hosts
 from .settings import TargetSettings
-from .workload import Workload
 
 SHORTEST_S = 120.0
 TIMES_DEFAULT = 6.0
@@ -36,7 +36,7 @@ class Turns:
 
     results: tuple[LoadResult, ...] = ()
     beside: tuple[LoadResult, ...] = ()
-    failure: VllmFailure | None = None
+    failure: ServerFailure | None = None
     cut_s: float | None = None
     beside_failed: bool = False
 
@@ -79,26 +79,26 @@ class Loads:
         known_s = self.scale.get("duration_s", self.longest_s)
         return deadline_of(self.settings.workload, known_s)
 
-    def warm_up(self, server: VllmServer) -> None:
-        """Send requests that are not counted: first runs are up to 45 % slower. Raises VllmServerFailed."""
+    def warm_up(self, server: RunningServer) -> None:
+        """Send requests that are not counted: first runs are up to 45 % slower. Raises ServerFailed."""
         w = self.settings.workload
         path = w.warming().write(self.settings.folder / "warm-up.jsonl")
         plan = LoadPlan(path, w.concurrency or 16, timeout_s=self.deadline_s())
         try:
             result = run_load(self.hosts.of_load(server.host), server, plan)
         except HostDied as error:
-            raise server.failed(VllmFailure("killed", str(error)[:300], "load")) from error
+            raise server.failed(ServerFailure("killed", str(error)[:300], "load")) from error
         if not result.ok and not _answers(server):
             raise server.failed(why(server, f"while it was warmed up: {result.problem}", timed_out=True))
 
-    def one(self, server: VllmServer, plan: LoadPlan) -> LoadResult:
+    def one(self, server: RunningServer, plan: LoadPlan) -> LoadResult:
         """Run one load with an empty prefix cache; ``failure`` where the server does not answer any more."""
         try:
             server.reset_prefix_cache()
             result = run_load(self.hosts.of_load(server.host), server, plan)
         except HostDied as error:
             return LoadResult(
-                problem="died: the host", failure=VllmFailure("killed", str(error)[:300], "load")
+                problem="died: the host", failure=ServerFailure("killed", str(error)[:300], "load")
             )
         except OSError as error:
             problem = f"the prefix cache could not be emptied: {error}"
@@ -109,8 +109,8 @@ class Loads:
 
     def in_turns(
         self,
-        server: VllmServer,
-        beside: VllmServer | None,
+        server: RunningServer,
+        beside: RunningServer | None,
         repeats: int,
         *,
         turn: int = 0,
@@ -166,7 +166,7 @@ def deadline_of(workload: Workload, known_s: float | None = None) -> float:
     return max(SHORTEST_S, arrived_s, needed_s)
 
 
-def why(server: VllmServer, problem: str, *, timed_out: bool) -> VllmFailure:
+def why(server: RunningServer, problem: str, *, timed_out: bool) -> ServerFailure:
     """Return how a server failed that ``problem`` was seen of, in its log's words where they say more."""
     failure = server.failure("load", timed_out=timed_out)
     if failure.kind not in ("unknown", "hang"):
@@ -174,15 +174,15 @@ def why(server: VllmServer, problem: str, *, timed_out: bool) -> VllmFailure:
     return replace(failure, kind="dead_engine" if server.gone() else failure.kind, cause=problem[:400])
 
 
-def _answers(server: VllmServer) -> bool:
+def _answers(server: RunningServer) -> bool:
     return not server.gone() and server.answers(ANSWER_S)
 
 
-def _failure(server: VllmServer, result: LoadResult, plan: LoadPlan) -> VllmFailure:
+def _failure(server: RunningServer, result: LoadResult, plan: LoadPlan) -> ServerFailure:
     if result.failure is not None:
         return result.failure
     if result.timed_out:
-        return VllmFailure(
+        return ServerFailure(
             "hang", f"it answers, but the load did not end within {plan.timeout_s:.0f} s", "load"
         )
     return why(server, result.problem, timed_out=False)

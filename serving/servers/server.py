@@ -1,6 +1,6 @@
 """One vLLM server as an object: start, wait until it really answers, stop, and say why it failed.
 
-It listens on 127.0.0.1 only. Its processes are one session that the host (``vllm_host``) made; only that session is
+It listens on 127.0.0.1 only. Its processes are one session that the host (``host.py``) made; only that session is
 ever signalled. What a configuration means, and whether it is good, is not known here.
 """
 
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..errors import ServerDidNotStart, ServingError
-from .failures import Phase, VllmFailure, classify
-from .host import HostDied, VllmHost
+from .failures import Phase, ServerFailure, classify
+from .host import HostDied, ServerHost
 
 FlagValue = bool | int | float | str | None
 LOG_TAIL = 20_000  # characters: root causes stand tens of lines above the end
@@ -66,7 +66,7 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-class VllmServerFailed(ServerDidNotStart):
+class ServerFailed(ServerDidNotStart):
     """A server that did not start, died or hung; ``failure`` says which and why, ``log`` is the file with its words.
 
     ``argv`` and ``variables``: what it was started with, as far as that is known.
@@ -74,7 +74,7 @@ class VllmServerFailed(ServerDidNotStart):
 
     def __init__(
         self,
-        failure: VllmFailure,
+        failure: ServerFailure,
         log: Path,
         argv: Sequence[str] = (),
         variables: Mapping[str, str] | None = None,
@@ -86,11 +86,11 @@ class VllmServerFailed(ServerDidNotStart):
         self.variables = dict(variables or {})
 
 
-class VllmServer:
+class RunningServer:
     """A running server. Made by ``start``; use as a context manager or call ``stop``."""
 
     def __init__(
-        self, host: VllmHost, spec: ServerSpec, *, pid: int, port: int, log: Path, argv: Sequence[str] = ()
+        self, host: ServerHost, spec: ServerSpec, *, pid: int, port: int, log: Path, argv: Sequence[str] = ()
     ) -> None:
         self.host = host
         self.spec = spec
@@ -104,14 +104,14 @@ class VllmServer:
     @classmethod
     def start(
         cls,
-        host: VllmHost,
+        host: ServerHost,
         spec: ServerSpec,
         *,
         log: Path,
         port: int | None = None,
         deadline_s: float = 180.0,
     ) -> Self:
-        """Start a server and return it when it has answered a request; VllmServerFailed when it does not in time."""
+        """Start a server and return it when it has answered a request; ServerFailed when it does not in time."""
         began = time.monotonic()
         chosen = port or free_port()
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -124,10 +124,10 @@ class VllmServer:
             host.start()
             pid = host.serve(argv, spec.variables, log)
         except HostDied as error:
-            raise VllmServerFailed(_without_host(error, "start"), log, argv, spec.variables) from error
+            raise ServerFailed(_without_host(error, "start"), log, argv, spec.variables) from error
         except ServingError as error:
             failure = classify(str(error), phase="start")
-            raise VllmServerFailed(failure, log, argv, spec.variables) from error
+            raise ServerFailed(failure, log, argv, spec.variables) from error
         server = cls(host, spec, pid=pid, port=chosen, log=log, argv=argv)
         try:
             server._wait_until_ready(began + deadline_s)
@@ -184,7 +184,7 @@ class VllmServer:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return text[-characters:]
 
-    def failure(self, phase: Phase = "load", *, timed_out: bool = False) -> VllmFailure:
+    def failure(self, phase: Phase = "load", *, timed_out: bool = False) -> ServerFailure:
         """Return why the server failed, from its log and exit code."""
         try:
             known, until = self._poll(), time.monotonic() + ENDING_S
@@ -197,9 +197,9 @@ class VllmServer:
             return _without_host(error, phase)
         return classify(self.log_tail(), phase=phase, exit_code=known["exit"], timed_out=timed_out)
 
-    def failed(self, failure: VllmFailure) -> VllmServerFailed:
+    def failed(self, failure: ServerFailure) -> ServerFailed:
         """Return the error that says that this server failed so."""
-        return VllmServerFailed(failure, self.log, self.argv, self.spec.variables)
+        return ServerFailed(failure, self.log, self.argv, self.spec.variables)
 
     def get(self, path: str, timeout_s: float = 5.0) -> bytes:
         """Return the body of a GET request to the server; OSError when it cannot be had."""
@@ -256,5 +256,5 @@ class VllmServer:
         raise self.failed(self.failure("start", timed_out=True))
 
 
-def _without_host(error: HostDied, phase: Phase) -> VllmFailure:
-    return VllmFailure("killed", str(error)[:300], phase)
+def _without_host(error: HostDied, phase: Phase) -> ServerFailure:
+    return ServerFailure("killed", str(error)[:300], phase)

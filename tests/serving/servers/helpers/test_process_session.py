@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trialogue.serving.vllm.environment import HELPERS
+from trialogue.serving.servers.installation import HELPERS
 
 LEADER = """
 import multiprocessing, time

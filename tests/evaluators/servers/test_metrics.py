@@ -4,7 +4,7 @@ import pytest
 
 from trialogue.evaluators.errors import InvalidProblem, InvalidSpecification
 from trialogue.evaluators.problems.problem import Constraint
-from trialogue.evaluators.vllm.metrics import (
+from trialogue.evaluators.servers.metrics import (
     Relative,
     check_measured,
     limit_words,

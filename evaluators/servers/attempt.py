@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ...serving.vllm.failures import INFRASTRUCTURE, VllmFailure, VllmFailureClass
-from ...serving.vllm.load import LoadResult
+from ...serving.servers.failures import INFRASTRUCTURE, FailureClass, ServerFailure
+from ...serving.servers.load import LoadResult
 from ..errors import EvaluationFailed, FailureKind
 
 Rung = Literal["live", "fork", "ordinary"]
-_KINDS: Mapping[VllmFailureClass, FailureKind] = {
+_KINDS: Mapping[FailureClass, FailureKind] = {
     "illegal_argument": "invalid",
     "unsupported_combination": "invalid",
     "out_of_memory_at_load": "out_of_memory",
@@ -51,7 +51,7 @@ class Attempt:
     rung: Rung
     digest: str = ""
     results: tuple[LoadResult, ...] = ()
-    failure: VllmFailure | None = None
+    failure: ServerFailure | None = None
     start_s: float = 0.0
     seconds: float = 0.0
     agreement: float | None = None

@@ -8,8 +8,8 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from ...serving.vllm.load import LoadPlan, LoadResult
-from ...serving.vllm.server import VllmServer
+from ...serving.servers.load import LoadPlan, LoadResult
+from ...serving.servers.server import RunningServer
 from .attempt import Attempt
 from .settings import TargetSettings
 
@@ -36,7 +36,7 @@ def append_record(
         file.write(json.dumps(record, default=str) + "\n")
 
 
-def append_load(settings: TargetSettings, server: VllmServer, plan: LoadPlan, result: LoadResult) -> None:
+def append_load(settings: TargetSettings, server: RunningServer, plan: LoadPlan, result: LoadResult) -> None:
     """Append one line of JSON: a load of its own on a server that an attempt started, and what came of it."""
     record = {
         "argv": server.argv,

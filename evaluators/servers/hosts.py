@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from os import environ
 from pathlib import Path
 
-from ...serving.vllm.environment import VllmEnvironment
-from ...serving.vllm.host import VllmHost
+from ...serving.servers.host import ServerHost
+from ...serving.servers.installation import Installation
 
 MAX_WARM_HOSTS = 2  # each holds about 0.6 GB of imported modules
 TRACED = {"PYTHONFAULTHANDLER": "1"}
@@ -19,14 +19,14 @@ TRACED = {"PYTHONFAULTHANDLER": "1"}
 class Hosts:
     """Hosts of one environment. ``variables`` hold for everything that they start; ``held`` is never closed for room."""
 
-    def __init__(self, environment: VllmEnvironment, folder: Path, variables: Mapping[str, str]) -> None:
-        self.held: VllmHost | None = None
+    def __init__(self, environment: Installation, folder: Path, variables: Mapping[str, str]) -> None:
+        self.held: ServerHost | None = None
         self._environment = environment
         self._folder = folder
         self._variables = dict(variables)
-        self._hosts: dict[tuple[bool, str], VllmHost] = {}
+        self._hosts: dict[tuple[bool, str], ServerHost] = {}
 
-    def get(self, *, warm: bool, variables: Mapping[str, str] | None = None) -> VllmHost:
+    def get(self, *, warm: bool, variables: Mapping[str, str] | None = None) -> ServerHost:
         """Return the host for servers with these variables of their own."""
         omp = self._threads(variables)
         key = (warm, omp if warm else "")
@@ -38,7 +38,7 @@ class Hosts:
                 self._hosts.pop(oldest).close()
             folder = self._folder / (f"host-{omp}" if omp else "host")
             fixed = self._fixed(omp if warm else "")
-            self._hosts[key] = VllmHost(self._environment, warm=warm, folder=folder, variables=fixed)
+            self._hosts[key] = ServerHost(self._environment, warm=warm, folder=folder, variables=fixed)
         return self._hosts[key]
 
     def told(self, *, warm: bool, variables: Mapping[str, str]) -> dict[str, str]:
@@ -57,7 +57,7 @@ class Hosts:
     def _fixed(self, omp: str) -> dict[str, str]:
         return {**TRACED, **self._variables, **({"OMP_NUM_THREADS": omp} if omp else {})}
 
-    def of_load(self, server_host: VllmHost) -> VllmHost:
+    def of_load(self, server_host: ServerHost) -> ServerHost:
         """Return a warm host for load: the server's own, or the plain one when it was started like by a shell."""
         return server_host if server_host.warm else self.get(warm=True)
 

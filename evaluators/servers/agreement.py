@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...serving.vllm.server import VllmServer
+from ...serving.servers.server import RunningServer
 
 PROMPTS = (
     "The default configuration is",
@@ -52,7 +52,7 @@ class Reference:
         part.replace(self._file)
 
 
-def answers_of(server: VllmServer) -> list[str]:
+def answers_of(server: RunningServer) -> list[str]:
     """Return the server's greedy continuation of each prompt; OSError where it does not answer."""
     answers = []
     for prompt in PROMPTS:

@@ -1,0 +1,1 @@
+"""Traffic for a served model: which requests arrive, and when."""

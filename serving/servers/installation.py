@@ -1,0 +1,41 @@
+"""What a host needs to know of an installed server program: a protocol that each engine's environment keeps.
+
+Knows no engine. Implementations are frozen values: ``serving/vllm/environment.py``, ``serving/llama_cpp/environment.py``.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+HELPERS = Path(__file__).parent / "helpers"
+
+
+class Installation(Protocol):
+    """One server program as it is installed here."""
+
+    @property
+    def python(self) -> Path:
+        """Interpreter that runs the host of its servers; a warm host imports the engine with it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Version of the engine, kept with every record."""
+        ...
+
+    @property
+    def cpu(self) -> bool:
+        """Whether it computes on the CPU, so that servers and clients share cores."""
+        ...
+
+    def command(self) -> list[str]:
+        """Return the words in front of a server's arguments."""
+        ...
+
+    def decisive(self) -> dict[str, str]:
+        """Return the environment variables that decide speed, as they will be; part of what is handed over."""
+        ...
+
+    def variables(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return all environment variables of a server's process, ``extra`` last."""
+        ...
