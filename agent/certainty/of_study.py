@@ -5,7 +5,8 @@ the best one's lead is luck. Noise is known from configurations that ran more th
 verifications, or from the standard errors that the evaluator states.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -15,9 +16,10 @@ from ...evaluators.problems.history import History
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
 from ...evaluators.statistics.luck import Noise, expected_luck, noise_of
+from ...serving.errors import InvalidInput
 from ..ledger.ledger import Ledger, StoredStudy
 from ..ledger.records import TrialRecord, failed_of, finished_of, pruned_of, running_of
-from .pairing import Pairing
+from .pairing import PREFIX, Pairing
 from .verdict import Certified, certified
 
 _READ = 300
@@ -54,14 +56,35 @@ def pairing_in(stored: StoredStudy) -> Pairing:
     return Pairing.from_text(str(stored.config["strategy"]))
 
 
+def is_verification(stored: StoredStudy) -> bool:
+    """Return whether a study verifies another one."""
+    return str(stored.config.get("strategy")).startswith(PREFIX)
+
+
 def outcome(ledger: Ledger, stored: StoredStudy) -> Certified:
     """Return what a verification says so far."""
-    return certified(_history(ledger, stored), pairing_in(stored))
+    return outcome_of(stored.problem, ledger.records(stored.study_id), pairing_in(stored))
+
+
+def outcome_of(problem: Problem, trials: Iterable[TrialRecord], pairing: Pairing) -> Certified:
+    """Return what the trials of a verification say."""
+    records = [r for r in trials if r.excluded is None]
+    history = History(problem).extended(
+        finished=finished_of(records),
+        failed=failed_of(records),
+        pruned=pruned_of(records),
+        running=running_of(records),
+    )
+    return certified(history, pairing)
 
 
 def outcomes(ledger: Ledger, study: str) -> list[Certified]:
-    """Return what the verifications of a study say, oldest first."""
-    return [outcome(ledger, stored) for stored in ledger.verifications(study)]
+    """Return what the verifications of a study say, oldest first; what cannot be read is left out."""
+    told: list[Certified] = []
+    for stored in ledger.verifications(study):
+        with suppress(InvalidInput):
+            told.append(outcome(ledger, stored))
+    return [v for v in told if v.pairing.study == study]
 
 
 def certainty_of(ledger: Ledger, stored: StoredStudy) -> Certainty | None:
@@ -76,16 +99,6 @@ def certainty_of(ledger: Ledger, stored: StoredStudy) -> Certainty | None:
     luck = None if noise is None else expected_luck(y, noise.sd)
     text = _told(problem, records[0], verifications, noise, luck)
     return Certainty(text, known_from, noise, luck, verifications)
-
-
-def _history(ledger: Ledger, stored: StoredStudy) -> History:
-    records = [r for r in ledger.records(stored.study_id) if r.excluded is None]
-    return History(stored.problem).extended(
-        finished=finished_of(records),
-        failed=failed_of(records),
-        pruned=pruned_of(records),
-        running=running_of(records),
-    )
 
 
 def _best_records(ledger: Ledger, stored: StoredStudy) -> list[TrialRecord]:

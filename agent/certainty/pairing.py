@@ -9,7 +9,6 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from ...evaluators.problems.history import (
     FailedTrial,
@@ -21,6 +20,7 @@ from ...evaluators.problems.history import (
 )
 from ...evaluators.problems.problem import Problem
 from ...evaluators.statistics.paired import PairPlan, Scale, better_by
+from ...serving.errors import InvalidInput
 
 PREFIX = "pairs:"
 """What the text of a pairing begins with."""
@@ -62,10 +62,13 @@ class Pairing:
 
     @classmethod
     def from_text(cls, text: str) -> "Pairing":
-        """Return the pairing that ``to_text`` wrote."""
-        plain: dict[str, Any] = json.loads(text.removeprefix(PREFIX))
-        candidate, baseline, plan = (plain.pop(n) for n in ("candidate", "baseline", "plan"))
-        return cls(candidate=Side(**candidate), baseline=Side(**baseline), plan=PairPlan(**plan), **plain)
+        """Return the pairing that ``to_text`` wrote; raises InvalidInput for another text."""
+        from pydantic import TypeAdapter
+
+        try:
+            return TypeAdapter(cls).validate_json(text.removeprefix(PREFIX))
+        except ValueError as error:
+            raise InvalidInput(f"{text[:80]!r} is not a pairing that `study.verify` wrote: {error}") from None
 
     @property
     def name(self) -> str:

@@ -53,6 +53,7 @@ class Certified:
             "recommendation": self.recommendation,
             "reason": self.reason,
             "text": str(self),
+            "pairing": self.pairing.to_text(),
             "gain": gain,
             "searched": _plain(self.searched),
             "pairs": len(self.runs),

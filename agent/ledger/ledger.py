@@ -150,12 +150,11 @@ class Ledger:
         )
 
     def verifications(self, name: str) -> list[StoredStudy]:
-        """Return the studies that verify trials of the study of that name, oldest first."""
+        """Return the studies that are named as verifications of the study of that name, oldest first."""
         mark = _S.c.config.contains('"strategy": "pairs:', autoescape=True)
         with self.database.read() as connection:
             names = connection.scalars(_NAMED_ONLY.where(mark).order_by(_S.c.study_id)).all()
-        found = [self.find(n) for n in names if n.startswith(f"{name}-verify-")]
-        return [s for s in found if json.loads(s.config["strategy"].partition(":")[2])["study"] == name]
+        return [self.find(n) for n in names if n.startswith(f"{name}-verify-")]
 
     def has(self, name: str) -> bool:
         """Return whether any study, ours or plain Optuna's, has that name."""

@@ -7,17 +7,23 @@ what says nothing of its configuration does not: lost runs are made again.
 from ...evaluators.errors import SpaceExhausted
 from ...evaluators.problems.problem import Problem
 from ...evaluators.random_streams import stream
+from ...serving.errors import InvalidInput
 from ..certainty.pairing import Pairing, runs_of
 from ..certainty.verdict import certified, judgement_of
 from ..contracts import Ask, Decision, Plan
 
 
 class PairsStrategy:
-    """Runs what a pairing needs. Raises SpaceExhausted with the outcome in words when nothing more is needed."""
+    """Runs what a pairing needs; raises InvalidInput for one of another problem. ``plan`` raises SpaceExhausted with the
+    outcome in words when nothing more is needed."""
 
     name = "pairs"
 
     def __init__(self, problem: Problem, seed: int, pairing: Pairing) -> None:
+        if not 0 <= pairing.objective < len(problem.objectives):
+            raise InvalidInput(f"a pairing compares an objective by its index, got {pairing.objective!r}.")
+        for side in (pairing.candidate, pairing.baseline):
+            problem.space.validate(side.params)
         self._problem, self._seed, self._pairing = problem, seed, pairing
 
     def plan(self, ask: Ask) -> Plan:

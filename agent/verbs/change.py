@@ -10,7 +10,10 @@ from ...evaluators.problems.problem import Constraint, Problem
 from ...evaluators.spaces.space import SearchSpace
 from ...serving.errors import InvalidInput
 from ..budget import Budget
+from ..certainty.of_study import outcome
+from ..certainty.verdict import Certified
 from ..study.study import Study
+from ..study.verify import Wanted, open_verification
 from ..views.as_json import trial_view
 from .context import Desk, set_budget, used_trials
 from .markdown import number, params_text, table
@@ -169,6 +172,21 @@ def budget(
     return Answer(
         "Budget: " + (", ".join(f"{v:g} {k}" for k, v in now.to_dict().items()) or "no limit"), now.to_dict()
     )
+
+
+def verify(desk: Desk, trial: int | None = None, against: int | None = None, pairs: int = 20) -> Answer:
+    """Verify the best trial (or another) with fresh runs of it and of the default (or of a second trial) in turns."""
+    wanted = Wanted(trial, against, pairs=pairs)
+    if desk.evaluate is not None:
+        found = desk.study.verify(desk.evaluate, trial, against=against, pairs=pairs)
+        return Answer(f"{found}.", found.to_dict())
+    opened = open_verification(desk.study, wanted)
+    if isinstance(opened, Certified):
+        return Answer(f"{opened}.", opened.to_dict())
+    desk.changed(Study.load(opened.name, storage=desk.ledger, reap=False))
+    found = outcome(desk.ledger, opened)
+    told = f"{found}. A worker runs it: `trialogue worker --study {opened.name} --evaluator STUDY.toml`"
+    return Answer(told, found.to_dict())
 
 
 def stop(desk: Desk) -> Answer:

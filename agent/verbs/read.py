@@ -58,6 +58,8 @@ def show(desk: Desk) -> Answer:
         lines.append(
             f"Best: **{number(best['values'][0])}** in trial {best['number']}{than}: {params_text(best['params'])}"
         )
+        if view["certainty"] and counts["finished"] > 1:
+            lines.append(view["certainty"]["text"])
     elif view["front"]:
         lines.append(f"Pareto front: {view['front_size']} trials; `/best` lists them.")
     else:
@@ -269,6 +271,7 @@ STUDY_VERBS: tuple[Verb, ...] = (
     Verb("plot", plot),
     Verb("report", report),
     Verb("run", change.run, "runs"),
+    Verb("verify", change.verify, "runs"),
     Verb("ask", change.ask, "changes"),
     Verb("tell", change.tell, "changes"),
     Verb("fail", change.fail, "changes"),

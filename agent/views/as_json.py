@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from ...evaluators.errors import InvalidParameters
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
+from ..certainty.of_study import certainty_of, is_verification, outcome
+from ..certainty.pairing import PREFIX
 from ..ledger import schema
 from ..ledger.claims import digest as key_digest
 from ..ledger.ledger import Ledger, StoredStudy
@@ -32,6 +34,7 @@ def study_view(ledger: Ledger, stored: StoredStudy) -> dict[str, Any]:
     problem = stored.problem
     space = problem.space.to_dict()
     baseline = baseline_record(ledger, stored)
+    certain = certainty_of(ledger, stored)
     return {
         **study_line(ledger, stored, digest),
         "parameters": [{"name": name, **definition} for name, definition in space["parameters"].items()],
@@ -44,6 +47,8 @@ def study_view(ledger: Ledger, stored: StoredStudy) -> dict[str, Any]:
         "baseline": None if baseline is None else trial_line(problem, baseline),
         "problem": problem.to_dict(),
         "front": _front(ledger, stored)[:FRONT_SHOWN],
+        "certainty": None if certain is None else certain.to_dict(),
+        "verification": outcome(ledger, stored).to_dict() if is_verification(stored) else None,
     }
 
 
@@ -72,7 +77,7 @@ def study_line(ledger: Ledger, stored: StoredStudy, digest: Digest) -> dict[str,
         "budget": stored.config.get("budget") or {},
         "spent": {"calls": heads.spent.calls, "tokens": heads.spent.tokens, "price": heads.spent.price},
         "planner": stored.config.get("planner"),
-        "strategy": stored.config.get("strategy"),
+        "strategy": PREFIX.rstrip(":") if is_verification(stored) else stored.config.get("strategy"),
         "created_at": stored.created_at,
         "updated_at": digest.last_at or stored.created_at,
         "revision": heads.revision,

@@ -6,6 +6,7 @@ leased; while it works a heartbeat renews them, and when it dies they are failed
 
 import signal
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,6 +58,7 @@ def worker(
         once=once,
         poll_s=poll_s,
         reopen=lambda: _opened(study, url, storage),
+        verifications=lambda: _verifications(opened, url, storage),
     )
     print(f"{done} trials")
 
@@ -70,8 +72,12 @@ def work(
     once: bool = False,
     poll_s: float = 2.0,
     reopen: Any = None,
+    verifications: Callable[[], Sequence[Any]] = tuple,
 ) -> int:
-    """Evaluate trials until there are no more (``once``), or ``trials`` are done; return how many ended."""
+    """Evaluate trials until there are no more (``once``), or ``trials`` are done; return how many ended.
+
+    ``verifications``: the study's open ones, which are run when the study itself has nothing more to run.
+    """
     done = 0
     while trials is None or done < trials:
         try:
@@ -89,6 +95,8 @@ def work(
             time.sleep(poll_s)
             continue
         done += end.trials
+        for opened in verifications() if trials is None else ():
+            done += opened.run(evaluate, workers=workers, on_trial=_said, requeue=True).trials
         if once or (trials is not None and done >= trials):
             break
         time.sleep(poll_s)
@@ -111,6 +119,19 @@ def _opened(name: str, url: str | None, storage: str) -> Any:
     study = Study.load(name, storage=storage, reap=False)
     study.reap(requeue=True)  # there may be no server that does it
     return study
+
+
+def _verifications(study: Any, url: str | None, storage: str) -> list[Any]:
+    """Return the open verifications of a study, opened."""
+    if url is not None:
+        told = (study.certainty() or {}).get("verifications", ())
+        names = [v["verification"] for v in told if v["recommendation"] == "open"]
+    else:
+        from ...agent.certainty.of_study import outcomes
+
+        told = outcomes(study.ledger, study.name)
+        names = [v.pairing.name for v in told if v.recommendation == "open"]
+    return [_opened(name, url, storage) for name in names]
 
 
 def _same_space(stated: Any, stored: Any, path: Path) -> None:

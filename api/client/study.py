@@ -1,25 +1,23 @@
 """A study behind a service: ``RemoteStudy`` does over HTTP what ``Study`` does on a database, and passes the same suite.
 
-Errors come back as the classes they were. Requests that did not get through are sent again with the same idempotency
-key, so that an ask is answered once however often the network fails. Evaluations run here, never on the server.
-Threads may share one; in another process it connects anew. Knows nothing of databases.
+Evaluations run here, never on the server. Threads may share one; in another process it connects anew. What becomes of
+requests on a bad network stands in ``connection.py``. Knows nothing of databases.
 """
 
 import secrets
 import socket
 import time
-import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from os import environ, getpid
 from typing import Any, overload
+from urllib.parse import quote
 
-import httpx2
-
-from ...agent import errors as agent_errors
 from ...agent.budget import Budget
+from ...agent.certainty.of_study import outcome_of
+from ...agent.certainty.pairing import Pairing
+from ...agent.certainty.verdict import Certified
 from ...agent.contracts import Spent
-from ...agent.errors import LedgerUnavailable
+from ...agent.errors import ResultConflict
 from ...agent.ledger.events import Event
 from ...agent.ledger.leases import LEASE_S, Lease
 from ...agent.ledger.records import (
@@ -33,18 +31,14 @@ from ...agent.ledger.records import (
 )
 from ...agent.study.loop import Loop, RunEnd
 from ...agent.study.trial import Trial
-from ...evaluators import errors as evaluator_errors
 from ...evaluators.errors import EvaluationFailed, FailureKind
 from ...evaluators.problems.history import Params, Value
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
 from ...evaluators.spaces.space import SearchSpace
-from ...serving import errors as serving_errors
-from ...serving.errors import InvalidInput, TrialogueError
 from ...surrogates.contracts import Prediction
+from .connection import Connection
 
-TIMEOUT_S = 300.0
-"""An ask may wait for a surrogate's fit and a planner's answer."""
 RETRY_S = 60.0
 """How long a request is tried again while the server is away: it comes back by itself."""
 PAGE = 1_000
@@ -100,9 +94,7 @@ class RemoteStudy:
         self._connection = Connection(url, api_key or environ.get("TRIALOGUE_API_KEY"), retry_s)
 
     def _call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        return self._connection.call(method, f"v1/studies/{_quoted(self.name)}{path}", body, query)
-
-    # What it is --------------------------------------------------------------------------------------------------
+        return self._connection.call(method, f"v1/studies/{quote(self.name, safe='')}{path}", body, query)
 
     @property
     def seed(self) -> int:
@@ -127,8 +119,6 @@ class RemoteStudy:
     def spent(self) -> Spent:
         """Model calls, tokens and money used so far."""
         return Spent(**self._call("GET", "")["spent"])
-
-    # Asking and telling ------------------------------------------------------------------------------------------
 
     @overload
     def ask(self, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None) -> Trial: ...
@@ -180,7 +170,7 @@ class RemoteStudy:
         """Record an intermediate value; return whether to stop: the pruner says so, or nobody waits for the trial."""
         try:
             return self._call("POST", f"/trials/{number}/report", {"step": step, "value": value})["stop"]
-        except agent_errors.ResultConflict:
+        except ResultConflict:
             return True
 
     def renew(self, numbers: list[int], lasts_s: float = LEASE_S) -> None:
@@ -197,7 +187,26 @@ class RemoteStudy:
         """Ask the server, evaluate here, tell the server, until something ends it; options as ``Study.run``."""
         return Loop(self, evaluate, n_trials=n_trials, seconds=seconds, **options).go()
 
-    # Changing ----------------------------------------------------------------------------------------------------
+    def verify(
+        self,
+        evaluate: Any,
+        candidate: int | None = None,
+        *,
+        against: int | None = None,
+        pairs: int = 20,
+        least: float | None = None,
+        **options: Any,
+    ) -> Certified:
+        """Run the best trial and the default (or two others) anew, in turns, here; as ``Study.verify``."""
+        body = {"candidate": candidate, "against": against, "pairs": pairs, "least": least}
+        told = self._call("POST", "/verify", body)
+        pairing = Pairing.from_text(told["pairing"])
+        if told["recommendation"] == "no change" and not told["pairs"]:
+            return Certified(pairing, "no change", told["reason"], searched=told["searched"])
+        made = self._connection
+        opened = RemoteStudy.load(pairing.name, url=made.url, api_key=made.api_key, retry_s=made.retry_s)
+        opened.run(evaluate, **options)
+        return outcome_of(self.problem, opened.trials, pairing)
 
     def enqueue(self, params: Params, *, reason: str = "enqueued by the user") -> None:
         """Put a configuration before everything the strategy would do."""
@@ -238,8 +247,6 @@ class RemoteStudy:
         made = self._connection
         return RemoteStudy.load(name, url=made.url, api_key=made.api_key, retry_s=made.retry_s)
 
-    # Knowing -----------------------------------------------------------------------------------------------------
-
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
         """All trials by number."""
@@ -270,6 +277,10 @@ class RemoteStudy:
         found = self._call("GET", "/log", after=after, limit=limit)["items"]
         return tuple(Event(**item) for item in found)
 
+    def certainty(self) -> Mapping[str, Any] | None:
+        """Return what is certain about the best trial: its verifications, the noise, its luck."""
+        return self._call("GET", "/certainty")
+
     def predict(self, params: Params) -> Prediction | None:
         """Return what the surrogate believes of a configuration; None while there is too little to model."""
         return prediction_from_json(self._call("POST", "/predict", {"params": dict(params)})["prediction"])
@@ -292,67 +303,6 @@ class RemoteReporter:
 
 def _reporter_elsewhere(name: str, url: str, api_key: str | None, number: int) -> RemoteReporter:
     return RemoteReporter(RemoteStudy.load(name, url=url, api_key=api_key), number)
-
-
-class Connection:
-    """HTTP to one server: keys, retries, and problems as the errors they were. Threads may share it."""
-
-    def __init__(self, url: str, api_key: str | None, retry_s: float) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise InvalidInput(
-                f"`url` must be a server's address such as http://127.0.0.1:8765, got {url!r}."
-            )
-        self.url, self.api_key, self.retry_s = url.rstrip("/") + "/", api_key, retry_s
-
-    @cached_property
-    def client(self) -> httpx2.Client:
-        """The HTTP client, made on first use and closed with this object."""
-        headers = {} if self.api_key is None else {"Authorization": f"Bearer {self.api_key}"}
-        made = httpx2.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
-        weakref.finalize(self, made.close)
-        return made
-
-    def call(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
-        """Return the JSON answer. Raises what the server raised, or LedgerUnavailable when it stays away."""
-        headers = {"Idempotency-Key": secrets.token_hex(16)} if method == "POST" else {}
-        until = time.monotonic() + self.retry_s
-        pause_s = 0.2
-        while True:
-            try:
-                response = self.client.request(method, path, json=body, params=query or None, headers=headers)
-            except httpx2.TransportError as error:
-                again, why = True, f"{type(error).__name__}: {error}"
-            else:
-                again, why = response.status_code in (429, 502, 503), response.text[:300]
-                pause_s = max(pause_s, min(float(response.headers.get("retry-after", 0)), 30.0))
-                if not again or time.monotonic() + pause_s > until:
-                    return _answer(response)
-            if again and time.monotonic() + pause_s > until:
-                raise LedgerUnavailable(
-                    f"the server at {self.url} does not answer ({why}); is `trialogue serve` running?"
-                )
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, 2.0)
-
-
-def _answer(response: httpx2.Response) -> Any:
-    if response.is_success:
-        return response.json() if response.content else None
-    try:
-        found = response.json()
-    except ValueError:
-        found = {}
-    detail = str(found.get("detail") or response.text[:300] or response.reason_phrase)
-    raise error_named(str(found.get("type", "")).rpartition(":")[2], response.status_code)(detail)
-
-
-def error_named(name: str, status: int) -> type[TrialogueError]:
-    """Return the class of an error that a server names; for one that is not known here, the nearest by status."""
-    for module in (agent_errors, evaluator_errors, serving_errors):
-        found = getattr(module, name, None)
-        if isinstance(found, type) and issubclass(found, TrialogueError):
-            return found
-    return InvalidInput if 400 <= status < 500 else LedgerUnavailable
 
 
 def record_from_view(view: Mapping[str, Any]) -> TrialRecord:
@@ -386,9 +336,3 @@ def record_from_view(view: Mapping[str, Any]) -> TrialRecord:
         started_at=view["asked_at"],
         ended_at=view["ended_at"],
     )
-
-
-def _quoted(name: str) -> str:
-    from urllib.parse import quote
-
-    return quote(name, safe="")

@@ -5,6 +5,7 @@ and an even sample of the rest are drawn, and the picture's summary says so.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from ...evaluators.errors import EvaluationFailed
 from ...serving.errors import InvalidInput
 from . import figures
 from .importance import FEWEST, importances
-from .view import StudyView, view_of
+from .view import StudyView, certainty_in_words, view_of
 
 MOST = 3_000
 NAMES = ("history", "parallel", "slices", "importances", "sources", "calibration", "pareto")
@@ -44,6 +45,7 @@ def page_of(study: Study, *, made: str = "") -> str:
 
     records, _ = drawn_records(study)
     view = view_of(study.name, study.problem, records, tokens=study.spent.tokens)
+    view = replace(view, certainty=certainty_in_words(study.ledger, study.stored))
     return page.render(view, importances(view), made=made)
 
 

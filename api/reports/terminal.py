@@ -15,7 +15,7 @@ from ...evaluators.programs.call import Evaluate
 from ..cli.report import write_report
 from .live import LiveStudy
 from .page import default_row, duration, short
-from .view import Row, StudyView, view_of
+from .view import Row, StudyView, certainty_in_words, view_of
 
 
 class Session:
@@ -61,6 +61,8 @@ class Session:
         else:
             self.console.print(f"\n{headline(view, best)}", style="bold", highlight=False, soft_wrap=True)
             self.console.print(comparison(view, best))
+            told = certainty_in_words(self.study.ledger, self.study.stored)
+            self.console.print(f"certain  {told}", highlight=False, soft_wrap=True)
         for text in who_did_what(view):
             self.console.print(text, highlight=False)
         self.console.print(f"time     {duration(seconds)}", highlight=False)

@@ -5,10 +5,11 @@ ledger and drawn from a file. Knows no plotly and no terminal.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ...agent.ledger.ledger import Ledger
+from ...agent.certainty.of_study import certainty_of, is_verification, outcome
+from ...agent.ledger.ledger import Ledger, StoredStudy
 from ...agent.ledger.records import Failure, Pruned, TrialRecord
 from ...evaluators.problems.history import Params
 from ...evaluators.problems.problem import Problem
@@ -48,13 +49,15 @@ class Row:
 
 @dataclass(frozen=True)
 class StudyView:
-    """A study's name, problem and rows in the order of their numbers. ``rejected``: proposals the referee refused."""
+    """A study's name, problem and rows in the order of their numbers. ``rejected``: proposals the referee refused;
+    ``certainty``: what is certain about the best one, in words."""
 
     name: str
     problem: Problem
     rows: tuple[Row, ...]
     rejected: int = 0
     tokens: int = 0
+    certainty: str = ""
 
     @property
     def counted(self) -> tuple[Row, ...]:
@@ -100,7 +103,16 @@ def read_view(study_name: str, storage: str) -> StudyView:
     ledger = Ledger(storage)
     stored = ledger.find(study_name)
     records = list(ledger.records(stored.study_id))
-    return view_of(stored.name, stored.problem, records, tokens=ledger.heads(stored.study_id).spent.tokens)
+    view = view_of(stored.name, stored.problem, records, tokens=ledger.heads(stored.study_id).spent.tokens)
+    return replace(view, certainty=certainty_in_words(ledger, stored))
+
+
+def certainty_in_words(ledger: Ledger, stored: StoredStudy) -> str:
+    """Return what is certain about the best of a study, or what a verification says; nothing where there is no best."""
+    if is_verification(stored):
+        return f"{outcome(ledger, stored)}."
+    found = certainty_of(ledger, stored)
+    return "" if found is None else found.text
 
 
 def row_of(record: TrialRecord, problem: Problem) -> Row:

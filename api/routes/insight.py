@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
+from ...agent.certainty.of_study import certainty_of, is_verification, outcome
 from ...agent.verbs.context import Desk
 from ...agent.verbs.read import compare as compared
 from ...agent.views.as_json import trial_view
@@ -28,6 +29,20 @@ def pareto(here: Here) -> dict[str, Any]:
     """Return the feasible trials that no other beats in every objective."""
     study = here.study
     return {"items": [trial_view(study.problem, r) for r in study.pareto_front]}
+
+
+@router.get("/certainty")
+def certainty(here: Here) -> dict[str, Any] | None:
+    """Return what is certain about the best trial: its verifications, the noise, its luck; null while there is none."""
+    found = certainty_of(here.services.ledger, here.services.shelf.stored(here.name))
+    return None if found is None else found.to_dict()
+
+
+@router.get("/verification")
+def verification(here: Here) -> dict[str, Any] | None:
+    """Return what this study says as a verification of another one; null where it is none."""
+    stored = here.services.shelf.stored(here.name)
+    return outcome(here.services.ledger, stored).to_dict() if is_verification(stored) else None
 
 
 @router.get("/compare")

@@ -5,6 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from ...agent.certainty.of_study import outcome
+from ...agent.certainty.verdict import Certified
+from ...agent.study.verify import Wanted, open_verification
 from ...agent.verbs.change import allow_more
 from ...agent.verbs.context import set_budget
 from ...agent.verbs.draft import draft as drafted, guesses_in
@@ -116,6 +119,23 @@ def fork(here: Here, body: schemas.ForkBody) -> JSONResponse:
         return study_view(here.services.ledger, made.stored)
 
     return here.once(forked, status=201)
+
+
+@router.post("/studies/{study_name}/verify")
+def verify(here: Here, body: schemas.VerifyBody) -> JSONResponse:
+    """Open the verification of a trial: workers run it and another one in turns, until it is certain or hopeless.
+
+    ``verification`` is the name of the study whose trials the runs are.
+    """
+
+    def opened() -> dict[str, Any]:
+        made = open_verification(here.study, Wanted(**body.model_dump()))
+        if isinstance(made, Certified):
+            return made.to_dict()
+        here.services.shelf.forget(made.name)  # its plan may have grown
+        return outcome(here.services.ledger, made).to_dict()
+
+    return here.once(opened)
 
 
 @router.post("/studies/{study_name}/note")

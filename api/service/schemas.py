@@ -175,6 +175,17 @@ class OrderBody(Wire):
     n: int = Field(ge=1, le=1_000_000)
 
 
+class VerifyBody(Wire):
+    """What to verify: null is the best trial, and the default configuration. ``least``: the smallest gain that counts, as
+    a ratio where all results are positive, else as a difference."""
+
+    candidate: int | None = Field(None, ge=0, le=2**31 - 1)
+    against: int | None = Field(None, ge=0, le=2**31 - 1)
+    objective: int = Field(0, ge=0, le=100)
+    pairs: int = Field(20, ge=5, le=1_000)
+    least: float | None = None
+
+
 class ForkBody(Wire):
     """A new study with these trials and another problem (None: the same)."""
 

@@ -44,6 +44,24 @@ def limited() -> tl.Problem:
 class StudyContract:
     """Subclasses define the fixture ``make``."""
 
+    def test_verify_runs_the_best_and_the_default_in_turns_and_says_what_is_certain(self, make: Make) -> None:
+        study = make(problem(), strategy="random")
+        calls: list[Any] = []
+
+        def evaluate(params: Any) -> float:
+            calls.append(params["C"])
+            return 0.9 + (params["C"] > 5) * 0.05 + 0.001 * math.sin(len(calls))
+
+        study.add({"kernel": "linear", "C": 1.0}, 0.9)
+        study.add({"kernel": "linear", "C": 10.0}, 0.99)
+        found = study.verify(evaluate)
+        assert (found.recommendation, len(found.runs)) == ("change", len(calls) / 2)
+        assert 1.04 < found.gain.low <= found.gain.estimate < 1.07
+        assert found.searched == pytest.approx(1.1)
+        assert len(study.trials) == 2
+        assert study.verify(evaluate) == found
+        assert study.verify(evaluate, 0).reason == "no trial was better than the default"
+
     def test_ask_gives_active_parameters_a_number_and_the_reason(self, make: Make) -> None:
         study = make(problem(), strategy="random")
         trials = [study.ask() for _ in range(6)]

@@ -1,6 +1,7 @@
 // One study: what was found, how it came about, what each part of the space is believed to give; live.
 import { ago, duration, family, FAMILY_WORD, fill, h, number, paramsText, plural, toast } from "./dom.js";
-import { api, BASE, follow, studyPath } from "./http.js";
+import { certaintyCard, workerCommand } from "./certainty.js";
+import { api, follow, studyPath } from "./http.js";
 import { figurePanel } from "./plots.js";
 import { chatPanel } from "./chat.js";
 import { progressText } from "./studies.js";
@@ -37,7 +38,7 @@ function tiles(study) {
 
 // What to do while nothing was proposed: the worker's command line, whose file names the evaluator that this server never runs.
 function beginning(study) {
-  const command = `trialogue worker --url ${BASE.href.replace(/\/$/, "")} --study ${/^[\w.-]+$/.test(study.name) ? study.name : `'${study.name.replaceAll("'", "'\\''")}'`} --evaluator STUDY.toml`;
+  const command = workerCommand(study.name);
   return h("div", {}, h("p", { class: "soft" }, "No trials yet. Start a worker where the evaluation can run, or type ", h("code", {}, "/ask"), " in the chat to evaluate by hand."), h("pre", {}, h("code", {}, command)),
     h("button", { type: "button", class: "small", onclick: async () => { try { await navigator.clipboard.writeText(command); toast("Copied."); } catch { toast("Select the line and copy it.", "error"); } } }, "Copy"));
 }
@@ -109,7 +110,7 @@ export async function studyView(main, { args: [name, tab = "overview"], crumbs, 
     fill(head, h("div", { class: "row between head" }, h("div", { class: "grow" }, h("h1", {}, study.name), study.description ? h("p", { class: "soft", style: "margin:.2rem 0 0" }, study.description) : null),
       h("div", { class: "row" }, h("button", { onclick: order, title: "Allow this many more trials to the workers" }, "Run more…"), h("button", { class: "primary", id: "report", onclick: report }, "Report"))),
     tiles(study), h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the study" }, TABS.map(([key, label]) => h("button", { role: "tab", "aria-selected": String(key === tab), "aria-controls": "panel", onclick: () => { tab = key; history.replaceState(null, "", `#/studies/${encodeURIComponent(name)}/${key}`); paint(); refreshFigures(); } }, label))));
-    if (tab === "overview") { fill(strip, ribbon(study, [...newest.items].reverse())); figures.hidden = !newest.items.length; if (body.firstChild !== overview) fill(body, overview); }
+    if (tab === "overview") { fill(strip, ribbon(study, [...newest.items].reverse()), certaintyCard(study, refresh)); figures.hidden = !newest.items.length; if (body.firstChild !== overview) fill(body, overview); }
     else if (tab === "decisions") fill(body, fill(list, h("h2", {}, "Every proposal and the referee’s answer"), newest.items.length ? newest.items.map((t) => decision(study, t)) : h("p", { class: "empty" }, "Nothing was proposed yet."), moreButton()));
     else if (tab === "trials") fill(body, fill(list, h("h2", {}, plural(Object.values(study.trials_by_state ?? {}).reduce((a, b) => a + b, 0) || newest.items.length, "trial")), trialTable(study, newest.items), moreButton()));
     else fill(body, spaceCard(study));

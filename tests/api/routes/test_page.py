@@ -13,6 +13,7 @@ import pytest
 from contracts.chat_peer import chat_peer
 from contracts.served import served
 
+import trialogue as tl
 from trialogue.api.client.study import RemoteStudy
 
 playwright_api = pytest.importorskip(
@@ -225,3 +226,29 @@ def test_it_works_under_a_prefix_with_keys_by_keyboard_and_names_everything(
             page.evaluate("document.documentElement.scrollWidth") <= 400
         )  # a phone needs no sideways scrolling
         shot(page, "phone")
+
+
+def test_the_best_is_verified_by_a_button_and_the_workers(page: Any, tmp_path: Path) -> None:
+    space = tl.SearchSpace([tl.Float("x", 0, 1, default=0.2)])
+    problem = tl.Problem("sure", space, [tl.Objective("y", "maximize")])
+    calls: list[float] = []
+
+    def noisy(params: dict[str, Any]) -> float:
+        calls.append(params["x"])
+        return 1 + params["x"] + 0.01 * (3 * len(calls) % 7)
+
+    with served(f"sqlite:///{tmp_path}/sure.db") as url:
+        study = RemoteStudy(problem, url=url, strategy="random")
+        study.run(noisy, n_trials=6)
+        page.goto(f"{url}/#/studies/sure")
+        page.wait_for_selector("#certainty:has-text('Nothing was run twice')")
+        page.click("#verify")
+        page.wait_for_selector("#certainty .tag:has-text('undecided')")
+        command = page.locator("#certainty code").inner_text()
+        assert f"trialogue worker --url {url} --study sure-verify-" in command
+        study.verify(noisy)
+        page.reload()
+        page.wait_for_selector("#certainty .tag:has-text('change recommended')")
+        shot(page, "certainty")
+        page.click("#certainty a")
+        page.wait_for_selector("#certainty h2:has-text('Verification of sure')")
