@@ -38,7 +38,7 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "demo": Command("cli.demo:demo", "Tune a real model on real data in a minute and show how."),
     "run": Command("cli.run:run", "Run the study that a TOML file describes."),
-    "verify": Command("cli.verify:verify", "Certify a winner with fresh runs of it and of the default."),
+    "verify": Command("cli.run:verify", "Certify a winner with fresh runs of it and of the default."),
     "report": Command("cli.report:report", "Write a study as one self-contained HTML page."),
     "list": Command("cli.manage:list_studies", "List the studies of a database."),
     "export": Command("cli.manage:export", "Write a study's trials as CSV or JSON lines."),

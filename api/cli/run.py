@@ -1,5 +1,6 @@
-"""``trialogue run STUDY.toml``: run, or go on with, the study that a file describes."""
+"""``trialogue run`` and ``trialogue verify STUDY.toml``: run the study that a file describes; certify its winner."""
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..options import AsJson
+from .manage import require_database
 from .planner_option import FORMS, checked_planner
 
 
@@ -63,3 +65,54 @@ def run(
         session.report(report)
     if as_json:
         print(session.as_json(took_s))
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study; its evaluator is run.")],
+    trial: Annotated[int | None, typer.Option(min=0, help="Verify this trial instead of the best.")] = None,
+    against: Annotated[
+        int | None, typer.Option(min=0, help="Compare with this trial instead of the default.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=5, help="End undecided after this many pairs of runs.")] = 20,
+    least: Annotated[
+        float | None,
+        typer.Option(
+            help="Smallest gain that counts: 1.05 is 5 % (a difference where results have both signs)."
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Evaluate this many runs at a time.")] = 1,
+    storage: Annotated[
+        str | None, typer.Option(metavar="URL", envvar="TRIALOGUE_STORAGE", help="Instead of the file's.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the best configuration and the default anew, in turns, until the difference is certain or hopeless.
+
+    Says "change recommended" with a gain and its interval, or "no change recommended". A difference that is not there is
+    taken for one in at most 5 % of verifications, however often one looks. Again: goes on where it ended.
+    """
+    from ...agent.study.study import Study
+    from ..study_files.study_file import read_specification
+
+    stated = read_specification(file)
+    where = storage or stated.storage
+    require_database(where)
+    study = Study.load(stated.name, storage=where)
+    progress = None if as_json else _line
+    found = study.verify(
+        stated.evaluate, trial, against=against, pairs=pairs, least=least, workers=workers, on_trial=progress
+    )
+    if as_json:
+        print(json.dumps(found.to_dict(), indent=1))
+        return
+    print(f"{found}.")
+    if found.searched is not None and found.gain is not None:
+        print(f"The search had shown {found.searched:.4g}, the luck of the pick included.")
+
+
+def _line(record: object) -> None:
+    from ...agent.ledger.records import TrialRecord
+
+    assert isinstance(record, TrialRecord)
+    ended = f"{record.value:.6g}" if record.value is not None else record.state
+    print(f"{record.reason}: {ended}", flush=True)
