@@ -39,6 +39,7 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("cli.demo:demo", "Tune a real model on real data in a minute and show how."),
     "run": Command("cli.run:run", "Run the study that a TOML file describes."),
     "verify": Command("cli.run:verify", "Certify a winner with fresh runs of it and of the default."),
+    "gate": Command("gate.command:gate", "PASS or FAIL: two results of a load generator, for CI."),
     "report": Command("cli.report:report", "Write a study as one self-contained HTML page."),
     "list": Command("cli.manage:list_studies", "List the studies of a database."),
     "export": Command("cli.manage:export", "Write a study's trials as CSV or JSON lines."),

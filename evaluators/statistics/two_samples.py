@@ -1,0 +1,59 @@
+"""By what factor do two sides differ? From runs of each, or from the requests of one run of each.
+
+Runs: Welch's interval on the logarithm, for normal noise of two sizes. Requests: the factor between two percentiles, from
+order-statistic bounds of both (``percentiles.py``); it knows nothing of how runs differ among themselves.
+Sources: Welch 1947 · Zou & Donner 2008 (bounds of two sides into those of their difference).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from .percentiles import percentile
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """after / before, with a lower and an upper bound of ``level`` each; infinite or 0 where nothing is known."""
+
+    value: float
+    low: float
+    high: float
+    level: float
+
+
+def factor_of_runs(before: Sequence[float], after: Sequence[float], level: float = 0.95) -> Factor:
+    """Return the factor between the geometric means of positive values, two or more of each side."""
+    logs = [np.log(np.asarray(side, float)) for side in (before, after)]
+    difference = float(logs[1].mean() - logs[0].mean())
+    parts = [float(side.var(ddof=1)) / len(side) for side in logs]
+    variance = sum(parts)
+    if variance == 0:
+        same = math.exp(difference)
+        return Factor(same, same, same, level)
+    freedom = variance**2 / sum(p**2 / (len(side) - 1) for p, side in zip(parts, logs, strict=True))
+    half = float(stats.t.ppf(level, freedom)) * math.sqrt(variance)
+    return Factor(math.exp(difference), math.exp(difference - half), math.exp(difference + half), level)
+
+
+def factor_of_percentiles(
+    before: Sequence[float] | np.ndarray,
+    after: Sequence[float] | np.ndarray,
+    share: float,
+    level: float = 0.95,
+) -> Factor:
+    """Return the factor between the percentiles ``share`` of positive values: the distances of the bounds of both sides
+    from their percentiles, on the logarithm, are added as squares."""
+    old, new = (percentile(side, share, level=level) for side in (before, after))
+    logs = [_log(x) for x in (old.low, old.value, old.high, new.low, new.value, new.high)]
+    middle = logs[4] - logs[1]
+    low = middle - math.hypot(logs[4] - logs[3], logs[2] - logs[1])
+    high = middle + math.hypot(logs[5] - logs[4], logs[1] - logs[0])
+    return Factor(math.exp(middle), math.exp(low), math.exp(high) if high < 700 else math.inf, level)
+
+
+def _log(x: float) -> float:
+    return math.log(x) if x > 0 else -math.inf
