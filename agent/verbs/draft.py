@@ -7,25 +7,34 @@ of a script are data here, and nothing is run.
 
 import json
 import re
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
+from ...evaluators.errors import InvalidSpecification
+from ...evaluators.problems.toml import read_toml
 from ...serving.errors import InvalidInput
 
-_NUMBER = r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_OPTION = re.compile(r"^\s{1,12}(?:-\w,?\s+(?:\S+,?\s+)?)?--(?P<name>[A-Za-z][\w\-]*)[ =]?(?P<rest>.*)$")
-_CHOICES = re.compile(r"\{([^}]+)\}")
-_DEFAULT = re.compile(r"\(?\[?default[:=]?\s*(?:is\s*)?['\"]?(?P<value>[^\s'\")\],]+)", re.IGNORECASE)
+# Text from anybody is matched in linear time: a word is tried once (lookbehind), and what a part has taken it never gives
+# back (possessive ``++``, atomic ``(?>…)``). A pattern that backtracks stops every thread of the process.
+_NUMBER = r"[-+]?(?:\d++(?:_\d++)*+(?:\.\d++|\.(?!\.))?+|\.\d++)(?:[eE][-+]?\d++)?+"
+_WORD = r"\w[\w\-]*+"
+_OPTION = re.compile(
+    r"^\s{1,12}+(?:-\w,?\s++(?:[^\s\-]\S*+\s++)?+)?+--(?P<name>[A-Za-z][\w\-]*+)[ =]?+(?P<rest>.*+)$"
+)
+_ANY_OPTION = re.compile(r"^[ \t]++(?:-\w, )?+--\w", re.MULTILINE)
+_CHOICES = re.compile(r"\{([^{}]++)\}")
+_DEFAULT = re.compile(r"default[:=]?+\s*+(?:is\b\s*+)?+['\"]?+(?P<value>[^\s'\")\],]++)", re.IGNORECASE)
 _RANGE = re.compile(
-    rf"(?P<name>[A-Za-z_][\w.]*)\s*(?::|=|in|from|between)?\s*\[?\(?(?P<low>{_NUMBER})\s*(?:to|and|\.\.\.?|…|-|–|,)\s*(?P<high>{_NUMBER})\]?\)?(?P<rest>[^,;.\n]*)"
+    rf"(?<![\w.])(?P<name>[A-Za-z_][\w.]*+)\s*+(?:(?::|=|(?:in|from|between)\b)\s*+)?+\[?+\(?+(?P<low>{_NUMBER})"
+    rf"\s*+(?:to|and|\.\.\.?+|…|-|–|,)\s*+(?P<high>{_NUMBER})\]?+\)?+(?P<rest>[^,;.\n]*+)"
 )
 _OR = re.compile(
-    r"(?P<name>[A-Za-z_]\w*)\s*(?::|=|in|is|one of)\s*\{?"
-    r"(?P<choices>\w[\w\-]*(?:\s*[,|/]\s*\w[\w\-]*)*(?:\s*,?\s*\bor\s+\w[\w\-]*)?)\}?"
+    r"(?<!\w)(?P<name>[A-Za-z_]\w*+)\s*+(?::|=|(?:in|is|one of)\b)\s*+\{?+"
+    rf"(?P<choices>(?>{_WORD}(?:\s*+[,|/]\s*+(?!or\b){_WORD})*+)(?:\s*+,?+\s*+\bor\s++{_WORD})?+)\}}?+"
 )
 _GOAL = re.compile(
-    r"\b(?P<direction>maximi[sz]e|minimi[sz]e)\s+(?:the\s+)?(?P<name>[A-Za-z_][\w\-]*)", re.IGNORECASE
+    r"\b(?P<direction>maximi[sz]e|minimi[sz]e)\s++(?:the\s++)?+(?P<name>[A-Za-z_][\w\-]*+)", re.IGNORECASE
 )
 _IGNORED = {
     "help",
@@ -42,6 +51,9 @@ _IGNORED = {
     "name",
 }
 """Options that name inputs and outputs rather than knobs."""
+LARGEST = 1e12
+"""A number beyond it in a text is no bound of a parameter."""
+_GUESSED = "range guessed from the default"
 
 
 @dataclass(frozen=True)
@@ -63,11 +75,7 @@ def draft(text: str, *, name: str = "draft") -> str:
     parameter is found in it."""
     if _is_specification(text):
         return text.strip() + "\n"
-    knobs = (
-        list(from_help(text))
-        if re.search(r"^\s+(-\w, )?--\w", text, re.MULTILINE)
-        else list(from_sentence(text))
-    )
+    knobs = list(from_help(text) if _ANY_OPTION.search(text) else from_sentence(text))
     if not knobs:
         raise InvalidInput(
             "I found no parameter in that text. Write each as `name from LOW to HIGH` or `name: a, b or c`, "
@@ -90,26 +98,28 @@ def guesses_in(toml: str) -> list[str]:
 
 def _is_specification(text: str) -> bool:
     try:
-        return "parameters" in tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+        return "parameters" in text and "parameters" in read_toml(text, "This")
+    except InvalidSpecification:
         return False
 
 
 def from_help(text: str) -> Iterator[Knob]:
     """Yield a knob for each option of a ``--help`` text that has choices or a number as its default."""
     lines = text.splitlines()
+    seen: set[str] = set()
     for i, line in enumerate(lines):
         found = _OPTION.match(line)
-        if not found or found["name"].lower() in _IGNORED:
+        if not found or found["name"].lower() in _IGNORED or found["name"] in seen:
             continue
-        words = " ".join([found["rest"], *_continued(lines[i + 1 :])])
+        seen.add(found["name"])
+        words = " ".join([found["rest"], *_continued(islice(lines, i + 1, None))])
         choices, default = _CHOICES.search(words), _DEFAULT.search(words)
         name = found["name"].replace("-", "_")
         preset = default["value"] if default else None
         if choices:
             options = tuple(c.strip() for c in choices[1].split(","))
             yield Knob(name, "categorical", choices=options, default=preset if preset in options else None)
-        elif preset is not None and re.fullmatch(_NUMBER, preset):
+        elif preset is not None and re.fullmatch(_NUMBER, preset) and abs(float(preset)) < LARGEST:
             yield _around(name, preset)
 
 
@@ -118,7 +128,7 @@ def from_sentence(text: str) -> Iterator[Knob]:
     seen: set[str] = set()
     for found in _RANGE.finditer(text):
         low, high = float(found["low"]), float(found["high"])
-        if low >= high or found["name"] in seen:
+        if not -LARGEST < low < high < LARGEST or found["name"] in seen:
             continue
         seen.add(found["name"])
         whole = all(re.fullmatch(r"[-+]?\d+", found[k]) for k in ("low", "high"))
@@ -141,22 +151,30 @@ def to_toml(name: str, text: str, knobs: Sequence[Knob]) -> str:
     direction = "minimize" if goal and goal["direction"].lower().startswith("min") else "maximize"
     objective = goal["name"] if goal else "score"
     described = " ".join(text.split())[:500] if goal else ""
-    lines = ["[study]", f"name = {json.dumps(name)}", "budget = { trials = 30 }", "", "[problem]"]
-    lines += [f"description = {json.dumps(described, ensure_ascii=False)}"]
+    lines = ["[study]", f"name = {_text(name)}", "budget = { trials = 30 }", "", "[problem]"]
+    lines += [f"description = {_text(described)}"]
     guess = "" if goal else "  # guessed: say what is measured, and which way is better"
-    lines += [
-        f"objectives = [{{ name = {json.dumps(objective)}, direction = {json.dumps(direction)} }}]{guess}"
-    ]
+    lines += [f"objectives = [{{ name = {_text(objective)}, direction = {_text(direction)} }}]{guess}"]
     for knob in knobs:
-        lines += ["", f"[parameters.{knob.name}]" + (f"  # {knob.note}" if knob.note else "")]
+        note = f"  # {knob.note}" if knob.note else ""
+        lines += ["", f"[parameters.{_key(knob.name)}]{note}"]
         lines += list(_knob_lines(knob))
     return "\n".join(lines) + "\n"
 
 
+def _text(text: str) -> str:
+    """Return a TOML string: JSON's escapes are TOML's, but for the delete character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_\-]++", name) else _text(name)
+
+
 def _knob_lines(knob: Knob) -> Iterator[str]:
-    yield f"type = {json.dumps(knob.kind)}"
+    yield f"type = {_text(knob.kind)}"
     if knob.kind == "categorical":
-        yield f"choices = {json.dumps(list(knob.choices))}"
+        yield f"choices = [{', '.join(map(_text, knob.choices))}]"
     else:
         as_written = int if knob.kind == "int" else float
         yield f"low = {as_written(knob.low or 0)!r}"
@@ -164,10 +182,10 @@ def _knob_lines(knob: Knob) -> Iterator[str]:
         if knob.log:
             yield "log = true"
     if knob.default is not None:
-        yield f"default = {json.dumps(knob.default)}"
+        yield f"default = {_text(knob.default) if isinstance(knob.default, str) else repr(knob.default)}"
 
 
-def _continued(lines: Sequence[str]) -> Iterator[str]:
+def _continued(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         if not line.strip() or _OPTION.match(line) or not line.startswith(" " * 8):
             return
@@ -177,27 +195,13 @@ def _continued(lines: Sequence[str]) -> Iterator[str]:
 def _around(name: str, preset: str) -> Knob:
     """Return a range around a default: a hundred times down and up for fractions, sixteen times for counts."""
     value = float(preset)
-    if re.fullmatch(r"\d+", preset) and value > 0:
+    if value == 0:
+        return Knob(name, "float", 0.0, 1.0, default=0.0, note="range guessed: the default is 0")
+    if value < 0:
+        return Knob(name, "float", value * 100, 0.0, default=value, note=_GUESSED)
+    if preset.isdecimal():
         low, high = max(1, int(value / 16)), int(value * 16)
-        return Knob(
-            name,
-            "int",
-            low,
-            high,
-            high / low >= 100,
-            default=int(value),
-            note="range guessed from the default",
-        )
-    if value > 0:
-        if value < 1 and re.search(r"drop|ratio|frac|prob|momentum|alpha|beta|util", name):
-            return Knob(name, "float", 0.0, 1.0, default=value, note="range guessed from the name")
-        return Knob(
-            name,
-            "float",
-            value / 100,
-            value * 100,
-            True,
-            default=value,
-            note="range guessed from the default",
-        )
-    return Knob(name, "float", 0.0, 1.0, default=0.0, note="range guessed: the default is 0")
+        return Knob(name, "int", low, high, high / low >= 100, default=int(value), note=_GUESSED)
+    if value < 1 and re.search(r"drop|ratio|frac|prob|momentum|alpha|beta|util", name):
+        return Knob(name, "float", 0.0, 1.0, default=value, note="range guessed from the name")
+    return Knob(name, "float", value / 100, value * 100, True, default=value, note=_GUESSED)

@@ -285,7 +285,7 @@ STUDY_VERBS: tuple[Verb, ...] = (
     Verb("budget", change.budget, "changes"),
     Verb("stop", change.stop, "changes"),
     Verb("note", change.note, "changes"),
-    Verb("draft", draft),
+    Verb("draft", draft, "works"),
 )
 """What can be done with one study."""
 

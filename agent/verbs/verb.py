@@ -15,9 +15,9 @@ from typing import Any, Literal, get_origin, get_type_hints
 from ...evaluators.problems.history import Params, Value
 from ...serving.errors import InvalidInput
 
-Effect = Literal["reads", "changes", "runs"]
-"""``reads``: free to call. ``changes``: alters the study. ``runs``: spends an evaluation. The last two need
-approval."""
+Effect = Literal["reads", "works", "changes", "runs"]
+"""``reads``: free to call. ``works``: alters nothing, and takes the server's time. ``changes``: alters the study.
+``runs``: spends an evaluation. The last two need approval, and all but the first a key that may write."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Verb:
     @property
     def needs_approval(self) -> bool:
         """Whether a person is asked first when a model calls it."""
-        return self.effect != "reads"
+        return self.effect in ("changes", "runs")
 
     @property
     def parameters(self) -> Sequence[inspect.Parameter]:

@@ -6,7 +6,6 @@ text from elsewhere, which never names anything to run. Both check the whole (``
 file and the table or line.
 """
 
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from ...agent.ledger.ledger import Ledger
 from ...agent.study.study import Study
 from ...evaluators.errors import InvalidSpecification
 from ...evaluators.problems.problem import Problem
+from ...evaluators.problems.toml import read_toml
 from ...evaluators.programs.call import Evaluate
 from ...serving.errors import InvalidInput
 from ..options import DEFAULT_STORAGE
@@ -99,13 +99,7 @@ def _specification(file: StudyFile, problem: Problem, name: str) -> Specificatio
 
 def _parsed(text: str, where: str) -> StudyFile:
     try:
-        return StudyFile.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        end = f"at line {len(text.splitlines())}, the last"
-        words = str(error).replace("at end of document", end)
-        raise InvalidSpecification(f"{where} is not TOML: {words}.") from None
-    except RecursionError:
-        raise InvalidSpecification(f"{where} nests its values too deeply.") from None
+        return StudyFile.model_validate(read_toml(text, where))
     except ValidationError as error:
         raise InvalidSpecification(f"{where}: {first_complaint(error, StudyFile)}") from None
 

@@ -4,7 +4,6 @@ Knows nothing of how it is evaluated or searched.
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import InvalidMeasurement, InvalidProblem, InvalidSpace
+from ..spaces.base import finite_number, is_text
 from ..spaces.expressions import Binary, Constant, Expression, Name, Node, Unary, parse
 from ..spaces.schema import refuse_unknown_keys, without_none_tables
 from ..spaces.space import SearchSpace
@@ -34,6 +34,7 @@ class Objective:
 
     def __post_init__(self) -> None:
         _check_name("objective", self.name)
+        _check_texts(self.name, unit=self.unit, description=self.description)
         if self.direction not in ("minimize", "maximize"):
             meant = [d for d in ("minimize", "maximize") if str(self.direction).lower().startswith(d[:3])]
             cure = f"; did you mean {meant[0]!r}?" if meant else "."
@@ -53,18 +54,16 @@ class Constraint:
 
     def __post_init__(self) -> None:
         _check_name("constraint", self.name)
+        _check_texts(self.name, unit=self.unit)
         for side in ("upper", "lower"):
             limit = getattr(self, side)
             if limit is not None:
-                if (
-                    isinstance(limit, bool)
-                    or not isinstance(limit, int | float | np.number)
-                    or not math.isfinite(limit)
-                ):
+                number = finite_number(limit)
+                if number is None:
                     raise InvalidProblem(
-                        f"`{side}` of constraint {self.name!r} must be a finite number, got {limit!r}."
+                        f"`{side}` of constraint {self.name!r} must be a finite number, got {limit!r:.100}."
                     )
-                object.__setattr__(self, side, float(limit))
+                object.__setattr__(self, side, number)
         if self.upper is None and self.lower is None:
             raise InvalidProblem(
                 f"Constraint {self.name!r} needs an `upper` or a `lower` limit, got neither."
@@ -120,8 +119,7 @@ class Problem:
         space = space.space if isinstance(space, Tree) else space
         if not isinstance(space, SearchSpace):
             raise InvalidProblem(f"`space` must be a SearchSpace or a Tree, got {space!r}.")
-        if not isinstance(description, str):
-            raise InvalidProblem(f"`description` must be text, got {description!r}.")
+        _check_texts(name, description=description)
         set_ = object.__setattr__
         set_(self, "name", name)
         set_(self, "space", space)
@@ -236,6 +234,12 @@ def _check_name(what: str, name: object) -> None:
         raise InvalidProblem(f"`name` of the {what} must be 1 to 200 printable characters, got {name!r}.")
 
 
+def _check_texts(of: str, **texts: object) -> None:
+    for field_name, text in texts.items():
+        if not is_text(text):
+            raise InvalidProblem(f"`{field_name}` of {of!r} must be text, got {text!r}.")
+
+
 def _list(what: str, value: object) -> Sequence[Any]:
     """Return a sequence as it is; refuse a single thing."""
     if isinstance(value, str | Mapping) or not isinstance(value, Sequence):
@@ -274,8 +278,10 @@ def _checked_context(context: object) -> dict[str, Any]:
     if not isinstance(context, Mapping):
         raise InvalidProblem(f"`context` must be a mapping of facts, got {context!r}.")
     try:
-        return json.loads(json.dumps(dict(context), allow_nan=False))
-    except (TypeError, ValueError) as error:
+        plain = json.dumps(dict(context), allow_nan=False, ensure_ascii=False)
+        plain.encode()  # a half of a surrogate pair is no text
+        return json.loads(plain)
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidProblem(
             f"`context` must hold plain JSON values, got {dict(context)!r} ({error})."
         ) from None

@@ -4,6 +4,7 @@ Knows nothing of scales or choices. ``when`` is kept as data here; ``conditions.
 """
 
 import json
+import math
 import numbers
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -56,10 +57,28 @@ def check_name(name: object) -> None:
         )
 
 
+def is_text(value: object) -> bool:
+    """Return whether a value is text that every database and every reader of JSON takes: no NUL, no lone surrogate."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def finite_number(value: object) -> float | None:
+    """Return the real number that ``value`` is; None for anything else: bools, NaN, infinities, integers past them."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def check_texts(name: str, description: object, unit: object) -> None:
     """Refuse a description or unit that is not text."""
     for field_name, text in (("description", description), ("unit", unit)):
-        if not isinstance(text, str):
+        if not is_text(text):
             raise InvalidSpace(f"`{name}`: `{field_name}` must be text, got {text!r}.")
 
 

@@ -6,8 +6,6 @@ together.
 
 import difflib
 import json
-import math
-import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
@@ -16,7 +14,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidParameters, InvalidSpace
-from .base import BaseParameter, Choice, check_name, check_texts, checked_when, plain_when
+from .base import (
+    BaseParameter,
+    Choice,
+    check_name,
+    check_texts,
+    checked_when,
+    finite_number,
+    is_text,
+    plain_when,
+)
 from .scales import round_significant
 
 MAX_CHOICES = 10_000
@@ -110,10 +117,10 @@ class Categorical(BaseParameter):
             return self.coerce(value)
         except InvalidParameters:
             choices = [c for c in self.choices if isinstance(c, int | float) and not isinstance(c, bool)]
-            if not choices or not isinstance(value, numbers.Real) or isinstance(value, bool | np.bool_):
+            number = finite_number(value)
+            if not choices or number is None:
                 return self.typical
-            number = float(value)
-            return min(choices, key=lambda c: abs(c - number)) if math.isfinite(number) else self.typical
+            return min(choices, key=lambda c: abs(c - number))
 
     def encode(self, values: Sequence[Any]) -> np.ndarray:
         """Return coordinates (n,) of choices."""
@@ -200,7 +207,7 @@ def _sense(value: Any) -> tuple[str, Any]:
 def _checked_labels(name: str, choices: Mapping[Any, Any]) -> dict[str, Any]:
     """Return labelled choices after a round trip through JSON, which is how they are kept."""
     for label in choices:
-        if not isinstance(label, str) or not label:
+        if not label or not is_text(label):
             raise InvalidSpace(f"`{name}`: labels of choices must be non-empty text, got {label!r}.")
     try:
         return json.loads(json.dumps(dict(choices), allow_nan=False))
@@ -242,5 +249,11 @@ def _check_choice(name: str, choice: object) -> None:
             f"`{name}`: a choice must be text, a number, a bool or None, got {choice!r}; "
             "label objects: choices={'small': {…}, 'large': {…}}."
         )
-    if isinstance(choice, float) and not math.isfinite(choice):
-        raise InvalidSpace(f"`{name}`: a choice must be finite, got {choice!r}; use text or None for it.")
+    if isinstance(choice, str) and not is_text(choice):
+        raise InvalidSpace(
+            f"`{name}`: a choice may hold no NUL and no half of a surrogate pair, got {choice!r}."
+        )
+    if isinstance(choice, int | float) and not isinstance(choice, bool) and finite_number(choice) is None:
+        raise InvalidSpace(
+            f"`{name}`: a choice must be finite, got {choice!r:.100}; use text or None for it."
+        )

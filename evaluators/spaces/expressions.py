@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidSpace
+from .base import is_text
 
 MAX_CHARACTERS = 500
 MAX_TERMS = 100
 """Together they bound the parser's recursion far below Python's limit."""
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"\s*+(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[^\W\d]\w*)|`(?P<quoted>[^`]+)`"
     r"|(?P<text>'[^']*'|\"[^\"]*\")"
     r"|(?P<op><=|>=|==|!=|[-+*/<>()]))"
@@ -127,7 +128,7 @@ def parse(text: str) -> Expression:
 
     Raises InvalidSpace with the position of what is not understood.
     """
-    if not isinstance(text, str) or not text.strip():
+    if not is_text(text) or not text.strip():
         raise InvalidSpace(f"An expression must be text such as 'low <= high', got {text!r}.")
     if len(text) > MAX_CHARACTERS:
         raise InvalidSpace(

@@ -5,7 +5,6 @@ interval through a scale. Knows nothing of other parameters.
 """
 
 import math
-import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidParameters, InvalidSpace
-from .base import BaseParameter, check_name, check_texts, checked_when, plain_when
+from .base import BaseParameter, check_name, check_texts, checked_when, finite_number, plain_when
 from .scales import Grid, Linear, Log, Scale, round_significant, rounded_inward
 
 LARGEST = 1e100
@@ -127,13 +126,10 @@ class _Number(BaseParameter):
         return {"type": type(self).__name__.lower(), "low": self.low, "high": self.high, **stated}
 
     def _number(self, value: object) -> float:
-        if (
-            isinstance(value, bool | np.bool_)
-            or not isinstance(value, numbers.Real)
-            or not math.isfinite(value)
-        ):
-            raise InvalidParameters(f"`{self.name}` must be a finite number, got {value!r}.")
-        return float(value)
+        number = finite_number(value)
+        if number is None:
+            raise InvalidParameters(f"`{self.name}` must be a finite number, got {value!r:.100}.")
+        return number
 
     def _inside(self, number: float) -> bool:
         """Whether inside the bounds, up to noise digits."""
@@ -208,7 +204,7 @@ class Float(_Number):
 
     def __post_init__(self) -> None:
         for side in ("low", "high", "step"):
-            if getattr(self, side) is not None:
+            if side != "step" or self.step is not None:
                 number = _finite(self.name, side, getattr(self, side))
                 object.__setattr__(self, side, number if self.step is None else round_significant(number))
         largest = max(abs(self.low), abs(self.high))
@@ -262,7 +258,7 @@ class Int(_Number):
 
     def __post_init__(self) -> None:
         for side in ("low", "high", "step"):
-            if getattr(self, side) is not None:
+            if side != "step" or self.step is not None:
                 object.__setattr__(self, side, _whole(self.name, side, getattr(self, side)))
         if max(abs(self.low), abs(self.high)) > LARGEST_INT:
             raise InvalidSpace(
@@ -293,9 +289,10 @@ class Int(_Number):
 
 
 def _finite(name: str, field_name: str, value: object) -> float:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise InvalidSpace(f"`{name}`: `{field_name}` must be a finite number, got {value!r}.")
-    return float(value)
+    number = finite_number(value)
+    if number is None:
+        raise InvalidSpace(f"`{name}`: `{field_name}` must be a finite number, got {value!r:.100}.")
+    return number
 
 
 def _whole(name: str, field_name: str, value: object) -> int:

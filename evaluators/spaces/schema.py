@@ -12,6 +12,7 @@ from typing import Any
 
 from ...serving.errors import InvalidInput
 from ..errors import InvalidSpace
+from .base import check_name
 from .parameters import Categorical, Float, Int, Parameter
 
 MAX_ENUM = 250
@@ -60,6 +61,8 @@ def space_from_dict(
     space_type: Any, plain: Mapping[str, Any]
 ) -> Any:  # Any: SearchSpace, which imports this module
     """Return the space described by ``{"parameters": {name: table}, "where": [...], "allowed": [...]}``."""
+    if not isinstance(plain, Mapping):
+        raise InvalidSpace(f"A space must be a table with `parameters`, got {plain!r}.")
     refuse_unknown_keys(plain, ("parameters", "where", "allowed"), "a search space")
     tables = plain.get("parameters")
     if (
@@ -76,6 +79,7 @@ def space_from_dict(
 
 def parameter_from_dict(name: str, table: object) -> Parameter:
     """Return the parameter that ``Parameter.to_dict`` describes; ``{none = true}`` is None, for TOML has no null."""
+    check_name(name)
     if not isinstance(table, Mapping) or str(table.get("type")) not in _KINDS:
         got = table.get("type") if isinstance(table, Mapping) else table
         raise InvalidSpace(f"`{name}`: `type` must be 'float', 'int' or 'categorical', got {got!r}.")

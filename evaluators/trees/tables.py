@@ -28,7 +28,7 @@ _PART = ("type", "parameters", "default", "description")
 
 def space_from_tables(plain: Mapping[str, Any]) -> SearchSpace:
     """Return the space that tables describe, nested or flat; raises InvalidSpace."""
-    tables = plain.get("parameters")
+    tables = plain.get("parameters") if isinstance(plain, Mapping) else None
     if not isinstance(tables, Mapping) or not any(_is_nested(table) for table in tables.values()):
         return SearchSpace.from_dict(plain)
     refuse_unknown_keys(plain, ("parameters", "where"), "a search space with nested parameters")

@@ -3,6 +3,7 @@
 import tomllib
 
 import pytest
+from hypothesis import given, strategies as st
 
 from trialogue.agent.verbs.draft import draft, guesses_in
 from trialogue.serving.errors import InvalidInput
@@ -61,3 +62,41 @@ def test_a_specification_is_its_own_draft_and_guesses_are_named() -> None:
         "objectives: guessed: say what is measured, and which way is better",
         "lr: range guessed from the default",
     ]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "1", "a1", " ", "\n", "\n  ", "{", "a{", "x in ", "x to 1", "1 to ", "a: b, ", "a or ", "--a ", " --a (default ",
+     "default", "  -a b", "maximize  ", "is ", "1_", "1.", "-", "a|", "a/", "e1", "in", "x from 1"],
+)  # fmt: skip
+def test_no_text_takes_longer_than_its_length(piece: str) -> None:
+    """A pattern that backtracks would take hours for these."""
+    for text in ("a" + piece * 100_000, piece * 100_000 + "!", "  --lr X " + piece * 100_000):
+        try:
+            tomllib.loads(draft(text))
+        except InvalidInput:
+            continue
+
+
+@given(st.text(max_size=200) | st.from_regex(r"[a-z_.]+ (from|in|=) [0-9._e+-]+ (to|and) [0-9._e+-]+"))
+def test_a_draft_is_always_toml_or_refused(text: str) -> None:
+    try:
+        toml = draft(text, name="x")
+    except InvalidInput:
+        return
+    parameters = tomllib.loads(toml)["parameters"]
+    assert all("type" in parameter for parameter in parameters.values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x from 1 to " + "9" * 400, "x from 1__0 to 5_", "opt.lr from 0 to 1", "größe from 1 to 2", "k: 🙂, b",
+     "  --n N (default: " + "9" * 400 + ")\n  --m M (default: 3)", "  --lr X (default: 1)\n  --lr Y (default: 2)",
+     "  --shift S  (default: -0.5)", "x in 1..3"],
+)  # fmt: skip
+def test_odd_numbers_and_names_are_read_or_left_out(text: str) -> None:
+    try:
+        tomllib.loads(draft(text))
+    except InvalidInput as error:
+        assert "no parameter" in str(error)  # noqa: PT017

@@ -83,7 +83,7 @@ BAD: list[tuple[Any, str]] = [
     (lambda: Problem("p", SPACE, constraints="x <= 1"), "`constraints` must be a list"),
     (lambda: Problem("p", SPACE, constraints=[3]), "must list Constraints"),
     (lambda: Problem("p", SPACE, constraints=["a <= 1", "a >= 0"]), "'a' twice"),
-    (lambda: Problem("p", SPACE, description=3), "`description` must be text"),
+    (lambda: Problem("p", SPACE, description=3), "`description` of 'p' must be text"),
     (lambda: Problem("p", SPACE, context={"a": object()}), "plain JSON values"),
     (lambda: Problem("p", SPACE, context=[1]), "must be a mapping"),
     (lambda: Problem.from_dict({"nmae": "p"}), r"Unknown key 'nmae'.*did you mean 'name'"),
