@@ -1,6 +1,7 @@
 """``trialogue keys``: who may call the service."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import typer
@@ -22,12 +23,15 @@ def add(
     tokens_per_day: Limit = None,
 ) -> None:
     """Make a key and print it. It is kept as a hash and cannot be shown again."""
-    limits = {
-        "requests_per_minute": requests_per_minute,
-        "asks_per_day": asks_per_day,
-        "tokens_per_day": tokens_per_day,
-    }
-    print(_store(storage).add(name, scope, studies=study or None, **limits))
+    secret = _store(storage).add(
+        name,
+        scope,
+        studies=study or None,
+        requests_per_minute=requests_per_minute,
+        asks_per_day=asks_per_day,
+        tokens_per_day=tokens_per_day,
+    )
+    print(secret)
 
 
 @keys.command("list")
@@ -35,10 +39,7 @@ def list_(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None:
     """List who holds a key."""
     holders = _store(storage).all()
     if as_json:
-        fields = ("name", "scope", "requests_per_minute", "asks_per_day", "tokens_per_day")
-        rows = [
-            {f: getattr(h, f) for f in fields} | {"studies": h.studies and sorted(h.studies)} for h in holders
-        ]
+        rows = [asdict(h) | {"studies": h.studies and sorted(h.studies)} for h in holders]
         print(json.dumps(rows, indent=1))
         return
     for holder in holders:

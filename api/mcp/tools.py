@@ -8,7 +8,6 @@ local process was started with an evaluator of its own (stdio only).
 
 import contextlib
 import inspect
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -19,16 +18,16 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import ToolAnnotations
 
-from ...agent.errors import StudyNotFound
 from ...agent.study.study import Study
 from ...agent.verbs.context import Desk, Evaluate
 from ...agent.verbs.read import LEDGER_VERBS, STUDY_VERBS
 from ...agent.verbs.verb import Answer, Verb
 from ...agent.views.as_json import study_view, trial_view
-from ...serving.errors import InvalidInput, TrialogueError
+from ...serving.errors import TrialogueError
 from ..reports.drawing import draw
 from ..service.context import Services
-from ..service.guard import LOCAL, Caller, no_such_study
+from ..service.rendering import cleaned, rendered
+from ..service.rights import LOCAL, Caller
 from ..study_files.study_file import parse_specification
 
 INSTRUCTIONS = """trialogue tunes expensive things: a language model proposes, a Gaussian process checks, an
@@ -82,7 +81,7 @@ class _Door:
         async def call(ctx: Any, **arguments: Any) -> dict[str, Any]:
             caller = _caller(ctx)
             try:
-                return await anyio.to_thread.run_sync(lambda: self._answer(verb, caller, arguments))
+                return await self.services.work.run(lambda: self._answer(verb, caller, arguments))
             except TrialogueError as error:
                 raise ToolError(f"{type(error).__name__}: {error}") from error
 
@@ -97,29 +96,23 @@ class _Door:
         return call
 
     def _answer(self, verb: Verb, caller: Caller, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        if not caller.may(verb.scope):
-            raise InvalidInput(
-                f"`{verb.name}` needs a key with scope {verb.scope!r}; yours has {caller.scope!r}."
-            )
+        caller.need(verb.scope, f"`{verb.name}`")
         given = dict(arguments)
         name = given.pop("study", None)
         if verb.name == "ask":
             self.services.charge(caller, asks=int(given.get("n", 1)))
         desk = self._desk(caller, None if name is None else self.study(caller, name))
         answer: Answer = verb.function(desk, **given)
-        return json.loads(json.dumps({"text": answer.text, "data": answer.data}, default=str))
+        return cleaned({"text": answer.text, "data": answer.data})
 
     def study(self, caller: Caller, name: str) -> Study:
         """Return a study that the caller may see. Raises StudyNotFound."""
-        if not caller.sees(name):
-            raise StudyNotFound(no_such_study(name))
-        return self.services.shelf.study(name)
+        return self.services.shelf.study(caller.check_sees(name))
 
     def _desk(self, caller: Caller, study: Study | None) -> Desk:
         def create(toml: str) -> Study:
             specification = parse_specification(toml)
-            if not caller.sees(specification.name):
-                raise StudyNotFound(no_such_study(specification.name))
+            caller.check_sees(specification.name)
             return self.services.shelf.create(specification)
 
         return Desk(
@@ -147,7 +140,7 @@ class _Door:
                     self.services.ledger, self.services.shelf.stored(self.study(caller, name).name)
                 )
 
-            return json.dumps(await anyio.to_thread.run_sync(read), default=str)
+            return rendered(await anyio.to_thread.run_sync(read))
 
         @server.resource(
             "study://{name}/history", mime_type="application/json", description="The newest 500 trials."
@@ -160,7 +153,7 @@ class _Door:
                 records, _ = self.services.ledger.page(study.stored.study_id, limit=500)
                 return [trial_view(study.problem, r) for r in records]
 
-            return json.dumps(await anyio.to_thread.run_sync(read), default=str)
+            return rendered(await anyio.to_thread.run_sync(read))
 
 
 def _caller(ctx: Any) -> Caller:

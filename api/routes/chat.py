@@ -1,13 +1,12 @@
 """REST: the chat of a study. A turn is answered as JSON, or as server-sent events when the client accepts them."""
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from sse_starlette import EventSourceResponse
 
 from ...agent.chat.messages import ChatEvent, Decision, event_data, event_name
@@ -16,11 +15,13 @@ from ...serving.errors import TrialogueError
 from ..service import schemas
 from ..service.context import Here, StudyInPath
 from ..service.problems import problem, status_of
+from ..service.rendering import Json, rendered
+from ..service.rights import READ, WRITE, GuardedRoute
 
-router = APIRouter(prefix="/v1/studies/{study_name}/chat", tags=["chat"])
+router = APIRouter(prefix="/v1/studies/{study_name}/chat", tags=["chat"], route_class=GuardedRoute)
 
 
-@router.get("")
+@router.get("", openapi_extra=READ)
 def chat(here: Here) -> dict[str, Any]:
     """Return the conversation so far, what waits for approval, and the commands there are."""
     session = here.services.chats.room(here.name)
@@ -41,20 +42,20 @@ def event_data_of(session: ChatSession) -> list[dict[str, Any]]:
     ]
 
 
-@router.post("")
+@router.post("", openapi_extra=WRITE)
 async def say(here: Here, body: schemas.SayBody, request: Request) -> Response:
     """Say something: words for the model, or a command that begins with a slash, which is done at once."""
     return await _turn(here, request, lambda session: session.say(body.text))
 
 
-@router.post("/decisions")
+@router.post("/decisions", openapi_extra=WRITE)
 async def decide(here: Here, body: schemas.DecisionsBody, request: Request) -> Response:
     """Approve, edit or reject what waits, one decision for each request in order."""
     decisions = [Decision(d.type, d.arguments, d.message) for d in body.decisions]
     return await _turn(here, request, lambda session: session.decide(decisions))
 
 
-@router.delete("", status_code=204)
+@router.delete("", status_code=204, openapi_extra=WRITE)
 def clear(here: Here) -> Response:
     """Forget the conversation, the model's memory included."""
     here.services.chats.room(here.name).clear()
@@ -79,7 +80,7 @@ async def _turn(here: StudyInPath, request: Request, turn: Turn) -> Response:
     await anyio.to_thread.run_sync(lambda: _end(here, before))
     session = here.services.chats.room(here.name)
     said = [event_data(e) for e in events if event_name(e) == "message"]
-    return JSONResponse({"messages": said, "pending": event_data_of(session)})
+    return Json({"messages": said, "pending": event_data_of(session)})
 
 
 def _begin(here: StudyInPath) -> int:
@@ -104,10 +105,10 @@ async def _streamed(here: StudyInPath, turn: Turn, before: int) -> AsyncIterator
     def work() -> None:
         try:
             for event in turn(_room(here)):
-                hand_over({"event": event_name(event), "data": json.dumps(event_data(event), default=str)})
+                hand_over({"event": event_name(event), "data": rendered(event_data(event))})
         except TrialogueError as error:
             trouble = problem(status_of(error), type(error).__name__, str(error))
-            hand_over({"event": "error", "data": json.dumps(trouble)})
+            hand_over({"event": "error", "data": rendered(trouble)})
         finally:
             _end(here, before)
 

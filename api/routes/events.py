@@ -13,14 +13,14 @@ from ...agent.errors import StudyNotFound
 from ...serving.errors import InvalidInput
 from ..service.context import Here, Parts, Services, StudyInPath, Who
 from ..service.event_hub import as_sse
-from ..service.guard import Caller
+from ..service.rights import READ, Caller, GuardedRoute
 
-router = APIRouter(prefix="/v1", tags=["events"])
+router = APIRouter(prefix="/v1", tags=["events"], route_class=GuardedRoute)
 PING_S = 15
 From = Annotated[str | None, Query(alias="from", max_length=30)]
 
 
-@router.get("/studies/{study_name}/events")
+@router.get("/studies/{study_name}/events", openapi_extra=READ)
 async def study_events(
     here: Here, start: From = None, last_event_id: Annotated[str | None, Header(max_length=30)] = None
 ) -> EventSourceResponse:
@@ -51,7 +51,7 @@ async def _stream(services: Services, study_id: int, name: str, after: int) -> A
         services.metrics.listeners.dec()
 
 
-@router.get("/studies/{study_name}/log")
+@router.get("/studies/{study_name}/log", openapi_extra=READ)
 def log(
     here: Here,
     after: Annotated[int, Query(ge=0, le=2**62)] = 0,
@@ -61,7 +61,7 @@ def log(
     return {"items": [asdict(e) for e in here.study.events(after, limit=limit)]}
 
 
-@router.get("/events")
+@router.get("/events", openapi_extra=READ)
 async def all_events(services: Parts, caller: Who, start: From = None) -> EventSourceResponse:
     """Stream which studies change, from now on: for lists. What happened is in each study's own stream."""
     return EventSourceResponse(_changes(services, caller), ping=PING_S)

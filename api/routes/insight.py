@@ -13,45 +13,46 @@ from ...agent.views.as_json import trial_view
 from ..reports.drawing import draw, page_of, shares
 from ..service import schemas
 from ..service.context import Here
+from ..service.rights import LONG, READ, GuardedRoute
 
-router = APIRouter(prefix="/v1/studies/{study_name}", tags=["insight"])
+router = APIRouter(prefix="/v1/studies/{study_name}", tags=["insight"], route_class=GuardedRoute)
 Objective = Annotated[int, Query(ge=0, le=100)]
 
 
-@router.get("/best")
+@router.get("/best", openapi_extra=READ)
 def best(here: Here) -> dict[str, Any]:
     """Return the best feasible trial; 409 while there is none."""
     return trial_view(here.study.problem, here.study.best_trial)
 
 
-@router.get("/pareto")
+@router.get("/pareto", openapi_extra=READ)
 def pareto(here: Here) -> dict[str, Any]:
     """Return the feasible trials that no other beats in every objective."""
     study = here.study
     return {"items": [trial_view(study.problem, r) for r in study.pareto_front]}
 
 
-@router.get("/certainty")
+@router.get("/certainty", openapi_extra=READ | LONG)
 def certainty(here: Here) -> dict[str, Any] | None:
     """Return what is certain about the best trial: its verifications, the noise, its luck; null while there is none."""
     found = certainty_of(here.services.ledger, here.services.shelf.stored(here.name))
     return None if found is None else found.to_dict()
 
 
-@router.get("/verification")
+@router.get("/verification", openapi_extra=READ | LONG)
 def verification(here: Here) -> dict[str, Any] | None:
     """Return what this study says as a verification of another one; null where it is none."""
     stored = here.services.shelf.stored(here.name)
     return outcome(here.services.ledger, stored).to_dict() if is_verification(stored) else None
 
 
-@router.get("/compare")
+@router.get("/compare", openapi_extra=READ | LONG)
 def compare(here: Here) -> dict[str, Any]:
     """Compare the best configuration with the default one."""
     return compared(Desk(here.services.ledger, here.study)).data
 
 
-@router.post("/predict")
+@router.post("/predict", openapi_extra=READ | LONG)
 def predict(here: Here, body: schemas.PredictBody) -> dict[str, Any]:
     """Return what the surrogate believes at a configuration; ``prediction`` is null while there is too little
     to model."""
@@ -64,19 +65,19 @@ def predict(here: Here, body: schemas.PredictBody) -> dict[str, Any]:
     return {"params": params, "prediction": found}
 
 
-@router.get("/importances")
+@router.get("/importances", openapi_extra=READ | LONG)
 def importances(here: Here, objective: Objective = 0) -> dict[str, float]:
     """Return each parameter's share of the objective's variation; 409 with too few results."""
     return shares(here.study, objective)
 
 
-@router.get("/figures/{figure}")
+@router.get("/figures/{figure}", openapi_extra=READ | LONG)
 def figure(here: Here, figure: str, objective: Objective = 0) -> dict[str, Any]:
     """Return a figure as plotly JSON: history, parallel, slices, importances, sources, calibration, pareto."""
     return draw(here.study, figure, objective)
 
 
-@router.get("/report", response_class=HTMLResponse)
+@router.get("/report", response_class=HTMLResponse, openapi_extra=READ | LONG)
 def report(here: Here) -> HTMLResponse:
     """Return the study as one self-contained HTML page, to be saved."""
     page = page_of(here.study, made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))

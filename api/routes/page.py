@@ -1,17 +1,24 @@
-"""The web page's files, the probes and the metrics. The page's files hold no data and need no key."""
+"""The web page's files, the probes and the metrics. The page's files hold no data and need no key; the probes wait for
+no other work."""
 
 from importlib.resources import files
 from pathlib import Path
 
 import anyio.to_thread
+from anyio import move_on_after
 from fastapi import APIRouter
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, Response
 
 from ...agent.errors import LedgerUnavailable
 from ..service.context import Parts
 from ..service.problems import answer
+from ..service.rendering import Json
+from ..service.rights import READ, GuardedRoute
 
 router = APIRouter(tags=["page"], include_in_schema=False)
+guarded = APIRouter(tags=["page"], include_in_schema=False, route_class=GuardedRoute)
+LOOK_S = 5.0
+"""How long a probe waits for the database."""
 STATIC = Path(str(files("trialogue.api.routes").joinpath("static")))
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
 POLICY = (
@@ -28,13 +35,13 @@ SAFE = {
 
 
 @router.get("/")
-def page() -> FileResponse:
+async def page() -> FileResponse:
     """Return the one page there is."""
     return FileResponse(STATIC / "index.html", headers=SAFE)
 
 
 @router.get("/static/{name}")
-def static(name: str) -> Response:
+async def static(name: str) -> Response:
     """Return one of the page's files, or plotly.js out of the plotly wheel."""
     if name == "plotly.min.js":
         return FileResponse(
@@ -47,19 +54,19 @@ def static(name: str) -> Response:
 
 
 @router.get("/favicon.ico")
-def favicon() -> FileResponse:
+async def favicon() -> FileResponse:
     """Return the icon to browsers that ask for it here."""
     return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml", headers=SAFE)
 
 
 @router.get("/health")
-def health() -> dict[str, str]:
+async def health() -> dict[str, str]:
     """Say that the process lives."""
     return {"status": "ok"}
 
 
 @router.get("/ready")
-async def ready(services: Parts) -> JSONResponse:
+async def ready(services: Parts) -> Response:
     """Say whether requests can be served: the database answers and the server is not shutting down."""
     if not services.ready:
         return answer(
@@ -70,15 +77,18 @@ async def ready(services: Parts) -> JSONResponse:
         with services.ledger.database.read():
             pass
 
+    trouble = f"The database did not answer within {LOOK_S:g} s."
     try:
-        await anyio.to_thread.run_sync(look)
+        with move_on_after(LOOK_S):
+            await anyio.to_thread.run_sync(look, limiter=services.looks, abandon_on_cancel=True)
+            return Json({"status": "ready"})
     except LedgerUnavailable as error:
-        return answer(503, "LedgerUnavailable", str(error), headers={"Retry-After": "2"})
-    return JSONResponse({"status": "ready"})
+        trouble = str(error)
+    return answer(503, "LedgerUnavailable", trouble, headers={"Retry-After": "2"})
 
 
-@router.get("/metrics")
-def metrics(services: Parts) -> Response:
+@guarded.get("/metrics", openapi_extra=READ)
+async def metrics(services: Parts) -> Response:
     """Return the metrics for Prometheus."""
     services.metrics.open_studies.set(len(services.shelf))
     return Response(services.metrics.text(), media_type="text/plain; version=0.0.4")

@@ -1,9 +1,9 @@
-"""REST: studies. Make, list, look, fork, order, note, delete; who the caller is; API keys."""
+"""REST: studies. Make, list, look, fork, order, note, delete; who the caller is."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from ...agent.certainty.of_study import outcome
 from ...agent.certainty.verdict import Certified
@@ -13,15 +13,16 @@ from ...agent.verbs.context import set_budget
 from ...agent.verbs.draft import draft as drafted, guesses_in
 from ...agent.views.as_json import study_lines, study_view
 from ...evaluators.problems.problem import Problem
-from ...serving.errors import InvalidInput
 from ..service import schemas
-from ..service.context import Here, Parts, Who, idempotency_key, visible
+from ..service.context import Here, Parts, Who, idempotency_key
+from ..service.rendering import Json
+from ..service.rights import ADMIN, LONG, READ, WRITE, GuardedRoute
 from ..study_files.tables import BudgetTable
 
-router = APIRouter(prefix="/v1", tags=["studies"])
+router = APIRouter(prefix="/v1", tags=["studies"], route_class=GuardedRoute)
 
 
-@router.get("/about")
+@router.get("/about", openapi_extra=READ)
 def about(services: Parts, caller: Who) -> dict[str, Any]:
     """Return who you are here, and what this server offers."""
     from importlib.metadata import version
@@ -39,7 +40,7 @@ def about(services: Parts, caller: Who) -> dict[str, Any]:
     }
 
 
-@router.get("/studies")
+@router.get("/studies", openapi_extra=READ)
 def studies(
     services: Parts,
     caller: Who,
@@ -53,21 +54,21 @@ def studies(
     return {"items": items, "next": following}
 
 
-@router.post("/studies", status_code=201)
-def create(request: Request, services: Parts, caller: Who, body: schemas.StudyBody) -> JSONResponse:
+@router.post("/studies", status_code=201, openapi_extra=WRITE | LONG)
+def create(request: Request, services: Parts, caller: Who, body: schemas.StudyBody) -> Json:
     """Make a study. Nothing is run: workers pull its trials, each with the evaluator it was started with."""
     specification = body.specification()
 
     def made() -> dict[str, Any]:
-        visible(caller, specification.name)
+        caller.check_sees(specification.name)
         study = services.shelf.create(specification, exist_ok=body.exist_ok)
         return study_view(services.ledger, study.stored)
 
-    return JSONResponse(services.answers.once(idempotency_key(request, caller), made), 201)
+    return Json(services.answers.once(idempotency_key(request, caller), made), 201)
 
 
-@router.post("/draft")
-def draft(body: schemas.DraftBody) -> dict[str, Any]:
+@router.post("/draft", openapi_extra=WRITE | LONG)
+def draft(services: Parts, body: schemas.DraftBody) -> dict[str, Any]:
     """Draft a specification from a sentence, a script's --help text or a specification itself. Nothing is made or run.
 
     ``guesses`` name what the words did not say.
@@ -76,14 +77,14 @@ def draft(body: schemas.DraftBody) -> dict[str, Any]:
     return {"toml": toml, "guesses": guesses_in(toml)}
 
 
-@router.get("/studies/{study_name}")
+@router.get("/studies/{study_name}", openapi_extra=READ)
 def study(here: Here) -> Response:
     """Return a study: problem, counts, best, budget. The ETag is its revision, for ``If-Match``."""
     view = study_view(here.services.ledger, here.services.shelf.stored(here.study.name))
-    return JSONResponse(view, headers={"ETag": f'"{view["revision"]}"'})
+    return Json(view, headers={"ETag": f'"{view["revision"]}"'})
 
 
-@router.delete("/studies/{study_name}", status_code=204)
+@router.delete("/studies/{study_name}", status_code=204, openapi_extra=ADMIN)
 def delete(here: Here) -> Response:
     """Delete a study and all that belongs to it."""
     name = here.study.name
@@ -91,14 +92,14 @@ def delete(here: Here) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/studies/{study_name}/order")
-def order(here: Here, body: schemas.OrderBody) -> JSONResponse:
+@router.post("/studies/{study_name}/order", openapi_extra=WRITE)
+def order(here: Here, body: schemas.OrderBody) -> Json:
     """Let the workers run n more trials."""
     return here.once(lambda: {"budget": {"trials": allow_more(here.study, body.n)}})
 
 
-@router.put("/studies/{study_name}/budget")
-def budget(here: Here, body: BudgetTable) -> JSONResponse:
+@router.put("/studies/{study_name}/budget", openapi_extra=WRITE)
+def budget(here: Here, body: BudgetTable) -> Json:
     """Replace the study's limits."""
 
     def changed() -> dict[str, Any]:
@@ -108,21 +109,21 @@ def budget(here: Here, body: BudgetTable) -> JSONResponse:
     return here.once(changed)
 
 
-@router.post("/studies/{study_name}/fork", status_code=201)
-def fork(here: Here, body: schemas.ForkBody) -> JSONResponse:
+@router.post("/studies/{study_name}/fork", status_code=201, openapi_extra=WRITE | LONG)
+def fork(here: Here, body: schemas.ForkBody) -> Json:
     """Make a study with this one's trials, as far as they fit into the problem given."""
 
     def forked() -> dict[str, Any]:
         problem = here.study.problem if body.problem is None else Problem.from_dict(body.problem)
-        made = here.study.fork(visible(here.caller, body.name), problem=problem)
+        made = here.study.fork(here.caller.check_sees(body.name), problem=problem)
         here.services.shelf.adopt(made)
         return study_view(here.services.ledger, made.stored)
 
     return here.once(forked, status=201)
 
 
-@router.post("/studies/{study_name}/verify")
-def verify(here: Here, body: schemas.VerifyBody) -> JSONResponse:
+@router.post("/studies/{study_name}/verify", openapi_extra=WRITE)
+def verify(here: Here, body: schemas.VerifyBody) -> Json:
     """Open the verification of a trial: workers run it and another one in turns, until it is certain or hopeless.
 
     ``verification`` is the name of the study whose trials the runs are.
@@ -138,47 +139,14 @@ def verify(here: Here, body: schemas.VerifyBody) -> JSONResponse:
     return here.once(opened)
 
 
-@router.post("/studies/{study_name}/note")
-def note(here: Here, body: schemas.NoteBody) -> JSONResponse:
+@router.post("/studies/{study_name}/note", openapi_extra=WRITE)
+def note(here: Here, body: schemas.NoteBody) -> Json:
     """Leave a remark with the study."""
     here.study.note(body.text, receipt=here.receipt())
-    return JSONResponse({"text": body.text})
+    return Json({"text": body.text})
 
 
-@router.post("/studies/{study_name}/reap")
-def reap(here: Here) -> JSONResponse:
+@router.post("/studies/{study_name}/reap", openapi_extra=WRITE)
+def reap(here: Here) -> Json:
     """Fail the trials whose worker is gone, and queue them again. The server does so by itself every few seconds."""
     return here.once(lambda: {"numbers": here.study.reap(requeue=True)})
-
-
-@router.get("/keys", tags=["keys"])
-def keys(services: Parts) -> dict[str, Any]:
-    """List who holds a key, and what each has used today."""
-    if services.keys is None:
-        return {"items": []}
-    items = []
-    for holder in services.keys.all():
-        used = services.keys.used_today(holder.name)
-        seen = sorted(holder.studies) if holder.studies is not None else None
-        limits = {k: getattr(holder, k) for k in ("requests_per_minute", "asks_per_day", "tokens_per_day")}
-        items.append({"name": holder.name, "scope": holder.scope, "studies": seen, **limits,
-                      "used_today": {"asks": used.asks, "tokens": used.tokens}})  # fmt: skip
-    return {"items": items}
-
-
-@router.post("/keys", status_code=201, tags=["keys"])
-def add_key(services: Parts, body: schemas.KeyBody) -> dict[str, str]:
-    """Make a key. It is shown in this answer and never again."""
-    if services.keys is None:
-        raise InvalidInput("This server runs without keys; start it with `--keys`.")
-    limits = body.model_dump(exclude={"name", "scope"})
-    return {"name": body.name, "key": services.keys.add(body.name, body.scope, **limits)}
-
-
-@router.delete("/keys/{name}", status_code=204, tags=["keys"])
-def remove_key(services: Parts, name: str) -> Response:
-    """Revoke a key."""
-    if services.keys is None:
-        raise InvalidInput("This server runs without keys; start it with `--keys`.")
-    services.keys.remove(name)
-    return Response(status_code=204)

@@ -3,8 +3,6 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from fastapi.encoders import jsonable_encoder
-from fastapi.responses import JSONResponse
 
 from ...agent.errors import BudgetExhausted
 from ...agent.ledger.leases import UNATTENDED_S, remote_lease
@@ -15,16 +13,18 @@ from ...evaluators.problems.measurement import Measurement
 from ..service import schemas
 from ..service.context import Here, StudyInPath
 from ..service.reaper import renew
+from ..service.rendering import Json
+from ..service.rights import LONG, READ, WRITE, GuardedRoute
 
-router = APIRouter(prefix="/v1/studies/{study_name}", tags=["trials"])
+router = APIRouter(prefix="/v1/studies/{study_name}", tags=["trials"], route_class=GuardedRoute)
 Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
 Order = Literal["number", "-number", "value", "-value"]
 
 
-@router.post("/ask")
-def ask(here: Here, body: schemas.AskBody) -> JSONResponse:
+@router.post("/ask", openapi_extra=WRITE | LONG)
+def ask(here: Here, body: schemas.AskBody) -> Json:
     """Hand out the next trials. With ``worker`` they are leased to it and must be kept alive by heartbeats."""
-    return JSONResponse(_asked(here, body))
+    return Json(_asked(here, body))
 
 
 def _asked(here: StudyInPath, body: schemas.AskBody) -> dict[str, Any]:
@@ -46,12 +46,12 @@ def _asked(here: StudyInPath, body: schemas.AskBody) -> dict[str, Any]:
             raise
         trials = attempt()
     for trial in trials:
-        here.services.metrics.asked.labels(trial.source.split(":")[0], trial.verdict).inc()
-    return jsonable_encoder({"trials": [trial_view(study.problem, t.record) for t in trials]})
+        here.services.metrics.count_asked(trial.source, trial.verdict)
+    return {"trials": [trial_view(study.problem, t.record) for t in trials]}
 
 
-@router.post("/trials/{number}/tell")
-def tell(here: Here, number: Number, body: schemas.TellBody) -> JSONResponse:
+@router.post("/trials/{number}/tell", openapi_extra=WRITE)
+def tell(here: Here, number: Number, body: schemas.TellBody) -> Json:
     """Record how a trial ended. The same ending again is fine; another one is refused with 409."""
 
     def told() -> dict[str, Any]:
@@ -65,10 +65,10 @@ def tell(here: Here, number: Number, body: schemas.TellBody) -> JSONResponse:
         here.services.metrics.ended.labels(record.state).inc()
         return trial_view(study.problem, record)
 
-    return JSONResponse(here.services.answers.once(None, told))  # telling is idempotent by itself
+    return Json(here.services.answers.once(None, told))  # telling is idempotent by itself
 
 
-@router.post("/heartbeat")
+@router.post("/heartbeat", openapi_extra=WRITE)
 def heartbeat(here: Here, body: schemas.HeartbeatBody) -> dict[str, Any]:
     """Renew a worker's leases. ``lost``: trials that are no longer this worker's, and why; it should stop them."""
     study = here.study
@@ -86,13 +86,13 @@ def _why_not_held(study: Study, number: Number) -> str:
     return f"trial {number} is {record.state}" + (f": {record.failure.reason}" if record.failure else "")
 
 
-@router.post("/trials/{number}/report")
+@router.post("/trials/{number}/report", openapi_extra=WRITE)
 def report(here: Here, number: Number, body: schemas.ReportBody) -> dict[str, bool]:
     """Record an intermediate value; ``stop``: the study's pruner would end the trial now."""
     return {"stop": here.study.report(number, body.step, body.value)}
 
 
-@router.get("/trials")
+@router.get("/trials", openapi_extra=READ)
 def trials(
     here: Here,
     state: Literal["finished", "failed", "pruned", "running"] | None = None,
@@ -114,20 +114,20 @@ def trials(
     return {"items": items, "total": total, "next": after + len(records) if more else None}
 
 
-@router.get("/trials/{number}")
+@router.get("/trials/{number}", openapi_extra=READ)
 def trial(here: Here, number: Number) -> dict[str, Any]:
     """Return everything about one trial."""
     return trial_view(here.study.problem, here.study.trial(number))
 
 
-@router.post("/trials/{number}/exclude")
-def exclude(here: Here, number: Number, body: schemas.ReasonBody) -> JSONResponse:
+@router.post("/trials/{number}/exclude", openapi_extra=WRITE)
+def exclude(here: Here, number: Number, body: schemas.ReasonBody) -> Json:
     """Leave a trial out of everything that is learnt, and say why."""
     return here.once(lambda: _changed(here, number, lambda s: s.exclude(number, body.reason)))
 
 
-@router.post("/trials/{number}/restore")
-def restore(here: Here, number: Number, body: schemas.ReasonBody | None = None) -> JSONResponse:
+@router.post("/trials/{number}/restore", openapi_extra=WRITE)
+def restore(here: Here, number: Number, body: schemas.ReasonBody | None = None) -> Json:
     """Let an excluded trial count again."""
     return here.once(lambda: _changed(here, number, lambda s: s.restore(number)))
 
@@ -138,21 +138,21 @@ def _changed(here: StudyInPath, number: Number, change: Any) -> dict[str, Any]:
     return trial_view(study.problem, study.trial(number))
 
 
-@router.post("/enqueue")
-def enqueue(here: Here, body: schemas.ParamsBody) -> JSONResponse:
+@router.post("/enqueue", openapi_extra=WRITE)
+def enqueue(here: Here, body: schemas.ParamsBody) -> Json:
     """Put a configuration before everything the strategy would do."""
 
     study = here.study
     reason = body.reason or f"enqueued by {here.caller.name}"
     study.enqueue(body.params, reason=reason, receipt=here.receipt())
-    return JSONResponse({"waiting": study.ledger.heads(study.stored.study_id).queued})
+    return Json({"waiting": study.ledger.heads(study.stored.study_id).queued})
 
 
-@router.post("/add", status_code=201)
-def add(here: Here, body: schemas.AddBody) -> JSONResponse:
+@router.post("/add", status_code=201, openapi_extra=WRITE)
+def add(here: Here, body: schemas.AddBody) -> Json:
     """Record finished results from elsewhere: all of them or none."""
     rows = [(row.params, measurement_of(row.measurement)) for row in body.rows]
-    return JSONResponse({"numbers": here.study.add_many(rows, receipt=here.receipt())}, 201)
+    return Json({"numbers": here.study.add_many(rows, receipt=here.receipt())}, 201)
 
 
 def measurement_of(body: schemas.MeasurementBody) -> Measurement:

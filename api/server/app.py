@@ -17,12 +17,13 @@ import anyio
 import anyio.to_thread
 import structlog
 from fastapi import FastAPI
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from ...agent.errors import LedgerUnavailable
 from ...agent.ledger.ledger import Ledger
 from ...serving.errors import InvalidInput
-from ..mcp.mount import McpDoor
-from ..routes import chat, events, insight, page, studies, trials
+from ..mcp.tools import build_mcp
+from ..routes import chat, events, insight, keys, page, studies, trials
 from ..service import problems
 from ..service.chats import ChatRooms
 from ..service.context import Answers, Services
@@ -100,12 +101,12 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
     """Return the application. Raises InvalidInput for unsafe settings, LedgerUnavailable for a database."""
     check_address(settings)
     services = build_services(settings, ledger or Ledger(settings.storage))
-    mcp = McpDoor(services)
+    mcp, mcp_running = build_mcp(services)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        async with services.hub.running(), mcp.running(), _reaping(services, settings):
+        async with services.hub.running(), mcp_running(), _reaping(services, settings):
             services.ready = True
             try:
                 yield
@@ -127,11 +128,13 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
         ),
     )
     app.state.services = services
-    for routes in (studies, trials, insight, events, chat, page):
+    app.include_router(page.guarded)
+    for routes in (studies, trials, insight, events, chat, keys, page):
         app.include_router(routes.router)
     app.mount("/mcp", mcp)
     problems.install(app)
     # The last one added is the outermost: what the guard refuses is counted too.
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.guard_limits().body_bytes)
     app.add_middleware(
         Guard,
         limits=settings.guard_limits(),

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import anyio
 import sqlalchemy as sa
 from fastapi import Depends, Path, Request
-from fastapi.encoders import jsonable_encoder
-from fastapi.responses import JSONResponse
 from sqlalchemy.exc import IntegrityError
 
 from ...agent.errors import StudyNotFound
@@ -23,12 +22,14 @@ from ...agent.ledger.ledger import Ledger
 from ...agent.study.study import Study
 from ...serving.errors import InvalidInput
 from .event_hub import EventHub
-from .guard import Caller, no_such_study
 from .keys import KeyStore
 from .open_studies import Shelf
 from .paths import named
 from .problems import RevisionPassed
+from .rendering import Json, cleaned
+from .rights import Caller, no_such_study
 from .telemetry import Metrics
+from .work import WorkQueue
 
 REMEMBERED_S = 86_400
 """How long an answer to an idempotency key is kept."""
@@ -50,7 +51,7 @@ class Answers:
     def once(self, key: str | None, make: Callable[[], Any]) -> Any:
         """Return ``make()`` as JSON values, or what it returned when this key was first used."""
         if key is None:
-            return jsonable_encoder(make())
+            return cleaned(make())
         with self._lock:
             gate = self._under_way.setdefault(key, threading.Lock())
         with gate:
@@ -66,7 +67,7 @@ class Answers:
             known = connection.scalar(sa.select(table.c.body).where(table.c.key == key))
         if known is not None:
             return json.loads(known)
-        made = jsonable_encoder(make())
+        made = cleaned(make())
         try:
             with self._database.write() as connection:
                 connection.execute(
@@ -96,7 +97,10 @@ class Services:
     metrics: Metrics
     answers: Answers
     keys: KeyStore | None = None
-    chats: Any = None  # chat_rooms.ChatRooms, which loads LangChain on first use
+    chats: Any = None  # chats.ChatRooms, which loads LangChain on first use
+    work: WorkQueue = field(default_factory=WorkQueue)
+    looks: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(2))
+    """Threads of the probes, which wait for nobody else."""
     ready: bool = False
     started_at: float = field(default_factory=time.time)
 
@@ -116,14 +120,6 @@ def caller_of(request: Request) -> Caller:
     return request.scope["state"]["caller"]
 
 
-def visible(caller: Caller, name: str) -> str:
-    """Return the name of a study in a body, if the caller may see it. Raises StudyNotFound, as for one that is
-    not there."""
-    if not caller.sees(name):
-        raise StudyNotFound(no_such_study(name))
-    return name
-
-
 class StudyInPath:
     """The study that a path names, opened on demand, with the checks that all its routes share."""
 
@@ -141,7 +137,7 @@ class StudyInPath:
         except StudyNotFound:
             raise StudyNotFound(no_such_study(self.name)) from None
 
-    def once(self, make: Callable[[], Any], *, status: int = 200) -> JSONResponse:
+    def once(self, make: Callable[[], Any], *, status: int = 200) -> Json:
         """Answer a request that changes something: at most once per idempotency key, and only at the stated
         revision."""
 
@@ -150,7 +146,7 @@ class StudyInPath:
             return make()
 
         made = self.services.answers.once(idempotency_key(self.request, self.caller), checked)
-        return JSONResponse(made, status)
+        return Json(made, status)
 
     def receipt(self) -> str | None:
         """Return the key under which the study itself remembers this request, in the transaction that does it; the

@@ -1,61 +1,39 @@
-"""The door's guard: one ASGI middleware that covers REST, MCP and page alike.
+"""The door's guard: one ASGI middleware in front of REST, MCP and page alike.
 
-In order: size of the body, Host (DNS rebinding; on loopback too), Origin (another site's page), key, scope,
-study, rate.
-It knows paths and headers only; what a route does with its body is the route's business. Keys are looked up through
-``Lookup``; without one (loopback only, see `server.check_address`) every caller is the local administrator.
-Who called stands in ``scope["state"]["caller"]``, where routes and MCP tools read it.
+In order: announced size of the body, Host (DNS rebinding; on loopback too), Origin (another site's page), key, rate. Who
+called then stands in ``scope["state"]["caller"]``, where routes (``rights.py``) and MCP tools read it; what a caller may
+do is their business. Keys are looked up through ``Lookup``; without one (loopback only, see `server.check_address`) every
+caller is the local administrator. Starlette's TrustedHostMiddleware does not know ``[::1]`` and answers in plain text,
+hence our own eight lines; the body that streams in is counted by starlette's RequestBodyLimitMiddleware.
 """
 
 import json
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
-from .paths import named
+import anyio
+import anyio.to_thread
 
-Scope = Literal["read", "write", "admin"]
-RANK: Mapping[str, int] = {"read": 0, "write": 1, "admin": 2}
+from .rights import LOCAL, Caller
+
 OPEN_PATHS = re.compile(r"^/($|static/|favicon\.ico$|health$|ready$)")
 """What needs no key: the page's own files, which hold no data, and the two probes."""
-STUDY_PATH = re.compile(r"^/v1/studies/([^/]+)")
-READING_POSTS = re.compile(r"^/v1/studies/[^/]+/(predict|compare)$")
-"""POST requests that change nothing: their body is only too long for a URL."""
+WRONG_KEYS = 30
+"""Wrong keys that one address may send at once, and in a minute; then it is told to wait."""
+MOST_BUCKETS = 10_000
+"""Callers and addresses whose rate is remembered; the one that was quiet longest is forgotten first."""
 
 Message = MutableMapping[str, Any]  # Any: ASGI's own messages
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who calls, and what they may do. ``studies`` None: all of them."""
-
-    name: str
-    scope: Scope = "read"
-    studies: frozenset[str] | None = None
-    requests_per_minute: int | None = None
-    asks_per_day: int | None = None
-    tokens_per_day: int | None = None
-
-    def may(self, scope: Scope) -> bool:
-        """Return whether the caller holds ``scope`` (admin includes write, write includes read)."""
-        return RANK[self.scope] >= RANK[scope]
-
-    def sees(self, study: str) -> bool:
-        """Return whether the caller may touch the study of that name."""
-        return self.studies is None or study in self.studies
-
-
-LOCAL = Caller("local", "admin")
-"""The caller on a loopback server without keys."""
-
 Lookup = Callable[[str], Caller | None]
-"""Returns the caller whose key this is. Called on every request: must be quick."""
+"""Returns the caller whose key this is. Called on every request, in a thread."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +81,27 @@ class TokenBucket:
         return (1 - self.level) / self.per_s
 
 
-def no_such_study(name: str) -> str:
-    """Return what is said of a study that does not exist, or that the caller may not see: the same words."""
-    return f"There is no study {name[:100]!r} that you may see; `GET v1/studies` lists them."
+class Buckets:
+    """A bucket for each of the newest ``MOST_BUCKETS`` names."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, name: str, per_minute: int) -> None:
+        """Take a token of this name's; raise Refused with 429 when there is none."""
+        bucket = self._buckets.get(name)
+        if bucket is None or bucket.burst != per_minute:
+            bucket = self._buckets[name] = TokenBucket(per_minute / 60, per_minute, self._clock)
+        self._buckets.move_to_end(name)
+        if len(self._buckets) > MOST_BUCKETS:
+            self._buckets.popitem(last=False)
+        if wait_s := bucket.wait_s():
+            retry = {"Retry-After": str(max(1, round(wait_s)))}
+            raise Refused(429, "Too many requests", f"{name!r:.120} may send {per_minute} a minute.", retry)
 
 
 def host_name(host: str) -> str:
@@ -114,17 +110,6 @@ def host_name(host: str) -> str:
         return (urlsplit("//" + host).hostname or "").lower()
     except ValueError:
         return ""
-
-
-def needed_scope(method: str, path: str) -> Scope:
-    """Return the scope a request needs, from its method and path alone."""
-    if path.startswith("/mcp"):
-        return "read"  # each MCP tool states its own scope; the middleware cannot see which tool is called
-    if path.startswith("/v1/keys") or (method == "DELETE" and not path.endswith("/chat")):
-        return "admin"
-    if method in ("GET", "HEAD", "OPTIONS") or READING_POSTS.match(path):
-        return "read"
-    return "write"
 
 
 class Guard:
@@ -139,8 +124,9 @@ class Guard:
         path_of: Callable[[MutableMapping[str, Any]], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.app, self.limits, self.lookup, self.path_of, self.clock = app, limits, lookup, path_of, clock
-        self._buckets: dict[str, TokenBucket] = {}
+        self.app, self.limits, self.lookup, self.path_of = app, limits, lookup, path_of
+        self._callers, self._strangers = Buckets(clock), Buckets(clock)
+        self._lookups = anyio.CapacityLimiter(4)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one ASGI connection; websockets are refused, for nothing here speaks them."""
@@ -149,114 +135,74 @@ class Guard:
         if scope["type"] != "http":
             return await send({"type": "websocket.close", "code": 1008})
         try:
-            headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
-            caller = self._admit(scope, headers)
+            caller = await self._admit(scope)
         except Refused as refused:
             return await answer_problem(send, refused)
         scope.setdefault("state", {})["caller"] = caller
-        await self._within_size(scope, receive, send)
+        await self.app(scope, receive, send)
 
-    def _admit(self, scope: MutableMapping[str, Any], headers: Mapping[str, str]) -> Caller:
+    async def _admit(self, scope: MutableMapping[str, Any]) -> Caller:
+        headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
         self._check_length(headers)
         self._check_site(headers)
-        path = self.path_of(scope)
-        if OPEN_PATHS.match(path):
+        if OPEN_PATHS.match(self.path_of(scope)):
             return Caller("anyone")
-        caller = self._identify(headers)
-        self._check_rate(caller)
-        self._check_rights(caller, scope["method"], path)
+        caller = await self._identify(headers, scope.get("client"))
+        self._callers.take(caller.name, caller.requests_per_minute or self.limits.requests_per_minute)
         return caller
 
     def _check_length(self, headers: Mapping[str, str]) -> None:
         length = headers.get("content-length", "0")
-        if not length.isdigit():
+        if not (length.isascii() and length.isdigit()):
             raise Refused(
                 400, "Malformed request", f"`Content-Length` must be a number, got {length[:40]!r}."
             )
-        if int(length) > self.limits.body_bytes:
-            raise Refused(
-                413, "Body too large", f"A body may have {self.limits.body_bytes} bytes, got {length}."
-            )
+        if len(length) > 18 or int(length) > self.limits.body_bytes:
+            detail = f"A body may have {self.limits.body_bytes} bytes, got {length[:40]}."
+            raise Refused(413, "Body too large", detail)
 
     def _check_site(self, headers: Mapping[str, str]) -> None:
         """Refuse another site's page (Origin) and a name that was rebound to this address (Host)."""
         host = headers.get("host", "")
         if host_name(host) not in self.limits.hosts:
-            raise Refused(
-                421,
-                "Unknown host",
-                f"`Host` is {host[:100]!r}; allow a name with `trialogue serve --allow-host NAME`.",
-            )
+            detail = f"`Host` is {host[:100]!r}; allow a name with `trialogue serve --allow-host NAME`."
+            raise Refused(421, "Unknown host", detail)
         origin = headers.get("origin")
         if origin is None or origin in self.limits.origins:
             return
-        if urlsplit(origin).netloc.lower() != host.lower():
-            raise Refused(
-                403,
-                "Foreign origin",
-                f"`Origin` is {origin[:100]!r}; only this server's own page may call it.",
-            )
+        if _site(origin) != host.lower():
+            detail = f"`Origin` is {origin[:100]!r}; only this server's own page may call it."
+            raise Refused(403, "Foreign origin", detail)
 
-    def _identify(self, headers: Mapping[str, str]) -> Caller:
+    async def _identify(
+        self, headers: Mapping[str, str], client: Any
+    ) -> Caller:  # Any: ASGI's (host, port) or None
         if self.lookup is None:
             return LOCAL
         kind, _, secret = headers.get("authorization", "").partition(" ")
-        caller = self.lookup(secret.strip()) if kind.lower() == "bearer" and secret.strip() else None
-        if caller is None:
-            raise Refused(
-                401,
-                "Key needed",
-                "Send `Authorization: Bearer KEY`; a key is made with `trialogue keys add NAME`.",
-                {"WWW-Authenticate": "Bearer"},
-            )
-        return caller
+        sent = kind.lower() == "bearer" and bool(secret.strip())
+        lookup, secret = self.lookup, secret.strip()
+        # In a thread of its own: a database that answers slowly must not hold up what needs no key.
+        caller = await anyio.to_thread.run_sync(lookup, secret, limiter=self._lookups) if sent else None
+        if caller is not None:
+            return caller
+        if sent:  # a guess; whoever has no key at all is only told so
+            self._strangers.take(_network(client), WRONG_KEYS)
+        detail = "Send `Authorization: Bearer KEY`; a key is made with `trialogue keys add NAME`."
+        raise Refused(401, "Key needed", detail, {"WWW-Authenticate": "Bearer"})
 
-    def _check_rate(self, caller: Caller) -> None:
-        per_minute = caller.requests_per_minute or self.limits.requests_per_minute
-        bucket = self._buckets.get(caller.name)
-        if bucket is None or bucket.burst != per_minute:
-            bucket = self._buckets[caller.name] = TokenBucket(per_minute / 60, per_minute, self.clock)
-        if wait_s := bucket.wait_s():
-            retry = {"Retry-After": str(max(1, round(wait_s)))}
-            raise Refused(429, "Too many requests", f"{caller.name!r} may send {per_minute} a minute.", retry)
 
-    def _check_rights(self, caller: Caller, method: str, path: str) -> None:
-        needed = needed_scope(method, path)
-        if not caller.may(needed):
-            raise Refused(
-                403, "Scope too small", f"This needs a key with scope {needed!r}; yours has {caller.scope!r}."
-            )
-        found = STUDY_PATH.match(path)
-        # ASGI's path is decoded already: to decode it again would let two spellings mean two studies.
-        if found and not caller.sees(named(found[1])):
-            raise Refused(404, "No such study", no_such_study(named(found[1])))
+def _site(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
-    async def _within_size(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Count the body as it streams: ``Content-Length`` may be absent."""
-        read = 0
-        started = False
-        too_large = Refused(413, "Body too large", f"A body may have {self.limits.body_bytes} bytes.")
 
-        async def counted() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > self.limits.body_bytes:
-                raise too_large
-            return message
-
-        async def noted(message: Message) -> None:
-            nonlocal started
-            if read > self.limits.body_bytes and not started:
-                raise too_large  # the layers below made an error of their own out of it
-            started = True
-            await send(message)
-
-        try:
-            await self.app(scope, counted, noted)
-        except Refused as refused:
-            if not started:
-                await answer_problem(send, refused)
+def _network(client: Any) -> str:  # Any: ASGI's (host, port) or None
+    """Return the address of a client; of an IPv6 address the half that says whose network it is."""
+    address = str(client[0]) if client else ""
+    return ":".join(address.split(":")[:4]) if ":" in address else address
 
 
 async def answer_problem(send: Send, refused: Refused) -> None:
@@ -264,11 +210,7 @@ async def answer_problem(send: Send, refused: Refused) -> None:
     body = json.dumps(
         {"type": "about:blank", "title": refused.title, "status": refused.status, "detail": refused.detail}
     ).encode()
-    headers = {
-        "content-type": "application/problem+json",
-        "content-length": str(len(body)),
-        **refused.headers,
-    }
+    headers = {"content-type": "application/problem+json", "content-length": str(len(body))} | refused.headers
     encoded = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers.items()]
     await send({"type": "http.response.start", "status": refused.status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})

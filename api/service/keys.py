@@ -9,8 +9,8 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Set
+from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from ...agent.ledger import schema
 from ...agent.ledger.database import Database
 from ...serving.errors import InvalidInput, TrialogueError
-from .guard import RANK, Caller, Scope
+from .rights import RANK, Caller, Scope
 
 PREFIX = "tlg_"
 CACHE_S = 5.0
@@ -52,27 +52,21 @@ class KeyStore:
         self._seen: dict[str, tuple[float, Caller | None]] = {}
 
     def add(
-        self,
-        name: str,
-        scope: Scope = "write",
-        *,
-        studies: Sequence[str] | None = None,
-        requests_per_minute: int | None = None,
-        asks_per_day: int | None = None,
-        tokens_per_day: int | None = None,
+        self, name: str, scope: Scope = "write", *, studies: Iterable[str] | None = None, **limits: int | None
     ) -> str:
-        """Make a key and return it. It cannot be shown again. Raises InvalidInput for a name that is taken."""
-        if scope not in RANK:
-            raise InvalidInput(f"`scope` must be one of {', '.join(RANK)}, got {scope!r}.")
+        """Make a key and return it. It cannot be shown again. ``limits``: those of ``Caller``.
+
+        Raises InvalidInput for a name that is taken, or that could not stand in the path that removes it.
+        """
+        holder = Caller(name, scope, None if studies is None else frozenset(studies), **limits)
+        if holder.scope not in RANK:
+            raise InvalidInput(f"`scope` must be one of {', '.join(RANK)}, got {holder.scope!r}.")
+        if not 1 <= len(name) <= 100 or not name.isprintable() or not name.strip() or name in (".", ".."):
+            raise InvalidInput(f"`name` of a key must be 1 to 100 printable characters, got {name!r:.120}.")
         secret = PREFIX + secrets.token_urlsafe(32)
-        row = {
-            "name": name,
+        row = asdict(holder) | {
             "sha256": digest(secret),
-            "scope": scope,
-            "studies": None if studies is None else json.dumps(sorted(set(studies))),
-            "requests_per_minute": requests_per_minute,
-            "asks_per_day": asks_per_day,
-            "tokens_per_day": tokens_per_day,
+            "studies": None if holder.studies is None else json.dumps(sorted(holder.studies)),
             "made_at": self._clock(),
         }
         try:
@@ -84,10 +78,12 @@ class KeyStore:
             ) from None
         return secret
 
-    def remove(self, name: str) -> None:
-        """Revoke a key: it stops working within ``CACHE_S`` seconds. Raises InvalidInput when there is none."""
+    def remove(self, name: str, *, besides: Set[str] = frozenset()) -> None:
+        """Revoke a key: it stops working within ``CACHE_S`` seconds. Raises InvalidInput when there is none, as for
+        the names ``besides``, which are not the caller's to see."""
         with self._database.write() as connection:
-            gone = connection.execute(KEYS.delete().where(KEYS.c.name == name)).rowcount
+            mine = KEYS.c.name == name if name not in besides else sa.false()
+            gone = connection.execute(KEYS.delete().where(mine)).rowcount
         self._seen.clear()
         if not gone:
             raise InvalidInput(f"There is no key named {name!r}; `trialogue keys list` shows them.")
@@ -99,6 +95,8 @@ class KeyStore:
 
     def lookup(self, secret: str) -> Caller | None:
         """Return who holds this key, or None. Answers are kept for ``CACHE_S`` seconds."""
+        if not (secret.startswith(PREFIX) and len(secret) <= 100 and secret.isascii()):
+            return None
         hashed, now = digest(secret), self._clock()
         seen = self._seen.get(hashed)
         if seen and 0 <= now - seen[0] < CACHE_S:

@@ -17,6 +17,9 @@ from ...agent import errors as agent_errors
 from ...evaluators import errors as evaluator_errors
 from ...serving import errors as serving_errors
 from .keys import DailyBudgetSpent
+from .rendering import Json
+from .rights import ScopeTooSmall
+from .work import ServerBusy
 
 
 class RevisionPassed(serving_errors.InvalidInput):
@@ -31,7 +34,9 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (agent_errors.BudgetExhausted, 409),
     (evaluator_errors.SpaceExhausted, 409),
     (agent_errors.LedgerUnavailable, 503),
+    (ScopeTooSmall, 403),
     (DailyBudgetSpent, 429),
+    (ServerBusy, 429),
     (RevisionPassed, 412),
     (serving_errors.InvalidInput, 422),
     (serving_errors.ServingError, 502),
@@ -58,12 +63,13 @@ def answer(
 ) -> JSONResponse:
     """Return the response for a problem."""
     body = problem(status, kind, detail, **extra)
-    return JSONResponse(body, status, headers, media_type="application/problem+json")
+    return Json(body, status, headers, media_type="application/problem+json")
 
 
 async def on_our_error(_: Request, error: Exception) -> JSONResponse:
     """Answer for an error of the tree."""
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, DailyBudgetSpent) else None
+    waits = isinstance(error, DailyBudgetSpent | ServerBusy)
+    headers = {"Retry-After": str(error.retry_after_s)} if waits else None
     if isinstance(error, agent_errors.LedgerUnavailable):
         headers = {"Retry-After": "2"}
     return answer(status_of(error), type(error).__name__, str(error), headers=headers)

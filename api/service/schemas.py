@@ -6,11 +6,11 @@ Every text and list has a limit, so that a hostile body is refused before anythi
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from ...evaluators.problems.problem import Problem
 from ..study_files.study_file import Specification, parse_specification
-from ..study_files.tables import StudySettings
+from ..study_files.tables import StudySettings, Table
 
 StudyName = Annotated[
     str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._\-]*$")
@@ -31,12 +31,6 @@ Params = Annotated[
 ]
 Numbers = Annotated[dict[Annotated[str, StringConstraints(max_length=100)], float], Field(max_length=1_000)]
 WorkerName = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
-
-
-class Wire(BaseModel):
-    """Root of all wire models: unknown fields are refused, so that a misspelt one is not ignored."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class StudyBody(StudySettings):
@@ -67,14 +61,14 @@ class StudyBody(StudySettings):
         return replace(stated, settings=settings)
 
 
-class DraftBody(Wire):
+class DraftBody(Table):
     """Words that shall become a specification."""
 
     text: Annotated[str, StringConstraints(min_length=1, max_length=20_000), AfterValidator(_storable)]
     name: StudyName = "draft"
 
 
-class AskBody(Wire):
+class AskBody(Table):
     """A request for trials. ``worker`` holds their leases and renews them; without it nobody needs to."""
 
     n: int = Field(1, ge=1, le=1_000)
@@ -83,7 +77,7 @@ class AskBody(Wire):
     lease_s: float = Field(120.0, ge=1.0, le=86_400.0)
 
 
-class MeasurementBody(Wire):
+class MeasurementBody(Table):
     """One result: ``values`` holds one number per objective."""
 
     values: Annotated[list[float], Field(min_length=1, max_length=100)] | float
@@ -99,7 +93,7 @@ FailureKindBody = Literal[
 ]
 
 
-class TellBody(Wire):
+class TellBody(Table):
     """How a trial ended: exactly one of the three. ``requeue``: its worker was interrupted; the configuration of the
     failed trial is queued again."""
 
@@ -116,7 +110,7 @@ class TellBody(Wire):
         return self
 
 
-class HeartbeatBody(Wire):
+class HeartbeatBody(Table):
     """A worker that still works on these trials."""
 
     worker: WorkerName
@@ -124,58 +118,58 @@ class HeartbeatBody(Wire):
     lease_s: float = Field(120.0, ge=1.0, le=86_400.0)
 
 
-class ReportBody(Wire):
+class ReportBody(Table):
     """An intermediate value of a running trial."""
 
     step: int = Field(ge=0, lt=2**31)
     value: float
 
 
-class ParamsBody(Wire):
+class ParamsBody(Table):
     """A configuration."""
 
     params: Params
     reason: Text = ""
 
 
-class ReasonBody(Wire):
+class ReasonBody(Table):
     """Why."""
 
     reason: Text = ""
 
 
-class NoteBody(Wire):
+class NoteBody(Table):
     """A remark that stays with the study and is told to the model."""
 
     text: Text
 
 
-class FinishedRow(Wire):
+class FinishedRow(Table):
     """A result from elsewhere."""
 
     params: Params
     measurement: MeasurementBody
 
 
-class AddBody(Wire):
+class AddBody(Table):
     """Results from elsewhere."""
 
     rows: Annotated[list[FinishedRow], Field(min_length=1, max_length=10_000)]
 
 
-class PredictBody(Wire):
+class PredictBody(Table):
     """Where to look."""
 
     params: Params
 
 
-class OrderBody(Wire):
+class OrderBody(Table):
     """How many more trials the workers may run."""
 
     n: int = Field(ge=1, le=1_000_000)
 
 
-class VerifyBody(Wire):
+class VerifyBody(Table):
     """What to verify: null is the best trial, and the default configuration. ``least``: the smallest gain that counts, as
     a ratio where all results are positive, else as a difference."""
 
@@ -186,20 +180,20 @@ class VerifyBody(Wire):
     least: float | None = None
 
 
-class ForkBody(Wire):
+class ForkBody(Table):
     """A new study with these trials and another problem (None: the same)."""
 
     name: StudyName
     problem: dict[str, Any] | None = None
 
 
-class SayBody(Wire):
+class SayBody(Table):
     """A message to the chat: words, or a command that begins with a slash."""
 
     text: Annotated[str, StringConstraints(min_length=1, max_length=20_000), AfterValidator(_storable)]
 
 
-class DecisionBody(Wire):
+class DecisionBody(Table):
     """A person's word on one request for approval."""
 
     type: Literal["approve", "edit", "reject"]
@@ -207,18 +201,18 @@ class DecisionBody(Wire):
     message: Text = ""
 
 
-class DecisionsBody(Wire):
+class DecisionsBody(Table):
     """A word on each open request, in order."""
 
     decisions: Annotated[list[DecisionBody], Field(min_length=1, max_length=50)]
 
 
-class KeyBody(Wire):
+class KeyBody(Table):
     """A new API key."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_storable)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     scope: Literal["read", "write", "admin"] = "write"
-    studies: list[Line] | None = None
+    studies: Annotated[list[Line], Field(max_length=10_000)] | None = None
     requests_per_minute: int | None = Field(None, ge=1, le=2**31 - 1)
     asks_per_day: int | None = Field(None, ge=0, le=2**53)
     tokens_per_day: int | None = Field(None, ge=0, le=2**53)

@@ -17,6 +17,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from .paths import named
 
 PLACE = re.compile(r"^/v1/studies/([^/]+)(?:/trials/(\d+))?")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+SOURCES = frozenset(
+    {"default", "initial_design", "known", "planner", "random", "surrogate", "transfer", "user"}
+)
+VERDICTS = frozenset({"added", "fallback", "kept", "own", "replaced", "unchecked"})
+"""Labels of metrics: a label that a client may choose would be kept for ever."""
+LONGEST = 300
+"""Characters of a value in a log line; a path may have 60,000."""
 log = structlog.get_logger("trialogue.api")
 
 
@@ -37,6 +45,10 @@ class Metrics:
         self.tokens = Counter("chat_tokens", "Tokens used by chat sessions.", **common)
         self.listeners = Gauge("event_listeners", "Open event streams.", **common)
         self.open_studies = Gauge("open_studies", "Studies held in memory.", **common)
+
+    def count_asked(self, source: str, verdict: str) -> None:
+        """Count a trial that was handed out."""
+        self.asked.labels(_one_of(SOURCES, source.split(":")[0]), _one_of(VERDICTS, verdict)).inc()
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
@@ -78,15 +90,28 @@ class Observer:
         route = getattr(scope.get("route"), "path", None) or (
             "mcp" if self.path_of(scope).startswith("/mcp") else "other"
         )
-        self.metrics.requests.labels(scope["method"], route, status).inc()
+        method = _one_of(METHODS, scope["method"])
+        self.metrics.requests.labels(method, route, status).inc()
         self.metrics.seconds.labels(route).observe(seconds)
         place = PLACE.match(self.path_of(scope))
         found = zip(("study", "trial"), place.groups() if place else (), strict=False)
         context = {name: named(value) for name, value in found if value}
         caller = scope.get("state", {}).get("caller")
         emit = log.info if status < 500 else log.error
-        emit("request", method=scope["method"], route=route, status=status, ms=round(1000 * seconds, 1),
+        emit("request", method=method, route=route, status=status, ms=round(1000 * seconds, 1),
              caller=caller.name if caller else None, **context)  # fmt: skip
+
+
+def _one_of(known: frozenset[str], label: str) -> str:
+    return label if label in known else "other"
+
+
+def cut(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Shorten every text of a log line but the trace of a mistake of ours; a processor of structlog's."""
+    for key, value in event.items():
+        if key != "exception" and isinstance(value, str) and len(value) > LONGEST:
+            event[key] = value[:LONGEST] + "…"
+    return event
 
 
 class Unbreakable:
@@ -117,6 +142,7 @@ def configure_logs(stream: TextIO | None = None, *, level: str = "info", as_json
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,
+            cut,
             shown,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),

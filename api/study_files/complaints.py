@@ -27,6 +27,8 @@ def first_complaint(error: ValidationError, model: type[BaseModel]) -> str:
     place = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
         return unknown_key(place[-1], tuple(_model_at(model, place[:-1]).model_fields), _table(place[:-1]))
+    if first["type"] == "value_error":
+        return first["msg"].removeprefix("Value error, ") + "."
     where = f" in {_table(place[:-1])}" if len(place) > 1 else ""
     return (
         f"`{place[-1] if place else 'the file'}`{where} must be {_rule(first)}, got {first['input']!r:.200}."
@@ -34,9 +36,7 @@ def first_complaint(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _rule(first: Any) -> str:  # Any: pydantic's ErrorDetails
-    return RULES.get(first["type"]) or first["msg"].removeprefix("Input should be ").removeprefix(
-        "Value error, "
-    )
+    return RULES.get(first["type"]) or first["msg"].removeprefix("Input should be ")
 
 
 def unknown_key(key: str, known: Sequence[str], table: str) -> str:

@@ -12,15 +12,47 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from ...agent.budget import Budget
+from ...evaluators.spaces.base import finite_number
 
+DEEPEST = 40
+"""Values inside of values; a problem's deepest has 8."""
 Words = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Table(BaseModel):
-    """Root of all tables: an unknown key is refused, so that a misspelt one is not ignored; ``"3"`` is no number."""
+    """Root of all tables, and of all bodies over HTTP: an unknown key is refused, so that a misspelt one is not ignored;
+    ``"3"`` is no number; and nothing is let in that JSON, a database or a number of this machine cannot hold."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, table: Any) -> Any:  # Any: what TOML and JSON can say
+        check_plain(table)
+        return table
+
+
+def check_plain(value: object, place: tuple[str, ...] = ()) -> None:
+    """Raise ValueError for a number that is none or too large for a float, for half of a surrogate pair, and for what is
+    nested too deeply."""
+    if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+            raise _wrong(place, "text without halves of surrogate pairs")
+    elif isinstance(value, int | float):
+        if finite_number(value) is None and not isinstance(value, bool):
+            raise _wrong(place, "a finite number, not larger than a float can be")
+    elif isinstance(value, dict | list):
+        if len(place) >= DEEPEST:
+            raise _wrong(place[:3], f"nested at most {DEEPEST} deep")
+        if isinstance(value, dict):
+            check_plain(list(value), (*place, "names"))
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            check_plain(inner, (*place, str(key)))
+
+
+def _wrong(place: tuple[str, ...], rule: str) -> ValueError:
+    return ValueError(f"{'.'.join(place)!a} must be {rule}")
 
 
 class BudgetTable(Table):

@@ -5,8 +5,8 @@ import sqlalchemy as sa
 
 from trialogue.agent.ledger import schema
 from trialogue.agent.ledger.database import Database
-from trialogue.api.service.guard import Caller
 from trialogue.api.service.keys import CACHE_S, DAY_S, DailyBudgetSpent, DailyUse, KeyStore
+from trialogue.api.service.rights import Caller
 from trialogue.serving.errors import InvalidInput
 
 
@@ -85,3 +85,9 @@ def test_a_days_budget_is_counted_and_starts_again(keys: KeyStore, clock: Clock)
 def test_a_key_without_limits_writes_nothing(keys: KeyStore) -> None:
     keys.charge(Caller("free", "write"), asks=1000)
     assert keys.used_today("free") == DailyUse()
+
+
+@pytest.mark.parametrize("name", ["", " ", ".", "..", "a\x00b", "a\nb", "x" * 101, "\ud800"])
+def test_a_name_that_could_not_be_removed_is_refused(keys: KeyStore, name: str) -> None:
+    with pytest.raises(InvalidInput, match="printable"):
+        keys.add(name)

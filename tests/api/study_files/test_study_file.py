@@ -126,7 +126,7 @@ def test_text_from_elsewhere_is_read_alike(tmp_path: Path) -> None:
         (ELSEWHERE.replace('name = "svm"', ""), "needs a `name`"),
         (ELSEWHERE.replace("seed = 7", 'seed = "7"'), "`seed` in [study] must be a whole number, got '7'"),
         (ELSEWHERE.replace("seed = 7", "seed = -1"), "`seed` in [study] must be greater than or equal to 0"),
-        (ELSEWHERE.replace("trials = 30", "trials = nan"), "`trials` in [study.budget] must be"),
+        (ELSEWHERE.replace("trials = 30", "trials = nan"), "'study.budget.trials' must be a finite number"),
         (ELSEWHERE.replace('where = ["a <= b"]', 'where = "a <= b"'), "put it into brackets"),
         ("study = 3", "`study` must be a table, got 3"),
         ("[studdy]", "the file knows no 'studdy'; did you mean 'study'?"),
