@@ -24,7 +24,7 @@ ORDER = {
         "", "ledger", "certainty", "referee", "views", "planner", "strategies", "optuna", "study", "verbs", "tuning", "chat",
     ),
     "api": (
-        "", "study_files", "reports", "client", "doctor", "vllm", "service", "routes", "mcp", "server", "cli", "gate",
+        "", "study_files", "reports", "client", "doctor", "vllm", "http", "service", "routes", "mcp", "server", "cli", "gate",
     ),
 }  # fmt: skip
 """The folders of each room, lowest first: a module imports from its own folder and those before it."""

@@ -24,10 +24,10 @@ from ...agent.verbs.read import LEDGER_VERBS, STUDY_VERBS
 from ...agent.verbs.verb import Answer, Verb
 from ...agent.views.as_json import study_view, trial_view
 from ...serving.errors import TrialogueError
+from ..http.rendering import cleaned, rendered
+from ..http.rights import LOCAL, Caller
 from ..reports.drawing import draw
 from ..service.context import Services
-from ..service.rendering import cleaned, rendered
-from ..service.rights import LOCAL, Caller
 from ..study_files.study_file import parse_specification
 
 INSTRUCTIONS = """trialogue tunes expensive things: a language model proposes, a Gaussian process checks, an

@@ -12,11 +12,11 @@ from sse_starlette import EventSourceResponse
 from ...agent.chat.messages import ChatEvent, Decision, event_data, event_name
 from ...agent.chat.session import ChatSession, commands
 from ...serving.errors import TrialogueError
+from ..http.rendering import Json, rendered
+from ..http.rights import READ, WRITE, GuardedRoute
 from ..service import schemas
 from ..service.context import Here, StudyInPath
 from ..service.problems import problem, status_of
-from ..service.rendering import Json, rendered
-from ..service.rights import READ, WRITE, GuardedRoute
 
 router = APIRouter(prefix="/v1/studies/{study_name}/chat", tags=["chat"], route_class=GuardedRoute)
 

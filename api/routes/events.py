@@ -11,9 +11,9 @@ from sse_starlette import EventSourceResponse
 
 from ...agent.errors import StudyNotFound
 from ...serving.errors import InvalidInput
+from ..http.rights import READ, Caller, GuardedRoute
 from ..service.context import Here, Parts, Services, StudyInPath, Who
 from ..service.event_hub import as_sse
-from ..service.rights import READ, Caller, GuardedRoute
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=GuardedRoute)
 PING_S = 15

@@ -10,10 +10,10 @@ from ...agent.certainty.of_study import certainty_of, is_verification, outcome
 from ...agent.verbs.context import Desk
 from ...agent.verbs.read import compare as compared
 from ...agent.views.as_json import trial_view
+from ..http.rights import LONG, READ, GuardedRoute
 from ..reports.drawing import draw, page_of, shares
 from ..service import schemas
 from ..service.context import Here
-from ..service.rights import LONG, READ, GuardedRoute
 
 router = APIRouter(prefix="/v1/studies/{study_name}", tags=["insight"], route_class=GuardedRoute)
 Objective = Annotated[int, Query(ge=0, le=100)]

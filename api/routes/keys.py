@@ -7,11 +7,11 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from ...serving.errors import InvalidInput
+from ..http.paths import named
+from ..http.rights import ADMIN, Caller, GuardedRoute, ScopeTooSmall
 from ..service import schemas
 from ..service.context import Parts, Services, Who
 from ..service.keys import KeyStore
-from ..service.paths import named
-from ..service.rights import ADMIN, Caller, GuardedRoute, ScopeTooSmall
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=GuardedRoute)
 

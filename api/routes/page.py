@@ -10,10 +10,10 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, Response
 
 from ...agent.errors import LedgerUnavailable
+from ..http.rendering import Json
+from ..http.rights import READ, GuardedRoute
 from ..service.context import Parts
 from ..service.problems import answer
-from ..service.rendering import Json
-from ..service.rights import READ, GuardedRoute
 
 router = APIRouter(tags=["page"], include_in_schema=False)
 guarded = APIRouter(tags=["page"], include_in_schema=False, route_class=GuardedRoute)

@@ -13,10 +13,10 @@ from ...agent.verbs.context import set_budget
 from ...agent.verbs.draft import draft as drafted, guesses_in
 from ...agent.views.as_json import study_lines, study_view
 from ...evaluators.problems.problem import Problem
+from ..http.rendering import Json
+from ..http.rights import ADMIN, LONG, READ, WRITE, GuardedRoute
 from ..service import schemas
 from ..service.context import Here, Parts, Who, idempotency_key
-from ..service.rendering import Json
-from ..service.rights import ADMIN, LONG, READ, WRITE, GuardedRoute
 from ..study_files.tables import BudgetTable
 
 router = APIRouter(prefix="/v1", tags=["studies"], route_class=GuardedRoute)

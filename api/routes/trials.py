@@ -10,11 +10,11 @@ from ...agent.ledger.records import Failure
 from ...agent.study.study import Study
 from ...agent.views.as_json import trial_view
 from ...evaluators.problems.measurement import Measurement
+from ..http.rendering import Json
+from ..http.rights import LONG, READ, WRITE, GuardedRoute
 from ..service import schemas
 from ..service.context import Here, StudyInPath
 from ..service.reaper import renew
-from ..service.rendering import Json
-from ..service.rights import LONG, READ, WRITE, GuardedRoute
 
 router = APIRouter(prefix="/v1/studies/{study_name}", tags=["trials"], route_class=GuardedRoute)
 Number = Annotated[int, Path(ge=0, le=2**31 - 1)]

@@ -22,6 +22,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from ...agent.errors import LedgerUnavailable
 from ...agent.ledger.ledger import Ledger
 from ...serving.errors import InvalidInput
+from ..http.paths import Paths, path_of
 from ..mcp.tools import build_mcp
 from ..routes import chat, events, insight, keys, page, studies, trials
 from ..service import problems
@@ -31,7 +32,6 @@ from ..service.event_hub import EventHub
 from ..service.guard import Guard, Limits
 from ..service.keys import KeyStore
 from ..service.open_studies import Shelf
-from ..service.paths import Paths, path_of
 from ..service.reaper import adopt, reap
 from ..service.telemetry import Metrics, Observer
 

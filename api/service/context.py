@@ -21,15 +21,15 @@ from ...agent.ledger import idempotency, schema
 from ...agent.ledger.ledger import Ledger
 from ...agent.study.study import Study
 from ...serving.errors import InvalidInput
+from ..http.paths import named
+from ..http.rendering import Json, cleaned
+from ..http.rights import Caller, no_such_study
+from ..http.work import WorkQueue
 from .event_hub import EventHub
 from .keys import KeyStore
 from .open_studies import Shelf
-from .paths import named
 from .problems import RevisionPassed
-from .rendering import Json, cleaned
-from .rights import Caller, no_such_study
 from .telemetry import Metrics
-from .work import WorkQueue
 
 REMEMBERED_S = 86_400
 """How long an answer to an idempotency key is kept."""

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 
-from .rights import LOCAL, Caller
+from ..http.rights import LOCAL, Caller
 
 OPEN_PATHS = re.compile(r"^/($|static/|favicon\.ico$|health$|ready$)")
 """What needs no key: the page's own files, which hold no data, and the two probes."""

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from ...agent.ledger import schema
 from ...agent.ledger.database import Database
 from ...serving.errors import InvalidInput, TrialogueError
-from .rights import RANK, Caller, Scope
+from ..http.rights import RANK, Caller, Scope
 
 PREFIX = "tlg_"
 CACHE_S = 5.0

@@ -16,10 +16,10 @@ from starlette.exceptions import HTTPException
 from ...agent import errors as agent_errors
 from ...evaluators import errors as evaluator_errors
 from ...serving import errors as serving_errors
+from ..http.rendering import Json
+from ..http.rights import ScopeTooSmall
+from ..http.work import ServerBusy
 from .keys import DailyBudgetSpent
-from .rendering import Json
-from .rights import ScopeTooSmall
-from .work import ServerBusy
 
 
 class RevisionPassed(serving_errors.InvalidInput):

@@ -14,7 +14,7 @@ from typing import Any, TextIO, cast
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from .paths import named
+from ..http.paths import named
 
 PLACE = re.compile(r"^/v1/studies/([^/]+)(?:/trials/(\d+))?")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

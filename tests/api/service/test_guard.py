@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from trialogue.api.http.rights import Caller
 from trialogue.api.service.guard import (
     MOST_BUCKETS,
     WRONG_KEYS,
@@ -15,7 +16,6 @@ from trialogue.api.service.guard import (
     TokenBucket,
     host_name,
 )
-from trialogue.api.service.rights import Caller
 
 
 async def tiny(scope: Any, receive: Any, send: Any) -> None:

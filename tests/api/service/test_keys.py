@@ -5,8 +5,8 @@ import sqlalchemy as sa
 
 from trialogue.agent.ledger import schema
 from trialogue.agent.ledger.database import Database
+from trialogue.api.http.rights import Caller
 from trialogue.api.service.keys import CACHE_S, DAY_S, DailyBudgetSpent, DailyUse, KeyStore
-from trialogue.api.service.rights import Caller
 from trialogue.serving.errors import InvalidInput
 
 

@@ -11,9 +11,9 @@ from fastapi.testclient import TestClient
 
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.agent.study.study import Study
+from trialogue.api.http.rights import Caller, GuardedRoute
 from trialogue.api.server.app import Settings, create_app
 from trialogue.api.service.keys import KeyStore
-from trialogue.api.service.rights import Caller, GuardedRoute
 from trialogue.evaluators.problems.problem import Problem
 
 PLAIN = {"name": "p", "space": {"parameters": {"x": {"type": "float", "low": 0, "high": 1}}}}

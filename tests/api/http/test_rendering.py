@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given, strategies as st
 
-from trialogue.api.service.rendering import Json, cleaned, rendered
+from trialogue.api.http.rendering import Json, cleaned, rendered
 
 
 @dataclass

@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.agent.study.study import Study
+from trialogue.api.http.work import ServerBusy, WorkQueue
 from trialogue.api.server.app import Settings, create_app
-from trialogue.api.service.work import ServerBusy, WorkQueue
 from trialogue.evaluators.problems.problem import Problem
 
 PLAIN = {"name": "p", "space": {"parameters": {"x": {"type": "float", "low": 0, "high": 1}}}}
