@@ -1,10 +1,18 @@
-"""What a study may use. Knows nothing of where the use is counted (``agent/ledger/ledger.py``)."""
+"""What a study may use, and what it has used. Knows nothing of where the use is counted (``agent/ledger/ledger.py``)."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..serving.errors import InvalidInput
-from .contracts import Spent
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a study has used of its budgets so far, for strategies that must stay inside them."""
+
+    calls: int = 0
+    tokens: int = 0
+    price: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +50,13 @@ class Budget:
             return f"the budget of {self.seconds:g} seconds of evaluation is used up ({seconds:.1f} s)"
         return None
 
-    def model_left(self, spent: Spent) -> dict[str, Any]:
-        """Return what is left for model calls, as the arguments of a ``PlanRequest``; None is unlimited."""
-        limits = {name: (getattr(self, name), getattr(spent, name)) for name in ("tokens", "calls", "price")}
-        return {
-            f"{name}_left": None if most is None else max(0, most - used)
-            for name, (most, used) in limits.items()
-        }
+    def left_for_models(self, spent: Spent) -> "Budget":
+        """Return what is left for model calls after ``spent``: tokens, calls and price; None is unlimited."""
+        return Budget(
+            tokens=None if self.tokens is None else max(0, self.tokens - spent.tokens),
+            calls=None if self.calls is None else max(0, self.calls - spent.calls),
+            price=None if self.price is None else max(0.0, self.price - spent.price),
+        )
 
     def model_exhausted_by(self, spent: Spent) -> str | None:
         """Return in words which limit of model calls is used up, or None."""

@@ -6,12 +6,14 @@ None of them writes to the ledger: they return values, and the study records the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from ..evaluators.problems.history import History, Params, Proposal, Value
+from ..evaluators.problems.problem import Problem
 from ..surrogates.contracts import Belief, Prediction, Suggestion
+from .budget import Budget, Spent
 
 Outcome = Literal[
     "ok", "invalid", "abstained", "timeout", "refused", "unreachable", "over_budget", "unbounded"
@@ -75,17 +77,54 @@ class PlanAnswer:
     memory: str = ""
 
 
+class AbstractRules(Protocol):
+    """What a planner said will fail, and how far that is believed."""
+
+    def doubt(self, params: Params, history: History) -> tuple[float, str]:
+        """Return the probability that ``params`` fail because of a rule that came true, and the rule; (0, "")."""
+        ...
+
+
+@runtime_checkable
 class AbstractPlanner(Protocol):
-    """Proposes configurations. Never raises for what a model or a network does wrong: the answer is then empty."""
+    """Proposes configurations. Never raises for what a model or a network does wrong: the answer is then empty.
+
+    Shareable: ``propose`` changes nothing of the planner, so that several studies and threads may use one, and what
+    must be remembered of a study goes out in ``PlanAnswer.memory`` and comes back in ``PlanRequest.memory``. A planner
+    of one's own derives from this class, which has a sensible answer for all but ``name`` and ``propose``.
+    """
 
     @property
     def name(self) -> str:
         """What the ledger calls this planner."""
         ...
 
+    @property
+    def address(self) -> str:
+        """What is known of this planner is kept under this text (``agent/planner/selftest.py``)."""
+        return self.name
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds that one call of ``propose`` may take."""
+        return 60.0
+
+    @property
+    def proposes_known(self) -> bool:
+        """Whether it proposes what is known by name, and so is asked during the initial design."""
+        return False
+
     def propose(self, request: PlanRequest) -> PlanAnswer:
         """Return up to ``request.n`` proposals."""
         ...
+
+    def recall(self, memory: str, problem: Problem) -> AbstractRules | None:
+        """Return the rules in a study's ``memory`` of this planner; None where it makes none."""
+        return None
+
+    def close(self) -> None:
+        """End what this planner started (a server); fine to call twice. It is not asked again."""
+        return
 
 
 @dataclass(frozen=True)
@@ -172,20 +211,12 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What a study has used of its budgets so far, for strategies that must stay inside them."""
-
-    calls: int = 0
-    tokens: int = 0
-    price: float = 0.0
-
-
-@dataclass(frozen=True)
 class Ask:
     """One request for trials. ``index``: how many trials were asked for before, which selects the random streams.
 
     ``past``: earlier decisions in which a planner had a part, oldest first, whoever made them; None where nobody keeps
-    them, and the strategy must remember its own.
+    them, and the strategy must remember its own. ``limits``: what the study may use, of which ``spent`` is used.
+    ``knowledge``: facts from elsewhere (earlier studies), one line each, for planners that read text.
     """
 
     history: History
@@ -194,6 +225,8 @@ class Ask:
     fixed: Mapping[str, Value] | None = None
     spent: Spent = field(default_factory=Spent)
     past: Sequence[Past] | None = None
+    limits: Budget = field(default_factory=Budget)
+    knowledge: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,6 +237,7 @@ class Plan:
     calls: tuple[CallRecord, ...] = ()
 
 
+@runtime_checkable
 class AbstractStrategy(Protocol):
     """Decides the next trials. Raises SpaceExhausted when nothing is left; never for what a model does."""
 

@@ -110,11 +110,12 @@ def with_strategy(
     from trialogue.agent.budget import Budget
     from trialogue.agent.strategies.by_name import strategy_for
 
-    strategy = strategy_for(problem, seed=seed, planner=planner, strategy=name, budget=Budget(trials=TRIALS))
+    strategy = strategy_for(problem, seed=seed, planner=planner, strategy=name)
     sources: list[str] = []
 
     def ask(values: list[float], tried: list[Params]) -> Params:
-        decision = strategy.plan(Ask(history_of(problem, values, tried, sources), len(values))).decisions[0]
+        history = history_of(problem, values, tried, sources)
+        decision = strategy.plan(Ask(history, len(values), limits=Budget(trials=TRIALS))).decisions[0]
         sources.append(decision.source)
         return dict(decision.params)
 

@@ -6,7 +6,7 @@ template. Knows nothing of endpoints: a rendered prompt is a tuple of messages a
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import Any, Literal
@@ -40,6 +40,13 @@ class PromptOptions:
     count: Callable[[str], int] = characters_over_three
     context: Literal["none", "partial", "full"] = "full"
     stays_here: bool = True
+
+    def shortened(self, times: int) -> "PromptOptions":
+        """Return options for a smaller context: a third of the history each time, and no long context."""
+        if times <= 0:
+            return self
+        context = "partial" if self.context == "full" else self.context
+        return replace(self, history_tokens=self.history_tokens // 3**times, context=context)
 
 
 @dataclass(frozen=True)

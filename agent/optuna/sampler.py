@@ -21,7 +21,8 @@ from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Constraint, Objective, Problem
 from ...evaluators.spaces.space import SearchSpace
 from ..contracts import AbstractPlanner, AbstractStrategy, Ask, Decision
-from ..strategies.by_name import planner_from, strategy_for
+from ..planner.by_name import planner_from
+from ..strategies.by_name import needs_model, strategy_for
 
 
 class TrialogueSampler(BaseSampler):
@@ -48,6 +49,14 @@ class TrialogueSampler(BaseSampler):
         self._other = RandomSampler(seed=seed)
         self._problem: Problem | None = None
         self._strategy: AbstractStrategy | None = None
+        self._opened: AbstractPlanner | None = None
+
+    def close(self) -> None:
+        """End the planner where its name was given; the next trial opens it again."""
+        opened, self._opened = self._opened, None
+        if isinstance(self._planner, str) and opened is not None:
+            opened.close()
+            self._strategy = None
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -82,8 +91,10 @@ class TrialogueSampler(BaseSampler):
             if given is not None and not isinstance(given, str):
                 self._strategy = given
             else:
-                planner = planner_from(self._planner)
-                self._strategy = strategy_for(self._problem, seed=self._seed, planner=planner, strategy=given)
+                self._opened = planner_from(self._planner) if needs_model(given) else None
+                self._strategy = strategy_for(
+                    self._problem, seed=self._seed, planner=self._opened, strategy=given
+                )
         return self._problem, self._strategy
 
 

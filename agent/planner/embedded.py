@@ -20,7 +20,7 @@ from ...prompts.selection import goodness
 from ...serving.embedded.model import CompletionModel
 from ...serving.errors import ServingError
 from ...surrogates.alternatives.embedded import PROMPTS, EmbeddedLM, InContext, expected_improvement
-from ..contracts import CallRecord, Outcome, PlanAnswer, PlanRequest
+from ..contracts import AbstractPlanner, CallRecord, Outcome, PlanAnswer, PlanRequest
 from ..referee.knowledge import known_proposals
 from ..referee.novelty import Novelty
 
@@ -42,24 +42,33 @@ CHECKED = 8
 """Most trials of each half that are predicted from the other half."""
 
 
-class EmbeddedPlanner:
-    """Implements ``AbstractPlanner`` over a small model, in this process or served. Safe to call from several threads.
+class EmbeddedPlanner(AbstractPlanner):
+    """A planner over a small model, in this process or served. Safe to call from several threads.
 
     ``abstains``: whether it keeps silent where it predicts the study's own trials badly. ``names``: whether the model is
     told what parameters mean, where the knowledge base knows.
     """
 
-    proposes_known = True
-    """It is asked from the start: what is known by name stands in the initial design's place."""
-
     def __init__(
         self, model: CompletionModel | None = None, *, abstains: bool = True, names: bool = True
     ) -> None:
-        self.name = "embedded"
-        self.timeout_s = 30.0
-        self.proposes_known = True
         self._lm = EmbeddedLM(model)
         self._abstains, self._names = abstains, names
+
+    @property
+    def name(self) -> str:
+        """``"embedded"``, whichever model it is."""
+        return "embedded"
+
+    @property
+    def timeout_s(self) -> float:
+        """Half a minute: an answer takes seconds where the model runs in this process."""
+        return 30.0
+
+    @property
+    def proposes_known(self) -> bool:
+        """It is asked from the start: what is known by name stands in the initial design's place."""
+        return True
 
     def propose(self, request: PlanRequest) -> PlanAnswer:
         """Return up to ``request.n`` proposals: by name at the start, by the model once there is something to read."""

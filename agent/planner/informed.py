@@ -5,7 +5,6 @@ model's proposals and add points drawn from them, which cost no tokens. The refe
 said is kept by the study (``PlanAnswer.memory``), not here. Opt in: ``InformedPlanner(Planner("http://…/v1"))``.
 """
 
-import json
 import time
 from dataclasses import replace
 
@@ -14,8 +13,9 @@ from ...prompts.elicitation import Elicited, read_elicited, render_elicitation
 from ...prompts.errors import ModelAnswerInvalid
 from ...serving.endpoints.chat import ChatRequest
 from ...serving.errors import ServingError
-from ..contracts import CallRecord, PlanAnswer, PlanRequest
+from ..contracts import AbstractPlanner, CallRecord, PlanAnswer, PlanRequest
 from .dialogue import outcome_of
+from .memory import PlannerMemory
 from .planner import Planner
 from .rules import SoftKnowledge
 
@@ -25,27 +25,35 @@ _LONGEST = 8_000
 """Characters of an answer that are kept."""
 
 
-class InformedPlanner:
+class InformedPlanner(AbstractPlanner):
     """Wraps a planner over a chat endpoint. Safe to call from several threads; holds nothing of a study."""
 
     def __init__(self, planner: Planner, *, drawn: int = 2) -> None:
         self._planner, self._drawn = planner, drawn
-        self.timeout_s = planner.timeout_s
 
     @property
     def name(self) -> str:
         """The wrapped planner's name."""
         return self._planner.name
 
+    @property
+    def timeout_s(self) -> float:
+        """The wrapped planner's, for both questions together."""
+        return self._planner.timeout_s
+
+    def close(self) -> None:
+        """End the wrapped planner."""
+        self._planner.close()
+
     def recall(self, memory: str, problem: Problem) -> SoftKnowledge:
         """Return what the model said of ``problem``, from an answer's ``memory``."""
-        return _remembered(memory, problem)[1]
+        return _knowledge(PlannerMemory.read(memory), problem)
 
     def propose(self, request: PlanRequest) -> PlanAnswer:
         """Return the model's proposals that no trusted rule refuses, and some drawn from trusted regions."""
         started = time.monotonic()
-        memory, calls = self._memory(request)
-        knowledge = self.recall(memory or request.memory, request.history.problem)
+        remembered = PlannerMemory.read(request.memory)
+        memory, calls = self._memory(request, remembered)
         left = request.deadline_s - (time.monotonic() - started)
         spent = sum(c.prompt_tokens + c.completion_tokens for c in calls)
         tokens = None if request.tokens_left is None else max(0, request.tokens_left - spent)
@@ -53,22 +61,28 @@ class InformedPlanner:
         answer = self._planner.propose(
             replace(request, deadline_s=max(left, 0.1), tokens_left=tokens, calls_left=rest)
         )
-        answer = replace(answer, calls=(*calls, *answer.calls), memory=memory)
+        if answer.memory:
+            memory = replace(memory, shortenings=PlannerMemory.read(answer.memory).shortenings)
+        text = "" if memory == remembered else memory.to_text()
+        answer = replace(answer, calls=(*calls, *answer.calls), memory=text)
         if not answer.proposals:  # a model that fails must not be replaced by what it said earlier
             return answer
+        knowledge = _knowledge(memory, request.history.problem)
         kept, notes = knowledge.filtered(answer.proposals, request.history)
         drawn = knowledge.sampled(request.history, self._drawn, request.rng, f"planner:{self.name}")
         proposals = (*kept, *drawn)[: request.n + self._drawn]
         return replace(answer, proposals=proposals, notes=(*answer.notes, *knowledge.elicited.notes, *notes))
 
-    def _memory(self, request: PlanRequest) -> tuple[str, tuple[CallRecord, ...]]:
+    def _memory(
+        self, request: PlanRequest, memory: PlannerMemory
+    ) -> tuple[PlannerMemory, tuple[CallRecord, ...]]:
         """Ask what is known of the problem where that was never done or is long ago; return what to remember of it."""
         now = len(request.history)
-        known = 0 <= now - _remembered(request.memory, request.history.problem)[0] < _AGAIN
-        if known or request.calls_left == 1:
-            return "", ()
-        said, call = self._elicit(request)
-        return json.dumps({"at": now, "said": said}), (call,)
+        fresh = memory.at is not None and 0 <= now - memory.at < _AGAIN
+        if fresh or request.calls_left == 1:
+            return memory, ()
+        words, call = self._elicit(request)
+        return replace(memory, at=now, said=words), (call,)
 
     def _elicit(self, request: PlanRequest) -> tuple[str, CallRecord]:
         """Return the model's words, empty where they cannot be used, and the account of the call."""
@@ -97,13 +111,8 @@ class InformedPlanner:
         return text if usable else "", call
 
 
-def _remembered(memory: str, problem: Problem) -> tuple[int, SoftKnowledge]:
-    """Return after how many trials the model was asked, and what it said."""
-    try:
-        kept = json.loads(memory or "null") or {}
-    except ValueError:
-        kept = {}
-    return kept.get("at", -_AGAIN), SoftKnowledge(_read(kept.get("said", ""), problem) or Elicited())
+def _knowledge(memory: PlannerMemory, problem: Problem) -> SoftKnowledge:
+    return SoftKnowledge(_read(memory.said, problem) or Elicited())
 
 
 def _read(text: str, problem: Problem) -> Elicited | None:

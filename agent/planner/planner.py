@@ -8,7 +8,7 @@ Source of the ensemble: GenQREnsemble (2024), with feedback from results.
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from ...prompts.render import Prompt, PromptOptions, instructions, render_propos
 from ...prompts.selection import goodness
 from ...serving.endpoints.chat import ChatEndpoint
 from ...serving.errors import InvalidInput
-from ..contracts import PlanAnswer, PlanRequest
+from ..contracts import AbstractPlanner, PlanAnswer, PlanRequest
 from ..referee.trust import is_planned
 from .dialogue import Dialogue, Manner, proposals_that_fit
+from .memory import PlannerMemory
 from .scaling_laws import prior_lines
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -30,15 +31,14 @@ _FEWEST_TOKENS = 200
 """Tokens of history below which a prompt is not shortened further, however small the server's context."""
 
 
-class Planner:
+class Planner(AbstractPlanner):
     """A chat model as planner.
 
     ``endpoint``: a base URL (``"http://127.0.0.1:8000/v1"``, optionally ``#model``) or any chat endpoint.
     ``samples``: completions per call, each read on its own. ``timeout_s`` bounds every call, repair included (default
     60, or ``TRIALOGUE_TIMEOUT_S``). ``prices``: US dollars per million prompt and completion tokens, where known.
     ``recording``: a file in which calls are kept and from which they are replayed without a network.
-    Safe to call from several threads; two studies may share one planner. ``address``: where it was made to ask, for
-    what is kept about it (``agent/planner/selftest.py``).
+    ``on_close``: called once by ``close``. Safe to call from several threads; two studies may share one planner.
     """
 
     def __init__(
@@ -55,22 +55,41 @@ class Planner:
         recording: str | Path | None = None,
         options: PromptOptions | None = None,
         knowledge: Sequence[str] = (),
+        on_close: Callable[[], object] | None = None,
     ) -> None:
         live = _endpoint_at(endpoint, model, api_key) if isinstance(endpoint, str) else endpoint
         self.endpoint: ChatEndpoint = _recorded(recording, live)
-        self.timeout_s = default_timeout_s() if timeout_s is None else timeout_s
+        self._timeout_s = default_timeout_s() if timeout_s is None else timeout_s
         self.options = options or PromptOptions(stays_here=self.endpoint.is_local)
         self._name, self._samples, self._temperature = name, samples, temperature
         self._prices, self._knowledge = prices, tuple(knowledge)
-        self.address = f"{getattr(live, 'base_url', '')}#{live.model}"
+        self._address = f"{getattr(live, 'base_url', '')}#{live.model}"
+        self._on_close = on_close
 
     @property
     def name(self) -> str:
         """What the ledger calls this planner: the name given, else the model's."""
         return self._name or self.endpoint.model
 
+    @property
+    def address(self) -> str:
+        """Base URL and model."""
+        return self._address
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds that one call may take, repair included."""
+        return self._timeout_s
+
+    def close(self) -> None:
+        """End what the endpoint stands on, where this planner was given it (``on_close``)."""
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            on_close()
+
     def prompt(self, request: PlanRequest, *, variant: int = 0) -> Prompt:
-        """Return exactly what would be sent for ``request``."""
+        """Return exactly what would be sent for ``request``, as short as this study's server needed it before."""
+        options = self.options.shortened(PlannerMemory.read(request.memory).shortenings)
         suggestion, prediction = request.suggestion, ""
         if suggestion is not None and suggestion.assessment is not None:
             p = suggestion.assessment.prediction
@@ -82,18 +101,12 @@ class Planner:
             n=request.n,
             purpose=request.purpose,
             rng=request.rng,
-            options=self.options,
+            options=options,
             variant=variant,
             suggestion=None if suggestion is None or suggestion.assessment is None else suggestion.params,
             prediction=prediction,
-            knowledge=(*self._knowledge, *request.knowledge, *self._known(request.history.problem)),
+            knowledge=(*self._knowledge, *request.knowledge, *_known(request.history.problem, options)),
         )
-
-    def _known(self, problem: Problem) -> tuple[str, ...]:
-        """Return what is known of the problem's parameters by name and from scaling laws, where context is told."""
-        if self.options.context != "full":
-            return ()
-        return (*prior_lines(problem), *(line.removeprefix("- ") for line in notes(problem).splitlines()))
 
     def propose(self, request: PlanRequest) -> PlanAnswer:
         """Return up to ``request.n`` valid, distinct, untried proposals; ask once more if there were none."""
@@ -101,18 +114,18 @@ class Planner:
         seed = int(request.rng.integers(2**31))
         variant = _variant_for(request)
         prompt = self.prompt(request, variant=variant)
-        dialogue = self.dialogue(request, seed)
+        dialogue, memory = self.dialogue(request, seed), PlannerMemory.read(request.memory)
         text, errors = dialogue.ask(prompt, samples=self._samples)
-        if dialogue.overflowed and self.options.history_tokens > _FEWEST_TOKENS:
-            self.options = replace(
-                self.options, history_tokens=self.options.history_tokens // 3, context="partial"
-            )
+        shorter = replace(memory, shortenings=memory.shortenings + 1)
+        if dialogue.overflowed and self.options.shortened(memory.shortenings).history_tokens > _FEWEST_TOKENS:
+            memory, request = shorter, replace(request, memory=shorter.to_text())
             prompt = self.prompt(request, variant=variant)
             text, errors = dialogue.ask(prompt, samples=self._samples)
         if not dialogue.proposals and errors and not dialogue.abstained and request.repairs:
             dialogue.ask(render_repair(prompt, text, errors, request.n), purpose="repair")
         answer = dialogue.answer()
-        return replace(answer, proposals=tuple(replace(p, variant=variant) for p in answer.proposals))
+        proposals = tuple(replace(p, variant=variant) for p in answer.proposals)
+        return replace(answer, proposals=proposals, memory=shorter.to_text() if memory is shorter else "")
 
     def price_of(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """Return US dollars for so many tokens, or None where prices are unknown."""
@@ -126,6 +139,13 @@ class Planner:
         """Return what asks this model for ``request``, within its deadline and its tokens, and keeps the account."""
         until = time.monotonic() + min(request.deadline_s, self.timeout_s)
         return Dialogue(self.endpoint, request, until, seed, self._manner)
+
+
+def _known(problem: Problem, options: PromptOptions) -> tuple[str, ...]:
+    """Return what is known of the problem's parameters by name and from scaling laws, where context is told."""
+    if options.context != "full":
+        return ()
+    return (*prior_lines(problem), *(line.removeprefix("- ") for line in notes(problem).splitlines()))
 
 
 def _variant_for(request: PlanRequest) -> int:

@@ -157,8 +157,7 @@ def result_path(planner: AbstractPlanner) -> Path:
     folder = os.environ.get("TRIALOGUE_CACHE") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "trialogue"
     )
-    address = getattr(planner, "address", planner.name)
-    name = re.sub(r"[^A-Za-z0-9.\-]+", "_", hide_secrets(address))[-120:]
+    name = re.sub(r"[^A-Za-z0-9.\-]+", "_", hide_secrets(planner.address))[-120:]
     return Path(folder) / "selftests" / f"{name}.json"
 
 

@@ -1,13 +1,13 @@
-"""``planner="vllm:MODEL"``: a vLLM server of our own, started when the planner is made and ended with this process.
+"""``planner="vllm:MODEL"``: a vLLM server of our own, started when the planner is made and ended with it.
 
 MODEL is a Hugging Face name or a folder with a checkpoint. Starting takes half a minute to minutes; a server that does not
 come up is an error of its operator (ServerDidNotStart, VllmNotInstalled), raised here and not in the middle of a study.
 """
 
-import atexit
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ...prompts.render import PromptOptions
@@ -34,15 +34,21 @@ def started(model: str, *, deadline_s: float = START_DEADLINE_S) -> Iterator[Run
 
 
 def vllm_planner(model: str, *, deadline_s: float = START_DEADLINE_S) -> Planner:
-    """Start a server of ``model`` and return a planner on it; the server ends when this process does."""
-    folder = Path(tempfile.mkdtemp(prefix="trialogue-vllm-"))
-    host = ServerHost(find_vllm(), warm=False, folder=folder)
-    atexit.register(host.close)
+    """Start a server of ``model`` and return a planner on it. The server ends with the planner: when it is closed,
+    when nothing refers to it any more, and with this process."""
+    ending = ExitStack()
+    server = ending.enter_context(started(model, deadline_s=deadline_s))
     model = model_or_made(model)
-    spec = ServerSpec(model, PLANNING, served_name="planner")
-    server = RunningServer.start(host, spec, log=folder / "server.log", deadline_s=deadline_s)
     options = PromptOptions() if (count := token_counter(model)) is None else PromptOptions(count=count)
-    return Planner(server.base_url, model=server.name, name=f"vllm:{Path(model).name}", options=options)
+    planner = Planner(
+        server.base_url,
+        model=server.name,
+        name=f"vllm:{Path(model).name}",
+        options=options,
+        on_close=ending.close,
+    )
+    weakref.finalize(planner, ending.close)
+    return planner
 
 
 def token_counter(model: str) -> Callable[[str], int] | None:

@@ -12,19 +12,23 @@ import numpy as np
 
 from ...evaluators.problems.history import FailedTrial
 from ...surrogates.contracts import Belief, Engine, Suggestion
-from ..contracts import Ask
-from ..planner.rules import SoftKnowledge
+from ..contracts import AbstractRules, Ask
 
 _DETOURS = 6
 """Times that the engine is asked again."""
 
 
 def detour(
-    said: SoftKnowledge, engine: Engine, ask: Ask, belief: Belief, first: Suggestion, rng: np.random.Generator
+    rules: AbstractRules,
+    engine: Engine,
+    ask: Ask,
+    belief: Belief,
+    first: Suggestion,
+    rng: np.random.Generator,
 ) -> Suggestion:
     """Return ``first``, or what is run in its place."""
     history = ask.history
-    doubt, rule = said.doubt(first.params, history)
+    doubt, rule = rules.doubt(first.params, history)
     if not doubt:
         return first
     kind = history.failed[-1].kind if history.failed else "crash"
@@ -32,7 +36,7 @@ def detour(
     for _ in range(_DETOURS):
         warned = warned.extended(failed=[FailedTrial(-1, other.params, kind, rule)])
         (other,) = engine.condition(warned, rng).suggest(1, rng, fixed=ask.fixed)
-        if not said.doubt(other.params, history)[0]:
+        if not rules.doubt(other.params, history)[0]:
             return _better(first, other, belief, doubt, rule)
     return first
 

@@ -1,6 +1,6 @@
-"""Planners and strategies by the names that users give them. Each is loaded only when it is named.
+"""Strategies by the names that users give them. Each is loaded only when it is named.
 
-Strategies: ``"trialogue"`` asks a planner and lets the referee check it (``hybrid.py``), ``"surrogate"`` is the
+``"trialogue"`` asks a planner and lets the referee check it (``hybrid.py``), ``"surrogate"`` is the
 engine alone (``"surrogate:forest"``: with that model of the objective, see ``surrogates/alternatives/``), ``"llambo"``
 is LLAMBO as published (``llambo.py``), ``"random"`` is the control that everything must beat; ``"mcts"`` and the like
 stand in ``alternatives/``.
@@ -9,10 +9,8 @@ stand in ``alternatives/``.
 from ...evaluators.problems.problem import Problem
 from ...serving.errors import InvalidInput
 from ...surrogates.contracts import Engine
-from ..budget import Budget
 from ..certainty.pairing import PREFIX, Pairing
 from ..contracts import AbstractPlanner, AbstractStrategy
-from ..planner.planner import Planner
 from .pairs import PairsStrategy
 from .simple import RandomStrategy, SurrogateStrategy, default_engine
 
@@ -21,28 +19,9 @@ NAMES = ("trialogue", "surrogate", "llambo", "random", "mcts", "mcts:surrogate")
 NEEDS_MODEL = ("trialogue", "llambo")
 
 
-def planner_from(spec: object) -> AbstractPlanner | None:
-    """Return the planner that ``spec`` names: None, ``"embedded"``, a base URL, ``"vllm:MODEL"``, or a planner
-    itself."""
-    if spec is None:
-        return None
-    if not isinstance(spec, str):
-        if not callable(getattr(spec, "propose", None)):
-            raise InvalidInput(f"`planner` must be None, a text or have a method `propose`, got {spec!r}.")
-        return spec  # pyright: ignore[reportReturnType]: it has what the protocol asks for
-    if spec == "embedded":
-        from ..planner.embedded import EmbeddedPlanner  # transformers and torch are loaded only for this one
-
-        return EmbeddedPlanner()
-    if spec.startswith("vllm:") and len(spec) > 5:
-        from ..planner.vllm import vllm_planner  # starts a server
-
-        return vllm_planner(spec.removeprefix("vllm:"))
-    if spec.startswith(("http://", "https://")):
-        return Planner(spec)
-    raise InvalidInput(
-        f"`planner` must be None, 'embedded', 'http://…/v1' (optionally '#model') or 'vllm:MODEL', got {spec!r}."
-    )
+def needs_model(name: str | None) -> bool:
+    """Whether a strategy of that name works with a planner; None is the usual one, which takes one if there is one."""
+    return name is None or name in NEEDS_MODEL
 
 
 def strategy_for(
@@ -51,7 +30,6 @@ def strategy_for(
     seed: int,
     planner: AbstractPlanner | None = None,
     strategy: str | None = None,
-    budget: Budget | None = None,
     engine: Engine | None = None,
     by_name: bool = True,
 ) -> AbstractStrategy:
@@ -95,6 +73,4 @@ def strategy_for(
 
     tested = kept_result(planner)
     rules = Rules() if tested is None else Rules(referee=TrustReferee(prior=tested.prior_trust))
-    return TrialogueStrategy(
-        problem, seed, planner=planner, budget=budget, engine=engine, rules=rules, by_name=by_name
-    )
+    return TrialogueStrategy(problem, seed, planner=planner, engine=engine, rules=rules, by_name=by_name)

@@ -15,7 +15,6 @@ from ...evaluators.problems.history import History, Proposal
 from ...evaluators.problems.problem import Problem
 from ...evaluators.random_streams import stream
 from ...surrogates.contracts import Belief, Engine, Suggestion
-from ..budget import Budget
 from ..contracts import (
     AbstractPlanner,
     AbstractReferee,
@@ -62,8 +61,7 @@ class Rules:
 
 
 class TrialogueStrategy:
-    """The hybrid of planner and engine. ``knowledge``: lines from elsewhere that the planner is told, such as what
-    earlier studies found (``agent/study/transfer.py``)."""
+    """The hybrid of planner and engine."""
 
     name = "trialogue"
 
@@ -73,15 +71,13 @@ class TrialogueStrategy:
         seed: int,
         *,
         planner: AbstractPlanner,
-        budget: Budget | None = None,
         engine: Engine | None = None,
         rules: Rules | None = None,
         by_name: bool = False,
     ) -> None:
-        self._problem, self._seed, self._planner, self._budget = problem, seed, planner, budget
+        self._seed, self._planner = seed, planner
         self._engine = engine if engine is not None else default_engine(problem)
         self._rules, self._by_name = rules or Rules(), by_name
-        self.knowledge: tuple[str, ...] = ()
         self._known = Recollection(problem, Schedule(self._rules.every, self._rules.plateau))
 
     def plan(self, ask: Ask) -> Plan:
@@ -97,7 +93,7 @@ class TrialogueStrategy:
         if ask.fixed or suggestions[0].origin == "default" or early:
             return Plan(tuple(decision_of(s, notes=notes) for s in suggestions))
         consulted = self._consult(ask, belief, suggestions[0])
-        verdicts = self._judge(consulted.pool, ask.history, belief, suggestions[0])
+        verdicts = self._judge(consulted.pool, ask, belief, suggestions[0])
         plan = self._decide(suggestions, verdicts, (*notes, *consulted.notes), consulted, ask)
         self._known.decided(plan, ask)
         return plan
@@ -106,25 +102,25 @@ class TrialogueStrategy:
         """Return the engine's belief and suggestions; of one that a rule speaks against, what comes instead."""
         belief = self._engine.condition(ask.history, rng)
         suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)
-        recall = getattr(self._planner, "recall", None)
-        if recall is None or not self._known.memory or ask.n > 1:
+        rules = None
+        if self._known.memory and ask.n == 1:
+            rules = self._planner.recall(self._known.memory, ask.history.problem)
+        if rules is None:
             return belief, suggestions
-        said = recall(self._known.memory, ask.history.problem)
-        return belief, (detour(said, self._engine, ask, belief, suggestions[0], rng),)
+        return belief, (detour(rules, self._engine, ask, belief, suggestions[0], rng),)
 
     def _asks_early(self, history: History) -> bool:
         """Whether the planner is asked during the initial design: by rule, because it knows configurations by name, or
         because most trials fail, which is when words help most."""
-        by_name = getattr(self._planner, "proposes_known", False)
-        return self._rules.warm_start is not None or by_name or struggles(history)
+        warm = self._rules.warm_start is not None
+        return warm or self._planner.proposes_known or struggles(history)
 
-    def _referee(self, history: History, *, starting: bool) -> AbstractReferee:
+    def _referee(self, ask: Ask, *, starting: bool) -> AbstractReferee:
         if not starting:
             return self._rules.referee
         if self._rules.warm_start is not None:
             return self._rules.warm_start
-        trials = None if self._budget is None else self._budget.trials
-        return UncheckedWarmStart(trials) if struggles(history) else NoWarmStart()
+        return UncheckedWarmStart(ask.limits.trials) if struggles(ask.history) else NoWarmStart()
 
     def _consult(self, ask: Ask, belief: Belief, suggestion: Suggestion) -> "_Consulted":
         """Drop what was tried from the pool and ask the planner if it is due."""
@@ -136,7 +132,7 @@ class TrialogueStrategy:
             return _Consulted(pool)
         if not known.patience.allows(ask.index):
             return _Consulted(pool, notes=(known.patience.reason,))
-        over = None if self._budget is None else self._budget.model_exhausted_by(ask.spent)
+        over = ask.limits.model_exhausted_by(ask.spent)
         if over:
             return _Consulted(
                 pool, notes=(f"the planner was not asked: {over}; the surrogate goes on alone",)
@@ -147,7 +143,7 @@ class TrialogueStrategy:
         return _Consulted(fresh or pool, answer.calls, answer.notes, asked)
 
     def _ask_planner(self, ask: Ask, belief: Belief, suggestion: Suggestion, starting: bool) -> PlanAnswer:
-        known = self._known
+        known, left = self._known, ask.limits.left_for_models(ask.spent)
         request = PlanRequest(
             ask.history,
             self._rules.first
@@ -157,9 +153,11 @@ class TrialogueStrategy:
             stream(self._seed, ask.index, "planner"),
             belief,
             suggestion,
-            deadline_s=getattr(self._planner, "timeout_s", 60.0),
-            **({} if self._budget is None else self._budget.model_left(ask.spent)),
-            knowledge=self.knowledge,
+            deadline_s=self._planner.timeout_s,
+            tokens_left=left.tokens,
+            calls_left=left.calls,
+            price_left=left.price,
+            knowledge=ask.knowledge,
             variants=known.variants,
             memory=known.memory,
             repairs=known.patience.repairs,
@@ -167,14 +165,14 @@ class TrialogueStrategy:
         return self._planner.propose(request)
 
     def _judge(
-        self, pool: Sequence[Proposal], history: History, belief: Belief, suggestion: Suggestion
+        self, pool: Sequence[Proposal], ask: Ask, belief: Belief, suggestion: Suggestion
     ) -> tuple[Verdict, ...]:
         if not pool:
             return ()
         if all(p.source == KNOWN for p in pool):
-            return KnownReferee().judge(pool, belief, suggestion, history)
-        referee = self._referee(history, starting=suggestion.origin in _STARTING)
-        return referee.judge(pool, belief, suggestion, history, self._known.seen)
+            return KnownReferee().judge(pool, belief, suggestion, ask.history)
+        referee = self._referee(ask, starting=suggestion.origin in _STARTING)
+        return referee.judge(pool, belief, suggestion, ask.history, self._known.seen)
 
     def _decide(
         self,

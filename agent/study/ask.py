@@ -3,7 +3,7 @@ when overtaken."""
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ...evaluators.problems.history import Params, Value
 from ...evaluators.problems.problem import Problem
 from ..budget import Budget
-from ..contracts import AbstractStrategy, Ask, Decision, Plan
+from ..contracts import Ask, Decision, Plan
 from ..errors import BudgetExhausted, LedgerUnavailable
 from ..ledger import idempotency, schema
 from ..ledger.claims import NewTrial, Overtaken, grant, write_trials
@@ -36,14 +36,18 @@ MAX_TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Up to ``n`` trials, with these parameters fixed, for this holder. ``receipt``: the key of the request, if any."""
+    """Up to ``n`` trials, decided by ``plan``, with these parameters fixed, for this holder.
+
+    ``receipt``: the key of the request, if any. ``knowledge``: facts from elsewhere for planners that read text.
+    """
 
     n: int
-    strategy: AbstractStrategy
+    plan: Callable[[Ask], Plan]
     budget: Budget
     fixed: Mapping[str, Value] | None = None
     lease: Lease | None = None
     receipt: str | None = None
+    knowledge: tuple[str, ...] = ()
 
 
 def ask(
@@ -95,7 +99,7 @@ def _claimed(
                     idempotency.leave(current, request.receipt, again=bool(numbers), numbers=numbers + got)
             numbers += got
             continue
-        plan = request.strategy.plan(Ask(now.history, now.heads.asked, n, fixed, now.heads.spent, now.past))
+        plan = request.plan(_question(request, now, n, fixed))
         try:
             with change(database, stored.study_id) as current:
                 got = _claim_planned(current, stored.problem, optuna_rows, plan, now.revision, lease)
@@ -111,6 +115,13 @@ def _claimed(
             "with fewer workers."
         )
     return numbers
+
+
+def _question(request: Request, now: Snapshot, n: int, fixed: Mapping[str, Value] | None) -> Ask:
+    """Return what the strategy is asked after a look at the ledger."""
+    history, heads = now.history, now.heads
+    limits, knowledge = request.budget, request.knowledge
+    return Ask(history, heads.asked, n, fixed, heads.spent, now.past, limits=limits, knowledge=knowledge)
 
 
 def _done_before(

@@ -11,6 +11,7 @@ from ...serving.errors import InvalidInput
 from ..budget import Budget
 from ..errors import StudyMismatch
 from ..ledger.ledger import Ledger, StoredStudy
+from ..planner.by_name import SharedPlanner
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Settings:
 
     def config(self, stored: Mapping[str, Any]) -> dict[str, Any]:
         """Return the configuration to store."""
-        texts = {"planner": self.planner, "strategy": self.strategy}
+        planner = self.planner.spec if isinstance(self.planner, SharedPlanner) else self.planner
+        texts = {"planner": planner, "strategy": self.strategy}
         given = {k: v for k, v in texts.items() if isinstance(v, str)}
         return {**stored, **given, **({} if self.budget is None else {"budget": self.budget.to_dict()})}
 

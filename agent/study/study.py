@@ -7,10 +7,9 @@ added, enqueued and told trials do not shift it, so the same seed and the same r
 """
 
 import operator
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, overload
+from typing import Any, Self, overload
 
 from optuna.pruners import BasePruner
 
@@ -36,11 +35,12 @@ from ..ledger.transaction import change
 from ..optuna import foreign_trials
 from ..optuna.mirror import OptunaRows
 from ..optuna.pruning import Pruning
-from ..strategies.by_name import planner_from, strategy_for
+from ..planner.by_name import SharedPlanner
 from ..strategies.simple import default_engine
 from ..views.best import best_of, front_of
 from . import add_results, ask as asking, fork as forks, verify as verifying
 from .create import Settings, create_or_resume, ledger_of
+from .decider import Decider
 from .loop import Loop, Reporter, RunEnd
 from .snapshot import Memory
 from .trial import Trial
@@ -56,6 +56,9 @@ class Study:
     ``pruner``: any of ``optuna.pruners``. ``budget``: None keeps the stored one. Raises StudyMismatch,
     LedgerUnavailable, InvalidInput. Resuming fails the trials whose worker is dead as
     "lost"; those of living workers go on.
+
+    A planner given by name is opened when a decision first needs it, is shared with forks, and ends with ``close`` or
+    the ``with`` block; one that was handed over is its maker's to close.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class Study:
         name: str | None = None,
         storage: "str | Ledger | None" = None,
         seed: int | None = None,
-        planner: "str | AbstractPlanner | None" = None,
+        planner: "str | AbstractPlanner | SharedPlanner | None" = None,
         budget: Budget | None = None,
         strategy: "str | AbstractStrategy | None" = None,
         pruner: BasePruner | None = None,
@@ -113,12 +116,12 @@ class Study:
     def _set_up(self, stored: StoredStudy, settings: Settings, pruner: BasePruner | None) -> None:
         self.stored = stored
         self.problem = stored.problem
-        self._budget = settings.budget or Budget(**stored.config.get("budget", {}))
-        self._settings = settings
+        self.budget = settings.budget or Budget(**stored.config.get("budget", {}))
+        self.knowledge: tuple[str, ...] = ()
+        self._decider = Decider(stored.problem, stored.seed, settings.planner, settings.strategy)
         self._memory = Memory(self.ledger, stored.study_id, stored.problem)
         self._optuna_rows = OptunaRows(stored.problem)
         self._pruning = None if pruner is None else Pruning(self.ledger.database, stored.name, pruner)
-        self._deciding = threading.RLock()  # held while a strategy plans: it serves one thread at a time
 
     @property
     def name(self) -> str:
@@ -136,24 +139,22 @@ class Study:
         return self.stored.lineage
 
     @property
-    def budget(self) -> Budget:
-        """What the study may use. Setting it changes it here; resuming with ``budget=`` changes the stored one."""
-        return self._budget
-
-    @budget.setter
-    def budget(self, budget: Budget) -> None:
-        if budget != self._budget:
-            self._budget = budget
-            self.__dict__.pop("strategy", None)  # it was made for the old limits
-
-    @cached_property
     def strategy(self) -> AbstractStrategy:
-        """What decides the next trials."""
-        given = self._settings.strategy
-        if given is not None and not isinstance(given, str):
-            return given  # pyright: ignore[reportReturnType]
-        planner = planner_from(self._settings.planner)
-        return strategy_for(self.problem, seed=self.seed, planner=planner, strategy=given, budget=self.budget)
+        """What decides the next trials; made, and its planner opened, when it is first needed."""
+        return self._decider.strategy
+
+    def close(self) -> None:
+        """Give back what the study holds: its planner ends with the last study that uses it.
+
+        Everything else is in the ledger. A study that is used again opens its planner again.
+        """
+        self._decider.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @cached_property
     def _engine(self) -> Engine:
@@ -180,8 +181,10 @@ class Study:
         """
         if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
             raise InvalidInput(f"`n` must be a whole number >= 1, got {n!r}.")
-        with self._deciding:
-            request = asking.Request(1 if n is None else n, self.strategy, self.budget, fixed, lease, receipt)
+        with self._decider.lock:
+            request = asking.Request(
+                1 if n is None else n, self._decider.plan, self.budget, fixed, lease, receipt, self.knowledge
+            )
             records = asking.ask(self.ledger.database, self.stored, self._memory, self._optuna_rows, request)
         trials = [Trial(record, self.report) for record in records]
         return trials if n is not None else trials[0]
@@ -354,7 +357,7 @@ class Study:
         ``lineage`` of the new study says how many were copied and how many were left out, and why.
         """
         stored = forks.fork(self, name, problem or forks.with_space(self.problem, space))
-        settings = Settings(self._settings.planner, self.budget, self._settings.strategy)
+        settings = Settings(self._decider.planner, self.budget, self._decider.chosen)
         study = type(self).__new__(type(self))
         study.ledger = self.ledger
         study._set_up(stored, settings, None if self._pruning is None else self._pruning.pruner)

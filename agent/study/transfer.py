@@ -19,7 +19,6 @@ from ...prompts.wording import one_line
 from ..ledger.ledger import Ledger
 from ..ledger.records import TrialRecord
 from ..referee.novelty import Novelty
-from ..strategies.hybrid import TrialogueStrategy
 from .study import Study
 
 LEAST = 0.6
@@ -107,8 +106,7 @@ def enqueue_from_earlier(study: Study, *, k: int = 3) -> int:
     Returns how many were enqueued; none where the study has trials already.
     """
     earlier = earlier_studies(study.ledger, study.problem, without=study.name)
-    if isinstance(study.strategy, TrialogueStrategy):
-        study.strategy.knowledge = transfer_lines(study.problem, earlier)
+    study.knowledge = transfer_lines(study.problem, earlier)
     seeds = [] if len(study.refresh()) else transfer_seeds(study.problem, earlier, k=k)
     for params, reason in seeds:
         study.enqueue(params, reason=reason, source="transfer")

@@ -22,7 +22,8 @@ from ...serving.vllm.catalogue import STRAIN
 from ..contracts import AbstractStrategy
 from ..errors import BudgetExhausted
 from ..ledger.records import TrialRecord
-from ..strategies.by_name import planner_from, strategy_for
+from ..planner.by_name import SharedPlanner
+from ..strategies.by_name import strategy_for
 from ..study.study import Study
 from ..study.trial import Trial
 from .clock import Clock
@@ -69,16 +70,18 @@ class Tuning:
         self.state.ask(question_of(plan, target.settings, space, self.context), target.settings.folder)
         self.measures = Measures(plan, target, self.state)
         self.clock = Clock(self.measures)
+        self._planner = SharedPlanner(plan.planner)
 
     def run(self) -> TuningOutcome:
         """Measure the default, search, verify, and return the outcome. Ctrl-C passes; state is kept."""
         self.measure_default()
         self.target.scale = self.measures.default()
-        study = self._study()
         try:
+            study = self._study()
             self.search(study)
             return self.conclude(study)
         finally:
+            self._planner.leave(self)
             self._save()
 
     # The default -------------------------------------------------------------------------------------------------
@@ -128,7 +131,7 @@ class Tuning:
         """
         harder = {p.name: Harder(STRAIN[p.name]) for p in self.space if p.name in STRAIN and _ordered(p)}
         engine = CostAwareEngine(problem, self._cost, harder=harder)
-        planner = planner_from(self.plan.planner)
+        planner = self._planner.join(self)
         return strategy_for(problem, seed=self.plan.seed, planner=planner, engine=engine, by_name=False)
 
     def _cost(self, params: Params) -> float:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from markupsafe import escape
 
 from ...agent.ledger.records import TrialRecord
-from ...agent.strategies.by_name import NEEDS_MODEL
+from ...agent.planner.by_name import SharedPlanner
 from ...agent.study.study import Study
 from ...evaluators.problems.measurement import Measurement
 from ...serving.errors import TrialogueError
@@ -27,35 +27,36 @@ def run_all(
     *,
     quiet: bool,
 ) -> list[Run]:
-    """Run every study, seed by seed; raises StudyError only when all of them fail."""
+    """Run every study, seed by seed; raises StudyError only when all of them fail.
+
+    All of them share one planner, so that a vLLM server is started once.
+    """
     runs = []
-    for seed in seeds:
-        for name in names:
-            run = run_one(stated, name, seed, trials, planner)
-            runs.append(run)
-            if not quiet:
-                best = max((v for v in run.values if not math.isnan(v)), default=math.nan)
-                print(
-                    f"seed {seed}  {name:10} best {best:.6g}  {run.seconds:.1f} s  {' '.join(run.notes)}".rstrip()
-                )
+    with SharedPlanner(planner) as shared:
+        for seed in seeds:
+            for name in names:
+                runs.append(run_one(stated, name, seed, trials, shared))
+                if not quiet:
+                    print(_line(runs[-1]))
     return runs
 
 
-def run_one(stated: Specification, name: str, seed: int, trials: int, planner: str | None) -> Run:
+def _line(run: Run) -> str:
+    best = max((v for v in run.values if not math.isnan(v)), default=math.nan)
+    notes = " ".join(run.notes)
+    return f"seed {run.seed}  {run.strategy:10} best {best:.6g}  {run.seconds:.1f} s  {notes}".rstrip()
+
+
+def run_one(stated: Specification, name: str, seed: int, trials: int, planner: SharedPlanner) -> Run:
     """Return one study in memory with one strategy and seed."""
     budget = (stated.settings.budget or BudgetTable()).model_copy(update={"trials": trials})
-    settings = stated.settings.model_copy(
-        update={
-            "seed": seed,
-            "planner": planner if name in NEEDS_MODEL else None,
-            "strategy": name,
-            "budget": budget,
-        }
-    )
-    study = replace(stated, name=f"{stated.name}-{name}-{seed}", settings=settings).open(None)
+    settings = stated.settings.model_copy(update={"seed": seed, "strategy": name, "budget": budget})
+    specification = replace(stated, name=f"{stated.name}-{name}-{seed}", settings=settings)
+    study = specification.open(None, planner=planner)
     started, notes = time.monotonic(), ()
     try:
-        study.run(stated.evaluate, n_trials=trials)
+        with study:
+            study.run(stated.evaluate, n_trials=trials)
     except TrialogueError as error:  # a finite space that is exhausted, a strategy that cannot be used
         notes = (str(error),)
     values = tuple(_value(study, t) for t in study.trials)

@@ -45,7 +45,8 @@ def demo(
     session = Session(study, storage, quiet=as_json)
     session.console.print(f"{target.problem.description}\n{who_proposes(spec)}", highlight=False)
     started = time.monotonic()
-    session.run(target, trials=min(trials, 10) if quick else trials, seconds=None)
+    with study:
+        session.run(target, trials=min(trials, 10) if quick else trials, seconds=None)
     took_s = time.monotonic() - started
     session.summary(took_s)
     session.report(output)

@@ -58,7 +58,8 @@ def run(
         enqueue_from_earlier(study)
     session = Session(study, where, quiet=as_json)
     started = time.monotonic()
-    session.run(specification.evaluate, trials=trials, seconds=seconds, workers=workers)
+    with study:
+        session.run(specification.evaluate, trials=trials, seconds=seconds, workers=workers)
     took_s = time.monotonic() - started
     session.summary(took_s)
     if report is not None:

@@ -101,7 +101,9 @@ def work(
             break
         time.sleep(poll_s)
         if reopen is not None:
+            study.close()
             study = reopen()
+    study.close()
     return done
 
 

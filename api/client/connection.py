@@ -41,6 +41,12 @@ class Connection:
         weakref.finalize(self, made.close)
         return made
 
+    def close(self) -> None:
+        """Close the client, if it was made; the next call makes another."""
+        client = self.__dict__.pop("client", None)
+        if client is not None:
+            client.close()
+
     def call(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
         """Return the JSON answer. Raises what the server raised, or LedgerUnavailable when it stays away."""
         headers = {"Idempotency-Key": secrets.token_hex(16)} if method == "POST" else {}

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from os import environ, getpid
-from typing import Any, overload
+from typing import Any, Self, overload
 from urllib.parse import quote
 
 from ...agent.budget import Budget
@@ -92,6 +92,16 @@ class RemoteStudy:
         self.name = name
         self.worker = f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(3)}"
         self._connection = Connection(url, api_key or environ.get("TRIALOGUE_API_KEY"), retry_s)
+
+    def close(self) -> None:
+        """Close the connection; a later call opens it again."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         return self._connection.call(method, f"v1/studies/{quote(self.name, safe='')}{path}", body, query)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...agent.contracts import AbstractPlanner, PlanRequest
+from ...agent.planner.by_name import planner_from
 from ...agent.planner.planner import Planner
 from ...agent.planner.selftest import history, keep_result, lines_of, run_selftest
-from ...agent.strategies.by_name import planner_from
 from .finding import Finding
 
 
@@ -19,7 +19,10 @@ def check_skill(spec: str, timeout_s: float) -> Iterator[Finding]:
     planner = planner_from(spec)
     if planner is None:
         return
-    result = run_selftest(planner, deadline_s=timeout_s)
+    try:
+        result = run_selftest(planner, deadline_s=timeout_s)
+    finally:
+        planner.close()
     for subject, well, words in lines_of(result):
         cure = "" if well else "the referee checks every proposal; this planner starts with less trust"
         yield Finding(subject, "ok" if well else "note", words, cure)

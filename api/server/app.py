@@ -115,6 +115,7 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
                 services.hub.close()
         if services.chats is not None:
             services.chats.close()
+        services.shelf.close()
 
     app = FastAPI(
         title="trialogue",

@@ -86,7 +86,9 @@ class Shelf:
     def forget(self, name: str) -> None:
         """Put a study away: it was deleted, or is not what it was."""
         with self._lock:
-            self._studies.pop(name, None)
+            study = self._studies.pop(name, None)
+        if study is not None:
+            study.close()
 
     def delete(self, name: str) -> None:
         """Delete a study and all that belongs to it. Raises StudyNotFound."""
@@ -97,9 +99,17 @@ class Shelf:
         """Hold a study that a verb made (a fork)."""
         self._keep(study)
 
+    def close(self) -> None:
+        """Put all studies away, their planners ended."""
+        for name in list(self._studies):
+            self.forget(name)
+
     def _keep(self, study: Study) -> None:
         with self._lock:
+            surplus = [self._studies.pop(study.name, study)]
             self._studies[study.name] = study
-            self._studies.move_to_end(study.name)
             while len(self._studies) > self._n_open:
-                self._studies.popitem(last=False)
+                surplus.append(self._studies.popitem(last=False)[1])
+        for other in surplus:  # outside the lock: one whose decision is under way is waited for
+            if other is not study:
+                other.close()

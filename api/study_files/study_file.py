@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import ValidationError
 
 from ...agent.ledger.ledger import Ledger
+from ...agent.planner.by_name import SharedPlanner
 from ...agent.study.study import Study
 from ...evaluators.errors import InvalidSpecification
 from ...evaluators.problems.problem import Problem
@@ -46,14 +47,19 @@ class Specification:
         """Return the same study with another planner."""
         return replace(self, settings=self.settings.model_copy(update={"planner": planner}))
 
-    def open(self, storage: "str | Ledger | None", *, pruner: Any = None) -> Study:  # Any: optuna's pruners
-        """Make the study, or resume the one of that name. Raises StudyMismatch, LedgerUnavailable, InvalidInput."""
+    def open(
+        self, storage: "str | Ledger | None", *, planner: SharedPlanner | None = None, pruner: Any = None
+    ) -> Study:  # Any: optuna's pruners
+        """Make the study, or resume the one of that name. Raises StudyMismatch, LedgerUnavailable, InvalidInput.
+
+        ``planner``: one that several studies share, in place of the one stated.
+        """
         return Study(
             self.problem,
             name=self.name,
             storage=storage,
             seed=self.settings.seed,
-            planner=self.settings.planner,
+            planner=planner or self.settings.planner,
             strategy=self.settings.strategy,
             budget=None if self.settings.budget is None else self.settings.budget.budget(),
             pruner=pruner,

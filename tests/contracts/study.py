@@ -72,6 +72,14 @@ class StudyContract:
             assert t.reason
         assert len({study.problem.space.key(t.params) for t in trials}) == 6
 
+    def test_a_study_is_a_context_that_can_be_entered_again(self, make: Make) -> None:
+        with make(problem(), strategy="random") as study:
+            study.ask()
+        study.close()
+        with study:
+            study.ask()
+        assert len(study.trials) == 2
+
     def test_ask_n_gives_a_list_and_fixed_parameters_are_kept(self, make: Make) -> None:
         study = make(problem(), strategy="random")
         trials = study.ask(n=3, fixed={"kernel": "rbf"})

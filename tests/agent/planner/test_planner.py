@@ -7,9 +7,9 @@ from contracts.planner import PlannerContract, history, problem, request
 from hypothesis import given, settings, strategies as st
 
 import trialogue as tl
+from trialogue.agent.planner.by_name import planner_from
 from trialogue.agent.planner.planner import Planner, default_timeout_s
 from trialogue.agent.referee.novelty import Novelty
-from trialogue.agent.strategies.by_name import planner_from
 from trialogue.evaluators.problems.history import History
 from trialogue.serving.scripted.behaviours import (
     answer,
@@ -112,22 +112,34 @@ def test_an_unreachable_model_is_told_and_not_an_error():
     assert [c.outcome for c in got.calls] == ["unreachable"]
 
 
-def test_a_small_context_gets_a_shorter_prompt():
-    def small(call):
-        if len(call.text) > 2_000:
-            words = (
-                "This model's maximum context length is 700 tokens; please reduce the length of the messages."
-            )
-            return ScriptedReply(words, status=400)
-        return uniform(call)
+def small_context(call):
+    """A model whose context holds 2,000 characters of a user's words."""
+    if len(call.text) > 2_000:
+        words = "This model's maximum context length is 700 tokens; please reduce the length of the messages."
+        return ScriptedReply(words, status=400)
+    return uniform(call)
 
-    with ScriptedServer(small) as server:
+
+def test_a_small_context_gets_a_shorter_prompt_and_the_study_remembers_it():
+    with ScriptedServer(small_context) as server:
         planner = Planner(server.url)
         got = planner.propose(request(history(60)))
         assert [c.outcome for c in got.calls] == ["refused", "ok"]
         assert got.proposals
         assert "response_format" in server.requests[-1]
-        assert [c.outcome for c in planner.propose(request(history(60))).calls] == ["ok"]
+        again = planner.propose(request(history(60), memory=got.memory))
+        assert [c.outcome for c in again.calls] == ["ok"]
+        assert again.memory == ""
+
+
+def test_a_long_history_in_one_study_does_not_shorten_the_prompts_of_another():
+    with ScriptedServer(small_context) as server:
+        planner = Planner(server.url)
+        before = planner.prompt(request(history(20)))
+        first, second = (planner.propose(request(history(60))) for _ in range(2))
+        assert planner.prompt(request(history(20))) == before
+        assert [c.prompt_hash for c in first.calls] == [c.prompt_hash for c in second.calls]
+        assert [p.params for p in first.proposals] == [p.params for p in second.proposals]
 
 
 def test_several_samples_are_each_read_on_their_own():

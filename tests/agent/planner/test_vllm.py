@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
-from contracts.planner import problem, request
+from contracts.planner import problem, request, value
 from contracts.strategy import play
 
+import trialogue as tl
 from trialogue.agent.planner.vllm import vllm_planner
 from trialogue.agent.strategies.hybrid import TrialogueStrategy
 from trialogue.agent.strategies.llambo import LlamboSettings, LlamboStrategy
+from trialogue.serving.endpoints.chat import ChatRequest, Message
+from trialogue.serving.errors import EndpointUnreachable
 from trialogue.serving.vllm.environment import VllmNotInstalled, find_vllm
 from trialogue.serving.vllm.sample_models import tiny_model
 from trialogue.surrogates.alternatives.llm_classes import GenerativeSurrogate
@@ -54,3 +57,18 @@ def test_the_surrogates_run_with_log_probabilities(planner, kind):
 def test_llambo_runs_to_the_end(planner):
     settings = LlamboSettings(initial=3, candidates=2, samples=2)
     assert len(play(LlamboStrategy(problem(), 0, planner=planner, settings=settings), 5)) == 5
+
+
+def test_a_study_starts_one_server_and_ends_it():
+    """Whatever becomes of its budget: it was once that each change started another, which lived as long as Python."""
+    with tl.Study(problem(), planner=f"vllm:{tiny_model()}", budget=tl.Budget(trials=5)) as study:
+        study.run(value)
+        study.budget = tl.Budget(trials=8)
+        fork = study.fork("b", problem=problem())
+        study.run(value)
+        endpoint = study.strategy._planner.endpoint
+        assert endpoint is fork.strategy._planner.endpoint
+        fork.close()
+        endpoint.complete(ChatRequest((Message("user", "?"),), max_tokens=1), deadline_s=30)
+    with pytest.raises(EndpointUnreachable):
+        endpoint.complete(ChatRequest((Message("user", "?"),), max_tokens=1), deadline_s=5)

@@ -22,9 +22,9 @@ CLOSED = Rules(warm_start=NoWarmStart(), referee=SlackReferee(slack=-1e9))
 EAGER = Rules(warm_start=UncheckedWarmStart())
 
 
-def hybrid(server, seed=0, *, timeout_s=5.0, rules=None, budget=None):
+def hybrid(server, seed=0, *, timeout_s=5.0, rules=None):
     planner = Planner(server.url, timeout_s=timeout_s)
-    return TrialogueStrategy(problem(), seed, planner=planner, rules=rules, budget=budget)
+    return TrialogueStrategy(problem(), seed, planner=planner, rules=rules)
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +120,8 @@ def test_tokens_and_verdicts_stand_on_the_trial_that_was_decided(alone):
 
 def test_a_used_up_budget_is_said_aloud_and_the_surrogate_goes_on(alone):
     with ScriptedServer(scripted.uniform) as server:
-        strategy = hybrid(server, budget=tl.Budget(tokens=1_000))
-        (decision,) = strategy.plan(Ask(begun(alone[:5]), 5, 1, None, Spent(tokens=1_000))).decisions
+        ask = Ask(begun(alone[:5]), 5, spent=Spent(tokens=1_000), limits=tl.Budget(tokens=1_000))
+        (decision,) = hybrid(server).plan(ask).decisions
         assert server.requests == []
     assert decision.source == "surrogate"
     assert any("1000 tokens" in n for n in decision.notes)

@@ -4,7 +4,7 @@ from contracts.planner import problem, value
 from contracts.strategy import StrategyContract, play
 
 import trialogue as tl
-from trialogue.agent.contracts import Ask
+from trialogue.agent.contracts import AbstractPlanner, Ask
 from trialogue.agent.planner.planner import Planner
 from trialogue.agent.strategies.llambo import LlamboSettings, LlamboStrategy, expected_improvement
 from trialogue.evaluators.problems.history import History
@@ -60,7 +60,7 @@ def test_every_token_is_on_the_account():
 
 
 def test_it_needs_a_chat_endpoint():
-    class Embedded:
+    class Embedded(AbstractPlanner):
         name = "embedded"
 
         def propose(self, request):

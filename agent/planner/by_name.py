@@ -1,0 +1,85 @@
+"""Planners by the names that users give them, and who ends them: whoever opened one.
+
+Each kind is loaded only when it is named. A study holds its planner in a ``SharedPlanner``: opened when a decision first
+needs it, shared with the study's forks, and ended when the last study that used it is closed.
+"""
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Self
+
+from ...serving.errors import InvalidInput
+from ..contracts import AbstractPlanner
+from .planner import Planner
+
+
+def planner_from(spec: object) -> AbstractPlanner | None:
+    """Return the planner that ``spec`` names: None, ``"embedded"``, a base URL, ``"vllm:MODEL"``, or a planner itself.
+
+    Whoever calls this for a name must ``close`` what comes back. Raises InvalidInput, and for vLLM ServingError.
+    """
+    if spec is None:
+        return None
+    if not isinstance(spec, str):
+        if not isinstance(spec, AbstractPlanner):
+            raise InvalidInput(
+                f"`planner` must be None, a text or a planner, got {spec!r}; a class of your own derives from "
+                "`trialogue.agent.contracts.AbstractPlanner` and has `name` and `propose`."
+            )
+        return spec
+    if spec == "embedded":
+        from .embedded import EmbeddedPlanner  # transformers and torch are loaded only for this one
+
+        return EmbeddedPlanner()
+    if spec.startswith("vllm:") and len(spec) > 5:
+        from .vllm import vllm_planner  # starts a server
+
+        return vllm_planner(spec.removeprefix("vllm:"))
+    if spec.startswith(("http://", "https://")):
+        return Planner(spec)
+    raise InvalidInput(
+        f"`planner` must be None, 'embedded', 'http://…/v1' (optionally '#model') or 'vllm:MODEL', got {spec!r}."
+    )
+
+
+class SharedPlanner:
+    """A planner as a user stated it, opened at most once for all who use it. Thread-safe.
+
+    What it opened itself it closes when the last user leaves; a planner that was handed over is its maker's to close.
+    As a context it stays open, once opened, between users. ``opened``: makes a planner of a specification.
+    """
+
+    def __init__(
+        self, spec: object, *, opened: Callable[[object], AbstractPlanner | None] = planner_from
+    ) -> None:
+        self.spec = spec
+        self._opened = opened
+        self._planner: AbstractPlanner | None = None
+        self._users: weakref.WeakSet[object] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self._users.add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave(self)
+
+    def join(self, user: object) -> AbstractPlanner | None:
+        """Return the planner, opening it where it is not open; ``user`` must leave again. Raises as ``planner_from``."""
+        with self._lock:
+            if self._planner is None:
+                self._planner = self._opened(self.spec)
+            self._users.add(user)
+            return self._planner
+
+    def leave(self, user: object) -> None:
+        """Give the planner back; the last to leave ends it. Fine to call twice."""
+        with self._lock:
+            self._users.discard(user)
+            if self._users or self._planner is None:
+                return
+            planner, self._planner = self._planner, None
+            if isinstance(self.spec, str):
+                planner.close()
