@@ -56,9 +56,7 @@ class Study:
     ``pruner``: any of ``optuna.pruners``. ``budget``: None keeps the stored one. Raises StudyMismatch,
     LedgerUnavailable, InvalidInput. Resuming fails the trials whose worker is dead as
     "lost"; those of living workers go on.
-
-    A planner given by name is opened when a decision first needs it, is shared with forks, and ends with ``close`` or
-    the ``with`` block; one that was handed over is its maker's to close.
+    A planner given by name is opened when it is first needed, shared with forks, and ended by ``close`` or ``with``.
     """
 
     def __init__(
@@ -144,10 +142,7 @@ class Study:
         return self._decider.strategy
 
     def close(self) -> None:
-        """Give back what the study holds: its planner ends with the last study that uses it.
-
-        Everything else is in the ledger. A study that is used again opens its planner again.
-        """
+        """Give back the planner, which ends with the last study that uses it; used again, a study opens it again."""
         self._decider.close()
 
     def __enter__(self) -> Self:
