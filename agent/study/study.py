@@ -36,11 +36,11 @@ from ..optuna import foreign_trials
 from ..optuna.mirror import OptunaRows
 from ..optuna.pruning import Pruning
 from ..planner.by_name import SharedPlanner
+from ..strategies.decider import Decider
 from ..strategies.simple import default_engine
 from ..views.best import best_of, front_of
 from . import add_results, ask as asking, fork as forks, verify as verifying
 from .create import Settings, create_or_resume, ledger_of
-from .decider import Decider
 from .loop import Loop, Reporter, RunEnd
 from .snapshot import Memory
 from .trial import Trial

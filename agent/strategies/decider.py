@@ -9,7 +9,7 @@ from ...evaluators.problems.problem import Problem
 from ...serving.errors import InvalidInput
 from ..contracts import AbstractStrategy, Ask, Plan
 from ..planner.by_name import SharedPlanner
-from ..strategies.by_name import needs_model, strategy_for
+from .by_name import needs_model, strategy_for
 
 
 class Decider:
