@@ -14,7 +14,10 @@ from .planner_option import FORMS, checked_planner
 
 def run(
     file: Annotated[
-        Path, typer.Argument(metavar="STUDY.toml", help="The study: see the README and docs/studies.md.")
+        Path,
+        typer.Argument(
+            metavar="STUDY.toml", help="The study, or target:NAME: `trialogue targets` lists those."
+        ),
     ],
     trials: Annotated[int | None, typer.Option(min=1, help="Run this many more trials.")] = None,
     seconds: Annotated[

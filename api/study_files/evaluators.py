@@ -107,6 +107,23 @@ def _pipeline(table: Table, folder: Path, file: StudyFile) -> Target:
     return Target(target, problem=target.problem())
 
 
+def _target(table: Table, folder: Path, file: StudyFile) -> Target:
+    """Take the target's own space; a file may give its parameters other ranges, but needs each of them."""
+    from ...evaluators.targets.catalogue import load_target
+
+    target = load_target(str(table["target"]), folder)
+
+    def check(space: SearchSpace) -> None:
+        names = set(target.problem.space.names)
+        if set(space.names) != names:
+            raise InvalidSpecification(
+                f"`target`: {target.name!r} needs exactly the parameters {', '.join(target.problem.space.names)}, "
+                f"got {', '.join(space.names)}; leave [parameters] out for its own."
+            )
+
+    return Target(target, problem=target.problem, check=check)
+
+
 def _options(kind: str, table: object, known: tuple[str, ...]) -> dict[str, Any]:
     """Return a copy of the options of an inline table; refuses others than the known ones."""
     if not isinstance(table, dict) or not set(table) <= set(known):
@@ -120,6 +137,7 @@ EVALUATORS: dict[str, Kind] = {
     "sklearn": Kind(_sklearn),
     "vllm": Kind(_vllm),
     "hf_pipeline": Kind(_pipeline),
+    "target": Kind(_target),
     "replay": Kind(_replay, ("ignore", "only")),
 }
 

@@ -28,6 +28,9 @@ from .tables import StudyFile, StudySettings
 
 _T = TypeVar("_T")
 
+OF_A_TARGET = "target:"
+"""How a path begins that stands for a target of the gallery."""
+
 
 def _nothing_to_run(*_: object) -> NoReturn:
     raise InvalidSpecification("this study has no [evaluator] here; start a worker with a file that has one.")
@@ -67,13 +70,13 @@ class Specification:
 
 
 def read_specification(path: Path) -> Specification:
-    """Return what a file of this machine says, its evaluator included. Raises InvalidSpecification, OSError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidSpecification(f"{path} is not TOML, which is UTF-8: {error}.") from None
-    file = _parsed(text, str(path))
-    target = _told(f"{path}, [evaluator]", lambda: target_of(file, path.parent))
+    """Return what a file of this machine says, its evaluator included. Raises InvalidSpecification, OSError.
+
+    The path ``target:NAME`` is a file that says nothing but ``[evaluator] target = "NAME"``.
+    """
+    file = _read(path)
+    folder = Path() if str(path).startswith(OF_A_TARGET) else path.parent
+    target = _told(f"{path}, [evaluator]", lambda: target_of(file, folder))
     problem = _told(
         f"{path}, [problem]", lambda: _problem(file, target.problem, file.study.name or path.stem)
     )
@@ -97,6 +100,16 @@ def parse_specification(text: str, *, name: str | None = None) -> Specification:
         raise InvalidSpecification("`[study]` needs a `name`.")
     problem = _told(f"{where}, [problem]", lambda: _problem(file, None, study))
     return _specification(file, problem, study)
+
+
+def _read(path: Path) -> StudyFile:
+    """Return a file as it stands."""
+    if str(path).startswith(OF_A_TARGET):
+        return StudyFile(evaluator={"target": str(path).removeprefix(OF_A_TARGET)})
+    try:
+        return _parsed(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise InvalidSpecification(f"{path} is not TOML, which is UTF-8: {error}.") from None
 
 
 def _specification(file: StudyFile, problem: Problem, name: str) -> Specification:

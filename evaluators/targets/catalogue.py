@@ -13,6 +13,13 @@ from ..programs.function import load_function
 from .target import GalleryTarget
 
 MODULES: dict[str, str] = {
+    "consistency-training": "diffusion.consistency",
+    "deis": "diffusion.deis",
+    "dpm-solver": "diffusion.dpm_solver",
+    "feynman-kac": "diffusion.feynman_kac",
+    "masked-diffusion": "diffusion.masked",
+    "poisson-flow": "diffusion.poisson_flow",
+    "solver-schedules": "diffusion.solver_schedules",
 }
 """Where the target of each name is made: the module's path below this folder."""
 

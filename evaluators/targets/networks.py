@@ -3,6 +3,7 @@
 Knows nothing of tasks. PyTorch's own initialisation would draw from a stream that all threads share.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -24,10 +25,12 @@ def linear(inputs: int, outputs: int, stream: torch.Generator) -> nn.Linear:
     return layer
 
 
-def mlp(sizes: Sequence[int], stream: torch.Generator, *, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+def mlp(
+    sizes: Sequence[int], stream: torch.Generator, *, activation: type[nn.Module] = nn.ReLU
+) -> nn.Sequential:
     """Return a multi-layer perceptron with these numbers of units, inputs and outputs included."""
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in itertools.pairwise(sizes):
         layers += [linear(inputs, outputs, stream), activation()]
     return nn.Sequential(*layers[:-1])
 

@@ -46,7 +46,13 @@ def target() -> GalleryTarget:
     problem = Problem(
         "consistency-training",
         space,
-        [Objective("distance", "minimize", description="energy distance of samples of one call to the distribution")],
+        [
+            Objective(
+                "distance",
+                "minimize",
+                description="energy distance of samples of one call to the distribution",
+            )
+        ],
         description="Train a network that samples 8 Gaussians on a circle in one call, in 600 updates.",
         context={"updates": UPDATES, "batch": BATCH, "network": "3-64-64-2"},
     )
@@ -55,7 +61,12 @@ def target() -> GalleryTarget:
         evaluate,
         "diffusion",
         "Song & Dhariwal 2023, Improved Techniques for Training Consistency Models, arXiv 2310.14189",
-        region={"levels": ("lognormal",), "loss": ("pseudo-huber",), "weighting": ("inverse-gap",), "s0": (10, 10)},
+        region={
+            "levels": ("lognormal",),
+            "loss": ("pseudo-huber",),
+            "weighting": ("inverse-gap",),
+            "s0": (10, 10),
+        },
         claim=SourceClaim(
             "The improved techniques (lognormal levels, pseudo-Huber, inverse gaps, doubling) end nearer to the data than "
             "the first ones (uniform, squared, unweighted).",
@@ -90,7 +101,11 @@ def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
 
 
 def _loss(
-    network: nn.Module, params: Mapping[str, Any], progress: float, rng: np.random.Generator, stream: torch.Generator
+    network: nn.Module,
+    params: Mapping[str, Any],
+    progress: float,
+    rng: np.random.Generator,
+    stream: torch.Generator,
 ) -> Tensor:
     """Return the loss of one batch: how far the network is from itself at the next lower level."""
     stage = min(int(progress * (params["doublings"] + 1)), params["doublings"])

@@ -5,6 +5,7 @@ the last estimates, in t (tAB) or in ρ (ρAB), and integrated by quadrature. Or
 Source: Zhang & Chen 2022, Fast Sampling of Diffusion Models with Exponential Integrator (arXiv 2204.13902).
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,13 +34,24 @@ def target() -> GalleryTarget:
             Categorical("variable", ["t", "rho"], default="t", description="in which noise is extrapolated"),
             Categorical("grid", ["power", "logsnr"], default="power", description="in what steps are even"),
             Float("power", 1.0, 7.0, default=2.0, when={"grid": "power"}, description="even in t^(1/power)"),
-            Float("last_time", 1e-4, 1e-2, log=True, default=1e-3, description="end of sampling; the rest is one denoising"),
+            Float(
+                "last_time",
+                1e-4,
+                1e-2,
+                log=True,
+                default=1e-3,
+                description="end of sampling; the rest is one denoising",
+            ),
         ]
     )
     problem = Problem(
         "deis",
         space,
-        [Objective("error", "minimize", description="mean distance to the exact solution from the same noise")],
+        [
+            Objective(
+                "error", "minimize", description="mean distance to the exact solution from the same noise"
+            )
+        ],
         description="Choose the exponential integrator and its time grid for sampling a diffusion model in ten calls.",
         context={"calls": CALLS, "distribution": "8 Gaussians on a circle", "samples": SAMPLES},
     )
@@ -49,7 +61,9 @@ def target() -> GalleryTarget:
         "diffusion",
         "Zhang & Chen 2022, DEIS, arXiv 2204.13902",
         region={"order": (2, 3), "variable": ("t",), "power": (2.0, 2.0)},
-        claim=SourceClaim("At 10 calls tAB of order 3 is nearer to the exact solution than DDIM (order 0).", check),
+        claim=SourceClaim(
+            "At 10 calls tAB of order 3 is nearer to the exact solution than DDIM (order 0).", check
+        ),
         seconds=0.3,
     )
 
@@ -64,10 +78,12 @@ def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
     return Measurement(_error(ring().denoised(ends, alpha, sigma), _exact(ring(), start)))
 
 
-def integrate(mixture: Mixture, x: np.ndarray, times: Sequence[float], order: int, variable: str) -> np.ndarray:
+def integrate(
+    mixture: Mixture, x: np.ndarray, times: Sequence[float], order: int, variable: str
+) -> np.ndarray:
     """Return x at the last of ``times``; one call of the denoiser per step."""
     noises: list[np.ndarray] = []
-    for i, (s, t) in enumerate(zip(times[:-1], times[1:], strict=True)):
+    for i, (s, t) in enumerate(itertools.pairwise(times)):
         alpha, sigma = level(s)
         noises = [(x - alpha * mixture.denoised(x, alpha, sigma)) / sigma, *noises][: order + 1]
         weights = _weights([times[i - j] for j in range(len(noises))], t, variable)

@@ -33,9 +33,13 @@ def target() -> GalleryTarget:
             Int("steps", 5, 25, default=15, unit="calls", description="steps of the solver, one call each"),
             Int("order", 1, 3, default=2, description="order of the multistep formula; 1 is DDIM"),
             Categorical("prediction", ["data", "noise"], default="data", description="what is extrapolated"),
-            Categorical("grid", ["time", "logsnr", "power"], default="time", description="in what steps are even"),
+            Categorical(
+                "grid", ["time", "logsnr", "power"], default="time", description="in what steps are even"
+            ),
             Float("power", 1.0, 4.0, default=2.0, when={"grid": "power"}, description="even in t^(1/power)"),
-            Float("last_time", 1e-4, 3e-2, log=True, default=1e-3, description="where sampling ends; 0 is data"),
+            Float(
+                "last_time", 1e-4, 3e-2, log=True, default=1e-3, description="where sampling ends; 0 is data"
+            ),
             Float("guidance", 1.0, 8.0, default=4.0, description="scale of classifier-free guidance"),
             Categorical("threshold", [False, True], default=False, description="dynamic thresholding"),
             Float("quantile", 0.8, 1.0, default=0.995, when={"threshold": True}, description="of |x_0|"),

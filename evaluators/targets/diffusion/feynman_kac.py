@@ -6,6 +6,7 @@ Without weights (a = 0) it is the usual scaled score, which samples something el
 Source: Skreta et al. 2025, Feynman-Kac Correctors in Diffusion (arXiv 2503.02819).
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +54,10 @@ def target() -> GalleryTarget:
         "diffusion",
         "Skreta et al. 2025, Feynman-Kac Correctors in Diffusion, arXiv 2503.02819",
         region={"a": (0.0, 0.0), "resampling": ("systematic",)},
-        claim=SourceClaim("Weights and resampling bring an annealed diffusion nearer to p^β than the scaled score alone.", check),
+        claim=SourceClaim(
+            "Weights and resampling bring an annealed diffusion nearer to p^β than the scaled score alone.",
+            check,
+        ),
         seconds=0.1,
     )
 
@@ -85,7 +89,7 @@ class Annealed:
         sigmas = np.geomspace(10.0, last, steps + 1)
         x = sigmas[0] / np.sqrt(BETA) * rng.standard_normal(n)
         log_weights = np.zeros(n)
-        for s, t in zip(sigmas[:-1], sigmas[1:], strict=True):
+        for s, t in itertools.pairwise(sigmas):
             dv, slope = s**2 - t**2, score(x, s)
             if s <= self.first:
                 log_weights = log_weights + 0.5 * BETA * (BETA - 1) * slope**2 * dv

@@ -7,6 +7,7 @@ Source: Zheng et al. 2024, Masked Diffusion Models are Secretly Time-Agnostic Ma
 Categorical Sampling (arXiv 2409.02908): first-hitting sampler, and what 32-bit Gumbel noise does to the temperature.
 """
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,7 +44,11 @@ def target() -> GalleryTarget:
     problem = Problem(
         "masked-diffusion",
         space,
-        [Objective("variation", "minimize", description="total variation of pairs of tokens to those of the data")],
+        [
+            Objective(
+                "variation", "minimize", description="total variation of pairs of tokens to those of the data"
+            )
+        ],
         [Constraint("calls", upper=MAX_CALLS, unit="calls")],
         description="Sample sequences of 16 tokens from a masked diffusion model in at most 24 calls.",
         context={"tokens": K, "length": L, "sequences": SEQUENCES},
@@ -113,7 +118,7 @@ def ancestral(
 ) -> tuple[np.ndarray, int]:
     """Return tokens (n, L) and the calls of the denoiser; a step in which nothing changes needs no new call."""
     tokens, calls, stale, probabilities = np.full((n, L), K), 0, True, np.empty(0)
-    for s, t in zip(times[:-1], times[1:], strict=True):
+    for s, t in itertools.pairwise(times):
         if stale:
             probabilities, calls = _tempered(denoised(tokens), temperature), calls + 1
         moves = np.concatenate([probabilities * (s - t), np.full((n, L, 1), t)], 2) / s

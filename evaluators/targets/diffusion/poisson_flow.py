@@ -44,7 +44,11 @@ def target() -> GalleryTarget:
     problem = Problem(
         "poisson-flow",
         space,
-        [Objective("distance", "minimize", description="energy distance of samples to the true distribution")],
+        [
+            Objective(
+                "distance", "minimize", description="energy distance of samples to the true distribution"
+            )
+        ],
         description="Train and sample a Poisson flow model of 8 Gaussians whose inputs are disturbed.",
         context={"dimensions": N, "pairs": PAIRS, "features": FEATURES, "disturbance": ALPHA},
     )
@@ -54,7 +58,9 @@ def target() -> GalleryTarget:
         "diffusion",
         "Xu et al. 2023, PFGM++, arXiv 2302.04265",
         region={"log2_D": (7, 11), "rho": (7.0, 7.0)},
-        claim=SourceClaim("Noise on the inputs costs less quality with D = 64 than with a diffusion (D → ∞).", check),
+        claim=SourceClaim(
+            "Noise on the inputs costs less quality with D = 64 than with a diffusion (D → ∞).", check
+        ),
         seconds=0.3,
         low_fidelity=0.2,
     )
@@ -87,7 +93,10 @@ class PoissonFlow:
         """Return samples (n, N): Euler's method down the grid, and a denoising at its end."""
         ends = [s ** (1 / self.rho) for s in (self.sigma_max, self.sigma_min)]
         sigmas = np.linspace(ends[0], ends[1], self.steps) ** self.rho
-        weights, phases = self.frequency * rng.standard_normal((N, FEATURES)), rng.uniform(0, 2 * np.pi, FEATURES)
+        weights, phases = (
+            self.frequency * rng.standard_normal((N, FEATURES)),
+            rng.uniform(0, 2 * np.pi, FEATURES),
+        )
         x = self._noisy(np.zeros((n, N)), self.sigma_max, rng)
         for s, t in zip(sigmas, [*sigmas[1:], 0.0], strict=True):
             denoise = self._trained(s, weights, phases, rng)

@@ -32,15 +32,23 @@ def target() -> GalleryTarget:
         )
         if i > 1:
             parameters.append(Int(f"order_{i}", 1, min(i, 3), default=min(i, 2), description=f"of step {i}"))
-        parameters.append(Categorical(f"form_{i}", ["data", "noise"], default="data", description=f"of step {i}"))
+        parameters.append(
+            Categorical(f"form_{i}", ["data", "noise"], default="data", description=f"of step {i}")
+        )
     problem = Problem(
         "solver-schedules",
         SearchSpace(parameters),
-        [Objective("error", "minimize", description="mean distance to the exact solution from the same noise")],
+        [
+            Objective(
+                "error", "minimize", description="mean distance to the exact solution from the same noise"
+            )
+        ],
         description="Choose the schedule of a diffusion ODE solver with six calls: width, order and form of each step.",
         context={"calls": CALLS, "distribution": "8 Gaussians on a circle", "samples": SAMPLES},
     )
-    claim = SourceClaim("A searched schedule beats the best constant one at six calls, on noise not searched on.", check)
+    claim = SourceClaim(
+        "A searched schedule beats the best constant one at six calls, on noise not searched on.", check
+    )
     source = "Liu et al. 2023, USF and S³, arXiv 2312.07243"
     return GalleryTarget(problem, evaluate, "diffusion", source, claim=claim, seconds=0.2)
 

@@ -64,7 +64,9 @@ class Step:
     prediction: Prediction = "data"
 
 
-def solve(denoise: Denoiser, x: np.ndarray, steps: Sequence[Step], *, first: float = FIRST_TIME) -> np.ndarray:
+def solve(
+    denoise: Denoiser, x: np.ndarray, steps: Sequence[Step], *, first: float = FIRST_TIME
+) -> np.ndarray:
     """Return x at the last step's time, starting from x at ``first``; calls the denoiser once per step."""
     seen: list[tuple[float, np.ndarray, np.ndarray]] = []
     s = first
@@ -101,7 +103,9 @@ def _advanced(
     return scale * x - factor * change
 
 
-def _differences(values: Sequence[np.ndarray], lams: Sequence[float], h: float) -> tuple[np.ndarray, np.ndarray]:
+def _differences(
+    values: Sequence[np.ndarray], lams: Sequence[float], h: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return h times the first and h² times the second derivative of the parabola through three values.
 
     The reference code takes half of the second, which costs it the third order; here the parabola is integrated exactly.
