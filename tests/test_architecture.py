@@ -25,6 +25,7 @@ ORDER = {
     ),
     "api": (
         "", "study_files", "reports", "client", "doctor", "vllm", "http", "service", "routes", "mcp", "server", "cli", "gate",
+        "gallery",
     ),
 }  # fmt: skip
 """The folders of each room, lowest first: a module imports from its own folder and those before it."""

@@ -40,7 +40,7 @@ COMMANDS: dict[str, Command] = {
     "run": Command("cli.run:run", "Run the study that a TOML file describes."),
     "verify": Command("cli.run:verify", "Certify a winner with fresh runs of it and of the default."),
     "gate": Command("gate.command:gate", "PASS or FAIL: two results of a load generator, for CI."),
-    "targets": Command("cli.targets:targets", "List the gallery of real things to tune."),
+    "targets": Command("gallery.command:targets", "List the gallery of real things to tune."),
     "report": Command("cli.report:report", "Write a study as one self-contained HTML page."),
     "list": Command("cli.manage:list_studies", "List the studies of a database."),
     "export": Command("cli.manage:export", "Write a study's trials as CSV or JSON lines."),

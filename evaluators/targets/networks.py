@@ -17,11 +17,9 @@ def generator(seed: int) -> torch.Generator:
 
 def linear(inputs: int, outputs: int, stream: torch.Generator) -> nn.Linear:
     """Return a linear layer, uniform in ±1/√inputs as PyTorch initialises it."""
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
-    bound = inputs**-0.5
-    with torch.no_grad():
-        layer.weight.uniform_(-bound, bound, generator=stream)
-        layer.bias.uniform_(-bound, bound, generator=stream)
+    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+    for tensor in (layer.weight, layer.bias):
+        nn.init.uniform_(tensor, -(inputs**-0.5), inputs**-0.5, generator=stream)
     return layer
 
 

@@ -6,7 +6,7 @@ Source: Song & Dhariwal 2023, Improved Techniques for Training Consistency Model
 levels, pseudo-Huber loss, weights 1/(σ_{i+1} - σ_i), N doubling in stages; Song et al. 2023 for what it improves on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -92,7 +92,8 @@ def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
         optimizer.step()
         with torch.no_grad():
             decay = min(params["ema"], (1 + update) / (10 + update))
-            torch._foreach_lerp_(averaged, list(network.parameters()), 1 - decay)
+            for mean, parameter in zip(averaged, network.parameters(), strict=True):
+                mean.lerp_(parameter, 1 - decay)
         if (update + 1) % -(-updates // 4) == 0 or update + 1 == updates:
             distance = energy_distance(_samples(network, averaged, run.seed), fresh)
             if run.report(update + 1, distance):
@@ -139,7 +140,7 @@ def _drawn(params: Mapping[str, Any], sigmas: np.ndarray, rng: np.random.Generat
     return np.clip(np.searchsorted(np.log(sigmas), inside) - 1, 0, len(sigmas) - 2)
 
 
-def _consistent(network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
+def _consistent(network: Callable[[Tensor], Tensor], x: Tensor, sigma: Tensor) -> Tensor:
     """Return f(x, σ), which is x at the lowest level whatever the network says."""
     gap = sigma - LOW
     skip = DATA_STD**2 / (gap**2 + DATA_STD**2)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import softmax
 
 from ...problems.measurement import Measurement
 from ...problems.problem import Objective, Problem
@@ -94,12 +94,12 @@ class Annealed:
             if s <= self.first:
                 log_weights = log_weights + 0.5 * BETA * (BETA - 1) * slope**2 * dv
             x = x + eta * slope * dv + zeta * np.sqrt(dv) * rng.standard_normal(n)
-            weights = np.exp(log_weights - logsumexp(log_weights))
+            weights = softmax(log_weights)
             if self.resampling != "none" and 1 / np.sum(weights**2) < self.ess * n:
                 x, log_weights = x[self._chosen(weights, rng)], np.zeros(n)
         if self.resampling == "none":
             log_weights = np.zeros(n)
-        return x, np.exp(log_weights - logsumexp(log_weights))
+        return x, softmax(log_weights)
 
     def _chosen(self, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         n = len(weights)
@@ -112,8 +112,7 @@ def score(x: np.ndarray, sigma: float) -> np.ndarray:
     variances = STDS**2 + sigma**2
     gaps = MEANS - x[:, None]
     logs = np.log(SHARES) - 0.5 * np.log(variances) - 0.5 * gaps**2 / variances
-    shares = np.exp(logs - logsumexp(logs, axis=1, keepdims=True))
-    return (shares * gaps / variances).sum(1)
+    return (softmax(logs, axis=1) * gaps / variances).sum(1)
 
 
 def distance(x: np.ndarray, weights: np.ndarray) -> float:

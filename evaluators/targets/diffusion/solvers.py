@@ -87,7 +87,7 @@ def _advanced(
     h = log_snr(step.to) - seen[-1][0]
     order = min(step.order, len(seen))
     in_data = step.prediction == "data"
-    values = [e[1 if in_data else 2] for e in reversed(seen)]
+    values = [e[1] if in_data else e[2] for e in reversed(seen)]
     lams = [e[0] for e in reversed(seen)]
     sign = -1.0 if in_data else 1.0
     phi1 = np.expm1(sign * h)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from ...evaluators.targets.target import GalleryTarget
+from ..cli.manage import in_columns
 from ..options import AsJson
-from .manage import in_columns
 
 
 def targets(

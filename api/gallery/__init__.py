@@ -1,0 +1,1 @@
+"""The gallery at the doors: its list, its cards, its page."""
