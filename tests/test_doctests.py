@@ -11,7 +11,7 @@ ROOMS = ("serving", "evaluators", "prompts", "surrogates", "agent", "api")
 WITH_EXAMPLES = sorted(
     path.relative_to(ROOT).with_suffix("")
     for room in ROOMS
-    for path in (ROOT / room).glob("*.py")
+    for path in (ROOT / room).rglob("*.py")
     if ">>> " in path.read_text()
 )
 
