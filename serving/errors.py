@@ -10,7 +10,7 @@ TrialogueError
 ├── ModelAnswerInvalid                   the model must act: the text goes back to it once             prompts/errors.py
 ├── EvaluationFailed                     nobody must act: the trial ends failed, the study goes on     evaluators/errors.py
 └── StudyError                           StudyNotFound, TrialNotFound, NoFeasibleTrial, BudgetExhausted,
-                                         SpaceExhausted, LedgerUnavailable                             agent/errors.py
+                                         SpaceExhausted, LedgerUnavailable, ResultConflict, ExecutorBroken   agent/errors.py
 """
 
 

@@ -57,7 +57,7 @@ _GUESSED = "range guessed from the default"
 
 
 @dataclass(frozen=True)
-class Knob:
+class DraftedParameter:
     """A parameter as drafted. ``note`` says what was guessed."""
 
     name: str
@@ -103,7 +103,7 @@ def _is_specification(text: str) -> bool:
         return False
 
 
-def from_help(text: str) -> Iterator[Knob]:
+def from_help(text: str) -> Iterator[DraftedParameter]:
     """Yield a knob for each option of a ``--help`` text that has choices or a number as its default."""
     lines = text.splitlines()
     seen: set[str] = set()
@@ -118,12 +118,14 @@ def from_help(text: str) -> Iterator[Knob]:
         preset = default["value"] if default else None
         if choices:
             options = tuple(c.strip() for c in choices[1].split(","))
-            yield Knob(name, "categorical", choices=options, default=preset if preset in options else None)
+            yield DraftedParameter(
+                name, "categorical", choices=options, default=preset if preset in options else None
+            )
         elif preset is not None and re.fullmatch(_NUMBER, preset) and abs(float(preset)) < LARGEST:
             yield _around(name, preset)
 
 
-def from_sentence(text: str) -> Iterator[Knob]:
+def from_sentence(text: str) -> Iterator[DraftedParameter]:
     """Yield a knob for each range or list of choices in a sentence."""
     seen: set[str] = set()
     for found in _RANGE.finditer(text):
@@ -135,17 +137,17 @@ def from_sentence(text: str) -> Iterator[Knob]:
         stated = re.search(r"\blog", found["rest"])
         log = low > 0 and (bool(stated) or high / low >= 1000)
         note = "" if stated or not log else "log scale guessed from the width of the range"
-        yield Knob(found["name"], "int" if whole else "float", low, high, log, note=note)
+        yield DraftedParameter(found["name"], "int" if whole else "float", low, high, log, note=note)
     for found in _OR.finditer(text):
         if found["name"] not in seen:
             words = (c.strip() for c in re.split(r",|\||/|\bor\b", found["choices"]))
             options = tuple(c for c in words if c and c not in seen)
             if len(options) > 1:
                 seen.add(found["name"])
-                yield Knob(found["name"], "categorical", choices=options)
+                yield DraftedParameter(found["name"], "categorical", choices=options)
 
 
-def to_toml(name: str, text: str, knobs: Sequence[Knob]) -> str:
+def to_toml(name: str, text: str, knobs: Sequence[DraftedParameter]) -> str:
     """Return the specification. Strings are written as JSON strings, which TOML reads alike."""
     goal = _GOAL.search(text)
     direction = "minimize" if goal and goal["direction"].lower().startswith("min") else "maximize"
@@ -171,7 +173,7 @@ def _key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_\-]++", name) else _text(name)
 
 
-def _knob_lines(knob: Knob) -> Iterator[str]:
+def _knob_lines(knob: DraftedParameter) -> Iterator[str]:
     yield f"type = {_text(knob.kind)}"
     if knob.kind == "categorical":
         yield f"choices = [{', '.join(map(_text, knob.choices))}]"
@@ -192,16 +194,16 @@ def _continued(lines: Iterable[str]) -> Iterator[str]:
         yield line.strip()
 
 
-def _around(name: str, preset: str) -> Knob:
+def _around(name: str, preset: str) -> DraftedParameter:
     """Return a range around a default: a hundred times down and up for fractions, sixteen times for counts."""
     value = float(preset)
     if value == 0:
-        return Knob(name, "float", 0.0, 1.0, default=0.0, note="range guessed: the default is 0")
+        return DraftedParameter(name, "float", 0.0, 1.0, default=0.0, note="range guessed: the default is 0")
     if value < 0:
-        return Knob(name, "float", value * 100, 0.0, default=value, note=_GUESSED)
+        return DraftedParameter(name, "float", value * 100, 0.0, default=value, note=_GUESSED)
     if preset.isdecimal():
         low, high = max(1, int(value / 16)), int(value * 16)
-        return Knob(name, "int", low, high, high / low >= 100, default=int(value), note=_GUESSED)
+        return DraftedParameter(name, "int", low, high, high / low >= 100, default=int(value), note=_GUESSED)
     if value < 1 and re.search(r"drop|ratio|frac|prob|momentum|alpha|beta|util", name):
-        return Knob(name, "float", 0.0, 1.0, default=value, note="range guessed from the name")
-    return Knob(name, "float", value / 100, value * 100, True, default=value, note=_GUESSED)
+        return DraftedParameter(name, "float", 0.0, 1.0, default=value, note="range guessed from the name")
+    return DraftedParameter(name, "float", value / 100, value * 100, True, default=value, note=_GUESSED)

@@ -1,6 +1,6 @@
 """The command line's door: a table of commands, loaded when called, and the one place where errors become words.
 
-To add a command, write one line in ``COMMANDS``: ``"name": Command("cli.module:attribute", "One line for --help.")``.
+To add a command, write one line in ``COMMANDS``: ``"name": Entry("cli.module:attribute", "One line for --help.")``.
 The module lives in this folder; the attribute is an ordinary typer command function, or a ``typer.Typer`` for a
 group of subcommands. Only the module of the command that was called is imported, so ``trialogue --help`` imports
 none; a module still keeps torch, optuna, plotly and the like inside its functions, so that
@@ -23,7 +23,7 @@ from ...serving.errors import TrialogueError
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class Entry:
     """Where a command lives (``"folder.module:attribute"`` below ``api``) and its line in the overview."""
 
     target: str
@@ -35,30 +35,30 @@ class Command:
         return getattr(import_module(f"..{module}", __package__), attribute)
 
 
-COMMANDS: dict[str, Command] = {
-    "demo": Command("cli.demo:demo", "Tune a real model on real data in a minute and show how."),
-    "run": Command("cli.run:run", "Run the study that a TOML file describes."),
-    "verify": Command("cli.run:verify", "Certify a winner with fresh runs of it and of the default."),
-    "gate": Command("gate.command:gate", "PASS or FAIL: two results of a load generator, for CI."),
-    "targets": Command("gallery.command:targets", "List the gallery of real things to tune."),
-    "report": Command("cli.report:report", "Write a study as one self-contained HTML page."),
-    "list": Command("cli.manage:list_studies", "List the studies of a database."),
-    "export": Command("cli.manage:export", "Write a study's trials as CSV or JSON lines."),
-    "import": Command("cli.manage:import_", "Add finished trials from a CSV file."),
-    "delete": Command("cli.manage:delete", "Delete a study and all its trials."),
-    "tune-vllm": Command("vllm.tune:tune_vllm", "Find the fastest vLLM configuration for a workload."),
-    "serve-model": Command(
+COMMANDS: dict[str, Entry] = {
+    "demo": Entry("cli.demo:demo", "Tune a real model on real data in a minute and show how."),
+    "run": Entry("cli.run:run", "Run the study that a TOML file describes."),
+    "verify": Entry("cli.run:verify", "Certify a winner with fresh runs of it and of the default."),
+    "gate": Entry("gate.command:gate", "PASS or FAIL: two results of a load generator, for CI."),
+    "targets": Entry("gallery.command:targets", "List the gallery of real things to tune."),
+    "report": Entry("cli.report:report", "Write a study as one self-contained HTML page."),
+    "list": Entry("cli.manage:list_studies", "List the studies of a database."),
+    "export": Entry("cli.manage:export", "Write a study's trials as CSV or JSON lines."),
+    "import": Entry("cli.manage:import_", "Add finished trials from a CSV file."),
+    "delete": Entry("cli.manage:delete", "Delete a study and all its trials."),
+    "tune-vllm": Entry("vllm.tune:tune_vllm", "Find the fastest vLLM configuration for a workload."),
+    "serve-model": Entry(
         "vllm.serve_model:serve_model", "Serve a language model with vLLM for planners and chat."
     ),
-    "compare": Command("cli.compare:compare", "Run a study with several strategies and seeds, side by side."),
-    "chat": Command("cli.chat:chat", "Work on a study in a chat-style session, with a model or without."),
-    "serve": Command("cli.serve:serve", "Serve studies over HTTP: page, REST, events, chat and MCP."),
-    "worker": Command("cli.worker:worker", "Evaluate trials of a study, for a service or a database."),
-    "mcp": Command("cli.serve:mcp", "Offer the studies to another agent over MCP (stdio)."),
-    "keys": Command("cli.keys:keys", "Make, list and revoke the API keys of a service."),
-    "backup": Command("cli.serve:backup", "Copy an SQLite ledger while others work on it."),
-    "restore": Command("cli.serve:restore", "Make a ledger out of a backup."),
-    "doctor": Command("doctor.doctor:doctor", "Check Python, torch, the model's endpoint and the database."),
+    "compare": Entry("cli.compare:compare", "Run a study with several strategies and seeds, side by side."),
+    "chat": Entry("cli.chat:chat", "Work on a study in a chat-style session, with a model or without."),
+    "serve": Entry("cli.serve:serve", "Serve studies over HTTP: page, REST, events, chat and MCP."),
+    "worker": Entry("cli.worker:worker", "Evaluate trials of a study, for a service or a database."),
+    "mcp": Entry("cli.serve:mcp", "Offer the studies to another agent over MCP (stdio)."),
+    "keys": Entry("cli.keys:keys", "Make, list and revoke the API keys of a service."),
+    "backup": Entry("cli.serve:backup", "Copy an SQLite ledger while others work on it."),
+    "restore": Entry("cli.serve:restore", "Make a ledger out of a backup."),
+    "doctor": Entry("doctor.doctor:doctor", "Check Python, torch, the model's endpoint and the database."),
 }
 
 EPILOG = "Start with `trialogue demo`. `trialogue COMMAND --help` tells more about a command."

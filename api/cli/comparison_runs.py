@@ -13,7 +13,7 @@ from ...agent.planner.by_name import SharedPlanner
 from ...agent.study.study import Study
 from ...evaluators.problems.measurement import Measurement
 from ...serving.errors import TrialogueError
-from ..reports.comparison import Run, figure
+from ..reports.comparison import SeededRun, figure
 from ..study_files.study_file import Specification
 from ..study_files.tables import BudgetTable
 
@@ -26,7 +26,7 @@ def run_all(
     planner: str | None,
     *,
     quiet: bool,
-) -> list[Run]:
+) -> list[SeededRun]:
     """Run every study, seed by seed; raises StudyError only when all of them fail.
 
     All of them share one planner, so that a vLLM server is started once.
@@ -41,13 +41,13 @@ def run_all(
     return runs
 
 
-def _line(run: Run) -> str:
+def _line(run: SeededRun) -> str:
     best = max((v for v in run.values if not math.isnan(v)), default=math.nan)
     notes = " ".join(run.notes)
     return f"seed {run.seed}  {run.strategy:10} best {best:.6g}  {run.seconds:.1f} s  {notes}".rstrip()
 
 
-def run_one(stated: Specification, name: str, seed: int, trials: int, planner: SharedPlanner) -> Run:
+def run_one(stated: Specification, name: str, seed: int, trials: int, planner: SharedPlanner) -> SeededRun:
     """Return one study in memory with one strategy and seed."""
     budget = (stated.settings.budget or BudgetTable()).model_copy(update={"trials": trials})
     settings = stated.settings.model_copy(update={"seed": seed, "strategy": name, "budget": budget})
@@ -60,7 +60,7 @@ def run_one(stated: Specification, name: str, seed: int, trials: int, planner: S
     except TrialogueError as error:  # a finite space that is exhausted, a strategy that cannot be used
         notes = (str(error),)
     values = tuple(_value(study, t) for t in study.trials)
-    return Run(name, seed, values, study.spent.tokens, round(time.monotonic() - started, 2), notes)
+    return SeededRun(name, seed, values, study.spent.tokens, round(time.monotonic() - started, 2), notes)
 
 
 def _value(study: Study, trial: TrialRecord) -> float:
@@ -70,7 +70,7 @@ def _value(study: Study, trial: TrialRecord) -> float:
     return float(study.problem.signs[0]) * trial.ending.value
 
 
-def page(runs: Sequence[Run], title: str) -> str:
+def page(runs: Sequence[SeededRun], title: str) -> str:
     """Return one self-contained HTML page with the regret plot."""
     import plotly.graph_objects as go
 

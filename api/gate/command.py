@@ -29,13 +29,13 @@ def gate(
     request), tune-vllm's handover.json and trialogue export. Several runs of each side are judged by how runs differ; one
     run of each side by its requests.
     """
-    from .judgement import Rules, judge, larger_is_better
+    from .judgement import GateRules, judge, larger_is_better
     from .results import read_runs
 
     wanted = {name: larger_is_better(name) for name in metric or ()}
     wanted |= dict.fromkeys(maximize or (), True) | dict.fromkeys(minimize or (), False)
     old, new = ([run for path in paths for run in read_runs(path)] for paths in (before, after))
-    found = judge(old, new, Rules(wanted, tolerance))
+    found = judge(old, new, GateRules(wanted, tolerance))
     print(json.dumps(found.to_dict(), indent=1) if as_json else _table(found))
     raise typer.Exit(EXIT_CODES[found.answer])
 

@@ -60,7 +60,7 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class GateRules:
     """What is judged. ``wanted``: metrics that must be judged, and whether larger is better; empty: the usual ones.
     ``tolerance``: by how much a metric may be worse, 0.05 is 5 %."""
 
@@ -81,7 +81,7 @@ class _Sides:
     label: str
 
 
-def judge(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun], rules: Rules) -> Gate:
+def judge(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun], rules: GateRules) -> Gate:
     """Return the answer on runs of both sides; runs under different loads are not compared."""
     loads = [sorted({run.load for run in side}) for side in (before, after)]
     shared = [load for load in loads[0] if load in loads[1]]
@@ -109,7 +109,7 @@ def larger_is_better(name: str) -> bool:
     )
 
 
-def _under(sides: _Sides, rules: Rules) -> list[Judged]:
+def _under(sides: _Sides, rules: GateRules) -> list[Judged]:
     wanted = rules.wanted or {name: larger_is_better(name) for name in USUAL}
     found: list[Judged] = []
     for name, larger in wanted.items():
@@ -175,7 +175,7 @@ def _failures(sides: _Sides) -> Judged | None:
     )
 
 
-def _answered(one: Judged, rules: Rules, number: int) -> Judged:
+def _answered(one: Judged, rules: GateRules, number: int) -> Judged:
     """Return the answer on one of ``number`` metrics."""
     if one.worse_by is None:
         return one

@@ -16,7 +16,7 @@ COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#2
 
 
 @dataclass(frozen=True)
-class Run:
+class SeededRun:
     """One study of a comparison. ``values``: the first objective of each trial, larger is better; NaN where it
     failed or was infeasible."""
 
@@ -40,7 +40,7 @@ class Line:
     high: float
 
 
-def regrets(runs: Sequence[Run]) -> dict[str, np.ndarray]:
+def regrets(runs: Sequence[SeededRun]) -> dict[str, np.ndarray]:
     """Return R for each strategy, seeds in order; runs that ended early keep their last regret."""
     length = max(len(r.values) for r in runs)
     filled = {r: _padded(r.values, length) for r in runs}
@@ -56,7 +56,7 @@ def regrets(runs: Sequence[Run]) -> dict[str, np.ndarray]:
     }
 
 
-def table(runs: Sequence[Run], reference: str, at: Sequence[int]) -> list[Line]:
+def table(runs: Sequence[SeededRun], reference: str, at: Sequence[int]) -> list[Line]:
     """Return the rows of the table, strategies in order of their first run."""
     curves = regrets(runs)
     lines = []
@@ -79,7 +79,7 @@ def bootstrap(x: np.ndarray, *, draws: int = 4_000) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def figure(runs: Sequence[Run]) -> dict[str, Any]:
+def figure(runs: Sequence[SeededRun]) -> dict[str, Any]:
     """Return plotly JSON: mean regret of each strategy by trial, with the range over seeds as a band."""
     traces: list[dict[str, Any]] = []
     for (name, R), colour in zip(regrets(runs).items(), COLOURS * 5, strict=False):
@@ -115,7 +115,7 @@ def figure(runs: Sequence[Run]) -> dict[str, Any]:
     return {"data": traces, "layout": layout}
 
 
-def totals(runs: Sequence[Run]) -> Mapping[str, tuple[float, float]]:
+def totals(runs: Sequence[SeededRun]) -> Mapping[str, tuple[float, float]]:
     """Return mean tokens and mean seconds per study of each strategy."""
     grouped = _by_strategy(runs).items()
     return {
@@ -124,8 +124,8 @@ def totals(runs: Sequence[Run]) -> Mapping[str, tuple[float, float]]:
     }
 
 
-def _by_strategy(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    grouped: dict[str, list[Run]] = {}
+def _by_strategy(runs: Sequence[SeededRun]) -> dict[str, list[SeededRun]]:
+    grouped: dict[str, list[SeededRun]] = {}
     for run in sorted(runs, key=lambda r: r.seed):
         grouped.setdefault(run.strategy, []).append(run)
     order = list(dict.fromkeys(r.strategy for r in runs))

@@ -26,7 +26,7 @@ from .parts import (
     telling_range,
     word,
 )
-from .view import Row, StudyView
+from .view import StudyView, TrialRow
 
 __all__ = ["calibration", "fates", "front", "history", "importances", "parallel", "slices", "sources"]
 
@@ -146,14 +146,14 @@ def front(view: StudyView, x: int = 0, y: int = 1) -> Figure:
     return {"data": [trace for trace in data if trace["x"]], "layout": layout}
 
 
-def fates(view: StudyView) -> list[tuple[Row, str]]:
+def fates(view: StudyView) -> list[tuple[TrialRow, str]]:
     """Return what became of each trial; ``improved``: the best when it ended, or on the front of several objectives."""
     many = len(view.problem.objectives) > 1
     improved = {row.number for row in view.front()} if many else {number for number, _ in view.incumbents()}
     return [(row, _fate(row, improved)) for row in view.rows]
 
 
-def _fate(row: Row, improved: set[int]) -> str:
+def _fate(row: TrialRow, improved: set[int]) -> str:
     if row.excluded:
         return "excluded"
     if row.fate != "finished":

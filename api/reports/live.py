@@ -18,7 +18,7 @@ from rich.text import Text
 
 from .figures import fates
 from .page import duration, short
-from .view import Row, StudyView
+from .view import StudyView, TrialRow
 
 POLL_S = 0.25
 FATE_STYLES = {
@@ -128,24 +128,24 @@ def best_line(view: StudyView) -> Text:
     )
 
 
-def line(view: StudyView, row: Row, fate: str) -> str:
+def line(view: StudyView, row: TrialRow, fate: str) -> str:
     """Return one trial as one line of text."""
     values = " ".join(_values(view, row, fate))
     verdict = f" ({row.verdict})" if row.verdict else ""
     return f"trial {row.number:>3}  {values:<12} {fate:<10} {row.source}{verdict}  {parameters(row)}"
 
 
-def parameters(row: Row) -> str:
+def parameters(row: TrialRow) -> str:
     """Return the active parameters in one line."""
     return " ".join(f"{name}={short(value)}" for name, value in row.params.items())
 
 
-def expected(row: Row) -> str:
+def expected(row: TrialRow) -> str:
     """Return what the surrogate expected, empty where it did not say."""
     return "" if row.mean is None or row.sd is None else f"{short(row.mean)} ± {row.sd:.2g}"
 
 
-def _values(view: StudyView, row: Row, fate: str) -> list[str]:
+def _values(view: StudyView, row: TrialRow, fate: str) -> list[str]:
     if row.values:
         return [f"{short(v)}{'!' if fate == 'infeasible' else ''}" for v in row.values]
     return [fate, *[""] * (len(view.problem.objectives) - 1)]

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from ...evaluators.spaces.parameters import Categorical, Parameter
 from . import figures
 from .parts import FATES, Figure, colour, telling_range
-from .view import Row, StudyView
+from .view import StudyView, TrialRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def tiles_of(view: StudyView) -> list[Tile]:
     return tiles
 
 
-def default_row(view: StudyView) -> Row | None:
+def default_row(view: StudyView) -> TrialRow | None:
     """Return the trial that ran the default configuration, where one did."""
     key = view.problem.space.key(view.problem.space.default())
     return next((row for row in view.rows if view.problem.space.key(row.params) == key), None)

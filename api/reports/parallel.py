@@ -9,7 +9,7 @@ from typing import Any
 
 from ...evaluators.spaces.parameters import Categorical, Int, Parameter
 from .parts import SCALE, Figure, base_layout, choices, hover, plain, rgb, word
-from .view import Row, StudyView
+from .view import StudyView, TrialRow
 
 MOST_LINES = 200
 """Lines in the parallel plot: more hide each other, and each is a path of the page."""
@@ -56,7 +56,7 @@ class Axis:
     off: float = -0.12
 
     @classmethod
-    def of(cls, parameter: Parameter, rows: Sequence[Row]) -> "Axis":
+    def of(cls, parameter: Parameter, rows: Sequence[TrialRow]) -> "Axis":
         """Return the axis of a parameter; it has a tick for "off" where a row needs it."""
         name = parameter.name
         off = ((cls.off, "off"),) if any(name not in row.params for row in rows) else ()
@@ -77,7 +77,7 @@ class Axis:
         return cls(name, plain(name, 24), off + ticks, lambda value: (scaled(value) - low) / (high - low))
 
 
-def _polyline(row: Row, axes: Sequence[Axis], shade: str, *, best: bool) -> Figure:
+def _polyline(row: TrialRow, axes: Sequence[Axis], shade: str, *, best: bool) -> Figure:
     heights = [axis.height(row.params[axis.name]) if axis.name in row.params else axis.off for axis in axes]
     return {
         "type": "scatter",

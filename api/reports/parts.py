@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...evaluators.spaces.parameters import Categorical
-from .view import Row, StudyView
+from .view import StudyView, TrialRow
 
 Figure = dict[str, Any]
 
@@ -55,7 +55,7 @@ def word(value: object) -> str:
     return plain("none" if value is None else value, 30)
 
 
-def hover(row: Row) -> str:
+def hover(row: TrialRow) -> str:
     """Return the lines that a reader sees on a point."""
     lines = [f"<b>trial {row.number}</b> · {plain(row.source, 40)} {plain(row.verdict, 20)}"]
     lines += [f"{plain(n, 40)}: {plain(short(v), 60)}" for n, v in row.params.items()]

@@ -15,7 +15,7 @@ from ...evaluators.programs.call import Evaluate
 from ..cli.report import write_report
 from .live import LiveStudy
 from .page import default_row, duration, short
-from .view import Row, StudyView, certainty_in_words, view_of
+from .view import StudyView, TrialRow, certainty_in_words, view_of
 
 
 class Session:
@@ -86,7 +86,7 @@ class Session:
         return min(limits, default=None)
 
 
-def headline(view: StudyView, best: Row) -> str:
+def headline(view: StudyView, best: TrialRow) -> str:
     """Return the best result in one line, and what it gains over the default configuration."""
     line = f"best {view.problem.objectives[0].name} {short(best.values[0])} in trial {best.number}, by {best.source}"
     default = default_row(view)
@@ -97,7 +97,7 @@ def headline(view: StudyView, best: Row) -> str:
     return f"{line}; the default gives {short(old)}{gain}"
 
 
-def comparison(view: StudyView, best: Row) -> Table:
+def comparison(view: StudyView, best: TrialRow) -> Table:
     """Return the best configuration beside the default one; what differs is bold."""
     grid = Table(box=None, pad_edge=False)
     for heading in ("parameter", "best", "default"):

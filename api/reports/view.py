@@ -18,7 +18,7 @@ Fate = Literal["finished", "failed", "pruned", "running"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrialRow:
     """One trial. ``values`` in the objectives' own unit, empty without a result; ``mean``, ``sd``: what the surrogate
     expected of the first objective before the trial ran; ``text``: why it failed, where it did."""
 
@@ -54,22 +54,22 @@ class StudyView:
 
     name: str
     problem: Problem
-    rows: tuple[Row, ...]
+    rows: tuple[TrialRow, ...]
     rejected: int = 0
     tokens: int = 0
     certainty: str = ""
 
     @property
-    def counted(self) -> tuple[Row, ...]:
+    def counted(self) -> tuple[TrialRow, ...]:
         """Rows with a result that may become the best."""
         return tuple(row for row in self.rows if row.counts)
 
-    def best(self, objective: int = 0) -> Row | None:
+    def best(self, objective: int = 0) -> TrialRow | None:
         """Return the best row for one objective, the earliest among equals; None while there is none."""
         sign = self.problem.signs[objective]
         return max(self.counted, key=lambda row: (sign * row.values[objective], -row.number), default=None)
 
-    def front(self) -> tuple[Row, ...]:
+    def front(self) -> tuple[TrialRow, ...]:
         """Return the rows that no other row beats in every objective."""
         return tuple(r for r in self.counted if not any(self._dominates(o, r) for o in self.counted))
 
@@ -86,7 +86,7 @@ class StudyView:
         """Return who proposed trials, in order of first appearance."""
         return list(dict.fromkeys(row.source for row in self.rows))
 
-    def _dominates(self, one: Row, other: Row) -> bool:
+    def _dominates(self, one: TrialRow, other: TrialRow) -> bool:
         gains = [s * (a - b) for s, a, b in zip(self.problem.signs, one.values, other.values, strict=True)]
         return min(gains) >= 0 and max(gains) > 0
 
@@ -115,10 +115,10 @@ def certainty_in_words(ledger: Ledger, stored: StoredStudy) -> str:
     return "" if found is None else found.text
 
 
-def row_of(record: TrialRecord, problem: Problem) -> Row:
+def row_of(record: TrialRecord, problem: Problem) -> TrialRow:
     """Return one trial's row."""
     measured, expected = record.measurement, record.prediction
-    return Row(
+    return TrialRow(
         number=record.number,
         fate=record.state,
         params=record.params,

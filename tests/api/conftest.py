@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import trialogue as tl
-from trialogue.api.reports.view import Row, StudyView
+from trialogue.api.reports.view import StudyView, TrialRow
 
 ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -29,14 +29,14 @@ def make_view(n: int = 24, *, objectives: int = 1, attack: bool = True) -> Study
     return StudyView(f"svm {text}", problem, tuple(rows), rejected=5, tokens=1234)
 
 
-def _row(i: int, params: dict, space: tl.SearchSpace, objectives: int, text: str) -> Row:
+def _row(i: int, params: dict, space: tl.SearchSpace, objectives: int, text: str) -> TrialRow:
     if i % 9 == 5:
-        return Row(i, "failed", params, source="surrogate", verdict="own", text=f"crash: {text}")
+        return TrialRow(i, "failed", params, source="surrogate", verdict="own", text=f"crash: {text}")
     if i == 23:
-        return Row(i, "running", params, source="surrogate", verdict="own")
+        return TrialRow(i, "running", params, source="surrogate", verdict="own")
     value = float(1 - np.mean((space.to_unit(params) - 0.4) ** 2))
     source = "default" if i == 0 else ("planner:tiny", "surrogate", "initial_design")[i % 3]
-    return Row(
+    return TrialRow(
         i,
         "finished",
         params,

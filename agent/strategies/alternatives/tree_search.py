@@ -41,7 +41,7 @@ Path = tuple[Step, ...]
 
 
 @dataclass
-class Tree:
+class VisitCounts:
     """Visits and summed rewards of the nodes reached so far, by the steps that lead to them."""
 
     visits: dict[Path, int] = field(default_factory=lambda: {(): 0})
@@ -127,7 +127,9 @@ class TreeSearchStrategy:
         for params in planned:
             yield self._decisions.steps(params), 0.0
 
-    def _untried(self, tree: Tree, ask: Ask, taken: set[str], rng: np.random.Generator) -> Params | None:
+    def _untried(
+        self, tree: VisitCounts, ask: Ask, taken: set[str], rng: np.random.Generator
+    ) -> Params | None:
         for _ in range(ATTEMPTS):
             x, path = self._walk(tree, rng)
             params = self._fixed(x, ask)
@@ -140,7 +142,7 @@ class TreeSearchStrategy:
         self, samples: Sequence[tuple[Path, float]], ask: Ask, taken: set[str], rng: np.random.Generator
     ) -> Params | None:
         weights = _ridge(samples)
-        tree = Tree()
+        tree = VisitCounts()
         scores: list[tuple[float, np.ndarray]] = []
         for _ in range(SIMULATIONS):
             x, path = self._walk(tree, rng)
@@ -149,7 +151,7 @@ class TreeSearchStrategy:
         ranked = (self._fixed(x, ask) for _, x in sorted(scores, key=lambda pair: -pair[0]))
         return next((params for params in ranked if self._is_new(params, taken)), None)
 
-    def _walk(self, tree: Tree, rng: np.random.Generator) -> tuple[np.ndarray, Path]:
+    def _walk(self, tree: VisitCounts, rng: np.random.Generator) -> tuple[np.ndarray, Path]:
         return self._decisions.walk(lambda steps, i, n: tree.branch(steps, i, n, rng), rng)
 
     def _fixed(self, x: np.ndarray, ask: Ask) -> Params:
@@ -161,8 +163,8 @@ class TreeSearchStrategy:
         return space.satisfies(params) and space.key(params) not in taken
 
 
-def _grown(samples: Iterable[tuple[Path, float]]) -> Tree:
-    tree = Tree()
+def _grown(samples: Iterable[tuple[Path, float]]) -> VisitCounts:
+    tree = VisitCounts()
     for path, reward in samples:
         tree.add(path, reward)
     return tree

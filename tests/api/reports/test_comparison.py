@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 import trialogue as tl
 from trialogue.api.cli.compare import checked_names, compare
-from trialogue.api.reports.comparison import Run, bootstrap, figure, regrets, table
+from trialogue.api.reports.comparison import SeededRun, bootstrap, figure, regrets, table
 from trialogue.serving.scripted.behaviours import in_context_learner
 from trialogue.serving.scripted.server import ScriptedServer
 
@@ -77,10 +77,10 @@ def test_names_that_cannot_be_used_are_refused(text, says):
 
 
 RUNS = [
-    Run("a", 0, (0.0, 1.0, 0.5)),
-    Run("b", 0, (0.0, float("nan"), 2.0)),
-    Run("a", 1, (float("nan"), 1.0)),
-    Run("b", 1, (1.0, 1.0, 1.0)),
+    SeededRun("a", 0, (0.0, 1.0, 0.5)),
+    SeededRun("b", 0, (0.0, float("nan"), 2.0)),
+    SeededRun("a", 1, (float("nan"), 1.0)),
+    SeededRun("b", 1, (1.0, 1.0, 1.0)),
 ]
 
 
@@ -105,6 +105,6 @@ def test_intervals_cover_what_they_should():
 
 
 def test_a_comparison_without_one_good_trial_is_no_trouble():
-    runs = [Run("a", 0, (float("nan"),)), Run("b", 0, (float("nan"),))]
+    runs = [SeededRun("a", 0, (float("nan"),)), SeededRun("b", 0, (float("nan"),))]
     assert np.isnan(regrets(runs)["a"]).all()
     json.dumps(figure(runs))

@@ -5,7 +5,7 @@ import pytest
 from contracts.strategy import StrategyContract, play
 
 import trialogue as tl
-from trialogue.agent.strategies.alternatives.tree_search import Tree, TreeSearchStrategy
+from trialogue.agent.strategies.alternatives.tree_search import TreeSearchStrategy, VisitCounts
 
 TERNARY = tl.Problem(
     "ternary",
@@ -27,7 +27,7 @@ class TestTreeSearchOnASurrogate(StrategyContract):
 
 
 def test_the_branch_is_the_largest_upper_confidence_bound():
-    tree = Tree()
+    tree = VisitCounts()
     for path, rewards in {((0, 0),): [0.5] * 9, ((0, 1),): [0.4]}.items():
         for reward in rewards:
             tree.add(path, reward)
@@ -36,7 +36,7 @@ def test_the_branch_is_the_largest_upper_confidence_bound():
 
 
 def test_an_unvisited_branch_comes_first_and_a_trial_grows_one_node():
-    tree = Tree()
+    tree = VisitCounts()
     tree.add(((0, 0), (1, 1)), 1.0)
     assert set(tree.visits) == {(), ((0, 0),)}
     assert tree.branch([], 0, 2, np.random.default_rng(0)) == 1

@@ -10,7 +10,7 @@ import pytest
 
 import trialogue as tl
 from trialogue.api.cli.app import main
-from trialogue.api.gate.judgement import Rules, judge
+from trialogue.api.gate.judgement import GateRules, judge
 from trialogue.api.gate.results import MeasuredRun, read_runs
 from trialogue.serving.errors import InvalidInput
 
@@ -244,10 +244,10 @@ def test_nothing_changed_rarely_fails() -> None:
             "r", "", {}, {k: tuple(rng.lognormal(5, 0.4, 300)) for k in ("ttft", "tpot", "e2e")}
         )
 
-    answers = [judge([run(2 * i)], [run(2 * i + 1)], Rules({}, tolerance=0.0)).answer for i in range(60)]
+    answers = [judge([run(2 * i)], [run(2 * i + 1)], GateRules({}, tolerance=0.0)).answer for i in range(60)]
     assert answers.count("FAIL") <= 6  # 3 of 60 are allowed; more than 6 have a probability of 3 %
 
 
 def test_rules_that_make_no_sense_are_refused() -> None:
     with pytest.raises(InvalidInput, match="`tolerance`"):
-        Rules({}, tolerance=-0.1)
+        GateRules({}, tolerance=-0.1)
