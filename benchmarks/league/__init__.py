@@ -1,0 +1,1 @@
+"""The league: suites that others made, beside the runs that others published on them."""
