@@ -24,11 +24,13 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.tools import StructuredTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.runtime import get_runtime
 from langgraph.types import Command
 
 from ...serving.errors import TrialogueError
 from ..contracts import CallRecord
-from ..verbs.verb import Answer, Verb
+from ..verbs.context import Desk
+from ..verbs.verb import Verb
 from .messages import ChatEvent, Decision, Message, Pending, Request, Token
 
 MODEL_CALLS = 12
@@ -101,7 +103,6 @@ class AgentTalk:
         self,
         model: BaseChatModel,
         verbs: Sequence[Verb],
-        call: Callable[[Verb, Mapping[str, Any]], Answer],
         *,
         model_name: str,
         system_prompt: str,
@@ -126,7 +127,8 @@ class AgentTalk:
         ]
         self._agent = create_agent(
             model,
-            tools=[_tool(v, call) for v in verbs],
+            tools=[_tool(v) for v in verbs],
+            context_schema=Desk,
             system_prompt=system_prompt,
             checkpointer=checkpoints,
             middleware=[
@@ -142,27 +144,28 @@ class AgentTalk:
         interrupts = self._agent.get_state(self._config).interrupts
         return tuple(self._request(a) for i in interrupts for a in i.value["action_requests"])
 
-    def say(self, text: str) -> Iterator[ChatEvent]:
-        """Send what a person wrote. An open request for approval is refused by talking on."""
+    def say(self, text: str, desk: Desk) -> Iterator[ChatEvent]:
+        """Send what a person wrote; tools are called at ``desk``. An open request for approval is refused by talking on."""
         waiting = self.pending
         if waiting:
             refusal = {"type": "reject", "message": f"Not approved. The user says instead: {text}"}
-            yield from self._run(Command(resume={"decisions": [refusal] * len(waiting)}))
+            yield from self._run(Command(resume={"decisions": [refusal] * len(waiting)}), desk)
         else:
-            yield from self._run({"messages": [HumanMessage(text)]})
+            yield from self._run({"messages": [HumanMessage(text)]}, desk)
 
-    def decide(self, decisions: Sequence[Decision]) -> Iterator[ChatEvent]:
-        """Answer the open requests, in their order."""
+    def decide(self, decisions: Sequence[Decision], desk: Desk) -> Iterator[ChatEvent]:
+        """Answer the open requests, in their order; what is approved is done at ``desk``, whoever asked for it."""
         answers = [_decision(d, r) for d, r in zip(decisions, self.pending, strict=True)]
-        yield from self._run(Command(resume={"decisions": answers}))
+        yield from self._run(Command(resume={"decisions": answers}), desk)
 
     def forget(self) -> None:
         """Start the conversation anew, in this process and after a restart."""
         self._checkpoints.delete_thread(self._config["configurable"]["thread_id"])
 
-    def _run(self, given: Any) -> Iterator[ChatEvent]:
+    def _run(self, given: Any, desk: Desk) -> Iterator[ChatEvent]:
         try:
-            for mode, chunk in self._agent.stream(given, self._config, stream_mode=["updates", "messages"]):
+            modes: Any = ["updates", "messages"]
+            for mode, chunk in self._agent.stream(given, self._config, context=desk, stream_mode=modes):
                 yield from self._events(mode, chunk)
         except TrialogueError:
             raise
@@ -210,10 +213,10 @@ def _decision(decision: Decision, request: Request) -> dict[str, Any]:
     }
 
 
-def _tool(verb: Verb, call: Callable[[Verb, Mapping[str, Any]], Answer]) -> StructuredTool:
+def _tool(verb: Verb) -> StructuredTool:
     def said(which: Verb, arguments: Mapping[str, Any]) -> str:
         try:
-            answer = call(which, arguments)
+            answer = which.function(get_runtime(Desk).context, **arguments)
         except TrialogueError as error:
             return f"Not done: {type(error).__name__}: {error}"
         text = answer.text if answer.text else json.dumps(answer.data, default=str)

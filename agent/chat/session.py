@@ -3,7 +3,8 @@
 A line that begins with ``/`` is a command and is done at once: who types it has approved it. Anything else goes to the
 model; what the model wants run or changed waits for a decision (``auto_approve`` skips that). Without a model, plain
 words are answered with what can be done. The transcript and the model's memory stand in the ledger's database, so the
-session goes on after a restart, an open request included. One turn at a time: a lock serialises callers.
+session goes on after a restart, an open request included. One turn at a time: a lock serialises callers. What a caller
+may do is in the desk that comes with each turn; nothing of it stays with the session, which all callers share.
 """
 
 import difflib
@@ -36,12 +37,12 @@ class Talk(Protocol):
         """What waits for a decision."""
         ...
 
-    def say(self, text: str) -> Iterator[ChatEvent]:
-        """Send words to the model."""
+    def say(self, text: str, desk: Desk) -> Iterator[ChatEvent]:
+        """Send words to the model, which works at ``desk`` in this turn."""
         ...
 
-    def decide(self, decisions: Sequence[Decision]) -> Iterator[ChatEvent]:
-        """Answer what waits."""
+    def decide(self, decisions: Sequence[Decision], desk: Desk) -> Iterator[ChatEvent]:
+        """Answer what waits; what is approved is done at ``desk``."""
         ...
 
     def forget(self) -> None:
@@ -50,18 +51,18 @@ class Talk(Protocol):
 
 
 class ChatSession:
-    """The conversation about one study. ``say`` and ``decide`` yield what happens, as it happens."""
+    """The conversation about one study. ``say`` and ``decide`` yield what happens, as it happens; what is done in
+    their turn is done at the ``desk`` they are given, with its caller's rights."""
 
     def __init__(
         self,
-        desk: Desk,
         transcript: Transcript,
         *,
         talk: Talk | None = None,
         auto_approve: bool = False,
         verbs: Sequence[Verb] = STUDY_VERBS,
     ) -> None:
-        self.desk, self.transcript, self._talk, self._auto = desk, transcript, talk, auto_approve
+        self.transcript, self._talk, self._auto = transcript, talk, auto_approve
         self.verbs = verbs
         self._turn = threading.Lock()
         self._done_meanwhile: list[str] = []
@@ -76,27 +77,27 @@ class ChatSession:
         """What waits for a decision."""
         return self._talk.pending if self._talk else ()
 
-    def say(self, text: str) -> Iterator[ChatEvent]:
+    def say(self, text: str, desk: Desk) -> Iterator[ChatEvent]:
         """Take one line from a person."""
         with self._turn:
             yield self.transcript.add(Message("user", text))
             if text.startswith("/"):
-                yield from self._command(text[1:])
+                yield from self._command(text[1:], desk)
             elif self._talk is None:
                 yield self._keep(Message("notice", NO_MODEL))
             else:
-                yield from self._guarded(self._talk.say(self._with_context(text)))
+                yield from self._guarded(self._talk.say(self._with_context(text), desk), desk)
 
-    def decide(self, decisions: Sequence[Decision]) -> Iterator[ChatEvent]:
+    def decide(self, decisions: Sequence[Decision], desk: Desk) -> Iterator[ChatEvent]:
         """Take a person's word on everything that waits, in order."""
-        waiting = self.pending
-        if self._talk is None or not waiting:
-            raise InvalidInput("Nothing waits for a decision.")
-        if len(decisions) != len(waiting):
-            raise InvalidInput(
-                f"{len(waiting)} requests wait, got {len(decisions)} decisions; give one for each."
-            )
         with self._turn:
+            waiting = self.pending
+            if self._talk is None or not waiting:
+                raise InvalidInput("Nothing waits for a decision.")
+            if len(decisions) != len(waiting):
+                raise InvalidInput(
+                    f"{len(waiting)} requests wait, got {len(decisions)} decisions; give one for each."
+                )
             for decision, request in zip(decisions, waiting, strict=True):
                 word = {"approve": "Approved", "edit": "Approved with changes", "reject": "Rejected"}[
                     decision.type
@@ -104,7 +105,7 @@ class ChatSession:
                 arguments = decision.arguments if decision.type == "edit" else request.arguments
                 why = f": {decision.message}" if decision.message else ""
                 yield self._keep(Message("notice", f"{word}: {request.verb} {shown(arguments or {})}{why}"))
-            yield from self._guarded(self._talk.decide(decisions))
+            yield from self._guarded(self._talk.decide(decisions, desk), desk)
 
     def clear(self) -> None:
         """Forget the conversation, the model's memory included."""
@@ -113,35 +114,36 @@ class ChatSession:
             if self._talk:
                 self._talk.forget()
 
-    def _guarded(self, events: Iterator[ChatEvent]) -> Iterator[ChatEvent]:
+    def _guarded(self, events: Iterator[ChatEvent], desk: Desk) -> Iterator[ChatEvent]:
         """Keep whole messages, and turn a model that fails into a notice: the session goes on."""
         try:
             for event in events:
                 if isinstance(event, Message):
                     yield self._keep(event)
                 elif isinstance(event, Pending) and self._auto and self._talk:
-                    yield from self._guarded(self._talk.decide([Decision("approve")] * len(event.pending)))
+                    approved = [Decision("approve")] * len(event.pending)
+                    yield from self._guarded(self._talk.decide(approved, desk), desk)
                 else:
                     yield event
         except TrialogueError as error:
             yield self._keep(Message("notice", str(error)))
 
-    def _command(self, line: str) -> Iterator[ChatEvent]:
+    def _command(self, line: str, desk: Desk) -> Iterator[ChatEvent]:
         name, _, rest = line.strip().partition(" ")
         try:
             if name in OWN_COMMANDS:
-                yield from self._own(name, rest.strip())
+                yield from self._own(name, rest.strip(), desk)
                 return
             verb = verb_named(name, self.verbs)
             arguments = parse(verb, rest)
-            answer = verb.function(self.desk, **arguments)
+            answer = verb.function(desk, **arguments)
         except TrialogueError as error:
             yield self._keep(Message("notice", str(error)))
             return
         self._done_meanwhile.append(f"/{line.strip()} -> {answer.text[:600]}")
         yield self._keep(Message("assistant", answer.text))
 
-    def _own(self, name: str, rest: str) -> Iterator[ChatEvent]:
+    def _own(self, name: str, rest: str, desk: Desk) -> Iterator[ChatEvent]:
         if name == "help":
             yield self._keep(Message("assistant", help_text(self.verbs, rest)))
         elif name == "clear":
@@ -150,9 +152,9 @@ class ChatSession:
                 self._talk.forget()
             yield Message("notice", "This conversation is forgotten; the study is as it was.")
         else:
-            yield from self._answer_pending(name, rest)
+            yield from self._answer_pending(name, rest, desk)
 
-    def _answer_pending(self, name: str, rest: str) -> Iterator[ChatEvent]:
+    def _answer_pending(self, name: str, rest: str, desk: Desk) -> Iterator[ChatEvent]:
         waiting = self.pending
         if self._talk is None or not waiting:
             raise InvalidInput("Nothing waits for a decision.")
@@ -166,7 +168,7 @@ class ChatSession:
                 )
             verb = verb_named(waiting[0].verb, self.verbs)
             decision = Decision("edit", {**waiting[0].arguments, **parse(verb, rest, partial=True)})
-        yield from self._guarded(self._talk.decide([decision] * len(waiting)))
+        yield from self._guarded(self._talk.decide([decision] * len(waiting), desk), desk)
 
     def _with_context(self, text: str) -> str:
         """Tell the model which commands the person ran since it last spoke."""

@@ -129,7 +129,6 @@ class Sessions:
             )
             talk = None if study is None or self._model is None else self._talk(study)
             self._session = ChatSession(
-                self.desk,
                 kept,
                 talk=talk,
                 auto_approve=self._yes,
@@ -154,7 +153,6 @@ class Sessions:
         return AgentTalk(
             self._endpoint.chat_model(),
             self.verbs,
-            lambda verb, arguments: verb.function(self.desk, **arguments),
             model_name=self._endpoint.name,
             system_prompt=system_prompt(study),
             account=account_of(study),
@@ -216,7 +214,7 @@ def converse(
         if text.startswith("/help-of "):
             text = "/draft " + _help_of(text.removeprefix("/help-of "), confirm)
         try:
-            for event in sessions.current.say(text):
+            for event in sessions.current.say(text, sessions.desk):
                 show(event)
                 refused += getattr(event, "role", "") == "notice" and text.startswith("/")
         except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from sse_starlette import EventSourceResponse
 
 from ...agent.chat.messages import ChatEvent, Decision, event_data, event_name
 from ...agent.chat.session import ChatSession, commands
+from ...agent.verbs.context import Desk
 from ...serving.errors import TrialogueError
 from ..http.rendering import Json, rendered
 from ..http.rights import READ, WRITE, GuardedRoute
@@ -45,14 +46,14 @@ def event_data_of(session: ChatSession) -> list[dict[str, Any]]:
 @router.post("", openapi_extra=WRITE)
 async def say(here: Here, body: schemas.SayBody, request: Request) -> Response:
     """Say something: words for the model, or a command that begins with a slash, which is done at once."""
-    return await _turn(here, request, lambda session: session.say(body.text))
+    return await _turn(here, request, lambda session, desk: session.say(body.text, desk))
 
 
 @router.post("/decisions", openapi_extra=WRITE)
 async def decide(here: Here, body: schemas.DecisionsBody, request: Request) -> Response:
     """Approve, edit or reject what waits, one decision for each request in order."""
     decisions = [Decision(d.type, d.arguments, d.message) for d in body.decisions]
-    return await _turn(here, request, lambda session: session.decide(decisions))
+    return await _turn(here, request, lambda session, desk: session.decide(decisions, desk))
 
 
 @router.delete("", status_code=204, openapi_extra=WRITE)
@@ -62,21 +63,20 @@ def clear(here: Here) -> Response:
     return Response(status_code=204)
 
 
-def _room(here: StudyInPath) -> ChatSession:
-    """Return the session of the study for a turn of this caller, who may fork only into studies it may see."""
-    session = here.services.chats.room(here.name)
-    session.desk.may_see = here.caller.sees
-    return session
+Turn = Callable[[ChatSession, Desk], Iterator[ChatEvent]]
 
 
-Turn = Callable[[ChatSession], Iterator[ChatEvent]]
+def _events(here: StudyInPath, turn: Turn) -> Iterator[ChatEvent]:
+    """Take a turn in the study's session, at a desk with this caller's rights."""
+    chats = here.services.chats
+    return turn(chats.room(here.name), chats.desk(here.name, here.caller))
 
 
 async def _turn(here: StudyInPath, request: Request, turn: Turn) -> Response:
     before = await anyio.to_thread.run_sync(lambda: _begin(here))
     if "text/event-stream" in request.headers.get("accept", ""):
         return EventSourceResponse(_streamed(here, turn, before), ping=15)
-    events = await anyio.to_thread.run_sync(lambda: list(turn(_room(here))))
+    events = await anyio.to_thread.run_sync(lambda: list(_events(here, turn)))
     await anyio.to_thread.run_sync(lambda: _end(here, before))
     session = here.services.chats.room(here.name)
     said = [event_data(e) for e in events if event_name(e) == "message"]
@@ -104,7 +104,7 @@ async def _streamed(here: StudyInPath, turn: Turn, before: int) -> AsyncIterator
 
     def work() -> None:
         try:
-            for event in turn(_room(here)):
+            for event in _events(here, turn):
                 hand_over({"event": event_name(event), "data": rendered(event_data(event))})
         except TrialogueError as error:
             trouble = problem(status_of(error), type(error).__name__, str(error))

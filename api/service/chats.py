@@ -1,4 +1,4 @@
-"""The chat sessions of a server: one per study, shared by everyone who may see it.
+"""The chat sessions of a server: one per study, shared by everyone who may see it; each turn has its caller's desk.
 
 Sessions run no evaluation: a verb that runs trials lets workers run them. The model, if there is one, is the
 operator's; LangChain is imported on first use. Its memory stands in the ledger's database.
@@ -16,6 +16,7 @@ from ...agent.study.study import Study
 from ...agent.verbs.context import Desk
 from ...agent.verbs.read import STUDY_VERBS
 from ...serving.errors import InvalidInput
+from ..http.rights import Caller
 from ..reports.drawing import draw
 from .open_studies import Shelf
 
@@ -30,7 +31,7 @@ class ChatRooms:
         self, shelf: Shelf, *, model_url: str | None = None, api_key: str | None = None, stream: bool = True
     ) -> None:
         self._shelf, self._url, self._api_key, self._stream = shelf, model_url, api_key, stream
-        self._rooms: OrderedDict[str, ChatSession] = OrderedDict()
+        self._rooms: OrderedDict[str, tuple[Study, ChatSession]] = OrderedDict()
         self._lock = threading.Lock()
         self._model: Any = None
         self._checkpoints: Any = None
@@ -44,13 +45,26 @@ class ChatRooms:
         """Return the session of a study. Raises StudyNotFound."""
         study = self._shelf.study(name)
         with self._lock:
-            session = self._rooms.get(name)
-            if session is None or session.desk.current is not study:
-                session = self._rooms[name] = self._opened(study)
+            known, session = self._rooms.get(name, (None, None))
+            if session is None or known is not study:
+                session = self._opened(study)
+                self._rooms[name] = study, session
             self._rooms.move_to_end(name)
             while len(self._rooms) > OPEN:
                 self._rooms.popitem(last=False)
             return session
+
+    def desk(self, name: str, caller: Caller) -> Desk:
+        """Return where one turn of this caller works: at this study, reaching only studies that the caller may see."""
+        study = self._shelf.study(name)
+        desk = Desk(study.ledger, study, figure=draw, report=_where_the_report_is, may_see=caller.sees)
+
+        def stay(made: Study) -> None:
+            self._shelf.adopt(made)
+            desk.current = study
+
+        desk.changed = stay
+        return desk
 
     def close(self) -> None:
         """Close the model's memory."""
@@ -58,18 +72,10 @@ class ChatRooms:
             self._checkpoints.close()
 
     def _opened(self, study: Study) -> ChatSession:
-        desk = Desk(study.ledger, study, figure=draw, report=_where_the_report_is)
-        desk.changed = lambda made: self._after_fork(desk, study, made)
         transcript = Transcript(study.ledger.database, study.stored.study_id)
-        return ChatSession(
-            desk, transcript, talk=self._talk(study, desk) if self._url else None, verbs=STUDY_VERBS
-        )
+        return ChatSession(transcript, talk=self._talk(study) if self._url else None, verbs=STUDY_VERBS)
 
-    def _after_fork(self, desk: Desk, study: Study, made: Study) -> None:
-        self._shelf.adopt(made)
-        desk.current = study
-
-    def _talk(self, study: Study, desk: Desk) -> Any:
+    def _talk(self, study: Study) -> Any:
         from ...agent.chat.endpoint import Endpoint, checkpoints_for, system_prompt
         from ...agent.chat.model import AgentTalk
 
@@ -80,7 +86,6 @@ class ChatRooms:
         return AgentTalk(
             self._model.chat_model(),
             STUDY_VERBS,
-            lambda verb, arguments: verb.function(desk, **arguments),
             model_name=self._model.name,
             system_prompt=system_prompt(study),
             account=account_of(study),

@@ -15,12 +15,14 @@ Line = str | tuple[str, dict[str, Any]] | int
 
 
 class ChatPeer:
-    """A server with a script. ``requests``: every body received."""
+    """A server with a script. ``requests``: every body received; ``gate``: answers wait until it is set."""
 
     def __init__(self, script: Sequence[Line]) -> None:
         self.script = list(script)
         self.requests: list[dict[str, Any]] = []
         self._lock = threading.Lock()
+        self.gate = threading.Event()
+        self.gate.set()
         peer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,6 +36,7 @@ class ChatPeer:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 line = peer.next(body)
+                peer.gate.wait(30)
                 if isinstance(line, int):
                     self._send(line, "application/json", json.dumps({"error": {"message": "scripted"}}))
                 elif body.get("stream"):

@@ -1,6 +1,6 @@
 """Chat sessions: commands without a model, and a scripted model on the wire that may do the same with approval."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,29 @@ def evaluate(params: dict[str, Any]) -> float:
     return 1 / params["C"]
 
 
-def session(study: Study, **options: Any) -> ChatSession:
-    return ChatSession(
-        Desk(study.ledger, study), Transcript(study.ledger.database, study.stored.study_id), **options
-    )
+class Alone:
+    """A session with one caller, who has one desk."""
+
+    def __init__(self, made: ChatSession, desk: Desk) -> None:
+        self.made, self.desk, self.transcript = made, desk, made.transcript
+
+    def say(self, text: str) -> Iterator[ChatEvent]:
+        return self.made.say(text, self.desk)
+
+    def decide(self, decisions: list[Decision]) -> Iterator[ChatEvent]:
+        return self.made.decide(decisions, self.desk)
+
+    @property
+    def pending(self) -> Any:
+        return self.made.pending
+
+    def clear(self) -> None:
+        self.made.clear()
+
+
+def session(study: Study, **options: Any) -> Alone:
+    transcript = Transcript(study.ledger.database, study.stored.study_id)
+    return Alone(ChatSession(transcript, **options), Desk(study.ledger, study))
 
 
 def said(events: Any) -> str:
@@ -124,24 +143,25 @@ def test_the_transcript_outlives_the_session(study: Study) -> None:
 
 # With a model -----------------------------------------------------------------------------------------------------
 
-Talking = Callable[..., ChatSession]
+Talking = Callable[..., Alone]
 
 
-def talking(study: Study, peer: ChatPeer, *, stream: bool = True, **options: Any) -> ChatSession:
+def talking(study: Study, peer: ChatPeer, *, stream: bool = True, **options: Any) -> Alone:
     desk = Desk(study.ledger, study, evaluate=evaluate)
     endpoint = Endpoint.at(peer.url, stream=stream)
     checkpoints = checkpoints_for(study.ledger.url)
     talk = AgentTalk(
         endpoint.chat_model(),
         STUDY_VERBS,
-        lambda verb, arguments: verb.function(desk, **arguments),
         model_name=endpoint.name,
         system_prompt=system_prompt(study),
         account=account_of(study),
         checkpoints=checkpoints.saver,
         thread="t",
     )
-    made = ChatSession(desk, Transcript(study.ledger.database, study.stored.study_id), talk=talk, **options)
+    made = Alone(
+        ChatSession(Transcript(study.ledger.database, study.stored.study_id), talk=talk, **options), desk
+    )
     made.close = checkpoints.close  # pyright: ignore[reportAttributeAccessIssue]
     return made
 
@@ -272,3 +292,22 @@ def test_the_model_is_told_which_commands_were_run_meanwhile(study: Study) -> No
 def test_deciding_needs_something_that_waits(study: Study) -> None:
     with pytest.raises(InvalidInput, match="Nothing waits"):
         list(session(study).decide([Decision("approve")]))
+
+
+# Callers with different rights ------------------------------------------------------------------------------------
+
+
+def test_what_one_caller_asked_for_is_done_with_the_rights_of_the_one_who_approves_it(
+    study: Study,
+) -> None:
+    mine = Desk(study.ledger, study, may_see=lambda name: name == "mine")
+    everything = Desk(study.ledger, study)
+    with chat_peer(*(("fork", {"name": "theirs"}), "So be it.") * 2) as peer:
+        shared = talking(study, peer).made
+        list(shared.say("Fork into theirs", everything))
+        refused = said(shared.decide([Decision("approve")], mine))
+        assert "that of a study you may see" in refused
+        assert not study.ledger.has("theirs")
+        list(shared.say("Fork into theirs", mine))
+        assert "was forked" in said(shared.decide([Decision("approve")], everything))
+        assert study.ledger.has("theirs")
