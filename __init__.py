@@ -22,6 +22,7 @@ _ROOM_OF = {
     "Study": "agent.study.study",
     "Trial": "agent.study.trial",
     "Budget": "agent.budget",
+    "EngineOptions": "agent.engine_options",
     "Planner": "agent.planner.planner",
     "TrialogueError": "serving.errors",
 }

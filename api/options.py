@@ -16,6 +16,12 @@ Storage = Annotated[
         help="Database of the studies: sqlite:///FILE or postgresql://USER@HOST/NAME.",
     ),
 ]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Replace a key of [study], such as engine.design=dpp; repeatable."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
 Study = Annotated[
     str, typer.Argument(metavar="STUDY", help="Name of the study; `trialogue list` shows them.")

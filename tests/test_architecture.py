@@ -19,7 +19,7 @@ ORDER = {
     "serving": ("", "endpoints", "embedded", "servers", "vllm", "scripted"),
     "evaluators": ("", "statistics", "spaces", "trees", "problems", "programs", "targets", "traffic", "servers", "vllm"),
     "prompts": ("",),
-    "surrogates": ("", "models", "acquisition", "optim", "alternatives", "engine"),
+    "surrogates": ("", "models", "acquisition", "optim", "alternatives", "options", "engine"),
     "agent": (
         "", "ledger", "certainty", "referee", "views", "planner", "strategies", "optuna", "study", "verbs", "tuning", "chat",
     ),

@@ -11,6 +11,7 @@ from ...serving.errors import InvalidInput
 from ...surrogates.contracts import Engine
 from ..certainty.pairing import PREFIX, Pairing
 from ..contracts import AbstractPlanner, AbstractStrategy
+from ..engine_options import EngineOptions
 from .pairs import PairsStrategy
 from .simple import RandomStrategy, SurrogateStrategy, default_engine
 
@@ -31,13 +32,19 @@ def strategy_for(
     planner: AbstractPlanner | None = None,
     strategy: str | None = None,
     engine: Engine | None = None,
+    options: EngineOptions | None = None,
     by_name: bool = True,
 ) -> AbstractStrategy:
     """Return the strategy of that name; None means ``"trialogue"`` with a planner and without one the engine, both with
     what is known of parameters by name unless ``by_name`` is False. ``"surrogate"`` is the engine alone. ``engine``: used
-    in place of the usual one."""
+    in place of the usual one; ``options``: of the usual one."""
     name = strategy or ("trialogue" if planner is not None else "surrogate")
-    if engine is not None and name not in ("trialogue", "surrogate"):
+    surrogate = name.partition(":")[2] if name.startswith("surrogate:") else None
+    if options is not None:
+        if name not in ("trialogue", "surrogate") and surrogate is None:
+            raise InvalidInput(f"strategy {name!r} has no engine to choose options of; leave out `engine`.")
+        engine = default_engine(problem, surrogate=surrogate, options=options)
+    elif engine is not None and name not in ("trialogue", "surrogate"):
         raise InvalidInput(
             f"strategy {name!r} brings its own engine; use 'trialogue' or 'surrogate' with `engine`."
         )
@@ -49,9 +56,8 @@ def strategy_for(
         return TreeSearchStrategy(problem, seed, surrogate=name == "mcts:surrogate")
     if name == "surrogate":
         return SurrogateStrategy(problem, seed, engine=engine, by_name=by_name and strategy is None)
-    if name.startswith("surrogate:"):
-        engine = default_engine(problem, surrogate=name.removeprefix("surrogate:"))
-        return SurrogateStrategy(problem, seed, engine=engine)
+    if surrogate is not None:
+        return SurrogateStrategy(problem, seed, engine=engine or default_engine(problem, surrogate=surrogate))
     if name.startswith(PREFIX):
         return PairsStrategy(problem, seed, Pairing.from_text(name))
     if name not in NAMES:

@@ -8,6 +8,7 @@ import threading
 from ...evaluators.problems.problem import Problem
 from ...serving.errors import InvalidInput
 from ..contracts import AbstractStrategy, Ask, Plan
+from ..engine_options import EngineOptions
 from ..planner.by_name import SharedPlanner
 from .by_name import needs_model, strategy_for
 
@@ -15,11 +16,15 @@ from .by_name import needs_model, strategy_for
 class Decider:
     """The strategy of one open study. ``planner``: a specification, a planner, or one that is shared already.
 
-    ``strategy``: a name, None for the usual one, or an object of the user's own, which is kept as it is.
+    ``strategy``: a name, None for the usual one, or an object of the user's own, which is kept as it is. ``engine``: what
+    is chosen of the engine of a strategy given by name.
     """
 
-    def __init__(self, problem: Problem, seed: int, planner: object, strategy: object) -> None:
-        self._problem, self._seed, self.chosen = problem, seed, strategy
+    def __init__(
+        self, problem: Problem, seed: int, planner: object, strategy: object,
+        engine: EngineOptions | None = None,
+    ) -> None:  # fmt: skip
+        self._problem, self._seed, self.chosen, self._options = problem, seed, strategy, engine
         self.planner = planner if isinstance(planner, SharedPlanner) else SharedPlanner(planner)
         self.lock = threading.RLock()
         self._strategy: AbstractStrategy | None = None
@@ -45,7 +50,9 @@ class Decider:
     def _made(self) -> AbstractStrategy:
         if self.chosen is None or isinstance(self.chosen, str):
             planner = self.planner.join(self) if needs_model(self.chosen) else None
-            return strategy_for(self._problem, seed=self._seed, planner=planner, strategy=self.chosen)
+            return strategy_for(
+                self._problem, seed=self._seed, planner=planner, strategy=self.chosen, options=self._options
+            )
         if not isinstance(self.chosen, AbstractStrategy):
             raise InvalidInput(f"`strategy` must be a name or have `name` and `plan`, got {self.chosen!r}.")
         return self.chosen

@@ -6,6 +6,7 @@ without a model.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ...evaluators.problems.problem import Problem
 from ...evaluators.random_streams import stream
 from ...surrogates.contracts import Engine, Suggestion
 from ..contracts import Ask, Decision, Plan
+from ..engine_options import EngineOptions
 from ..planner.scaling_laws import prior_proposals
 from ..referee.knowledge import known_proposals
 from ..referee.novelty import Novelty
@@ -71,7 +73,9 @@ class SurrogateStrategy:
         return Plan(tuple(decision_of(s, notes=tuple(belief.notes)) for s in suggestions))
 
 
-def default_engine(problem: Problem, *, surrogate: str | None = None) -> Engine:
+def default_engine(
+    problem: Problem, *, surrogate: str | None = None, options: EngineOptions | None = None
+) -> Engine:
     """Return the engine of ``surrogates/``, which loads numpy and scipy.
 
     ``surrogate``: an alternative's name, or ``per-second`` or ``per-cost`` for expected improvement per unit of what the
@@ -81,9 +85,11 @@ def default_engine(problem: Problem, *, surrogate: str | None = None) -> Engine:
     from ...surrogates.engine.engine import GaussianEngine
     from ...surrogates.models.outcome import Settings
 
+    settings = replace(Settings(), **(options or EngineOptions()).settings())
     if surrogate in ("per-second", "per-cost"):
-        return GaussianEngine(problem, Settings(price="seconds" if surrogate == "per-second" else "cost"))
-    return GaussianEngine(problem, surrogate=None if surrogate is None else alternative(surrogate))
+        price = "seconds" if surrogate == "per-second" else "cost"
+        return GaussianEngine(problem, replace(settings, price=price))
+    return GaussianEngine(problem, settings, None if surrogate is None else alternative(surrogate))
 
 
 def opening(ask: Ask, *, by_name: bool = False) -> Decision | None:

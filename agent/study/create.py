@@ -9,6 +9,7 @@ from ...evaluators.spaces.parameters import Categorical
 from ...evaluators.spaces.space import SearchSpace
 from ...serving.errors import InvalidInput
 from ..budget import Budget
+from ..engine_options import EngineOptions
 from ..errors import StudyMismatch
 from ..ledger.ledger import Ledger, StoredStudy
 from ..planner.by_name import SharedPlanner
@@ -21,13 +22,15 @@ class Settings:
     planner: object = None
     budget: Budget | None = None
     strategy: object = None
+    engine: EngineOptions | None = None
 
     def config(self, stored: Mapping[str, Any]) -> dict[str, Any]:
         """Return the configuration to store."""
         planner = self.planner.spec if isinstance(self.planner, SharedPlanner) else self.planner
         texts = {"planner": planner, "strategy": self.strategy}
         given = {k: v for k, v in texts.items() if isinstance(v, str)}
-        return {**stored, **given, **({} if self.budget is None else {"budget": self.budget.to_dict()})}
+        tables = {"budget": self.budget, "engine": self.engine}
+        return {**stored, **given} | {k: v.to_dict() for k, v in tables.items() if v is not None}
 
 
 def ledger_of(storage: "str | Ledger | None") -> Ledger:

@@ -25,6 +25,7 @@ from ...surrogates.contracts import Engine, Prediction
 from ..budget import Budget
 from ..certainty.verdict import Certified
 from ..contracts import AbstractPlanner, AbstractStrategy, CallRecord, Spent
+from ..engine_options import EngineOptions
 from ..errors import TrialNotFound
 from ..ledger import idempotency, tell as endings
 from ..ledger.events import Event, events_after
@@ -53,9 +54,9 @@ class Study:
     Creates the study, or resumes the one of that name. ``storage``: None (in memory), a database URL or a shared
     ``Ledger``. ``seed``: None is 0 for a new study and whatever is stored for an old one. ``planner``: see
     ``agent/planner/planner.py``. ``strategy``: a name of ``agent/strategies/by_name.py`` or an ``AbstractStrategy``.
-    ``pruner``: any of ``optuna.pruners``. ``budget``: None keeps the stored one. Raises StudyMismatch,
-    LedgerUnavailable, InvalidInput. Resuming fails the trials whose worker is dead as
-    "lost"; those of living workers go on.
+    ``engine``: what is chosen of the surrogate's side; None keeps what is stored. ``pruner``: any of
+    ``optuna.pruners``. ``budget``: None keeps the stored one. Raises StudyMismatch, LedgerUnavailable, InvalidInput.
+    Resuming fails the trials whose worker is dead as "lost"; those of living workers go on.
     A planner given by name is opened when it is first needed, shared with forks, and ended by ``close`` or ``with``.
     """
 
@@ -69,6 +70,7 @@ class Study:
         planner: "str | AbstractPlanner | SharedPlanner | None" = None,
         budget: Budget | None = None,
         strategy: "str | AbstractStrategy | None" = None,
+        engine: EngineOptions | None = None,
         pruner: BasePruner | None = None,
     ) -> None:
         if not isinstance(problem, Problem):
@@ -76,7 +78,7 @@ class Study:
                 f"`problem` must be a Problem, got {problem!r}; `Study.load(name, storage=…)` reads a stored one."
             )
         self.ledger = ledger_of(storage)
-        settings = Settings(planner, budget, strategy)
+        settings = Settings(planner, budget, strategy, engine)
         stored, resumed = create_or_resume(self.ledger, name or problem.name, problem, seed, settings)
         self._set_up(stored, settings, pruner)
         if resumed:
@@ -116,7 +118,8 @@ class Study:
         self.problem = stored.problem
         self.budget = settings.budget or Budget(**stored.config.get("budget", {}))
         self.knowledge: tuple[str, ...] = ()
-        self._decider = Decider(stored.problem, stored.seed, settings.planner, settings.strategy)
+        engine = settings.engine or EngineOptions.stored(stored.config)
+        self._decider = Decider(stored.problem, stored.seed, settings.planner, settings.strategy, engine)
         self._memory = Memory(self.ledger, stored.study_id, stored.problem)
         self._optuna_rows = OptunaRows(stored.problem)
         self._pruning = None if pruner is None else Pruning(self.ledger.database, stored.name, pruner)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ...serving.errors import InvalidInput
-from ..options import AsJson
+from ..options import AsJson, Changes
 
 
 def compare(
@@ -25,6 +25,7 @@ def compare(
         int | None, typer.Option(min=1, help="Trials per study (default: the file's budget, or 30).")
     ] = None,
     planner: Annotated[str | None, typer.Option(metavar="SPEC", help="Instead of the file's.")] = None,
+    changes: Changes = None,
     out: Annotated[Path, typer.Option(help="Write the page with the regret plot here.")] = Path(
         "comparison.html"
     ),
@@ -38,7 +39,7 @@ def compare(
     from ..study_files.study_file import read_specification
     from .comparison_runs import page, run_all
 
-    specification = read_specification(file)
+    specification = read_specification(file).changed_by(changes or ())
     spec = planner or specification.settings.planner
     budget = specification.settings.budget
     names = checked_names(strategies, has_planner=spec not in (None, "none"))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import AsJson
+from ..options import AsJson, Changes
 from .manage import require_database
 from .planner_option import FORMS, checked_planner
 
@@ -33,6 +33,7 @@ def run(
     transfer: Annotated[
         bool, typer.Option("--transfer", help="Start with the best of similar studies in the same database.")
     ] = False,
+    changes: Changes = None,
     report: Annotated[Path | None, typer.Option(help="Write the report page here at the end.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -42,7 +43,7 @@ def run(
     """
     from ..study_files.study_file import read_specification
 
-    specification = read_specification(file)
+    specification = read_specification(file).changed_by(changes or ())
     budget = specification.settings.budget
     limited = budget is not None and (budget.trials or budget.seconds)
     if trials is None and seconds is None and not limited:

@@ -6,7 +6,7 @@ text from elsewhere, which never names anything to run. Both check the whole (``
 file and the table or line.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -22,6 +22,7 @@ from ...evaluators.problems.toml import read_toml
 from ...evaluators.programs.call import Evaluate
 from ...serving.errors import InvalidInput
 from ..options import DEFAULT_STORAGE
+from .changes import with_changes
 from .complaints import first_complaint
 from .evaluators import target_of
 from .tables import StudyFile, StudySettings
@@ -50,6 +51,13 @@ class Specification:
         """Return the same study with another planner."""
         return replace(self, settings=self.settings.model_copy(update={"planner": planner}))
 
+    def changed_by(self, said: Sequence[str]) -> "Specification":
+        """Return the same study with some settings of ``[study]`` replaced: texts such as ``engine.design=dpp``.
+
+        Raises InvalidSpecification.
+        """
+        return replace(self, settings=with_changes(self.settings, said)) if said else self
+
     def open(
         self, storage: "str | Ledger | None", *, planner: SharedPlanner | None = None, pruner: Any = None
     ) -> Study:  # Any: optuna's pruners
@@ -65,6 +73,7 @@ class Specification:
             planner=planner or self.settings.planner,
             strategy=self.settings.strategy,
             budget=None if self.settings.budget is None else self.settings.budget.budget(),
+            engine=None if self.settings.engine is None else self.settings.engine.options(),
             pruner=pruner,
         )
 

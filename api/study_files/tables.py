@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from ...agent.budget import Budget
+from ...agent.engine_options import Design, EngineOptions
 from ...evaluators.spaces.base import finite_number
 
 DEEPEST = 40
@@ -74,6 +75,19 @@ class BudgetTable(Table):
         return Budget(**self.model_dump())
 
 
+class EngineTable(Table):
+    """Choices of the surrogate's side; what is absent or null is as usual."""
+
+    design: Design | None = None
+    """How the first trials are placed: integrated (the default), dpp or volume."""
+    design_trials: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How many first trials there are, the default configuration included. 3."""
+
+    def options(self) -> EngineOptions:
+        """Return the choices as the study takes them."""
+        return EngineOptions(**self.model_dump())
+
+
 class StudySettings(Table):
     """How a study decides: keys of ``[study]`` in a file, of the body over HTTP."""
 
@@ -85,6 +99,8 @@ class StudySettings(Table):
     """How it decides: trialogue, surrogate, surrogate:NAME, llambo or random."""
     budget: BudgetTable | None = None
     """What the study may use."""
+    engine: EngineTable | None = None
+    """What is chosen of the surrogate's side."""
 
 
 class StudyTable(StudySettings):

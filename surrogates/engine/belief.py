@@ -24,6 +24,7 @@ from ..models.outcome import OutcomeModel, Settings
 from ..optim.initial_design import next_design_row
 from ..optim.search import Domain, keys, maximise
 from ..optim.trust_region import trust_side
+from ..options.determinantal import RandomDesign
 from ..threads import one_thread
 
 
@@ -174,17 +175,7 @@ class GaussianBelief:
             return first, "default", f"{stated}: first, so that all else is measured against it", np.nan
         ended = len(self.history.finished) + len(self.history.failed)
         if model is None or ended + ahead < self.settings.design:
-            x = next_design_row(
-                self.embedding,
-                domain,
-                X,
-                active,
-                rng,
-                length=self.settings.design_length,
-                survival=self._survival,
-                kind=self.settings.design_kind,
-            )
-            return x, "initial_design", "tells most about the whole space given what was tried", np.nan
+            return *self._design_row(domain, X, active, rng), np.nan
         x, value = maximise(
             model.score,
             domain,
@@ -204,6 +195,20 @@ class GaussianBelief:
             )
         what = "expected improvement" if model.feasible else "probability of being feasible (none is yet)"
         return x, "acquisition", f"largest {what}, log value {value:.2f}", value
+
+    def _design_row(
+        self, domain: Domain, X: np.ndarray, active: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, Origin, str]:
+        s = self.settings
+        if s.design_kind == "integrated":
+            x = next_design_row(
+                self.embedding, domain, X, active, rng, length=s.design_length, survival=self._survival
+            )
+            return x, "initial_design", "tells most about the whole space given what was tried"
+        design = RandomDesign(self.embedding, s.design, s.design_length, repeated=s.design_kind == "dpp")
+        x = design.next_row(domain, self.embedding.embed(X, active), rng, self._survival)
+        words = {"dpp": "a determinantal point process", "volume": "volume-rescaled sampling"}
+        return x, "initial_design", f"drawn by {words[s.design_kind]} given what was tried"
 
     def _worth_repeating(self, domain: Domain, model: Model, x: np.ndarray, ahead: int) -> np.ndarray | None:
         """Return the tried row (d,) whose repetition is worth more than ``x``; None where there is none."""

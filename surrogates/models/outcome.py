@@ -58,8 +58,8 @@ class Settings:
     """Parameters beyond which the search stays in a trust region around the best trial."""
     changed: int = 8
     """About how many coordinates a candidate in the trust region changes."""
-    design_kind: Literal["integrated", "determinant", "sampled"] = "integrated"
-    """The initial design lowers the integrated variance, is a greedy determinantal design, or a determinantal sample."""
+    design_kind: Literal["integrated", "dpp", "volume"] = "integrated"
+    """The initial design lowers the integrated variance, or is drawn as in ``options/determinantal.py``."""
     replicates: bool = True
     """Whether a configuration may be measured again where noise is known and nothing new is worth more."""
     price: Literal["", "seconds", "cost"] = ""

@@ -29,12 +29,9 @@ def next_design_row(
     *,
     length: float,
     survival: Callable[[np.ndarray], np.ndarray] | None = None,
-    kind: str = "integrated",
 ) -> np.ndarray:
     """Return the untaken row (d,) that reduces the prior variance over the space most, given rows X (n, d).
 
-    ``kind`` "determinant": the row with the largest variance given the others, which raises the determinant of the
-    covariance most; "sampled": a row drawn with a probability in proportion to that variance, as in a determinantal process.
     ``survival``: log probability of not failing (m,) at embedded rows.
     """
     C, mask = candidates(domain, np.empty((0, len(embedding.space))), rng, REFERENCE)
@@ -43,12 +40,7 @@ def next_design_row(
     theta[-1] = np.log(1e-3)
     gp = Fitted.build(theta, embedding.group, embedding.embed(X, active), np.zeros(len(X)), np.zeros(len(X)))
     Z = embedding.embed(C, mask)
-    if kind == "integrated":
-        gain = np.log(variance_reduction(gp, Z, embedding.embed(U, on)))
-    else:
-        gain = np.log(gp.predict(Z)[1])
-        if kind == "sampled":
-            gain += rng.gumbel(size=len(gain))
+    gain = np.log(variance_reduction(gp, Z, embedding.embed(U, on)))
     return C[int(np.argmax(gain + (survival(Z) if survival else 0.0)))]
 
 

@@ -1,0 +1,48 @@
+"""What a study may choose of the engine beside its defaults, in a user's words. Light: the methods stand in
+``surrogates/options/`` and are loaded when they are used."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from ..serving.errors import InvalidInput
+
+Design = Literal["integrated", "dpp", "volume"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Choices of the surrogate side of a study; None is the default.
+
+    ``design``: how the first trials are placed: lowering the integrated variance (``"integrated"``, the default), drawn
+    by a determinantal point process (``"dpp"``), or by volume-rescaled sampling (``"volume"``). ``design_trials``: how
+    many there are, the default configuration included (default 3).
+    """
+
+    design: Design | None = None
+    design_trials: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.design is not None and self.design not in get_args(Design):
+            raise InvalidInput(
+                f"`engine.design` must be one of {', '.join(get_args(Design))}, got {self.design!r}."
+            )
+        trials = self.design_trials
+        if trials is not None and (
+            isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= 1000
+        ):
+            raise InvalidInput(f"`engine.design_trials` must be a whole number in [1, 1000], got {trials!r}.")
+
+    @classmethod
+    def stored(cls, config: Mapping[str, Any]) -> "EngineOptions | None":
+        """Return what a study's stored configuration says; None where it says nothing."""
+        return cls(**config["engine"]) if config.get("engine") else None
+
+    def settings(self) -> dict[str, Any]:
+        """Return the choices under the names of ``surrogates.models.outcome.Settings``."""
+        names = {"design": "design_kind", "design_trials": "design"}
+        return {names.get(k, k): v for k, v in self.to_dict().items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the choices that were made."""
+        return {k: v for k, v in asdict(self).items() if v is not None}

@@ -1,0 +1,1 @@
+"""Measurements of the founding works, a module per group of rows."""

@@ -1,0 +1,30 @@
+"""Choices of the engine: refused when they make no sense, stored with the study, refused where there is no engine."""
+
+import pytest
+
+import trialogue as tl
+from trialogue.serving.errors import InvalidInput
+
+PROBLEM = tl.Problem("p", tl.SearchSpace([tl.Float("x", 0, 1)]))
+
+
+@pytest.mark.parametrize("wrong", [{"design": "latin"}, {"design_trials": 0}, {"design_trials": True}])
+def test_a_choice_that_is_none_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidInput, match=next(iter(wrong))):
+        tl.EngineOptions(**wrong)
+
+
+def test_choices_are_stored_and_come_back(tmp_path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    chosen = tl.EngineOptions(design="dpp", design_trials=4)
+    tl.Study(PROBLEM, storage=url, engine=chosen)
+    study = tl.Study.load("p", storage=url)
+    assert study.stored.config["engine"] == {"design": "dpp", "design_trials": 4}
+    study.run(lambda params: params["x"], n_trials=3)
+    assert "determinantal" in study.trials[2].reason
+
+
+def test_a_strategy_without_an_engine_takes_no_choices() -> None:
+    study = tl.Study(PROBLEM, strategy="random", engine=tl.EngineOptions(design="dpp"))
+    with pytest.raises(InvalidInput, match="'random' has no engine"):
+        study.ask()

@@ -1,0 +1,30 @@
+"""Settings replaced from the command line: checked like the file, and told in the same words."""
+
+import pytest
+
+from trialogue.api.study_files.changes import with_changes
+from trialogue.api.study_files.tables import BudgetTable, EngineTable, StudySettings
+from trialogue.evaluators.errors import InvalidSpecification
+
+
+def test_keys_and_keys_of_tables_are_replaced_and_the_rest_stays() -> None:
+    before = StudySettings(seed=3, engine=EngineTable(design_trials=6))
+    after = with_changes(before, ["engine.design=dpp", "strategy = 'surrogate:forest'", "budget.trials=7"])
+    assert (after.seed, after.strategy) == (3, "surrogate:forest")
+    assert after.engine == EngineTable(design="dpp", design_trials=6)
+    assert after.budget == BudgetTable(trials=7)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("engine.design", "KEY=VALUE"),
+        ("engine.design=latin", "'integrated', 'dpp' or 'volume', got 'latin'"),
+        ("engine.desing=dpp", "did you mean 'design'"),
+        ("seed.x=1", "'seed' is no table"),
+        ("seed='x'", "must be a whole number"),
+    ],
+)
+def test_what_is_wrong_is_said(said: str, words: str) -> None:
+    with pytest.raises(InvalidSpecification, match=words):
+        with_changes(StudySettings(seed=1), [said])
