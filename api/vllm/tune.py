@@ -18,7 +18,8 @@ def tune_vllm(
     workload: Annotated[
         str,
         typer.Option(
-            help="chat, prefix, random:input=256,output=64,concurrency=32, a mixture, or a .jsonl or .json file."
+            help="chat, prefix, random:input=256,output=64,concurrency=32, a mixture, or a .jsonl, .json or .csv file, such as "
+            "trace.csv@recorded=true,speed=2."
         ),
     ] = "chat",
     objective: Annotated[

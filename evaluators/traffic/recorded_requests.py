@@ -1,9 +1,7 @@
-"""Recorded requests from a file: rows of ours or conversations, as JSON lines or as one JSON array.
+"""Recorded requests from a file: rows of ours, conversations, or published traces; as JSON lines, a JSON array, or CSV.
 
-A conversation (ShareGPT's ``conversations`` or a chat log's ``messages``) becomes the prompt and the length of its first
-answered request: the first turn of a user that an assistant's follows, with the system's text before it; turns of an
-assistant that come first are passed over, and conversations without an answered request are left out. Every complaint
-names the file and the line (or the item of the array). Knows no server.
+Every complaint names the file and the line (or the item of the array). What is a request of a conversation stands in
+``conversations``, of a trace in ``traces``; what is replayed of them in ``replay``. Knows no server.
 """
 
 import functools
@@ -14,30 +12,27 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidSpecification
+from .conversations import abreast, every_request, first_request, tokens_of
+from .replay import TraceReplay
+from .traces import MOONCAKE, azure_row, count, csv_items, mooncake_row, seconds
 
-CHARACTERS_PER_TOKEN = 4  # of a recorded text whose tokens were not counted
-MOST_TOKENS = 10_000_000
-"""Of one request; more than any model takes."""
-LATEST_S = 1e12
-"""Times may be seconds since 1970, or since the start of the record."""
-SUFFIXES = (".jsonl", ".json")
-_USERS = frozenset({"user", "human"})
-_SYSTEMS = frozenset({"system", "developer"})
-_ASSISTANTS = frozenset({"assistant", "gpt", "chatgpt", "model", "bot", "bard", "bing"})
+SUFFIXES = (".jsonl", ".json", ".csv")
+AT_ONCE = 16
+"""Conversations whose turns alternate where all turns are replayed and no concurrency says how many."""
+
+Rows = tuple[Mapping[str, Any], ...]  # Any: JSON
 
 
-def recorded_rows(path: Path, limit: int, *, timed: bool = False) -> list[dict[str, Any]]:  # Any: JSON
+def recorded_rows(
+    path: Path, limit: int, *, timed: bool = False, replay: TraceReplay | None = None, at_once: int = AT_ONCE
+) -> list[dict[str, Any]]:  # Any: JSON
     """Return the first ``limit`` requests of a file; with ``timed`` in the order of ``at_s``, which starts at 0.
 
-    Raises InvalidSpecification.
+    ``replay``: which part, how fast, how long; ``at_once``: conversations held at a time. Raises InvalidSpecification.
     """
-    try:
-        known = path.stat()
-        rows = [dict(r) for r in _read(path, limit, known.st_mtime_ns, known.st_size)]
-    except OSError as error:
-        raise InvalidSpecification(
-            f"A recorded workload must be a file that can be read, got {str(path)!r}: {error}."
-        ) from None
+    asked = replay or TraceReplay()
+    talks = _talks(path, None if asked.windowed else limit, asked)
+    rows = [dict(r) for r in itertools.islice(_in_order(talks, at_once), None if asked.windowed else limit)]
     if not timed:
         return rows
     without = [i for i, r in enumerate(rows, 1) if "at_s" not in r]
@@ -46,25 +41,52 @@ def recorded_rows(path: Path, limit: int, *, timed: bool = False) -> list[dict[s
             f"With `recorded=true` every request needs `at_s`, got none for request {without[0]!r} of {str(path)!r}; "
             "add the times, or give `rate=` instead."
         )
-    first = min(r["at_s"] for r in rows)
-    return [r | {"at_s": r["at_s"] - first} for r in sorted(rows, key=lambda r: r["at_s"])]
+    return asked.in_time(rows)[:limit]
+
+
+def _in_order(talks: Sequence[Rows], at_once: int) -> Iterator[Mapping[str, Any]]:  # Any: JSON
+    if all(len(talk) == 1 for talk in talks):
+        return iter([talk[0] for talk in talks])
+    return abreast([[dict(r) for r in talk] for talk in talks], at_once)
+
+
+def _talks(path: Path, limit: int | None, replay: TraceReplay) -> tuple[Rows, ...]:
+    try:
+        known = path.stat()
+        return _read(path, limit, replay, known.st_mtime_ns, known.st_size)
+    except OSError as error:
+        raise InvalidSpecification(
+            f"A recorded workload must be a file that can be read, got {str(path)!r}: {error}."
+        ) from None
 
 
 @functools.lru_cache(maxsize=4)
-def _read(path: Path, limit: int, _changed: int, _size: int) -> tuple[Mapping[str, Any], ...]:  # Any: JSON
-    rows: list[dict[str, Any]] = []
+def _read(path: Path, limit: int | None, replay: TraceReplay, _changed: int, _size: int) -> tuple[Rows, ...]:
+    """Return the requests of each conversation, of one request where it is none, up to ``limit`` conversations."""
+    talks: list[Rows] = []
     for where, given in _items(path):
-        row = _row(given, f"{str(path)!r}, {where}")
-        if row is not None:
-            rows.append(row)
-        if len(rows) == limit:
+        talk = tuple(_shortened(_requests(given, replay, f"{str(path)!r}, {where}"), replay))
+        if talk:
+            talks.append(talk)
+        if len(talks) == limit:
             break
-    if not rows:
+    if not talks:
         raise InvalidSpecification(
             f"A recorded workload needs at least one answered request, got none in {str(path)!r}; "
-            "it takes one JSON object per line, or a JSON array of them."
+            "it takes one JSON object per line, a JSON array of them, or a CSV, and none longer than `max_input`."
         )
-    return tuple(rows)
+    return tuple(talks)
+
+
+def _shortened(
+    rows: Sequence[Mapping[str, Any]], replay: TraceReplay
+) -> Iterator[Mapping[str, Any]]:  # Any: JSON
+    """Yield the rows up to the first that is too long: what follows in a conversation is longer still."""
+    for row in rows:
+        made = replay.shortened(row)
+        if made is None:
+            return
+        yield made
 
 
 def _items(path: Path) -> Iterator[tuple[str, Any]]:  # Any: JSON
@@ -75,12 +97,14 @@ def _items(path: Path) -> Iterator[tuple[str, Any]]:  # Any: JSON
         raise InvalidSpecification(
             f"A recorded workload must be UTF-8 text, got {str(path)!r}: {error}."
         ) from None
-    if text.lstrip().startswith("["):
+    if path.suffix.casefold() == ".csv":
+        yield from csv_items(text, f"{str(path)!r}")
+    elif text.lstrip().startswith("["):
         yield from ((f"item {i}", item) for i, item in enumerate(_json(text, f"{str(path)!r}"), 1))
-        return
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            yield f"line {number}", _json(line, f"{str(path)!r}, line {number}")
+    else:
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                yield f"line {number}", _json(line, f"{str(path)!r}, line {number}")
 
 
 def _json(text: str, where: str) -> Any:  # Any: JSON
@@ -93,79 +117,56 @@ def _json(text: str, where: str) -> Any:  # Any: JSON
         ) from None
 
 
-def _row(given: Any, where: str) -> dict[str, Any] | None:  # Any: JSON
-    """Return a row from a row of ours or a conversation; None for a conversation without an answered request."""
+def _requests(given: Any, replay: TraceReplay, where: str) -> list[dict[str, Any]]:  # Any: JSON
+    """Return the requests of one item: none of a conversation without an answered one."""
     if isinstance(given, Mapping):
-        if "output_len" in given and ("input_len" in given or isinstance(given.get("prompt"), str)):
-            return _own(given, where)
         for key in ("conversations", "messages"):
-            if isinstance(given.get(key), list):
-                return _conversation(given, given[key], where)
-    raise InvalidSpecification(
-        f"{where}: a recorded request needs `output_len` and `input_len` or `prompt`, or a conversation, "
-        f"got {str(given)[:80]!r}."
+            if isinstance(given.get(key), list) and not _is_own(given):
+                return _conversation(given, given[key], replay, where)
+        row = _single(given, replay, where)
+        return [] if row is None else [row]
+    raise _unknown(given, where)
+
+
+def _single(given: Mapping[str, Any], replay: TraceReplay, where: str) -> dict[str, Any] | None:  # Any: JSON
+    if _is_own(given):
+        return _own(given, where)
+    if all(name in given for name in MOONCAKE):
+        return mooncake_row(given, replay.block, where)
+    if "contexttokens" in given:
+        return azure_row(given, where)
+    raise _unknown(given, where)
+
+
+def _unknown(given: object, where: str) -> InvalidSpecification:
+    return InvalidSpecification(
+        f"{where}: a recorded request needs `output_len` and `input_len` or `prompt`, Mooncake's `input_length` and "
+        f"`output_length`, or a conversation, got {str(given)[:80]!r}."
     )
+
+
+def _is_own(given: Mapping[str, Any]) -> bool:  # Any: JSON
+    return "output_len" in given and ("input_len" in given or isinstance(given.get("prompt"), str))
 
 
 def _own(given: Mapping[str, Any], where: str) -> dict[str, Any]:  # Any: JSON
     prompt = given.get("prompt")
-    row = {"prompt": prompt, "input_len": _tokens(prompt)} if isinstance(prompt, str) else {}
+    row = {"prompt": prompt, "input_len": tokens_of(prompt)} if isinstance(prompt, str) else {}
     for key, low in (("input_len", 1), ("output_len", 1), ("prefix", 0), ("prefix_len", 0)):
         if key in given:
-            row[key] = _count(given[key], low, f"{where}: `{key}`")
+            row[key] = count(given[key], low, f"{where}: `{key}`")
     return row | _at(given, where)
 
 
 def _conversation(
-    given: Mapping[str, Any], turns: Sequence[Any], where: str
-) -> dict[str, Any] | None:  # Any: JSON
-    told = [_turn(t) for t in turns]
-    if all(role == "" for role, _ in told):  # who speaks is not said: in turns, the user first
-        told = [(("user", "assistant")[i % 2], text) for i, (_, text) in enumerate(told)]
-    for i, ((role, asked), (next_role, answer)) in enumerate(itertools.pairwise(told)):
-        if role in _USERS and next_role in _ASSISTANTS and asked and answer:
-            systems = [_text(given.get("system")), *(text for r, text in told[:i] if r in _SYSTEMS)]
-            prompt = "\n".join([*filter(None, systems), asked])
-            lengths = {"input_len": _tokens(prompt), "output_len": _tokens(answer)}
-            return {"prompt": prompt, **lengths, **_at(given, where)}
-    return None
-
-
-def _turn(turn: Any) -> tuple[str, str]:  # Any: JSON
-    if not isinstance(turn, Mapping):
-        return "", _text(turn)
-    role = str(turn.get("from") or turn.get("role") or "").casefold()
-    return role, _text(turn.get("value") or turn.get("content"))
-
-
-def _text(content: Any) -> str:  # Any: JSON
-    """Return text, also from a list of parts as chat logs have them."""
-    if isinstance(content, list):
-        return "".join(_text(c.get("text")) for c in content if isinstance(c, Mapping))
-    return content if isinstance(content, str) else ""
-
-
-def _tokens(text: str) -> int:
-    return max(len(text) // CHARACTERS_PER_TOKEN, 1)
-
-
-def _count(value: Any, low: int, what: str) -> int:  # Any: JSON
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= MOST_TOKENS:
-        raise InvalidSpecification(
-            f"{what} must be a whole number from {low} to {MOST_TOKENS}, got {value!r}; mend or leave out this request."
-        )
-    return value
+    given: Mapping[str, Any], turns: Sequence[Any], replay: TraceReplay, where: str
+) -> list[dict[str, Any]]:  # Any: JSON
+    if replay.turns:
+        return every_request(given.get("system"), turns)
+    request = first_request(given.get("system"), turns)
+    return [] if request is None else [request | _at(given, where)]
 
 
 def _at(given: Mapping[str, Any], where: str) -> dict[str, float]:  # Any: JSON
     """Return when the request was sent, nothing where that is not told."""
-    value = given.get("at_s")
-    if value is None:
-        return {}
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LATEST_S:
-        raise InvalidSpecification(
-            f"{where}: `at_s` must be seconds as a number, got {value!r}; mend or leave out this request."
-        )
-    return {"at_s": float(value)}
+    return {"at_s": seconds(given["at_s"], f"{where}: `at_s`")} if given.get("at_s") is not None else {}

@@ -1,33 +1,28 @@
 """Traffic for a served model: which requests, and when they arrive.
 
 A workload is a value; ``write`` turns it into a file of rows that the load client reads: ``input_len``, ``output_len``,
-``prefix`` and ``prefix_len`` (tokens that rows of that prefix share), ``prompt`` (instead of drawn tokens), ``at_s``.
-Written as text: ``chat``, ``prefix``, ``random:input=256,output=64,prompts=128,concurrency=64``, ``file.jsonl`` (rows
-as above, or ShareGPT-style conversations), a mixture as ``0.7*random:…+0.3*random:…``.
+``prefix`` and ``prefix_len`` (tokens that rows of that prefix share), ``blocks`` and ``block_len`` (what a prompt is made
+of; equal blocks are equal tokens), ``prompt`` (instead of drawn tokens), ``at_s``. Written as text: ``chat``, ``prefix``,
+``random:input=256,output=64,prompts=128,concurrency=64``, a file (rows as above, ShareGPT-style conversations, Azure's or
+Mooncake's traces) such as ``trace.jsonl@recorded=true,speed=2``, a mixture as ``0.7*random:…+0.3*random:…``.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidSpecification
-from .recorded_requests import MOST_TOKENS, SUFFIXES, recorded_rows
+from .numbers import MOST_TOKENS, in_range, number, yes
+from .recorded_requests import AT_ONCE, SUFFIXES, recorded_rows
+from .replay import TraceReplay
 
 MOST_PROMPTS = 1_000_000
-T = TypeVar("T")
 _SEEDS = 2**32  # of numpy's older generator, which the load client uses
-
-
-def _in_range(name: str, value: float, low: float, high: float, cure: str, *, above: bool = False) -> None:
-    """Refuse a number that is not in [low, high], or with ``above`` in ]low, high]; the one place of such rules."""
-    if not ((low < value if above else low <= value) and value <= high):
-        rule = f"above {low:g} and at most {high:g}" if above else f"from {low:g} to {high:g}"
-        raise InvalidSpecification(f"`{name}` of a workload must be {rule}, got {value!r}; {cure}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +35,11 @@ class Lengths:
 
     def __post_init__(self) -> None:
         """Refuse lengths below 1, and ranges that end before they begin."""
-        _in_range("length", self.low, 1, MOST_TOKENS, "such as input=256")
-        _in_range(
+        in_range("length", self.low, 1, MOST_TOKENS, "such as input=256")
+        in_range(
             "end of a length", self.high, self.low, MOST_TOKENS, "write the smaller number first: 100-400"
         )
-        _in_range("sigma", self.sigma, 0, 5, "such as input=256~0.5-2048")
+        in_range("sigma", self.sigma, 0, 5, "such as input=256~0.5-2048")
 
     def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Return n lengths, each at least 1."""
@@ -70,7 +65,7 @@ class Lengths:
                 f"A length must be like 256, 100-400 or 256~0.5-2048, got {text!r}."
             ) from None
         if "~" in text:
-            _in_range("sigma", numbers[2], 0, 5, "such as input=256~0.5-2048", above=True)
+            in_range("sigma", numbers[2], 0, 5, "such as input=256~0.5-2048", above=True)
         return cls(*numbers)
 
 
@@ -86,9 +81,9 @@ class Part:
 
     def __post_init__(self) -> None:
         """Refuse a share that is nothing, and prefixes that are not there."""
-        _in_range("shared", self.shared, 0, MOST_TOKENS, "such as shared=960")
-        _in_range("prefixes", self.prefixes, 1, MOST_PROMPTS, "leave it out for one prefix")
-        _in_range("weight", self.weight, 0, 1e6, "such as 0.7*chat+0.3*prefix", above=True)
+        in_range("shared", self.shared, 0, MOST_TOKENS, "such as shared=960")
+        in_range("prefixes", self.prefixes, 1, MOST_PROMPTS, "leave it out for one prefix")
+        in_range("weight", self.weight, 0, 1e6, "such as 0.7*chat+0.3*prefix", above=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +101,18 @@ class Workload:
     file: str = ""
     warm_up: int = 32
     seed: int = 0
+    replay: TraceReplay = field(default_factory=TraceReplay)
 
     def __post_init__(self) -> None:
         """Refuse numbers that no load can have, and arrivals that contradict each other."""
-        _in_range("prompts", self.prompts, 1, MOST_PROMPTS, "such as prompts=128")
-        _in_range("warm_up", self.warm_up, 1, MOST_PROMPTS, "such as warm_up=32")
-        _in_range("seed", self.seed, 0, _SEEDS - 1, "such as seed=1")
-        _in_range("burstiness", self.burstiness, 0, 1e6, "1 is Poisson, less is burstier", above=True)
+        in_range("prompts", self.prompts, 1, MOST_PROMPTS, "such as prompts=128")
+        in_range("warm_up", self.warm_up, 1, MOST_PROMPTS, "such as warm_up=32")
+        in_range("seed", self.seed, 0, _SEEDS - 1, "such as seed=1")
+        in_range("burstiness", self.burstiness, 0, 1e6, "1 is Poisson, less is burstier", above=True)
         if self.concurrency is not None:
-            _in_range("concurrency", self.concurrency, 1, MOST_PROMPTS, "leave it out for no limit")
+            in_range("concurrency", self.concurrency, 1, MOST_PROMPTS, "leave it out for no limit")
         if self.rate is not None:
-            _in_range(
+            in_range(
                 "rate", self.rate, 0, 1e6, "leave it out for as fast as the concurrency allows", above=True
             )
         if self.recorded and (self.rate is not None or not self.file):
@@ -124,11 +120,18 @@ class Workload:
             raise InvalidSpecification(
                 f"`recorded=true` takes the times from a file of requests, got {given}; leave one of the two out."
             )
+        if self.replay.timed and not self.recorded:
+            raise InvalidSpecification(
+                "`speed`, `start` and `span` must come with the recorded times, got `recorded=false`; add `recorded=true`."
+            )
 
     def rows(self) -> list[dict[str, Any]]:  # Any: JSON
         """Return the requests, in the order in which they are sent."""
         if self.file:
-            return recorded_rows(Path(self.file), self.prompts, timed=self.recorded)
+            return recorded_rows(
+                Path(self.file), self.prompts, timed=self.recorded, replay=self.replay,
+                at_once=self.concurrency or AT_ONCE,
+            )  # fmt: skip
         rng = np.random.default_rng([self.seed, 7])
         weights = np.array([p.weight for p in self.parts])
         chosen = rng.choice(len(self.parts), self.prompts, p=weights / weights.sum())
@@ -156,8 +159,9 @@ class Workload:
         """Return the short workload that is run and thrown away before a measurement."""
         short = tuple(replace(p, output=Lengths(4, 16)) for p in self.parts)
         return replace(
-            self, parts=short, prompts=self.warm_up, rate=None, recorded=False, seed=(self.seed + 1) % _SEEDS
-        )
+            self, parts=short, prompts=self.warm_up, rate=None, recorded=False, seed=(self.seed + 1) % _SEEDS,
+            replay=replace(self.replay, speed=1.0, start_s=0.0, span_s=None),
+        )  # fmt: skip
 
     @property
     def longest(self) -> int:
@@ -177,7 +181,7 @@ class Workload:
         """Return the workload written as text (see the module); raises InvalidSpecification."""
         path, settings = _file(text)
         if path:
-            loaded = _arrivals(cls(Path(path).stem, file=path, prompts=10_000), _settings(settings))
+            loaded = _loaded(cls(Path(path).stem, file=path, prompts=10_000), _settings(settings))
             loaded.rows()  # to refuse here what cannot be read
             return loaded
         head, _, settings = text.partition("@")
@@ -187,10 +191,21 @@ class Workload:
             kind, _, inner = (rest if star else piece).partition(":")
             own = {**_preset(kind.strip()), **_settings(inner)}
             common = {**{k: own.pop(k) for k in tuple(own) if k in _ARRIVALS}, **common}
-            parts.append(_part(own, _number(float, "weight", weight) if star else 1.0))
+            parts.append(_part(own, number(float, "weight", weight) if star else 1.0))
         return _arrivals(cls(text, tuple(parts)), common)
 
 
+_REPLAY: Mapping[str, tuple[str, Any]] = {  # Any: int, float or yes
+    "speed": ("speed", float),
+    "start": ("start_s", float),
+    "span": ("span_s", float),
+    "scale": ("scale", float),
+    "max_input": ("max_input", int),
+    "max_output": ("max_output", int),
+    "block": ("block", int),
+    "turns": ("turns", yes),
+}
+"""Settings of a file: the field of ``TraceReplay`` and what its text is."""
 _ARRIVALS = ("prompts", "concurrency", "rate", "burstiness", "warm_up", "seed", "recorded")
 _PRESETS: Mapping[str, str] = {
     "chat": "input=256,output=64,prompts=128,concurrency=64",
@@ -249,32 +264,28 @@ def _part(own: dict[str, str], weight: float) -> Part:
         raise InvalidSpecification(f"Unknown setting {min(unknown)!r} of a workload; known: {known}.")
     lengths = Lengths.parse(own["input"]), Lengths.parse(own["output"])
     shared, prefixes = (
-        _number(int, "shared", own.get("shared", "0")),
-        _number(int, "prefixes", own.get("prefixes", "1")),
+        number(int, "shared", own.get("shared", "0")),
+        number(int, "prefixes", own.get("prefixes", "1")),
     )
     return Part(*lengths, shared, prefixes, weight)
+
+
+def _loaded(workload: Workload, own: Mapping[str, str]) -> Workload:
+    """Return the workload of a file with its settings; ``recorded`` first, because others need it."""
+    unknown = set(own) - {*_ARRIVALS, *_REPLAY}
+    if unknown:
+        known = ", ".join((*_ARRIVALS, *_REPLAY))
+        raise InvalidSpecification(
+            f"Unknown setting {min(unknown)!r} of a recorded workload; known: {known}."
+        )
+    arriving = _arrivals(workload, {k: v for k, v in own.items() if k in _ARRIVALS})
+    replayed = {_REPLAY[k][0]: number(_REPLAY[k][1], k, v) for k, v in own.items() if k in _REPLAY}
+    return replace(arriving, replay=TraceReplay(**replayed))
 
 
 def _arrivals(workload: Workload, own: Mapping[str, str]) -> Workload:
     unknown = set(own) - set(_ARRIVALS)
     if unknown:
         raise InvalidSpecification(f"Unknown setting {min(unknown)!r}; known: {', '.join(_ARRIVALS)}.")
-    kinds = {"rate": float, "burstiness": float, "recorded": _yes}
-    return replace(workload, **{key: _number(kinds.get(key, int), key, value) for key, value in own.items()})
-
-
-def _yes(text: str) -> bool:
-    return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.casefold()]
-
-
-_EXPECTED = {int: "a whole number such as 64", float: "a number such as 0.5", _yes: "true or false"}
-
-
-def _number(kind: Callable[[str], T], name: str, text: str) -> T:
-    """Return a setting's text as what it is; raises InvalidSpecification."""
-    try:
-        return kind(text)
-    except (ValueError, KeyError):
-        raise InvalidSpecification(
-            f"`{name}` of a workload must be {_EXPECTED[kind]}, got {text!r}."
-        ) from None
+    kinds = {"rate": float, "burstiness": float, "recorded": yes}
+    return replace(workload, **{key: number(kinds.get(key, int), key, value) for key, value in own.items()})

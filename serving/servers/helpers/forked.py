@@ -208,19 +208,24 @@ def _samples(request, tokenizer):
 
     special = set(tokenizer.all_special_ids)
     vocabulary = np.array([i for i in range(tokenizer.vocab_size) if i not in special])
-    shared = {}
 
     def tokens(length, *seed):
         return np.random.default_rng([request.get("seed", 0), *seed]).choice(vocabulary, length).tolist()
 
+    shared = functools.cache(tokens)
+
+    def prompt_of(i, row):
+        begun = [*shared(row["prefix_len"], 1, row.get("prefix", 0))] if row.get("prefix_len") else []
+        if row.get("prompt"):
+            return begun + tokenizer.encode(row["prompt"])
+        own = [token for block in row.get("blocks", ()) for token in shared(row["block_len"], 3, block)]
+        own = own[: row["input_len"]]
+        return begun + own + tokens(row["input_len"] - len(own), 2, i)
+
     samples = []
     with open(request["requests"]) as lines:
         for i, row in enumerate(map(json.loads, lines)):
-            key = (row.get("prefix", 0), row.get("prefix_len", 0))
-            if key not in shared:
-                shared[key] = tokens(key[1], 1, key[0])
-            own = tokenizer.encode(row["prompt"]) if row.get("prompt") else tokens(row["input_len"], 2, i)
-            prompt = shared[key] + own
+            prompt = prompt_of(i, row)
             samples.append(
                 SampleRequest(
                     prompt=prompt,
