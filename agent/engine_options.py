@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from ..serving.errors import InvalidInput
 
 Design = Literal["integrated", "dpp", "volume"]
+Coreset = Literal["usual", "sensitivity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +17,19 @@ class EngineOptions:
 
     ``design``: how the first trials are placed: lowering the integrated variance (``"integrated"``, the default), drawn
     by a determinantal point process (``"dpp"``), or by volume-rescaled sampling (``"volume"``). ``design_trials``: how
-    many there are, the default configuration included (default 3).
+    many there are, the default configuration included (default 3). ``coreset``: which rows of a history of more than 320
+    train the model: the best, the latest and a random third (``"usual"``), or drawn by ``"sensitivity"``.
     """
 
     design: Design | None = None
     design_trials: int | None = None
+    coreset: Coreset | None = None
 
     def __post_init__(self) -> None:
-        if self.design is not None and self.design not in get_args(Design):
-            raise InvalidInput(
-                f"`engine.design` must be one of {', '.join(get_args(Design))}, got {self.design!r}."
-            )
+        for name, known in {"design": get_args(Design), "coreset": get_args(Coreset)}.items():
+            value = getattr(self, name)
+            if value is not None and value not in known:
+                raise InvalidInput(f"`engine.{name}` must be one of {', '.join(known)}, got {value!r}.")
         trials = self.design_trials
         if trials is not None and (
             isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= 1000

@@ -1,4 +1,4 @@
-"""Which 320 rows of a long history to train on: ridge-leverage sampling against uniform, the latest, and ours.
+"""Which 320 rows of a long history to train on: sensitivity sampling against uniform, the latest, and ours.
 
     python benchmarks/coresets.py
 
@@ -17,37 +17,24 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from problems.synthetic import synthetic_cases
 
-from trialogue.surrogates.models.coreset import MOST, choose_rows
+from trialogue.surrogates.models.coreset import MOST, TrainingRows, choose_rows
 from trialogue.surrogates.models.embedding import Embedding
-from trialogue.surrogates.models.gp import Priors, matern
 from trialogue.surrogates.models.outcome import Settings, fit_outcome
 from trialogue.surrogates.optim.search import near
-
-
-def leverage(Z: np.ndarray, group: np.ndarray, d: int) -> np.ndarray:
-    """Return ridge-leverage scores (n,) of rows under the prior kernel."""
-    theta = Priors.default(d).mean
-    scaled = Z * np.exp(-theta[:-2])[group]
-    K = matern(np.maximum(((scaled[:, None] - scaled[None]) ** 2).sum(2), 0.0))
-    return 1.0 - 1e-2 * np.diag(np.linalg.inv(K + 1e-2 * np.eye(len(K))))
+from trialogue.surrogates.options.features import prior_kernel
+from trialogue.surrogates.options.sensitivity import coreset
 
 
 def choose(
     rule: str, X: np.ndarray, Z: np.ndarray, y: np.ndarray, embedding: Embedding, rng: np.random.Generator
-) -> np.ndarray:
+) -> TrainingRows:
     n = len(y)
+    if rule == "sensitivity":
+        return coreset(prior_kernel(embedding, Settings().length), Z, int(np.argmax(y)), MOST, rng)
     if rule == "ours":
-        return choose_rows(X, y, y, rng)
-    if rule == "latest":
-        return np.arange(n - MOST, n)
-    p = leverage(Z, embedding.group, X.shape[1]) if rule == "leverage" else np.ones(n)
-    if rule == "ours with leverage":
-        third = MOST // 3
-        first = np.unique(np.r_[np.argsort(-y)[:third], np.arange(n - third, n)])
-        p = leverage(Z, embedding.group, X.shape[1])
-        p[first] = 0.0
-        return np.r_[first, rng.choice(n, MOST - len(first), replace=False, p=p / p.sum())]
-    return rng.choice(n, MOST, replace=False, p=p / p.sum())
+        return TrainingRows(choose_rows(X, y, y, rng))
+    latest = np.arange(n - MOST, n)
+    return TrainingRows(latest if rule == "latest" else np.sort(rng.choice(n, MOST, replace=False)))
 
 
 def main() -> None:
@@ -70,11 +57,14 @@ def main() -> None:
             wide = space.sample_rows(rng, 1000)
             close = space.canonical(near(space, X[np.argsort(-y)[:10]], rng, 2000))[0]
             close = close[np.argsort(-f(close))[:200]]
-            for rule in ("ours", "ours with leverage", "leverage", "uniform", "latest"):
-                rows = choose(rule, X, embedding.embed(X, active), y, embedding, np.random.default_rng(seed))
+            for rule in ("ours", "sensitivity", "uniform", "latest"):
+                drawn = np.random.default_rng(seed)
+                chosen = choose(rule, X, embedding.embed(X, active), y, embedding, drawn)
+                rows = chosen.rows
+                sem = chosen.standard_errors(np.full(len(rows), np.nan), y[rows], Settings().noise)
                 Z = embedding.embed(X[rows], active[rows])
                 model = fit_outcome(
-                    embedding.squared_distances(Z), Z, embedding.group, y[rows], np.full(len(rows), np.nan),
+                    embedding.squared_distances(Z), Z, embedding.group, y[rows], sem,
                     warm=None, settings=Settings(), rng=np.random.default_rng(0),
                 )  # fmt: skip
                 pair = [

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from works import designs
+from works import designs, subsets
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,13 @@ WORKS = (
         'design = "dpp" | "volume"',
         "nearer to the best approximation than independent points of the optimal density, and unbiased",
         designs.determinantal,
+    ),
+    Work(
+        17,
+        "l_p sensitivity sampling",
+        'coreset = "sensitivity"',
+        "keeps |Ax|_p for all x better than as many uniform rows do, where few rows matter",
+        subsets.sensitivity,
     ),
 )
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from ...agent.budget import Budget
-from ...agent.engine_options import Design, EngineOptions
+from ...agent.engine_options import Coreset, Design, EngineOptions
 from ...evaluators.spaces.base import finite_number
 
 DEEPEST = 40
@@ -82,6 +82,8 @@ class EngineTable(Table):
     """How the first trials are placed: integrated (the default), dpp or volume."""
     design_trials: Annotated[int, Field(ge=1, le=1000)] | None = None
     """How many first trials there are, the default configuration included. 3."""
+    coreset: Coreset | None = None
+    """Which rows of a history of more than 320 are trained on: usual (the default) or sensitivity."""
 
     def options(self) -> EngineOptions:
         """Return the choices as the study takes them."""

@@ -10,16 +10,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ...evaluators.problems.history import History
+from ...evaluators.problems.history import History, Rows
 from ...evaluators.problems.problem import Problem
 from ..acquisition.improvement import mixture
 from ..alternatives.portfolio import Portfolio, SurrogateOutcome
 from ..contracts import Surrogate, TrainingData
-from ..models.coreset import choose_rows, left_out_error
+from ..models.coreset import MOST, TrainingRows, choose_rows, left_out_error
 from ..models.embedding import Embedding
 from ..models.feasibility import Classifier, failure_rows, fit_classifier
 from ..models.mean import Bowl, Slope
 from ..models.outcome import OutcomeModel, Settings, Warm, fit_outcome
+from ..options.features import prior_kernel
+from ..options.sensitivity import coreset
 from ..threads import one_thread
 from .belief import GaussianBelief, LimitModel, Model
 
@@ -53,12 +55,13 @@ class GaussianEngine:
     def _fit(self, history: History, classifiers: tuple[Classifier, ...], rng: np.random.Generator) -> Model:
         Y = history.Y * self.problem.signs
         feasible = np.array([self.problem.feasible(t.measurement) for t in history.finished])
-        rows = choose_rows(history.rows("finished").X, np.where(feasible, Y[:, 0], -np.inf), Y[:, 0], rng)
         data = history.rows("finished")
+        chosen = self._training_rows(data, np.where(feasible, Y[:, 0], -np.inf), Y[:, 0], rng)
+        rows = chosen.rows
         Z = self._embedding.embed(data.X[rows], data.active[rows])
         D = self._embedding.squared_distances(Z)
         objectives = tuple(
-            self._objective(i, history, rows, D, Z, Y[rows, i], rng) for i in range(Y.shape[1])
+            self._objective(i, history, chosen, D, Z, Y[rows, i], rng) for i in range(Y.shape[1])
         )
         limits = self._limits(history, rows, D, Z, rng)
         standard = np.stack([o.transform.forward(Y[:, i]) for i, o in enumerate(objectives)], axis=1)
@@ -68,10 +71,19 @@ class GaussianEngine:
             self._embedding, objectives, limits, classifiers, best,
             standard[feasible if feasible.any() else slice(None)], bool(feasible.any()),
             *_scalarisations(Y.shape[1]), self.settings.caution, self._price(history, rows, D, Z, rng),
-            self._stated_error(history, rows, standard[:, 0], objectives[0]),
+            chosen.notes + self._stated_error(history, rows, standard[:, 0], objectives[0]),
         )  # fmt: skip
         running = history.rows("running")
         return model.with_fantasies(running.X, running.active)
+
+    def _training_rows(
+        self, data: Rows, feasible_y: np.ndarray, y: np.ndarray, rng: np.random.Generator
+    ) -> TrainingRows:
+        if self.settings.coreset == "usual" or len(y) <= MOST:
+            return TrainingRows(choose_rows(data.X, feasible_y, y, rng))
+        kernel = prior_kernel(self._embedding, self.settings.length)
+        best = int(np.lexsort([-y, -feasible_y])[0])
+        return coreset(kernel, self._embedding.embed(data.X, data.active), best, MOST, rng)
 
     def _stated_error(
         self,
@@ -90,10 +102,11 @@ class GaussianEngine:
         return () if error is None else (error,)
 
     def _objective(
-        self, i: int, history: History, rows: np.ndarray, D: np.ndarray, Z: np.ndarray, y: np.ndarray,
+        self, i: int, history: History, chosen: TrainingRows, D: np.ndarray, Z: np.ndarray, y: np.ndarray,
         rng: np.random.Generator,
     ) -> OutcomeModel | SurrogateOutcome:  # fmt: skip
-        sem = history.Y_sem[rows, i]
+        rows = chosen.rows
+        sem = chosen.standard_errors(history.Y_sem[rows, i], y, self.settings.noise)
         if self.surrogate is None:
             return self._outcome(f"objective {i}", D, Z, y, sem, rng)
         data = history.rows("finished")

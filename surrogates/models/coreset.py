@@ -4,6 +4,7 @@ Up to ``MOST`` rows: all. Beyond: the best, the latest, and a uniform sample of 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +13,26 @@ MOST = 320
 
 CHECKED = 200
 """Rows left out on which the error of the subset is measured."""
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rows (r,) of a history that a model is trained on, increasing. ``probability`` (r,): with which each was drawn,
+    where it weighs the inverse of it; ``notes``: how they were chosen, in words."""
+
+    rows: np.ndarray
+    probability: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+    def standard_errors(self, sem: np.ndarray, y: np.ndarray, log_noise: float) -> np.ndarray:
+        """Return standard errors (r,) that say the weights: a row of weight w is one of 1/w the noise variance.
+
+        ``sem`` (r,): those that are known, NaN elsewhere; ``y`` (r,); ``log_noise``: log noise variance over that of y.
+        """
+        if self.probability is None:
+            return sem
+        extra = np.exp(log_noise) * np.var(y) * (self.probability - self.probability.min())
+        return np.sqrt(np.nan_to_num(sem) ** 2 + extra)
 
 
 def choose_rows(X: np.ndarray, feasible_y: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -60,6 +60,8 @@ class Settings:
     """About how many coordinates a candidate in the trust region changes."""
     design_kind: Literal["integrated", "dpp", "volume"] = "integrated"
     """The initial design lowers the integrated variance, or is drawn as in ``options/determinantal.py``."""
+    coreset: Literal["usual", "sensitivity"] = "usual"
+    """Which rows of a long history are trained on: ``models/coreset.py``, or ``options/sensitivity.py``."""
     replicates: bool = True
     """Whether a configuration may be measured again where noise is known and nothing new is worth more."""
     price: Literal["", "seconds", "cost"] = ""

@@ -17,11 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..models.embedding import Embedding
-from ..models.gp import Priors, matern
 from ..optim.search import Domain, candidates
-
-Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Covariance (n, k) of embedded rows (n, p) and (k, p)."""
+from .features import Kernel, prior_kernel
 
 SMALLEST_EIGENVALUE = 1e-9
 """Relative to the largest: below it an eigenfunction is rounding."""
@@ -121,13 +118,7 @@ class RandomDesign:
         """Return the features, the same at every call."""
         space = self.embedding.space
         X, active = space.canonical(space.sample_rows(np.random.default_rng(0), REFERENCE))
-        scale = np.exp(-Priors.default(len(space), length=self.length).mean[:-2])[self.embedding.group]
-
-        def kernel(A: np.ndarray, B: np.ndarray) -> np.ndarray:
-            A, B = A * scale, B * scale
-            R2 = np.sum(A * A, axis=1)[:, None] + np.sum(B * B, axis=1) - 2.0 * A @ B.T
-            return matern(np.maximum(R2, 0.0))
-
+        kernel = prior_kernel(self.embedding, self.length)
         return Basis.of_kernel(kernel, self.embedding.embed(X, active), min(self.trials, 1 + len(space)))
 
     def next_row(
