@@ -1,7 +1,7 @@
 """Parameters as Optuna distributions, which is how a ledger keeps them beside each trial.
 
-Optuna knows no step on a logarithmic scale: such a parameter gets the range without its step, which contains every
-value of ours.
+Optuna knows no step on a logarithmic scale, none that is no decimal (1/3), and tells the values of very fine ones
+from others by division: such a parameter gets the range without its step, which contains every value of ours.
 """
 
 from decimal import Decimal
@@ -14,6 +14,9 @@ from optuna.distributions import (
 )
 
 from .parameters import Categorical, Float, Int, Parameter
+
+FINEST = 10**6
+"""Levels up to which Optuna's check of a grid, (value - low) / step within 1e-8 of whole, passes its own values."""
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:
@@ -28,6 +31,6 @@ def distribution(parameter: Parameter) -> BaseDistribution:
 
 
 def _divides(parameter: Float) -> bool:
-    """Return whether the step leads from bound to bound in decimals, as Optuna requires."""
+    """Return whether the step leads from bound to bound in decimals, as Optuna requires, and not in too many."""
     low, high, step = (Decimal(str(n)) for n in (parameter.low, parameter.high, parameter.step))
-    return (high - low) % step == 0
+    return parameter.levels <= FINEST and (high - low) % step == 0

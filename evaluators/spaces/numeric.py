@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import InvalidParameters, InvalidSpace
 from .base import BaseParameter, check_name, check_texts, checked_when, finite_number, plain_when
-from .scales import Grid, Linear, Log, Scale, round_significant, rounded_inward
+from .scales import Grid, Linear, Log, Scale, round_significant, rounded_inward, tidied
 
 LARGEST = 1e100
 """Bounds of a Float; beyond, squares and products of values overflow."""
@@ -67,7 +67,7 @@ class _Number(BaseParameter):
                 "widen the search space or clip with `space.clip(params)`."
             )
         canonical = self._plain(self.scale.canonical(number))
-        if self.levels and abs(canonical - number) > 1e-9 * max(abs(number), abs(self.step or 1)):
+        if self.levels and abs(canonical - number) > self._rounding(number):
             rule = f"{self.low!r} plus a multiple of {self.step!r}" if self.step else "a whole number"
             raise InvalidParameters(
                 f"`{self.name}` must be {rule}, got {value!r}; the nearest is {canonical!r}."
@@ -106,7 +106,7 @@ class _Number(BaseParameter):
     @property
     def middles(self) -> np.ndarray:
         """Coordinates (levels,) of all values of a discrete parameter, in order."""
-        return self.scale.to_unit(self.low + np.arange(self.levels) * float(self.step or 1))
+        return self.scale.to_unit(self.low + np.arange(self.levels) * self._step)
 
     def column(self, u: np.ndarray) -> np.ndarray:
         """Return the values (n,) as an array, for relations."""
@@ -133,10 +133,20 @@ class _Number(BaseParameter):
 
     def _inside(self, number: float) -> bool:
         """Whether inside the bounds, up to noise digits."""
-        size = 0.0 if self.levels else abs(number) if self.log else max(abs(self.low), abs(self.high))
+        largest = max(abs(self.low), abs(self.high))
+        size = self._step if self.levels else abs(number) if self.log else largest
         return self.low - NOISE * size <= number <= self.high + NOISE * size or (
             round_significant(self.low) <= round_significant(number) <= round_significant(self.high)
         )
+
+    @property
+    def _step(self) -> float:
+        return float(self.step or 1)
+
+    def _rounding(self, number: float) -> float:
+        """How far beside a grid value a number may lie that was written with nine digits or added up."""
+        written = min(1e-9 * max(abs(number), self._step), 1e-6 * self._step)
+        return max(written, 8 * math.ulp(max(abs(self.low), abs(self.high))))
 
     def _plain(self, number: float) -> Any:
         return number
@@ -169,16 +179,16 @@ class _Number(BaseParameter):
         if not step > 0:
             raise InvalidSpace(f"`{self.name}`: `step` must be positive, got {self.step!r}.")
         steps = (self.high - self.low) / step
+        if steps >= MAX_LEVELS - 0.5:
+            raise InvalidSpace(
+                f"`{self.name}`: at most {MAX_LEVELS:.0e} values, got {steps + 1:.3g}; widen `step`."
+            )
         whole = round(steps)
-        if whole < 1 or abs(steps - whole) > 1e-6:
-            fits = self._plain(round_significant(self.low + max(1, math.floor(steps + 1e-6)) * step))
+        if whole < 1 or abs(steps - whole) > 1e-6 + 1e-15 * steps:
+            fits = self._plain(tidied(self.low + max(1, math.floor(steps + 1e-6)) * step))
             raise InvalidSpace(
                 f"`{self.name}`: `step` must lead from `low` to `high`, got step={self.step!r} from {self.low!r} to "
                 f"{self.high!r}; `high={fits!r}` fits."
-            )
-        if whole >= MAX_LEVELS:
-            raise InvalidSpace(
-                f"`{self.name}`: at most {MAX_LEVELS:.0e} values, got {whole + 1:.3g}; widen `step`."
             )
         return whole + 1
 
@@ -206,7 +216,7 @@ class Float(_Number):
         for side in ("low", "high", "step"):
             if side != "step" or self.step is not None:
                 number = _finite(self.name, side, getattr(self, side))
-                object.__setattr__(self, side, number if self.step is None else round_significant(number))
+                object.__setattr__(self, side, number if self.step is None else tidied(number))
         largest = max(abs(self.low), abs(self.high))
         if largest > LARGEST or (0 < largest < 1 / LARGEST) or (self.log and 0 < self.low < 1 / LARGEST):
             raise InvalidSpace(
@@ -220,13 +230,11 @@ class Float(_Number):
                 "tune the difference from `low` instead."
             )
         object.__setattr__(self, "when", checked_when(self.name, self.when))
-        if isinstance(self.scale, Grid):
-            low, high = self.low, self.scale.canonical(self.high)  # 0.1 + 2 * 0.1 is 0.3 here
-        else:
+        if self.step is None:
             low, high = rounded_inward(self.low, self.high, log=self.log)
-        object.__setattr__(self, "low", low)
-        object.__setattr__(self, "high", high)
-        del self.__dict__["scale"]  # made again from these bounds
+            object.__setattr__(self, "low", low)
+            object.__setattr__(self, "high", high)
+        _ = self.scale  # refuses a step that does not fit
         self._check_default()
 
     def coerce(self, value: object) -> float:
@@ -237,7 +245,7 @@ class Float(_Number):
 
     def _scale(self) -> Scale:
         if self.step is not None:
-            return Grid(self.low, self.step, self._count_levels(self.step), self.log)
+            return Grid(self.low, self.high, self.step, self._count_levels(self.step), self.log)
         return Log(self.low, self.high) if self.log else Linear(self.low, self.high)
 
 
@@ -278,7 +286,8 @@ class Int(_Number):
 
     def _scale(self) -> Scale:
         step = 1 if self.step is None else self.step
-        return Grid(float(self.low), float(step), self._count_levels(float(step)), self.log)
+        levels = self._count_levels(float(step))
+        return Grid(float(self.low), float(self.high), float(step), levels, self.log)
 
     def decode(self, u: np.ndarray) -> list[int]:
         """Return the values (n,) at coordinates."""

@@ -2,7 +2,8 @@
 
 Notation: u (n,) in [0, 1] · v (n,) values in their own unit. Every scale has ``to_unit`` and its inverse
 ``from_unit``, and ``snap`` (= ``to_unit(from_unit(u))``). Two values that agree in 12 significant digits are the
-same value: below that is floating-point noise. Knows nothing of parameters, names or conditions.
+same value: below that is floating-point noise. A grid's values are those of its definition. Knows nothing of
+parameters, names or conditions.
 """
 
 import math
@@ -66,6 +67,27 @@ class _Decimals:
     def column(self, v: np.ndarray) -> np.ndarray:
         up, down = self._factors
         return np.rint(v * up / down) * down / up + 0.0  # + 0.0: no negative zero
+
+    @property
+    def slack(self) -> float:
+        """How far a sum such as 0.1 + 0.2 may lie from the short number that it means."""
+        return 4 * math.ulp(self.largest)
+
+    def tidy(self, v: float) -> float:
+        """Return the rounded number where it differs by no more than a sum's last bits, else ``v`` itself."""
+        short = self.number(v)
+        return (short if abs(short - v) <= self.slack else v) + 0.0
+
+    def tidy_column(self, v: np.ndarray) -> np.ndarray:
+        """Return ``tidy`` of every value."""
+        short = self.column(v)
+        return np.where(np.abs(short - v) <= self.slack, short, v) + 0.0
+
+
+def tidied(v: float) -> float:
+    """Return 0.3 for 0.1 + 0.2, and a number that is no short decimal, as 1/3, as it is."""
+    short = round_significant(v)
+    return (short if abs(short - v) <= 4 * math.ulp(v) else v) + 0.0
 
 
 def rounded_inward(low: float, high: float, *, log: bool) -> tuple[float, float]:
@@ -149,21 +171,19 @@ class Log:
 
 @dataclass(frozen=True)
 class Grid:
-    """``levels`` values low, low + step, …; each owns a bin (linear: of equal width) and stands in its middle.
+    """``levels`` values low, low + step, …, high; each owns a bin (linear: of equal width) and stands in its middle.
 
-    On a logarithmic grid the bins end half-way between neighbouring values, so that a small value owns more of the
+    Value k is low + k · step as floating point has it, but for the last bits of a short decimal; the last is ``high``
+    itself, whose distance from the one before may differ from ``step`` by rounding (1 after two steps of 1/3). On a
+    logarithmic grid the bins end half-way between neighbouring values, so that a small value owns more of the
     interval.
     """
 
     low: float
+    high: float
     step: float
     levels: int
     log: bool = False
-
-    @property
-    def high(self) -> float:
-        """The last value."""
-        return self.low + (self.levels - 1) * self.step
 
     @cached_property
     def _decimals(self) -> _Decimals:
@@ -175,7 +195,8 @@ class Grid:
         return math.log(self.low - min(self.step, self.low) / 2), math.log(self.high + self.step / 2)
 
     def _values(self, index: np.ndarray) -> np.ndarray:
-        return self._decimals.column(self.low + index * self.step)
+        inner = self._decimals.tidy_column(self.low + index * self.step)
+        return np.where(index == self.levels - 1, self.high, inner)
 
     def _index(self, u: np.ndarray) -> np.ndarray:
         if self.log:
@@ -211,4 +232,4 @@ class Grid:
     def canonical(self, v: float) -> float:
         """Return the nearest grid value."""
         index = min(max(round((v - self.low) / self.step), 0), self.levels - 1)
-        return self._decimals.number(self.low + index * self.step) + 0.0
+        return self.high if index == self.levels - 1 else self._decimals.tidy(self.low + index * self.step)

@@ -21,7 +21,7 @@ def floats(draw: st.DrawFn, name: str) -> Float:
     low = draw(st.floats(1e-9, 1e6).map(lambda x: float(f"{x:.3g}")))
     if kind == "log":
         return Float(name, low, low * draw(st.floats(1.01, 1e12)), log=True)
-    step = draw(st.sampled_from([0.1, 0.25, 1.0, 3.0]))
+    step = draw(st.sampled_from([0.1, 0.25, 1.0, 3.0, 1 / 3, 2**-20]))
     low = draw(st.integers(1, 50)) * step
     high = low + step * draw(st.integers(1, 200))
     return Float(name, low, high, step=step, log=kind == "log step")

@@ -32,6 +32,9 @@ BAD: list[tuple[Any, str]] = [
     (lambda: Int("x", 0, 10, step=0), "`step` must be positive, got 0"),
     (lambda: Float("x", 0, 1, step=-0.5), "`step` must be positive"),
     (lambda: Float("x", 0, 1e6, step=1e-9), "at most 1e[+]12 values"),
+    (lambda: Float("x", 0, 1, step=5e-324), "at most 1e[+]12 values"),
+    (lambda: Float("x", 0, 1, step=1e-12), "at most 1e[+]12 values"),
+    (lambda: Float("x", 0, 1, step=0.3333), "`step` must lead from `low` to `high`.*`high=0.9999` fits"),
     (lambda: Float("x", 0, 1, log="yes"), "`log` must be True or False"),
     (lambda: Float("x", 0, 1, default=2), r"The default of `x` must be in \[0.0, 1.0\], got 2"),
     (lambda: Int("x", 0, 4, step=2, default=3), "The default of `x` must be 0 plus a multiple of 2"),
@@ -78,6 +81,9 @@ BAD_VALUES: list[tuple[Any, Any, str]] = [
     (Float("x", 0, 1), True, "finite number, got True"),
     (Float("x", 0, 1), np.bool_(True), "finite number"),
     (Float("x", 0, 1, step=0.25), 0.3, "plus a multiple of 0.25, got 0.3; the nearest is 0.25"),
+    (Float("x", 0, 1, step=1 / 3), 0.33333, "the nearest is 0.3333333333333333"),
+    (Float("x", 0, 1e6, step=2**-8), 999_999.999, "the nearest is 1000000.0"),
+    (Int("n", 1, 10**12), 10**12 - 0.4, "must be a whole number"),
     (Int("n", 1, 9), 2.6, "must be a whole number, got 2.6; the nearest is 3"),
     (Int("n", 1, 9), True, "finite number, got True"),
     (Int("n", 1, 9), 0, r"must be in \[1, 9\]"),
@@ -108,6 +114,42 @@ def test_values_mean_the_same_however_they_are_written() -> None:
     assert Categorical("k", ["a"]).coerce(np.str_("a")) == "a"
     assert Float("x", -1, 1).coerce(-1e-20) == 0.0
     assert str(Float("x", -1, 1).coerce(-1e-20)) == "0.0"
+
+
+def test_a_grid_of_thirds_holds_its_upper_end() -> None:
+    x = Float("x", 0, 1, step=1 / 3)
+    assert (x.low, x.high, x.step) == (0.0, 1.0, 1 / 3)
+    assert x.decode(x.middles) == [0.0, 1 / 3, 2 / 3, 1.0]
+    assert [x.coerce(v) for v in (1, 1 / 3 + 2 / 3, 0.333333333333, 1 - 1 / 3)] == [1.0, 1.0, 1 / 3, 2 / 3]
+    assert Float("x", 0, 1, step=0.3333333).decode(np.array([1.0])) == [1.0]
+
+
+def test_sums_of_decimals_are_the_decimals() -> None:
+    assert Float("x", 0.1, 0.1 + 0.2, step=0.1).decode(np.array([0.0, 0.5, 1.0])) == [0.1, 0.2, 0.3]
+    assert Float("x", -0.3, 0.3, step=0.1).decode(np.array([0.5, 0.99])) == [0.0, 0.3]
+    assert Float("x", 0, 1, step=0.1).coerce(0.3 - 3 * 0.1) == 0.0
+
+
+@given(
+    st.sampled_from([0.0, 1.0, -2.5, 1 / 7, 1e-60, 3e50]),
+    st.one_of(st.floats(-30, 30).map(lambda e: 10.0**e), st.integers(-40, 40).map(lambda e: 2.0**e)),
+    st.integers(1, 10**6),
+    st.booleans(),
+)
+def test_every_grid_takes_its_own_values(low: float, step: float, steps: int, log: bool) -> None:
+    high = low + steps * step
+    if step < 1e-9 * abs(low) or high - low < 1e-6 * max(abs(low), abs(high)) or abs(high) < 1e-100:
+        return
+    x = Float("x", low, high, step=step, log=log and low > 0)
+    indices = sorted({0, 1, steps // 3, steps // 2, steps - 1, steps})
+    values = [low + k * step for k in indices]
+    assert [x.coerce(v) for v in values] == pytest.approx(
+        values, rel=1e-15, abs=1e-15 * max(abs(low), abs(high))
+    )
+    assert len({x.coerce(v) for v in values}) == len(values)
+    assert x.decode(x.encode(values)) == [x.coerce(v) for v in values]
+    assert x.coerce(high) == x.high == pytest.approx(high, rel=1e-15)
+    assert Float("x", x.low, x.high, step=x.step, log=x.log) == x
 
 
 def test_the_nearest_value_is_found_for_anything() -> None:
