@@ -21,7 +21,7 @@ class Decider:
     """
 
     def __init__(
-        self, problem: Problem, seed: int, planner: object, strategy: object,
+        self, problem: Problem, seed: int, planner: object, strategy: "str | AbstractStrategy | None",
         engine: EngineOptions | None = None,
     ) -> None:  # fmt: skip
         self._problem, self._seed, self.chosen, self._options = problem, seed, strategy, engine

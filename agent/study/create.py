@@ -1,7 +1,7 @@
 """Creating or resuming a study by name: what must agree with what is stored, and what is said when it does not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...evaluators.problems.problem import Problem
@@ -9,6 +9,7 @@ from ...evaluators.spaces.parameters import Categorical
 from ...evaluators.spaces.space import SearchSpace
 from ...serving.errors import InvalidInput
 from ..budget import Budget
+from ..contracts import AbstractStrategy
 from ..engine_options import EngineOptions
 from ..errors import StudyMismatch
 from ..ledger.ledger import Ledger, StoredStudy
@@ -17,11 +18,11 @@ from ..planner.by_name import SharedPlanner
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a study decides; each None falls back to what is stored. Only text is stored of planner and strategy."""
+    """How a study decides; budget and engine of None are as stored. Only text is stored of planner and strategy."""
 
     planner: object = None
     budget: Budget | None = None
-    strategy: object = None
+    strategy: str | AbstractStrategy | None = None
     engine: EngineOptions | None = None
 
     def config(self, stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,6 +32,12 @@ class Settings:
         given = {k: v for k, v in texts.items() if isinstance(v, str)}
         tables = {"budget": self.budget, "engine": self.engine}
         return {**stored, **given} | {k: v.to_dict() for k, v in tables.items() if v is not None}
+
+    def completed(self, stored: Mapping[str, Any]) -> "Settings":
+        """Return these settings, with the stored planner and strategy in place of None."""
+        planner = self.planner if self.planner is not None else stored.get("planner")
+        strategy = self.strategy if self.strategy is not None else stored.get("strategy")
+        return replace(self, planner=planner, strategy=strategy)
 
 
 def ledger_of(storage: "str | Ledger | None") -> Ledger:
@@ -44,13 +51,46 @@ def ledger_of(storage: "str | Ledger | None") -> Ledger:
     return Ledger(storage)
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A study that was created, or ``resumed`` because it was there, and how it decides while it is open."""
+
+    stored: StoredStudy
+    settings: Settings
+    resumed: bool
+
+
+def open_study(
+    ledger: Ledger, name: str | None, problem: Problem | None, seed: int | None, settings: Settings
+) -> Opened:
+    """Create or resume a study, under its problem's name unless ``name`` is given.
+
+    Without a problem, return the one that is stored, with its own planner and strategy where none are given, and write
+    nothing. Raises StudyNotFound, StudyMismatch, InvalidInput.
+    """
+    if problem is not None and not isinstance(problem, Problem):
+        raise InvalidInput(
+            f"`problem` must be a Problem, got {problem!r}; `Study.load(name, storage=…)` reads a stored one."
+        )
+    if problem is not None:
+        return create_or_resume(ledger, name or problem.name, problem, seed, settings)
+    if name is None or seed is not None:
+        raise InvalidInput(
+            "a study without a problem is one that is stored: give its `name` and no `seed`, "
+            f"got name={name!r} and seed={seed!r}."
+        )
+    stored = ledger.find(name)
+    return Opened(stored, settings.completed(stored.config), resumed=True)
+
+
 def create_or_resume(
     ledger: Ledger, name: str, problem: Problem, seed: int | None, settings: Settings
-) -> tuple[StoredStudy, bool]:
-    """Return the stored study of that name and whether it was there before; raises StudyMismatch."""
+) -> Opened:
+    """Return the study of that name, created where it is not there; raises StudyMismatch."""
     if not ledger.has(name):
         try:
-            return ledger.create(name, problem, seed=_checked_seed(seed), config=settings.config({})), False
+            stored = ledger.create(name, problem, seed=_checked_seed(seed), config=settings.config({}))
+            return Opened(stored, settings, resumed=False)
         except StudyMismatch:
             pass  # another process created it at this moment: resume it
     stored = ledger.find(name)
@@ -67,7 +107,7 @@ def create_or_resume(
     if config != dict(stored.config) or problem.to_dict() != stored.problem.to_dict():
         ledger.configure(stored.study_id, problem=problem, config=config)
         stored = ledger.find(name)
-    return stored, True
+    return Opened(stored, settings, resumed=True)
 
 
 def differences(stored: Problem, given: Problem) -> list[str]:

@@ -30,7 +30,7 @@ from ..errors import TrialNotFound
 from ..ledger import idempotency, tell as endings
 from ..ledger.events import Event, events_after
 from ..ledger.leases import LEASE_S, Lease
-from ..ledger.ledger import Ledger, StoredStudy
+from ..ledger.ledger import Ledger
 from ..ledger.records import Ending, Failure, TrialRecord, ending_of
 from ..ledger.transaction import change
 from ..optuna import foreign_trials
@@ -41,7 +41,7 @@ from ..strategies.decider import Decider
 from ..strategies.simple import default_engine
 from ..views.best import best_of, front_of
 from . import add_results, ask as asking, fork as forks, verify as verifying
-from .create import Settings, create_or_resume, ledger_of
+from .create import Settings, ledger_of, open_study
 from .loop import Loop, Reporter, RunEnd
 from .snapshot import Memory
 from .trial import Trial
@@ -51,18 +51,19 @@ from .verify import Wanted
 class Study:
     """A search for the best configuration of one problem, kept in a ledger.
 
-    Creates the study, or resumes the one of that name. ``storage``: None (in memory), a database URL or a shared
-    ``Ledger``. ``seed``: None is 0 for a new study and whatever is stored for an old one. ``planner``: see
-    ``agent/planner/planner.py``. ``strategy``: a name of ``agent/strategies/by_name.py`` or an ``AbstractStrategy``.
-    ``engine``: what is chosen of the surrogate's side; None keeps what is stored. ``pruner``: any of
-    ``optuna.pruners``. ``budget``: None keeps the stored one. Raises StudyMismatch, LedgerUnavailable, InvalidInput.
-    Resuming fails the trials whose worker is dead as "lost"; those of living workers go on.
+    Creates the study, or resumes the one of that name. ``problem``: None opens what is stored under ``name``, as ``load``
+    does. ``storage``: None (in memory), a database URL or a shared ``Ledger``. ``seed``: None is 0 for a new study and
+    whatever is stored for an old one. ``planner``: see ``agent/planner/by_name.py``. ``strategy``: a name of
+    ``agent/strategies/by_name.py`` or an ``AbstractStrategy``. ``engine``: what is chosen of the surrogate's side.
+    ``pruner``: any of ``optuna.pruners``. None keeps the stored budget and engine. Resuming fails the trials whose worker
+    is dead as "lost"; those of living workers go on; ``reap=False`` leaves lost ones alone too.
     A planner given by name is opened when it is first needed, shared with forks, and ended by ``close`` or ``with``.
+    Raises StudyMismatch, StudyNotFound, LedgerUnavailable, InvalidInput.
     """
 
     def __init__(
         self,
-        problem: Problem,
+        problem: Problem | None,
         *,
         name: str | None = None,
         storage: "str | Ledger | None" = None,
@@ -72,16 +73,22 @@ class Study:
         strategy: "str | AbstractStrategy | None" = None,
         engine: EngineOptions | None = None,
         pruner: BasePruner | None = None,
+        reap: bool = True,
     ) -> None:
-        if not isinstance(problem, Problem):
-            raise InvalidInput(
-                f"`problem` must be a Problem, got {problem!r}; `Study.load(name, storage=…)` reads a stored one."
-            )
         self.ledger = ledger_of(storage)
         settings = Settings(planner, budget, strategy, engine)
-        stored, resumed = create_or_resume(self.ledger, name or problem.name, problem, seed, settings)
-        self._set_up(stored, settings, pruner)
-        if resumed:
+        opened = open_study(self.ledger, name, problem, seed, settings)
+        self.stored = stored = opened.stored
+        self.problem = stored.problem
+        self.budget = budget or Budget(**stored.config.get("budget", {}))
+        self.knowledge: tuple[str, ...] = ()
+        engine = engine or EngineOptions.stored(stored.config)
+        chosen = opened.settings
+        self._decider = Decider(stored.problem, stored.seed, chosen.planner, chosen.strategy, engine)
+        self._memory = Memory(self.ledger, stored.study_id, stored.problem)
+        self._optuna_rows = OptunaRows(stored.problem)
+        self._pruning = None if pruner is None else Pruning(self.ledger.database, stored.name, pruner)
+        if opened.resumed and reap:
             self.reap()
 
     @classmethod
@@ -90,39 +97,26 @@ class Study:
         name: str,
         *,
         storage: "str | Ledger",
-        planner: "str | AbstractPlanner | None" = None,
+        planner: "str | AbstractPlanner | SharedPlanner | None" = None,
         budget: Budget | None = None,
         strategy: "str | AbstractStrategy | None" = None,
         pruner: BasePruner | None = None,
         reap: bool = True,
-    ) -> "Study":
+    ) -> Self:
         """Return the stored study of that name; what is not given is as stored. Raises StudyNotFound.
 
-        ``reap=False`` leaves lost trials alone: nothing is written, so a read-only database can be looked at.
+        With ``reap=False`` nothing is written, so a read-only database can be looked at.
         """
-        study = cls.__new__(cls)
-        study.ledger = ledger_of(storage)
-        stored = study.ledger.find(name)
-        settings = Settings(
-            planner if planner is not None else stored.config.get("planner"),
-            budget,
-            strategy if strategy is not None else stored.config.get("strategy"),
+        return cls(
+            None,
+            name=name,
+            storage=storage,
+            planner=planner,
+            budget=budget,
+            strategy=strategy,
+            pruner=pruner,
+            reap=reap,
         )
-        study._set_up(stored, settings, pruner)
-        if reap:
-            study.reap()
-        return study
-
-    def _set_up(self, stored: StoredStudy, settings: Settings, pruner: BasePruner | None) -> None:
-        self.stored = stored
-        self.problem = stored.problem
-        self.budget = settings.budget or Budget(**stored.config.get("budget", {}))
-        self.knowledge: tuple[str, ...] = ()
-        engine = settings.engine or EngineOptions.stored(stored.config)
-        self._decider = Decider(stored.problem, stored.seed, settings.planner, settings.strategy, engine)
-        self._memory = Memory(self.ledger, stored.study_id, stored.problem)
-        self._optuna_rows = OptunaRows(stored.problem)
-        self._pruning = None if pruner is None else Pruning(self.ledger.database, stored.name, pruner)
 
     @property
     def name(self) -> str:
@@ -349,17 +343,22 @@ class Study:
         belief = self._engine.condition(history, stream(self.seed, len(history), "predict"))
         return belief.assess([valid])[0].prediction if belief.modelled else None
 
-    def fork(self, name: str, *, space: SearchSpace | None = None, problem: Problem | None = None) -> "Study":
+    def fork(self, name: str, *, space: SearchSpace | None = None, problem: Problem | None = None) -> Self:
         """Return a new study in a changed space (or problem) of the same ledger, with the trials that fit in it.
 
         ``lineage`` of the new study says how many were copied and how many were left out, and why.
         """
         stored = forks.fork(self, name, problem or forks.with_space(self.problem, space))
-        settings = Settings(self._decider.planner, self.budget, self._decider.chosen)
-        study = type(self).__new__(type(self))
-        study.ledger = self.ledger
-        study._set_up(stored, settings, None if self._pruning is None else self._pruning.pruner)
-        return study
+        pruner = None if self._pruning is None else self._pruning.pruner
+        return type(self).load(
+            stored.name,
+            storage=self.ledger,
+            planner=self._decider.planner,
+            budget=self.budget,
+            strategy=self._decider.chosen,
+            pruner=pruner,
+            reap=False,
+        )
 
     def run(
         self, evaluate: Evaluate, n_trials: int | None = None, seconds: float | None = None, **options: Any

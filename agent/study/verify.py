@@ -102,7 +102,7 @@ def open_verification(study: Verifiable, wanted: Wanted) -> "StoredStudy | Certi
     seed = (
         None if ledger.has(pairing.name) else fresh
     )  # the seeds of its runs follow from it: none of the search's
-    return create_or_resume(ledger, pairing.name, study.problem, seed, settings)[0]
+    return create_or_resume(ledger, pairing.name, study.problem, seed, settings).stored
 
 
 def verify(study: Verifiable, evaluate: Evaluate, wanted: Wanted, options: Mapping[str, Any]) -> Certified:

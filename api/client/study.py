@@ -36,6 +36,7 @@ from ...evaluators.problems.history import Params, Value
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
 from ...evaluators.spaces.space import SearchSpace
+from ...serving.errors import InvalidInput
 from ...surrogates.contracts import Prediction
 from .connection import Connection
 
@@ -45,14 +46,15 @@ PAGE = 1_000
 
 
 class RemoteStudy:
-    """A study on a server. Creates it there, or resumes the one of that name; ``load`` opens an existing one.
+    """A study on a server. Creates it there, or resumes the one of that name.
 
-    ``url``: the server's address, with its prefix. ``api_key``: else TRIALOGUE_API_KEY. Other arguments: as ``Study``.
+    ``problem``: None opens what is there under ``name``, as ``load`` does. ``url``: the server's address, with its
+    prefix. ``api_key``: else TRIALOGUE_API_KEY. Other arguments: as ``Study``.
     """
 
     def __init__(
         self,
-        problem: Problem,
+        problem: Problem | None,
         *,
         url: str,
         name: str | None = None,
@@ -63,35 +65,22 @@ class RemoteStudy:
         strategy: str | None = None,
         retry_s: float = RETRY_S,
     ) -> None:
-        self._set_up(url, name or problem.name, api_key, retry_s)
         limits = None if budget is None else budget.to_dict()
-        body = {
-            "name": self.name,
-            "problem": problem.to_dict(),
-            "seed": seed,
-            "planner": planner,
-            "exist_ok": True,
-        }
-        self._view = self._connection.call(
-            "POST", "v1/studies", {**body, "budget": limits, "strategy": strategy}
-        )
-        self.problem = Problem.from_dict(self._view["problem"])
-
-    @classmethod
-    def load(
-        cls, name: str, *, url: str, api_key: str | None = None, retry_s: float = RETRY_S
-    ) -> "RemoteStudy":
-        """Return the study of that name. Raises StudyNotFound."""
-        study = cls.__new__(cls)
-        study._set_up(url, name, api_key, retry_s)
-        study._view = study._call("GET", "")
-        study.problem = Problem.from_dict(study._view["problem"])
-        return study
-
-    def _set_up(self, url: str, name: str, api_key: str | None, retry_s: float) -> None:
-        self.name = name
+        chosen = {"seed": seed, "planner": planner, "budget": limits, "strategy": strategy}
+        self.name = _name_of(problem, name, chosen)
         self.worker = f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(3)}"
         self._connection = Connection(url, api_key or environ.get("TRIALOGUE_API_KEY"), retry_s)
+        self._view = self._call("GET", "") if problem is None else self._create(problem, chosen)
+        self.problem = Problem.from_dict(self._view["problem"])
+
+    def _create(self, problem: Problem, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
+        body = {"name": self.name, "problem": problem.to_dict(), "exist_ok": True}
+        return self._connection.call("POST", "v1/studies", {**body, **chosen})
+
+    @classmethod
+    def load(cls, name: str, *, url: str, api_key: str | None = None, retry_s: float = RETRY_S) -> Self:
+        """Return the study of that name. Raises StudyNotFound."""
+        return cls(None, name=name, url=url, api_key=api_key, retry_s=retry_s)
 
     def close(self) -> None:
         """Close the connection; a later call opens it again."""
@@ -294,6 +283,18 @@ class RemoteStudy:
     def predict(self, params: Params) -> Prediction | None:
         """Return what the surrogate believes of a configuration; None while there is too little to model."""
         return prediction_from_json(self._call("POST", "/predict", {"params": dict(params)})["prediction"])
+
+
+def _name_of(problem: Problem | None, name: str | None, chosen: Mapping[str, Any]) -> str:
+    if problem is not None:
+        return name or problem.name
+    given = sorted(key for key, value in chosen.items() if value is not None)
+    if name is None or given:
+        raise InvalidInput(
+            "a study without a problem is the one on the server, as it is there: give its `name`, got "
+            f"{name!r}, and leave out what is decided there, got {', '.join(given) or 'nothing'}."
+        )
+    return name
 
 
 class RemoteReporter:

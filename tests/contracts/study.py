@@ -16,9 +16,11 @@ from trialogue.agent.errors import (
     NoFeasibleTrial,
     ResultConflict,
     StudyMismatch,
+    StudyNotFound,
     TrialNotFound,
 )
 from trialogue.evaluators.errors import InvalidMeasurement, InvalidParameters, SpaceExhausted
+from trialogue.serving.errors import InvalidInput
 
 Make = Callable[..., Any]  # Any: Study or RemoteStudy
 
@@ -211,6 +213,19 @@ class StudyContract:
         make(problem(), name="taken", strategy="random")
         with pytest.raises(StudyMismatch, match=r"`high` of 'C' is 1000.0 there, 10.0 here"):
             make(problem(high=10.0), name="taken", strategy="random")
+
+    def test_without_a_problem_what_is_stored_under_the_name_is_opened(self, make: Make) -> None:
+        asked = make(problem(), name="stored", strategy="random", seed=7).ask()
+        opened = make(None, name="stored")
+        assert (opened.problem, opened.seed) == (problem(), 7)
+        assert opened.trial(asked.number).source == "random"
+        assert opened.ask().source == "random"
+        with pytest.raises(StudyNotFound, match="no study 'nowhere'"):
+            make(None, name="nowhere")
+        with pytest.raises(InvalidInput, match="give its `name`"):
+            make(None)
+        with pytest.raises(InvalidInput, match="seed"):
+            make(None, name="stored", seed=8)
 
     def test_budgets_of_trials_end_the_asking(self, make: Make) -> None:
         study = make(problem(), strategy="random", budget=tl.Budget(trials=3))

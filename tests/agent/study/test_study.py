@@ -89,6 +89,24 @@ def test_a_stored_study_is_loaded_with_its_problem_budget_and_seed(url: str) -> 
     assert Study(limited(), name="a", storage=url).seed == 5
 
 
+def test_a_subclass_is_opened_by_its_own_constructor(url: str) -> None:
+    class Named(Study):
+        def __init__(self, *given: Any, **options: Any) -> None:
+            super().__init__(*given, **options)
+            self.built = True
+
+    made = Named(problem(), name="a", storage=url, strategy="random")
+    assert Named.load("a", storage=url).built
+    assert made.fork("b", space=space(high=10.0)).built
+
+
+def test_a_fork_decides_as_its_parent_does_now(url: str) -> None:
+    Study(problem(), name="a", storage=url, strategy="random")
+    parent = Study.load("a", storage=url, strategy="surrogate", budget=tl.Budget(trials=9))
+    fork = parent.fork("b", space=space(high=10.0))
+    assert (fork.strategy.name, fork.budget) == ("surrogate", tl.Budget(trials=9))
+
+
 def test_words_may_change_and_objectives_may_not(url: str) -> None:
     Study(problem(), name="a", storage=url)
     described = tl.Problem("svm", space(), objectives=problem().objectives, description="now with words")
