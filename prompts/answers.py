@@ -1,24 +1,26 @@
 """Reads a model's answer: text to raw proposals. What is inside ``params`` is checked by ``prompts/wire.py``.
 
-The text is untrusted. It is read as JSON and in no other way; where a server has no schema support, the first JSON
-object in the text counts, and as a last resort LLAMBO's form ``## name: value, … ##``. Nothing is salvaged from
-broken JSON: half an answer is not what the model meant.
+The text is untrusted. It is read as JSON or a near relative of it (``prompts/json_in_text.py``), and the last answer
+that stands in it counts: an earlier one was a draft. Wrappers around an answer are taken off. As a last resort, where a
+server has no schema support, LLAMBO's form ``## name: value, … ##`` is read. Nothing is salvaged from broken JSON, save
+proposals that were whole when the server cut the answer off.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import ModelAnswerInvalid
+from .json_in_text import read_json, values_in, whole_items
 
 MAX_CHARACTERS = 400_000
-_FENCE = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
 _HASHED = re.compile(r"##(.*?)##", re.DOTALL)
 _PAIR = re.compile(r"\s*([^,:]+?)\s*(?::|=|\bis\b)\s*(\"[^\"]*\"|[^,]+)")
 _WORDS = 400
 """Characters kept of a hypothesis or an expectation."""
+_WRAPPERS = 4
+"""How deep inside other objects an answer may stand."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,23 @@ class RawAnswer:
     abstained: bool = False
 
 
-def read_answer(text: str, *, structured: bool = True) -> RawAnswer:
+def read_answer(text: str, *, structured: bool = True, cut_off: bool = False) -> RawAnswer:
     """Return the proposals in ``text``; ``structured``: the server was made to obey the schema, so only JSON counts.
 
-    Raises ModelAnswerInvalid with what to do better.
+    ``cut_off``: the server said that it ended the answer; proposals that are whole count. Raises ModelAnswerInvalid
+    with what to do better.
     """
     if len(text) > MAX_CHARACTERS:
         raise ModelAnswerInvalid(
             f"The answer is too long: {len(text)} characters. Answer with one JSON object only."
         )
-    data = _first_json(text)
+    try:
+        values = values_in(text)
+    except ValueError:
+        whole = whole_items(text, "proposals") if cut_off else []
+        values = [whole] if whole else []
+    answers = [a for a in (_unwrapped(v) for v in values) if a is not None]
+    data = answers[-1] if answers else (values or [None])[-1]
     if data is None and not structured:
         data = _hashed(text)
     if data is None:
@@ -58,38 +67,22 @@ def read_answer(text: str, *, structured: bool = True) -> RawAnswer:
     return _answer_of(data)
 
 
-def read_json(text: str) -> Any:  # Any: whatever JSON holds
-    """Return the JSON value that ``text`` is, strictly: no NaN, no infinity. Raises ValueError."""
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _first_json(text: str) -> Any:
-    stripped = text.strip()
-    for candidate in (stripped, *(m.strip() for m in _FENCE.findall(stripped)[:5])):
-        if candidate[:1] in ("{", "["):
-            try:
-                return read_json(candidate)
-            except ValueError:
-                continue
-    return _embedded(stripped)
-
-
-def _embedded(text: str) -> Any:
-    """Return the first JSON object with proposals that stands somewhere in prose, or None."""
-    match = re.search(r"\{\s*\"(?:proposals|params)\"", text)
-    if match is None or text[:1] in ("{", "["):  # meant as JSON as a whole, and broken
+def _unwrapped(value: Any, deep: int = _WRAPPERS) -> Any:
+    """Return the answer that ``value`` is or has inside it, or None: `{"name": …, "arguments": ANSWER}` and the like."""
+    if isinstance(value, str) and deep < _WRAPPERS:
+        try:
+            value = read_json(value)
+        except ValueError:
+            return None
+    if isinstance(value, list):
+        named = [isinstance(v, Mapping) and (deep == _WRAPPERS or "params" in v) for v in value]
+        return value if value and all(named) else None
+    if not isinstance(value, Mapping):
         return None
-    try:
-        return json.JSONDecoder(parse_constant=_refuse).raw_decode(text, match.start())[0]
-    except (ValueError, RecursionError):
-        return None
+    if "proposals" in value or isinstance(value.get("params"), Mapping) or value.get("abstain") is True:
+        return value
+    inner = [u for u in (_unwrapped(v, deep - 1) for v in value.values()) if u is not None] if deep else []
+    return inner[0] if len(inner) == 1 else None
 
 
 def _hashed(text: str) -> Any:

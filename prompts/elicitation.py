@@ -18,8 +18,8 @@ from ..evaluators.spaces.parameters import Categorical
 from ..evaluators.spaces.space import SearchSpace
 from ..serving.endpoints.chat import Message
 from . import wording
-from .answers import read_json
 from .errors import ModelAnswerInvalid
+from .json_in_text import values_in
 from .render import Prompt, PromptOptions, history_rows, template
 from .wire import Wire
 
@@ -89,8 +89,8 @@ def render_elicitation(history: History, rng: np.random.Generator, options: Prom
 def read_elicited(text: str, space: SearchSpace) -> Elicited:
     """Return what an answer says; raises ModelAnswerInvalid only when it is no JSON object at all."""
     try:
-        data = read_json(text.strip().removeprefix("```json").removesuffix("```"))
-    except ValueError:
+        data = values_in(text)[-1]
+    except (ValueError, IndexError):
         raise ModelAnswerInvalid(
             'The answer is not JSON. Answer with {"regions": [...], "rules": [...]}.'
         ) from None

@@ -139,12 +139,11 @@ class Dialogue:
         before, errors, text = len(self.proposals), [], ""
         tokens = answer.usage.total // len(answer.completions)
         for completion in answer.completions:
-            text = completion.text
+            text, cut_off = completion.text, completion.finish_reason == "length"
             try:
-                raw = read_answer(text, structured=answer.structured)
+                raw = read_answer(text, structured=answer.structured, cut_off=cut_off)
             except ModelAnswerInvalid as error:
-                cut = " It was cut off: be shorter." if completion.finish_reason == "length" else ""
-                errors.append(f"{error}{cut}")
+                errors.append(f"{error} It was cut off: be shorter." if cut_off else str(error))
                 continue
             self.abstained |= raw.abstained
             errors += self._add(raw.proposals, tokens)

@@ -21,7 +21,8 @@ import tenacity
 from ..errors import EndpointRefused, EndpointTimeout, EndpointUnreachable, ServingError
 from .chat import ChatAnswer, ChatRequest, Completion, Usage
 from .redaction import hide_secrets, shorten
-from .wire import DROPPABLE, Traits, completion_of, options_for, refused_options, usage_of
+from .replies import body_of, completions_of, usage_of
+from .wire import DROPPABLE, Traits, options_for, refused_options
 
 _T = TypeVar("_T")
 
@@ -74,7 +75,10 @@ class OpenAIClient:
         """Return the names at ``/models``."""
 
         def work(sdk: openai.OpenAI) -> tuple[str, ...]:
-            return tuple(m.id for m in _checked(sdk.models.list).data)
+            listed = getattr(sdk.models.list(), "data", None)
+            if not isinstance(listed, list):
+                raise EndpointRefused("the endpoint's answer is no list of models.")
+            return tuple(m.id for m in listed)
 
         return self._within(deadline_s, work)
 
@@ -204,17 +208,20 @@ class OpenAIClient:
                 self._learn(refused=self._traits.refused | refused)
         else:
             raise EndpointRefused(f"{self._shown} refuses every form of the request.")
-        into.usage += usage_of(response)
-        answers = [completion_of(choice) for choice in response.choices]
+        answers = completions_of(response)
+        into.usage += usage_of(response, [m.content for m in request.messages], answers)
         into.completions.extend(answers)
         return len(answers), all(not a.text.strip() and a.thought_chars for a in answers) and bool(answers)
 
-    def _send(self, sdk: openai.OpenAI, options: Mapping[str, Any], into: "_Gathered") -> Any:
+    def _send(self, sdk: openai.OpenAI, options: Mapping[str, Any], into: "_Gathered") -> Mapping[str, Any]:
         """Send one HTTP request, again after errors that pass (429, 5xx, dropped connections), until the deadline."""
 
-        def counted() -> Any:
+        def counted() -> Mapping[str, Any]:
             into.usage += Usage(requests=1)
-            return _checked(lambda: sdk.chat.completions.create(**options))
+            body = body_of(sdk.chat.completions.with_raw_response.create(**options).text)
+            if not body.get("choices"):
+                raise EndpointRefused("the endpoint's answer is not a completion: it has no list of choices.")
+            return body
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_passes),
@@ -294,15 +301,6 @@ class _BoundedStream(httpx2.SyncByteStream):
 
     def close(self) -> None:
         self._stream.close()
-
-
-def _checked(call: Callable[[], Any]) -> Any:
-    """Return what the SDK parsed; an answer that is JSON but no completion is EndpointRefused."""
-    response = call()
-    listed = getattr(response, "choices", None) or getattr(response, "data", None)
-    if not isinstance(listed, list):
-        raise EndpointRefused("the endpoint's answer is not a completion: it has no list of choices.")
-    return response
 
 
 def _passes(error: BaseException) -> bool:

@@ -1,11 +1,10 @@
-"""A chat request as the SDK's arguments, and the SDK's response as ours; knows what servers refuse and how they say so."""
+"""A chat request as the SDK's arguments; knows what servers refuse and how they say so."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .chat import ChatRequest, Completion, TokenLogprob, Usage
+from .chat import ChatRequest
 
 DROPPABLE = {
     "seed": ("seed",),
@@ -22,8 +21,6 @@ DROPPABLE = {
     "max_tokens": ("max_tokens",),
 }
 """Words in a refusal, in the order in which they are looked for, and the options that are left out because of them."""
-
-_THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -73,30 +70,3 @@ def refused_options(message: str, options: Mapping[str, Any]) -> frozenset[str]:
         if word in text and sent.get(names[0], names[0]) in options:
             return frozenset(names[:1])
     return frozenset({"schema"}) if "response_format" in options else frozenset()
-
-
-def completion_of(choice: Any) -> Completion:
-    """Return one answer without its thinking."""
-    message = choice.message
-    content = message.content if message is not None and isinstance(message.content, str) else ""
-    text = _THOUGHT.sub("", content)
-    if "</think>" in text:  # templates that open the tag in the prompt
-        text = text.rsplit("</think>", 1)[1]
-    apart = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None) or ""
-    thought = len(content) - len(text) + (len(apart) if isinstance(apart, str) else 0)
-    reason = choice.finish_reason if isinstance(choice.finish_reason, str) else "stop"
-    return Completion(text, reason, thought, _logprobs(choice))
-
-
-def _logprobs(choice: Any) -> tuple[TokenLogprob, ...]:
-    content = getattr(getattr(choice, "logprobs", None), "content", None) or ()
-    return tuple(
-        TokenLogprob(t.token, t.logprob, {a.token: a.logprob for a in t.top_logprobs or ()}) for t in content
-    )
-
-
-def usage_of(response: Any) -> Usage:
-    """Return the tokens that the server counted, 0 where it says nothing sensible."""
-    usage = getattr(response, "usage", None)
-    counts = [getattr(usage, name, 0) for name in ("prompt_tokens", "completion_tokens")]
-    return Usage(*(c if isinstance(c, int) and 0 <= c < 10**9 else 0 for c in counts))

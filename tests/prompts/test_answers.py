@@ -19,6 +19,17 @@ ANSWER = {"proposals": [PROPOSAL], "abstain": False}
         f"Sure! Here it is: {json.dumps(ANSWER)} Good luck.",
         json.dumps([PROPOSAL]),
         json.dumps(PROPOSAL),
+        f"{json.dumps(ANSWER)}\n\nI chose these because [1] and {{x}} say so.<|im_end|>",
+        f"```JSON\r\n{json.dumps(ANSWER, indent=1)}\r\n```",
+        f"\ufeff{json.dumps(ANSWER)}",
+        repr(ANSWER),
+        json.dumps(ANSWER).replace("}]", "},]"),
+        json.dumps(ANSWER).replace('"abstain"', '// nothing\n"abstain"'),
+        json.dumps(json.dumps(ANSWER)),
+        json.dumps({"proposals_response": ANSWER}),
+        json.dumps({"name": "proposals", "arguments": ANSWER}),
+        json.dumps({"name": "proposals", "arguments": json.dumps(ANSWER)}),
+        json.dumps({"type": "object", "properties": ANSWER}),
     ],
 )
 def test_json_is_found_where_it_stands(text):
@@ -66,6 +77,28 @@ def test_half_an_answer_is_not_salvaged():
         read_answer(two[: len(two) - 20])
 
 
+def test_of_several_answers_the_last_counts():
+    draft = json.dumps({"proposals": [{"params": {"x": 9}}]})
+    (proposal,) = read_answer(f"Maybe {draft}? No: {json.dumps(ANSWER)}").proposals
+    assert proposal.params == {"x": 1}
+    with pytest.raises(ModelAnswerInvalid):
+        read_answer(f"Maybe {draft}? No: {json.dumps(ANSWER)[:-9]}")
+
+
+def test_a_schema_without_values_is_no_answer():
+    schema = {"type": "object", "properties": {"proposals": {"type": "array", "items": {"type": "object"}}}}
+    with pytest.raises(ModelAnswerInvalid):
+        read_answer(json.dumps(schema))
+
+
+def test_proposals_that_were_whole_count_where_the_server_cut_the_answer_off():
+    two = json.dumps({"proposals": [PROPOSAL, PROPOSAL], "abstain": False})
+    (proposal,) = read_answer(two[: len(two) - 30], cut_off=True).proposals
+    assert proposal.params == {"x": 1}
+    with pytest.raises(ModelAnswerInvalid, match="not JSON"):
+        read_answer(json.dumps(ANSWER)[:30], cut_off=True)
+
+
 def test_llambos_form_is_read_where_the_server_knows_no_schema():
     text = '## C: 1.5, kernel: rbf, gamma: 1e-3 ##\n## C: 2, kernel: "linear", gamma: null ##'
     first, second = read_answer(text, structured=False).proposals
@@ -83,6 +116,6 @@ def test_a_confidence_that_is_none_is_left_out():
 
 @given(st.text(max_size=300))
 def test_any_text_gives_an_answer_or_the_one_error(text):
-    for structured in (True, False):
+    for flag in (True, False):
         with contextlib.suppress(ModelAnswerInvalid):
-            read_answer(text, structured=structured)
+            read_answer(text, structured=flag, cut_off=not flag)

@@ -1,0 +1,122 @@
+"""Finds JSON in a model's text, and reads its near relatives: JSON5 and Python literals. Knows no answer's meaning.
+
+The text is untrusted: it is parsed, never evaluated, and nothing is guessed. JSON5 (trailing commas, comments, single
+quotes) and Python's literals (`True`, `None`) are languages of their own with parsers of their own; what belongs to
+none of the three is broken, and so is what is cut off.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import json5
+
+_MOST_JSON5 = 60_000
+"""Characters: its parser needs about 25 µs for each."""
+_TRIES = 200
+_OPENS = re.compile(r"[{\[]")
+_IS_MEANT = re.compile(r"\{\s*[\"'][^\"'\n]{0,200}[\"']\s*:|\[\s*[{\[]")
+"""The beginning of what cannot be anything but JSON; other brackets are prose."""
+_DECODER = json.JSONDecoder(parse_constant=lambda constant: _refuse(constant))
+
+
+def read_json(text: str) -> Any:  # Any: whatever JSON holds
+    """Return the JSON value that ``text`` is, strictly: no NaN, no infinity. Raises ValueError."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+
+
+def values_in(text: str) -> list[Any]:
+    """Return the objects and lists that stand in ``text``, one after another. Raises ValueError where one is broken.
+
+    Prose around them is passed over. A text that is a JSON string is looked into: some servers encode twice.
+    """
+    stripped = text.strip().removeprefix("\ufeff")
+    if stripped.startswith('"'):
+        inner = _or_none(stripped)
+        stripped = inner if isinstance(inner, str) else stripped
+    return list(_values(stripped))
+
+
+def _values(text: str) -> Iterator[Any]:
+    at = 0
+    for _ in range(_TRIES):
+        opening = _OPENS.search(text, at)
+        if opening is None:
+            return
+        found = _value_at(text, opening.start())
+        if found is not None:
+            value, at = found
+            yield value
+        elif _IS_MEANT.match(text, opening.start()):
+            raise ValueError("the JSON is broken")
+        else:
+            at = opening.end()
+
+
+def whole_items(text: str, key: str) -> list[Any]:
+    """Return the items that stand whole in the last list called ``key``, or in the list that ``text`` is."""
+    stripped = text.strip()
+    starts = [m.end() for m in re.finditer(rf"[\"']{key}[\"']\s*:\s*\[", stripped)]
+    at = starts[-1] if starts else (1 if stripped.startswith("[") else len(stripped))
+    items: list[Any] = []
+    while (comma := re.compile(r"[\s,]*(?=\{)").match(stripped, at)) and (
+        found := _value_at(stripped, comma.end())
+    ):
+        items.append(found[0])
+        at = found[1]
+    return items
+
+
+def _value_at(text: str, start: int) -> tuple[Any, int] | None:
+    """Return the value that begins at ``start`` and where it ends, or None."""
+    try:
+        return _DECODER.raw_decode(text, start)
+    except RecursionError:
+        return None
+    except ValueError:
+        return _literal_at(text, start) or _json5_at(text, start)
+
+
+def _json5_at(text: str, start: int) -> tuple[Any, int] | None:
+    if len(text) - start > _MOST_JSON5:
+        return None
+    try:
+        value, error, end = json5.parse(text, start=start, consume_trailing=False, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+    return None if error else (value, end)
+
+
+def _literal_at(text: str, start: int) -> tuple[Any, int] | None:
+    end = text.rfind("}" if text[start] == "{" else "]") + 1
+    try:
+        return _plain(ast.literal_eval(text[start:end])), end
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return None
+
+
+def _plain(value: object) -> Any:
+    """Return a literal as JSON has it; raises ValueError for what JSON has not."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise ValueError(f"{type(value).__name__} is not JSON")
+
+
+def _or_none(text: str) -> Any:
+    try:
+        return _DECODER.raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not JSON")
