@@ -11,8 +11,9 @@ from dataclasses import asdict, replace
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Constraint
 from ...evaluators.servers.attempt import Attempt
+from ...evaluators.servers.loads import USUAL_CONCURRENCY
 from ...evaluators.servers.metrics import check_measured, derived, resolve_limits
-from ...evaluators.servers.rate import highest_rate
+from ...evaluators.servers.rate import LoadSearch, highest_concurrency, highest_rate
 from ...evaluators.servers.target import ServerTarget
 from .limits import Noise, broken, of_default, standings
 from .plan import CUT_OFF, TuningPlan
@@ -25,8 +26,10 @@ PER_SECOND = ("output_tok_s", "total_tok_s", "requests_s")
 """Objectives that are the work of a load, the same in every configuration, over its seconds."""
 PATIENCE, CLIENT_S = 1.5, 5.0
 """How much longer than it would take to win a load may last, and what the load client needs beside its requests."""
-RATES = 6
-"""Loads at most that search for the highest rate of a server."""
+LOADS = 6
+"""Loads at most that search for the highest one of a server."""
+TURNS = 2
+"""Requests that a place of the highest concurrency must serve, or its load would be all beginning and end."""
 VAGUE = 0.3
 """Relative standard error of a bound that stands for a result."""
 AGREEMENT = Constraint("agreement", lower=0.9)
@@ -44,21 +47,21 @@ class Measures:
     def keep_default(self, attempt: Attempt) -> None:
         """Take on the default's results, and with them the limits as numbers; raise what says that they cannot be judged.
 
-        Where the rate is searched, the limits are relative to the workload's own load, and results are those of the rate.
+        Where the load is searched, limits are relative to the workload's own, and results are those of the highest.
         """
         state, plan = self.state, self.plan
         rows = [self.metrics(row) for row in attempt.rows()]
         limits = resolve_limits(plan.limits, medians(rows), plan.margin)
         for limit in limits:
             check_measured(limit.name, rows[0], what="limit on")
-        for objective in () if plan.searches_rate else plan.objectives:
+        for objective in () if plan.searches_load else plan.objectives:
             check_measured(objective.name, rows[0])
         state.limits = [asdict(c) for c in limits]
         state.start_s, state.default = attempt.start_s, rows
         state.beside = [self.metrics({**r.metrics, "devices": attempt.devices}) for r in attempt.beside]
-        if plan.searches_rate:
+        if plan.searches_load:
             state.own = rows
-            state.default = [self.metrics(row) for row in self.at_highest_rate(attempt).rows()]
+            state.default = [self.metrics(row) for row in self.at_highest_load(attempt).rows()]
 
     def default(self) -> dict[str, float]:
         """Return the median of each of the default's metrics."""
@@ -75,7 +78,7 @@ class Measures:
 
         Where the default ran beside, of the ratio of the two: what the machine does to both does not count.
         """
-        name = "requests_s" if self.plan.searches_rate else self.plan.objective.name
+        name = "requests_s" if self.plan.searches_load else self.plan.objective.name
         values, others = [m[name] for m in self._own], [m[name] for m in self.state.beside]
         return max(spread(values, others), NOISE_FLOOR)
 
@@ -95,7 +98,7 @@ class Measures:
 
     def limits_beside(self, default: Mapping[str, float]) -> tuple[Constraint, ...]:
         """Return the limits without the margin, relative ones relative to these metrics of the default."""
-        made = resolve_limits(self.plan.limits, medians(self._own) if self.plan.searches_rate else default)
+        made = resolve_limits(self.plan.limits, medians(self._own) if self.plan.searches_load else default)
         return (*made, AGREEMENT) if self.target.settings.guard else made
 
     @property
@@ -107,7 +110,7 @@ class Measures:
     @property
     def load_s(self) -> float:
         """Seconds of one measurement on a running server: a load, the default's where it runs beside, those at rates."""
-        loads = 2 if self.target.settings.rungs.beside else 1 + RATES * self.plan.searches_rate
+        loads = 2 if self.target.settings.rungs.beside else 1 + LOADS * self.plan.searches_load
         return loads * (self.default()["duration_s"] + 1.0)
 
     def metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
@@ -156,23 +159,33 @@ class Measures:
         default = self.default()
         return default[self.plan.objective.name] * default["duration_s"]
 
-    def at_highest_rate(self, attempt: Attempt) -> Attempt:
-        """Return the attempt with the results of the highest rate at which the running server meets the limits.
+    def at_highest_load(self, attempt: Attempt) -> Attempt:
+        """Return the attempt with the results of the highest load at which the running server meets the limits.
 
-        Its own load only says where to begin; where no rate holds its results stay, with a rate of 0. A server that failed
-        before any rate held has failed; one that failed beyond the highest rate keeps that.
+        Its own load only says where to begin; where no load holds its results stay, with a load of 0. A server that failed
+        before any load held has failed; one that failed beyond the highest load keeps that.
         """
-        load, plan_at, began = self.target.load, self.target.plan_at, time.monotonic()
-        own = attempt.mean()
-        found = highest_rate(
-            lambda rate: load(plan_at(rate)), self._limits_of_loads, own["requests_s"] / 2, runs=RATES
-        )
+        began, name = time.monotonic(), self.plan.objective.name
+        found = self._highest_load(attempt.mean())
         attempt = replace(attempt, seconds=attempt.seconds + time.monotonic() - began)
         if found.result is None and found.failure is not None:
             return replace(attempt, results=(), beside=(), failure=found.failure)
         if found.result is None:
-            return attempt.with_metric("max_rate_s", 0.0)
-        return replace(attempt, results=(found.result,), beside=()).with_metric("max_rate_s", found.best)
+            return attempt.with_metric(name, 0.0)
+        return replace(attempt, results=(found.result,), beside=()).with_metric(name, found.best)
+
+    def _highest_load(self, own: Mapping[str, float]) -> LoadSearch:
+        """Return the highest rate or concurrency; ``own``: metrics under the workload's own load."""
+        target, limits = self.target, self._limits_of_loads
+        if self.plan.objective.name == "max_rate_s":
+            first = own["requests_s"] / 2
+            return highest_rate(lambda rate: target.load(target.plan_at(rate)), limits, first, runs=LOADS)
+        workload = target.settings.workload
+        most = max(len(workload.rows()) // TURNS, 1)
+        first = workload.concurrency or USUAL_CONCURRENCY
+        return highest_concurrency(
+            lambda n: target.load(target.plan_with(n)), limits, first, most=most, runs=LOADS
+        )
 
     @property
     def _limits_of_loads(self) -> tuple[Constraint, ...]:

@@ -8,7 +8,14 @@ from typing import Any
 from ...evaluators.errors import InvalidSpecification
 from ...evaluators.problems.problem import Constraint, Objective
 from ...evaluators.servers.attempt import Rung
-from ...evaluators.servers.metrics import Limit, Relative, check_measured, goodput_limits, merged_limits
+from ...evaluators.servers.metrics import (
+    SEARCHED,
+    Limit,
+    Relative,
+    check_measured,
+    goodput_limits,
+    merged_limits,
+)
 from ...evaluators.spaces.space import SearchSpace
 from ...serving.errors import InvalidInput
 from ..ledger.records import TrialRecord
@@ -66,9 +73,9 @@ class TuningPlan:
         return tuple(c.name for c in self.limits if isinstance(c, Relative))
 
     @property
-    def searches_rate(self) -> bool:
-        """Whether results are those of the highest rate that meets the limits, not of the workload's own load."""
-        return self.objective.name == "max_rate_s"
+    def searches_load(self) -> bool:
+        """Whether results are those of the highest load that meets the limits, not of the workload's own."""
+        return self.objective.name in SEARCHED
 
 
 def _check(name: str, value: object, right: bool, rule: str) -> None:
@@ -82,20 +89,27 @@ def _check_metrics(plan: TuningPlan) -> None:
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None:
         raise InvalidSpecification(f"`--objective` must name different metrics, got {twice!r} twice.")
-    if "max_rate_s" in names and len(names) > 1:
+    alone = next((n for n in names if n in SEARCHED), "")
+    if alone and len(names) > 1:
         raise InvalidSpecification(
-            f"`--objective max_rate_s` must be the only one, got {', '.join(names)}: its loads are its own."
+            f"`--objective {alone}` must be the only one, got {', '.join(names)}: its loads are its own."
         )
     limited = [c.name for c in plan.limits if isinstance(c, Constraint | Relative)]
-    if "max_rate_s" in limited:
-        raise InvalidSpecification("`--slo` cannot limit 'max_rate_s', which is only found as an objective.")
+    if alone == "max_concurrency" and not limited:
+        raise InvalidSpecification(
+            "`--objective max_concurrency` needs a limit, got none: any concurrency meets that; such as "
+            "`--slo 'ttft_p99_ms<=200'`."
+        )
+    searched = next((n for n in limited if n in SEARCHED), "")
+    if searched:
+        raise InvalidSpecification(f"`--slo` cannot limit {searched!r}, which is only found as an objective.")
     known: dict[str, float] = {}
     if plan.price_per_hour:
         known["output_tok_per_money"] = 1.0
     if goodput_limits([c for c in plan.limits if isinstance(c, Constraint)]):
-        known["goodput_req_s"] = 1.0
+        known |= {"goodput_req_s": 1.0, "compliance": 1.0}
     for what, stated in (("objective", names), ("limit on", limited)):
-        for name in {"output_tok_per_money", "goodput_req_s"} & set(stated):
+        for name in {"output_tok_per_money", "goodput_req_s", "compliance"} & set(stated):
             check_measured(name, known, what=what)
 
 

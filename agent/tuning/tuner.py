@@ -142,7 +142,7 @@ class Tuning:
     def search(self, study: Study) -> None:
         """Ask, measure and tell until the budget without the verification's share, the trials or the space end."""
         done = sum(t.source != "default" for t in study.trials)
-        again = not self.target.settings.rungs.beside and not self.plan.searches_rate
+        again = not self.target.settings.rungs.beside and not self.plan.searches_load
         while (self.plan.trials is None or done < self.plan.trials) and self.clock.time_for_trial:
             if again and done and done % self.plan.default_every == 0:
                 self._default_again(study)
@@ -179,17 +179,17 @@ class Tuning:
         """Measure once, as long as it may win; measure again while it may still be the best."""
         best = incumbent(study)
         enough_s = None if best is None or best.value is None else self.measures.enough_s(best.value)
-        label, rate = f"trial {trial.number}", self.plan.searches_rate
+        label, searched = f"trial {trial.number}", self.plan.searches_load
         key = self.space.key(trial.params)
         replicate = any(
             self.space.key(t.params) == key for t in ended(study)
         )  # tells nothing unless it is measured
-        reuse = not (rate or replicate)
+        reuse = not (searched or replicate)
         attempt = self.target.measure(trial.params, reuse=reuse, enough_s=enough_s, label=label)
         if attempt.failure is not None or attempt.cut_s is not None or attempt.shared:
             return attempt
-        if rate:
-            return self.measures.at_highest_rate(attempt)
+        if searched:
+            return self.measures.at_highest_load(attempt)
         while (
             attempt.failure is None
             and len(attempt.results) < self.plan.repeats

@@ -91,7 +91,7 @@ class Verification:
             return Verified(Verdict("no change", reason), record)
         sides = (kept.default, kept.candidate)
         limits = self._measures.limits_beside(medians(kept.default))
-        relative = () if self._plan.searches_rate else self._plan.relative
+        relative = () if self._plan.searches_load else self._plan.relative
         sides = without_drift(relative, sides)
         verdict = decide(
             self._plan.objective, limits, *sides, smallest_gain=self._plan.smallest_gain,
@@ -168,8 +168,8 @@ class Verification:
         both, found = (self._space.default(), dict(params)), [{}, {}]
         for side in (0, 1) if pair % 2 == 0 else (1, 0):
             attempt = self._measure(both[side], f"pair {pair + 1} {'candidate' if side else 'default'}")
-            if attempt.failure is None and self._plan.searches_rate:
-                attempt = self._measures.at_highest_rate(attempt)
+            if attempt.failure is None and self._plan.searches_load:
+                attempt = self._measures.at_highest_load(attempt)
             if attempt.failure is not None:
                 return _Lost(attempt.failure, side == 1)
             found[side] = self._measures.metrics(attempt.mean())

@@ -24,6 +24,9 @@ _KINDS: Mapping[FailureClass, FailureKind] = {
     **dict.fromkeys(INFRASTRUCTURE, "infrastructure"),
 }
 
+ABSOLUTE = frozenset({"compliance"})
+"""Metrics that are not restated by the default beside: a share of requests has no unit that a slow machine stretches."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rungs:
@@ -83,7 +86,11 @@ class Attempt:
         if not self.beside:
             return {}
         pairs = [(r.metrics, b.metrics) for r, b in zip(self.results, self.beside, strict=True)]
-        names = [n for n in pairs[0][0] if all(min(r.get(n, 0), b.get(n, 0)) > 0 for r, b in pairs)]
+        names = [
+            n
+            for n in pairs[0][0]
+            if n not in ABSOLUTE and all(min(r.get(n, 0), b.get(n, 0)) > 0 for r, b in pairs)
+        ]
         return {n: math.exp(sum(math.log(r[n] / b[n]) for r, b in pairs) / len(pairs)) for n in names}
 
     def with_metric(self, name: str, value: float) -> "Attempt":

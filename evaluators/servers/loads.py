@@ -24,6 +24,8 @@ SLOWEST_TOK_S = 10.0
 """Generated tokens per second of the slowest server that is waited for while the default's speed is not known."""
 DRAIN_S = 60.0
 """What requests that arrived last may need after the others."""
+USUAL_CONCURRENCY = 16
+"""Requests at once where the workload does not say."""
 ANSWER_S = 30.0
 """How long a server may take for two tokens before it counts as hanging; it may have requests left to drop first."""
 
@@ -72,6 +74,13 @@ class Loads:
         timeout_s = 2 * len(plan.requests.read_text().splitlines()) / rate + 10
         return replace(plan, rate=rate, concurrency=None, recorded=False, timeout_s=timeout_s)
 
+    def plan_with(self, concurrency: int) -> LoadPlan:
+        """Return the workload's load with so many of its requests at once; it may last as much longer as it is thinner."""
+        plan = self.plan()
+        thinner = max((self.settings.workload.concurrency or USUAL_CONCURRENCY) / concurrency, 1.0)
+        timeout_s = thinner * plan.timeout_s
+        return replace(plan, rate=None, concurrency=concurrency, recorded=False, timeout_s=timeout_s)
+
     def deadline_s(self) -> float:
         """Return the seconds that a load may last before its server counts as hanging."""
         if self.settings.load_deadline_s is not None:
@@ -83,7 +92,7 @@ class Loads:
         """Send requests that are not counted: first runs are up to 45 % slower. Raises ServerFailed."""
         w = self.settings.workload
         path = w.warming().write(self.settings.folder / "warm-up.jsonl")
-        plan = LoadPlan(path, w.concurrency or 16, timeout_s=self.deadline_s())
+        plan = LoadPlan(path, w.concurrency or USUAL_CONCURRENCY, timeout_s=self.deadline_s())
         try:
             result = run_load(self.hosts.of_load(server.host), server, plan)
         except HostDied as error:

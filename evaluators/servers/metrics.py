@@ -31,6 +31,8 @@ OBJECTIVES: dict[str, Objective] = {
         ),
         Objective("output_tok_per_money", "maximize", "tokens", "generated tokens per unit of money"),
         Objective("max_rate_s", "maximize", "requests/s", "highest request rate that meets every limit"),
+        Objective("max_concurrency", "maximize", "requests", "most requests at once that meet every limit"),
+        Objective("compliance", "maximize", "", "share of requests that meet every limit of a request"),
         *(
             Objective(f"{kind}_{statistic}_ms", "minimize", "ms")
             for kind in ("ttft", "tpot", "itl", "e2e")
@@ -38,7 +40,14 @@ OBJECTIVES: dict[str, Objective] = {
         ),
     )
 }
+SEARCHED = frozenset({"max_rate_s", "max_concurrency"})
+"""Objectives that are the highest load that meets the limits; their results are those of that load."""
+PER_REQUEST = frozenset({"ttft_ms", "tpot_ms", "e2e_ms"})
+"""Limits of every single request: what goodput and compliance count by, and no metric of their own."""
+COMPLIANT = 0.99
+"""Share of requests that must meet the limits of a request where nothing else is said."""
 _LATENCY = re.compile(r"^(ttft|tpot|itl|e2e)_(mean|p50|p90|p95|p99)_ms$")
+_COUNTED = ("goodput_req_s", "compliance")
 _RELATIVE = re.compile(r"^\s*(\w+)\s*(<=|>=)\s*(\d+(?:\.\d*)?|\.\d+)\s*x\s*$")
 
 
@@ -70,15 +79,33 @@ def parse_limit(text: str) -> Limit:
         found = Relative(relative[1], factor) if relative[2] == "<=" else Relative(relative[1], None, factor)
     else:
         found = Constraint.parse(text)
-    if not _LATENCY.match(found.name) and (found.name not in OBJECTIVES or found.name == "max_rate_s"):
+    if found.name in PER_REQUEST:
+        return _of_request(found, text)
+    if found.name == "compliance" and isinstance(found, Constraint) and not 0 <= (found.lower or 0.0) <= 1:
         raise InvalidSpecification(
-            f"`--slo` must limit a metric such as ttft_p99_ms, tpot_p95_ms or output_tok_s, got {found.name!r}."
+            f"`compliance` is a share of requests from 0 to 1, got {text!r}; write compliance>=0.99."
+        )
+    if not _LATENCY.match(found.name) and (found.name not in OBJECTIVES or found.name in SEARCHED):
+        raise InvalidSpecification(
+            "`--slo` must limit a metric such as ttft_p99_ms, tpot_p95_ms or output_tok_s, or every request such as "
+            f"ttft_ms, got {found.name!r}."
         )
     return found
 
 
+def _of_request(limit: Limit, text: str) -> Constraint:
+    if not isinstance(limit, Constraint) or limit.upper is None:
+        raise InvalidSpecification(
+            f"A limit of every request must be a number that it may not exceed, such as ttft_ms<=200, got {text!r}."
+        )
+    return limit
+
+
 def merged_limits(limits: Iterable[Limit | tuple[str, float]]) -> tuple[Limit, ...]:
-    """Return one limit of each kind per metric, the tighter of several; raises InvalidProblem where none can be met."""
+    """Return one limit of each kind per metric, the tighter of several; raises InvalidProblem where none can be met.
+
+    Limits of every request come with one on ``compliance``, that of the caller or ``COMPLIANT``.
+    """
     numbers: dict[str, Constraint] = {}
     relative: dict[str, Relative] = {}
     for limit in limits:
@@ -87,6 +114,8 @@ def merged_limits(limits: Iterable[Limit | tuple[str, float]]) -> tuple[Limit, .
         else:
             one = limit if isinstance(limit, Relative) else Relative(limit[0], limit[1])
             relative[one.name] = _tighter(one, relative.get(one.name, one))
+    if numbers.keys() & PER_REQUEST and "compliance" not in {*numbers, *relative}:
+        numbers["compliance"] = Constraint("compliance", lower=COMPLIANT)
     return (*numbers.values(), *relative.values())
 
 
@@ -100,6 +129,8 @@ def resolve_limits(
     """
     found: dict[str, Constraint] = {}
     for limit in merged_limits(limits):
+        if limit.name in PER_REQUEST:
+            continue
         made = _times(limit, default) if isinstance(limit, Relative) else limit
         made = _tightened(made, margin)
         found[made.name] = _tighter(made, found.get(made.name, made))
@@ -120,6 +151,8 @@ def _times(limit: Relative, default: Mapping[str, float]) -> Constraint:
 def _tightened(limit: Constraint, margin: float) -> Constraint:
     upper = None if limit.upper is None else limit.upper - margin * abs(limit.upper)
     lower = None if limit.lower is None else limit.lower + margin * abs(limit.lower)
+    if limit.name == "compliance" and lower is not None:  # the margin is of the requests that may fail
+        lower = 1.0 - (1.0 - margin) * (1.0 - min(limit.lower or 0.0, 1.0))
     return _checked(Constraint, limit.name, upper, lower)
 
 
@@ -160,7 +193,7 @@ def check_measured(name: str, metrics: Mapping[str, float], *, what: str = "obje
     why = {
         "output_tok_per_joule": "neither NVML nor /sys/class/powercap tells its energy",
         "output_tok_per_money": "it needs `--price-per-hour`",
-        "goodput_req_s": "goodput counts by limits in ms: give `--slo 'ttft_p99_ms<=200'`",
+        **dict.fromkeys(_COUNTED, "it counts by limits in ms: give `--slo 'ttft_ms<=200'`"),
     }.get(name, "the load client does not report it")
     raise InvalidSpecification(f"The {what} {name!r} cannot be measured here: {why}.")
 
@@ -172,9 +205,11 @@ def devices_of(flags: Mapping[str, object]) -> int:
 
 
 def goodput_limits(limits: Sequence[Constraint]) -> dict[str, float]:
-    """Return the limits in the form of ``--goodput``: per request, so percentiles of one kind share their limit."""
+    """Return the limits in the form of ``--goodput``: those of every request, or where there are none those of latency
+    statistics, of which the ones of one kind share the tightest."""
+    of_requests = [c for c in limits if c.name in PER_REQUEST]
     found: dict[str, float] = {}
-    for limit in limits:
+    for limit in of_requests or limits:
         kind = limit.name.partition("_")[0]
         if limit.upper is not None and kind in ("ttft", "tpot", "e2e"):
             key = "e2el" if kind == "e2e" else kind

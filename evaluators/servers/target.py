@@ -175,6 +175,10 @@ class ServerTarget:
         """Return the workload's load with its requests arriving at ``rate`` per second, see ``Loads.plan_at``."""
         return self._loads.plan_at(rate)
 
+    def plan_with(self, concurrency: int) -> LoadPlan:
+        """Return the workload's load with so many requests at once, see ``Loads.plan_with``."""
+        return self._loads.plan_with(concurrency)
+
     def _twice(self, once: Callable[[], Attempt], label: str) -> Attempt:
         """Return an attempt, the second one where the first failed for no fault of its own; both are recorded."""
         attempt = self._keep(once(), label)

@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import InvalidSpecification
 from ..problems.problem import Constraint, Problem
 from ..servers.attempt import Rungs
-from ..servers.metrics import check_measured, derived, objective_named
+from ..servers.metrics import SEARCHED, check_measured, derived, objective_named
 from ..servers.target import ServerTarget
 from ..spaces.space import SearchSpace
 from .setup import Wanted, prepared
@@ -46,9 +46,9 @@ class VllmServing:
         self.stated = dict(stated)
         self.objective = objective_named(stated.get("objective", "output_tok_s"))
         self.constraints = constraints
-        if self.objective.name == "max_rate_s":
+        if self.objective.name in SEARCHED:
             raise InvalidSpecification(
-                "`objective` of a study file cannot be max_rate_s; `trialogue tune-vllm` can search it."
+                f"`objective` of a study file cannot be {self.objective.name}; `trialogue tune-vllm` can search it."
             )
         if self.objective.name == "output_tok_per_money" and not stated.get("price_per_hour"):
             raise InvalidSpecification(

@@ -18,7 +18,7 @@ from ...serving.vllm.sample_models import model_or_made
 from ..errors import InvalidSpecification
 from ..problems.problem import Constraint, Objective
 from ..servers.attempt import Rungs
-from ..servers.metrics import goodput_limits
+from ..servers.metrics import SEARCHED, goodput_limits
 from ..servers.target import ServerTarget, TargetSettings
 from ..spaces.parameters import Categorical
 from ..spaces.space import SearchSpace
@@ -52,7 +52,7 @@ def prepared(
     model = model_or_made(wanted.model)
     workload = Workload.parse(wanted.workload)
     fixed = [c for c in limits if isinstance(c, Constraint)]
-    alone = objective.name == "max_rate_s"  # its loads saturate one server: nothing can be loaded in turns
+    alone = objective.name in SEARCHED  # its loads saturate one server: nothing can be loaded in turns
     rungs = replace(wanted.rungs, beside=False) if alone else wanted.rungs
     settings = TargetSettings(
         model, workload, wanted.folder, wanted.fixed, wanted.variables, rungs=rungs,

@@ -113,7 +113,10 @@ def run_load(host: ServerHost, server: RunningServer, plan: LoadPlan) -> LoadRes
 
 
 def metrics_of(raw: Mapping[str, Any]) -> dict[str, float]:  # Any: JSON of the benchmark client
-    """Return the metrics under our names: ``output_tok_s``, ``requests_s``, ``ttft_p99_ms``, ``tpot_mean_ms`` …"""
+    """Return the metrics under our names: ``output_tok_s``, ``requests_s``, ``ttft_p99_ms``, ``tpot_mean_ms`` …
+
+    ``compliance``: share of the answered requests that met every limit of ``goodput``.
+    """
     metrics = {
         "output_tok_s": raw["output_throughput"],
         "total_tok_s": raw["total_token_throughput"],
@@ -121,6 +124,8 @@ def metrics_of(raw: Mapping[str, Any]) -> dict[str, float]:  # Any: JSON of the 
         "goodput_req_s": raw.get("request_goodput"),
         "duration_s": raw["duration"],
     }
+    if raw.get("request_goodput") is not None and raw["request_throughput"] > 0:
+        metrics["compliance"] = raw["request_goodput"] / raw["request_throughput"]
     for theirs, ours in _KINDS.items():
         metrics[f"{ours}_mean_ms"] = raw.get(f"mean_{theirs}_ms")
         for p in PERCENTILES:

@@ -69,6 +69,9 @@ def test_a_plan_without_room_is_refused(wrong: dict[str, Any], told: str) -> Non
         (["goodput_req_s"], ["ttft_p99_ms<=0.5x"], "limits in ms"),
         (["output_tok_s", "output_tok_s"], [], "different metrics"),
         (["max_rate_s", "output_tok_s"], [], "must be the only one"),
+        (["max_rate_s", "max_concurrency"], ["ttft_p99_ms<=9"], "must be the only one"),
+        (["max_concurrency"], [], "needs a limit"),
+        (["output_tok_s"], ["compliance>=0.9"], "ttft_ms<=200"),
         (["output_tok_s"], ["output_tok_per_money>=3"], "limit on 'output_tok_per_money'"),
     ],
 )
@@ -187,6 +190,45 @@ def test_limits_of_a_rate_are_judged_at_that_rate(limit: str, tmp_path: Path) ->
     assert outcome.verdict.gain is not None
     assert outcome.verdict.gain.ratio == pytest.approx(2.0, rel=0.15)
     assert all(r["ttft_p99_ms"] == 50.0 for r in (*outcome.best_runs, *outcome.default_runs))
+
+
+class Crowded(SimulatedTarget):
+    """First tokens are late beyond a concurrency that grows with small blocks, slow tokens beyond another."""
+
+    def plan_with(self, concurrency: int) -> LoadPlan:
+        return LoadPlan(self.settings.folder / "requests.jsonl", concurrency=concurrency)
+
+    def load(self, plan: LoadPlan) -> LoadResult:
+        assert plan.concurrency is not None
+        prompt = 20 * 128 / self.params["block_size"]
+        late = (
+            max(plan.concurrency - prompt, plan.concurrency - self.params["max_num_seqs"], 0)
+            / plan.concurrency
+        )
+        usual = super()._result().metrics
+        return LoadResult(
+            {**usual, "compliance": 1.0 - late, "tpot_p99_ms": 1.0 * plan.concurrency, "requests_s": 9.0}
+        )
+
+    def _result(self) -> LoadResult:
+        usual = super()._result()
+        return replace(usual, metrics={**usual.metrics, "compliance": 0.5, "requests_s": 9.0})
+
+
+def test_the_most_requests_at_once_keep_several_limits(tmp_path: Path) -> None:
+    """A block of 32 serves 64 by its first tokens (the most of 128 prompts too), the tokens allow 50."""
+    limits = tuple(map(parse_limit, ("ttft_ms<=200", "tpot_p99_ms<=50")))
+    plan = TuningPlan(
+        "model", objective_named("max_concurrency"), limits, trials=8, budget_s=5000, verify_rung="fork"
+    )
+    assert Constraint("compliance", lower=0.99) in plan.limits
+    outcome = run(Crowded(tmp_path), plan)
+    assert outcome.verdict.recommendation == "change"
+    assert outcome.best is not None
+    assert outcome.best.params["block_size"] in (32, 64)
+    assert {r["max_concurrency"] for r in outcome.default_runs} == {20.0}
+    assert all(38 <= r["max_concurrency"] <= 50 and r["compliance"] >= 0.99 for r in outcome.best_runs)
+    assert {c.name for c in outcome.limits} == {"compliance", "tpot_p99_ms"}
 
 
 def test_the_time_of_loads_at_rates_counts_for_the_budget(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from trialogue.evaluators.problems.problem import Constraint
 from trialogue.evaluators.servers.metrics import (
     Relative,
     check_measured,
+    goodput_limits,
     limit_words,
     merged_limits,
     parse_limit,
@@ -56,6 +57,28 @@ def test_a_share_of_what_is_not_measured_or_zero_is_refused_in_words() -> None:
         resolve_limits([Relative("tpot_p99_ms", 0.9)], {"tpot_p99_ms": 0.0})
     with pytest.raises(InvalidSpecification, match="objective 'output_tok_per_money'"):
         check_measured("output_tok_per_money", {})
+
+
+def test_limits_of_every_request_are_counted_and_not_judged_by_a_statistic() -> None:
+    limits = merged_limits(map(parse_limit, ("ttft_ms<=200", "tpot_ms<=50", "e2e_p50_ms<=900")))
+    assert Constraint("compliance", lower=0.99) in limits
+    assert goodput_limits([c for c in limits if isinstance(c, Constraint)]) == {"ttft": 200.0, "tpot": 50.0}
+    made = resolve_limits(limits, {}, margin=0.5)
+    assert {c.name: (c.upper, c.lower) for c in made} == {
+        "e2e_p50_ms": (450.0, None),
+        "compliance": (None, pytest.approx(0.995)),
+    }
+
+
+def test_the_share_of_requests_is_the_callers_where_one_is_given() -> None:
+    limits = merged_limits(map(parse_limit, ("ttft_ms<=200", "compliance>=0.9")))
+    assert [c for c in limits if c.name == "compliance"] == [Constraint("compliance", lower=0.9)]
+
+
+@pytest.mark.parametrize("text", ["ttft_ms<=0.5x", "ttft_ms>=5", "compliance>=99", "itl_ms<=5"])
+def test_a_limit_of_every_request_that_cannot_be_counted_is_refused(text: str) -> None:
+    with pytest.raises((InvalidSpecification, InvalidProblem), match=r"request|metric"):
+        parse_limit(text)
 
 
 def test_limits_are_said_on_both_sides() -> None:

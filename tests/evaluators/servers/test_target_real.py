@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from trialogue.evaluators.problems.problem import Constraint
 from trialogue.evaluators.servers.attempt import Rungs
+from trialogue.evaluators.servers.rate import highest_concurrency
 from trialogue.evaluators.servers.settings import TargetSettings
 from trialogue.evaluators.servers.target import ServerTarget
 from trialogue.evaluators.traffic.workload import Workload
@@ -65,3 +67,17 @@ def test_every_rate_meets_an_empty_prefix_cache(target: ServerTarget) -> None:
     before = log_of(target).count("Successfully reset prefix cache")
     assert all(target.load(target.plan_at(rate)).ok for rate in (20.0, 40.0))
     assert log_of(target).count("Successfully reset prefix cache") == before + 2
+
+
+def test_a_concurrency_is_found_that_keeps_limits_of_every_request(target: ServerTarget) -> None:
+    """Limits that nothing breaks hold at the most requests at once; one that nothing meets, at none."""
+    target.settings = replace(target.settings, goodput={"ttft": 60_000.0, "e2el": 60_000.0})
+    target.measure({})
+    share = [Constraint("compliance", lower=0.99)]
+    found = highest_concurrency(lambda n: target.load(target.plan_with(n)), share, 8, most=12)
+    assert (found.best, [load for load, _ in found.tried]) == (12, [8, 12])
+    assert found.result is not None
+    assert found.result.metrics["compliance"] == 1.0
+    target.settings = replace(target.settings, goodput={"e2el": 0.001})
+    found = highest_concurrency(lambda n: target.load(target.plan_with(n)), share, 2, most=12)
+    assert (found.best, found.tried) == (0, ((2, False), (1, False)))
