@@ -7,6 +7,7 @@ import json
 import math
 import numbers
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
@@ -64,6 +65,25 @@ def is_text(value: object) -> bool:
     return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
+def plain_choice(value: object) -> Any:  # Any: not yet checked to be a Choice
+    """Return the plain value that stands for ``value``; what is no choice comes back as it is.
+
+    A numpy scalar is its Python number; a member of a text or number enumeration its value, of another enumeration its
+    name; an instance of a subclass of ``str``, ``int`` or ``float`` its bare value.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    return value.name if isinstance(value, Enum) else value
+
+
 def finite_number(value: object) -> float | None:
     """Return the real number that ``value`` is; None for anything else: bools, NaN, infinities, integers past them."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
@@ -109,7 +129,7 @@ def plain_when(when: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _when_values(name: str, parent: object, allowed: object) -> Any:
     if is_comparison(allowed):
         return allowed
-    single = isinstance(allowed, str | numbers.Number | np.generic) or allowed is None
+    single = isinstance(allowed, str | numbers.Number | np.generic | Enum) or allowed is None
     if not single and not isinstance(allowed, Sequence | set | frozenset):
         raise InvalidSpace(
             f"`{name}`: `when` needs a value or a list of values for {parent!r}, got {allowed!r}."
@@ -119,4 +139,4 @@ def _when_values(name: str, parent: object, allowed: object) -> Any:
         raise InvalidSpace(
             f"`{name}`: `when` gives no value for {parent!r}, so it could never be active; name at least one."
         )
-    return tuple(v.item() if isinstance(v, np.generic) else v for v in values)
+    return tuple(plain_choice(v) for v in values)

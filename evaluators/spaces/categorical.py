@@ -8,6 +8,7 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from enum import EnumMeta
 from functools import cached_property
 from typing import Any
 
@@ -22,11 +23,13 @@ from .base import (
     checked_when,
     finite_number,
     is_text,
+    plain_choice,
     plain_when,
 )
 from .scales import round_significant
 
 MAX_CHOICES = 10_000
+_PLAIN = frozenset({bool, int, float, str, type(None)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +37,9 @@ class Categorical(BaseParameter):
     """One of several choices; ``ordered``: neighbours are alike, as in ``[8, 16, 32]``.
 
     ``choices``: text, numbers, bools and None; or a mapping from labels to objects (plain JSON values), where
-    configurations carry the label and ``value_of(label)`` is the object. ``default=None`` is a default where None
-    is a choice, else none.
+    configurations carry the label and ``value_of(label)`` is the object; or an enumeration, or some members of it:
+    configurations carry their values where it is one of text or numbers, else their names. ``default=None`` is a
+    default where None is a choice, else none.
     """
 
     name: str
@@ -102,8 +106,8 @@ class Categorical(BaseParameter):
 
     def coerce(self, value: object) -> Choice:
         """Return the choice that ``value`` means (numpy scalars, 16.0 for 16), or raise InvalidParameters."""
-        plain = value.item() if isinstance(value, np.generic) else value
-        if isinstance(plain, bool | int | float | str) or plain is None:
+        plain = plain_choice(value)
+        if type(plain) in _PLAIN:
             index = self._index.get(_sense(plain))
             if index is not None:
                 return self.choices[index]
@@ -125,7 +129,7 @@ class Categorical(BaseParameter):
     def encode(self, values: Sequence[Any]) -> np.ndarray:
         """Return coordinates (n,) of choices."""
         index = self._index
-        found = [index.get(_sense(v)) for v in values]
+        found = [index.get(_sense(v)) if type(v) in _PLAIN else None for v in values]
         if None in found:
             found = [index[_sense(self.coerce(v))] for v in values]
         return (np.array(found, float) + 0.5) / self.levels
@@ -206,6 +210,7 @@ def _sense(value: Any) -> tuple[str, Any]:
 
 def _checked_labels(name: str, choices: Mapping[Any, Any]) -> dict[str, Any]:
     """Return labelled choices after a round trip through JSON, which is how they are kept."""
+    choices = {plain_choice(label): value for label, value in choices.items()}
     for label in choices:
         if not label or not is_text(label):
             raise InvalidSpace(f"`{name}`: labels of choices must be non-empty text, got {label!r}.")
@@ -219,11 +224,13 @@ def _checked_labels(name: str, choices: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _checked_choices(name: str, choices: object) -> tuple[Choice, ...]:
+    if isinstance(choices, EnumMeta):
+        choices = tuple(choices)
     if isinstance(choices, str | bytes) or not isinstance(choices, Sequence | Mapping | np.ndarray):
         raise InvalidSpace(
-            f"`{name}`: `choices` must be a list, or a mapping from labels to objects, got {choices!r}."
+            f"`{name}`: `choices` must be a list, or a mapping from labels to objects, or an enumeration, got {choices!r}."
         )
-    plain = tuple(c.item() if isinstance(c, np.generic) else c for c in choices)
+    plain = tuple(plain_choice(c) for c in choices)
     if not plain:
         raise InvalidSpace(f"`{name}`: `choices` must not be empty; give at least one.")
     if len(plain) > MAX_CHOICES:
@@ -246,8 +253,8 @@ def _checked_choices(name: str, choices: object) -> tuple[Choice, ...]:
 def _check_choice(name: str, choice: object) -> None:
     if not (isinstance(choice, bool | int | float | str) or choice is None):
         raise InvalidSpace(
-            f"`{name}`: a choice must be text, a number, a bool or None, got {choice!r}; "
-            "label objects: choices={'small': {…}, 'large': {…}}."
+            f"`{name}`: a choice must be text, a number, a bool or None, got {choice!r:.100}; label objects, as "
+            f"choices={_labelled_example(choice)}: configurations carry the label, `value_of(label)` is the object."
         )
     if isinstance(choice, str) and not is_text(choice):
         raise InvalidSpace(
@@ -257,3 +264,12 @@ def _check_choice(name: str, choice: object) -> None:
         raise InvalidSpace(
             f"`{name}`: a choice must be finite, got {choice!r:.100}; use text or None for it."
         )
+
+
+def _labelled_example(choice: object) -> str:
+    """Return how a collection would be labelled, with its JSON text as its label."""
+    try:
+        text = json.dumps(choice, allow_nan=False)
+    except (TypeError, ValueError):
+        text = ""
+    return f"{{{text!r}: {text}, …}}" if 0 < len(text) <= 60 else "{'small': {…}, 'large': {…}}"

@@ -1,7 +1,10 @@
 """Parameters: what they refuse, and what their values mean."""
 
+import json
 import math
 from dataclasses import replace
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,28 @@ from hypothesis import given, strategies as st
 
 from trialogue.evaluators.errors import InvalidParameters, InvalidSpace
 from trialogue.evaluators.spaces.parameters import Categorical, Float, Int
+
+
+class Optimizer(StrEnum):
+    """Members that are text."""
+
+    ADAM = "adam"
+    SGD = "sgd"
+
+
+class Size(IntEnum):
+    """Members that are integers."""
+
+    SMALL = 8
+    LARGE = 64
+
+
+class Kernel(Enum):
+    """Members that are neither."""
+
+    RBF = ("rbf", 2)
+    LINEAR = ("linear", 0)
+
 
 BAD: list[tuple[Any, str]] = [
     (lambda: Float("x", 1, 1), r"`low` must be less than `high`, got low=1.0, high=1.0; swap"),
@@ -49,7 +74,13 @@ BAD: list[tuple[Any, str]] = [
     (lambda: Categorical("x", [0.0, False]), "must differ"),
     (lambda: Categorical("x", [1, 1.0]), "`choices` must differ, got 1 and 1.0"),
     (lambda: Categorical("x", [0.3, 0.1 + 0.2]), "must differ"),
-    (lambda: Categorical("x", [[1], [2]]), "label objects"),
+    (lambda: Categorical("x", [[1], [2]]), r"label objects, as choices=\{'\[1\]': \[1\], …\}"),
+    (lambda: Categorical("x", [(64, 64)]), r"got \(64, 64\); .*\{'\[64, 64\]': \[64, 64\], …\}.*value_of"),
+    (lambda: Categorical("x", [{"n": 3}]), "label objects"),
+    (lambda: Categorical("x", [{1, 2}]), "label objects, as choices={'small'"),
+    (lambda: Categorical("x", [Decimal("0.1")]), "label objects"),
+    (lambda: Categorical("x", [Optimizer.SGD, "sgd"]), "must differ"),
+    (lambda: Categorical("x", Optimizer, default="ADAM"), "got 'ADAM'"),
     (lambda: Categorical("x", [math.nan]), "must be finite"),
     (lambda: Categorical("x", {"a": object()}), "plain JSON values"),
     (lambda: Categorical("x", {1: "a"}), "labels of choices must be non-empty text"),
@@ -235,6 +266,46 @@ def test_labelled_choices_carry_their_objects() -> None:
         k.value_of("none")
     with pytest.raises(InvalidSpace, match="as one mapping"):
         replace(k, choices=["other"])
+
+
+@pytest.mark.parametrize(
+    ("enumeration", "choices"),
+    [(Optimizer, ("adam", "sgd")), (Size, (8, 64)), (Kernel, ("RBF", "LINEAR"))],
+)
+def test_members_of_enumerations_stand_for_plain_choices(enumeration: Any, choices: tuple[Any, ...]) -> None:
+    members = list(enumeration)
+    for given_as in (enumeration, members, tuple(members)):
+        c = Categorical("c", given_as, default=members[1])
+        assert [(type(x), x) for x in c.choices] == [(type(x), x) for x in choices]
+        assert (type(c.default), c.default) == (type(choices[1]), choices[1])
+        assert json.loads(json.dumps(c.to_dict())) == {
+            "type": "categorical",
+            "choices": list(choices),
+            "default": choices[1],
+        }
+    assert c.decode(c.encode(members)) == list(choices)
+    assert [c.coerce(m) for m in members] == [c.nearest(m) for m in members] == list(choices)
+    assert Float("x", 0, 1, when={"c": members[0]}) == Float("x", 0, 1, when={"c": [choices[0]]})
+
+
+def test_what_is_no_choice_is_refused_wherever_it_comes_in() -> None:
+    c = Categorical("c", [1, "a"])
+    for value in ([1], {"a": 1}, {1}, b"a", object(), Kernel.RBF):
+        with pytest.raises(InvalidParameters, match="`c` must be one of"):
+            c.coerce(value)
+        with pytest.raises(InvalidParameters, match="`c` must be one of"):
+            c.encode([value])
+        assert c.nearest(value) == 1
+
+
+def test_subclasses_of_text_and_numbers_are_bare_values() -> None:
+    class Path(str):
+        __slots__ = ()
+
+    c = Categorical("c", [Path("a"), np.str_("b")])
+    assert [type(x) for x in c.choices] == [str, str]
+    assert type(Categorical("c", ["a"]).coerce(Path("a"))) is str
+    assert Categorical("c", {Optimizer.ADAM: 1}).choices == ("adam",)
 
 
 def test_parameters_are_equal_by_meaning() -> None:
