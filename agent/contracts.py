@@ -143,18 +143,23 @@ class Verdict:
     checked: bool = True
 
 
-class AbstractReferee(Protocol):
-    """Decides which proposals may be run. Pure: all it knows is in its arguments."""
+@dataclass(frozen=True)
+class Case:
+    """Proposals to be judged, and all that may be known of them: the engine's ``belief`` given ``history``, and what it
+    would run itself. ``earlier``: what was proposed before, run or not."""
 
-    def judge(
-        self,
-        proposals: Sequence[Proposal],
-        belief: Belief,
-        suggestion: Suggestion,
-        history: History,
-        earlier: Sequence[Proposal] = (),
-    ) -> tuple[Verdict, ...]:
-        """Return one verdict per proposal, in order. ``earlier``: what was proposed before, run or not."""
+    proposals: Sequence[Proposal]
+    belief: Belief
+    suggestion: Suggestion
+    history: History
+    earlier: Sequence[Proposal] = ()
+
+
+class AbstractReferee(Protocol):
+    """Decides which proposals may be run. Pure: all it knows is in the case."""
+
+    def judge(self, case: Case) -> tuple[Verdict, ...]:
+        """Return one verdict per proposal, in order."""
         ...
 
 

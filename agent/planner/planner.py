@@ -63,7 +63,6 @@ class Planner(AbstractPlanner):
         self.options = options or PromptOptions(stays_here=self.endpoint.is_local)
         self._name, self._samples, self._temperature = name, samples, temperature
         self._prices, self._knowledge = prices, tuple(knowledge)
-        self._address = f"{getattr(live, 'base_url', '')}#{live.model}"
         self._on_close = on_close
 
     @property
@@ -74,7 +73,7 @@ class Planner(AbstractPlanner):
     @property
     def address(self) -> str:
         """Base URL and model."""
-        return self._address
+        return self.endpoint.address
 
     @property
     def timeout_s(self) -> float:

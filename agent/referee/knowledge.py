@@ -6,7 +6,6 @@ run; a third follows only while a known one is the best trial, so that wrong kno
 how the configurations were found (``prompts/knowledge.py``).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +13,7 @@ import numpy as np
 from ...evaluators.problems.history import History, Proposal
 from ...prompts.knowledge import warm_starts
 from ...prompts.selection import goodness
-from ...surrogates.contracts import Belief, Suggestion
-from ..contracts import Verdict
+from ..contracts import Case, Verdict
 from .novelty import Novelty
 
 KNOWN = "knowledge"
@@ -31,21 +29,14 @@ class KnownReferee:
     always: int = 2
     most: int = 3
 
-    def judge(
-        self,
-        proposals: Sequence[Proposal],
-        belief: Belief,
-        suggestion: Suggestion,
-        history: History,
-        earlier: Sequence[Proposal] = (),
-    ) -> tuple[Verdict, ...]:
+    def judge(self, case: Case) -> tuple[Verdict, ...]:
         """Keep the first proposal while fewer than ``always`` were run, or one of those run is the best trial."""
-        allowed, why = self.allows(history)
+        allowed, why = self.allows(case.history)
         return tuple(
             Verdict(
                 p, allowed and i == 0, why if i == 0 or not allowed else "another goes first", checked=False
             )
-            for i, p in enumerate(proposals)
+            for i, p in enumerate(case.proposals)
         )
 
     def allows(self, history: History) -> tuple[bool, str]:

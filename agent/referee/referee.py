@@ -9,15 +9,14 @@ p-values"; OptCS (2024).
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...evaluators.problems.history import History, Proposal
+from ...evaluators.problems.history import Proposal
 from ...prompts.selection import goodness
-from ...surrogates.contracts import Assessment, Belief, Suggestion
-from ..contracts import Verdict
+from ...surrogates.contracts import Assessment
+from ..contracts import Case, Verdict
 from .plausibility import plausibility
 from .trust import Trust, trust_in_planner
 
@@ -28,17 +27,9 @@ class SlackReferee:
 
     slack: float = 1.0
 
-    def judge(
-        self,
-        proposals: Sequence[Proposal],
-        belief: Belief,
-        suggestion: Suggestion,
-        history: History,
-        earlier: Sequence[Proposal] = (),
-    ) -> tuple[Verdict, ...]:
+    def judge(self, case: Case) -> tuple[Verdict, ...]:
         """Return one verdict per proposal, in order."""
-        allowed = self.slack / max(1, len(history.finished))
-        return _by_gap(proposals, belief, suggestion, allowed, "")
+        return _by_gap(case, self.slack / max(1, len(case.history.finished)), "")
 
 
 @dataclass(frozen=True)
@@ -64,31 +55,24 @@ class TrustReferee:
     informative: float = 0.6
     looks_again: bool = True
 
-    def judge(
-        self,
-        proposals: Sequence[Proposal],
-        belief: Belief,
-        suggestion: Suggestion,
-        history: History,
-        earlier: Sequence[Proposal] = (),
-    ) -> tuple[Verdict, ...]:
+    def judge(self, case: Case) -> tuple[Verdict, ...]:
         """Return one verdict per proposal, in order."""
-        if self.looks_again and not earlier:
-            return tuple(Verdict(p, False, "looked at for the first time", checked=False) for p in proposals)
-        share, why = self._plausible((*earlier, *proposals), belief, history)
+        if self.looks_again and not case.earlier:
+            return tuple(
+                Verdict(p, False, "looked at for the first time", checked=False) for p in case.proposals
+            )
+        share, why = self._plausible(case)
         lift = 0.0 if self.plausible is None else self.lift * share
-        trust = trust_in_planner(history, prior=min(0.9, self.prior + lift))
-        allowed = share * self.allowed(trust, len(history.finished))
+        trust = trust_in_planner(case.history, prior=min(0.9, self.prior + lift))
+        allowed = share * self.allowed(trust, len(case.history.finished))
         why = f", trust {trust.mean:.2f}{why}"
-        return _by_gap(proposals, belief, suggestion, allowed, why, self.informative)
+        return _by_gap(case, allowed, why, self.informative)
 
-    def _plausible(
-        self, proposals: Sequence[Proposal], belief: Belief, history: History
-    ) -> tuple[float, str]:
+    def _plausible(self, case: Case) -> tuple[float, str]:
         """Return how far the gate is open to a planner that made these proposals, in [0, 1], and why."""
         if self.plausible is None:
             return 1.0, ""
-        seen = plausibility(proposals, belief, history)
+        seen = plausibility((*case.earlier, *case.proposals), case.belief, case.history)
         low, high = self.plausible
         return min(1.0, max(0.0, (seen - low) / (high - low))), f", plausibility {seen:.2f}"
 
@@ -112,20 +96,14 @@ class ConformalReferee:
     rate: float = 0.2
     width: float = 0.25
 
-    def judge(
-        self,
-        proposals: Sequence[Proposal],
-        belief: Belief,
-        suggestion: Suggestion,
-        history: History,
-        earlier: Sequence[Proposal] = (),
-    ) -> tuple[Verdict, ...]:
+    def judge(self, case: Case) -> tuple[Verdict, ...]:
         """Return one verdict per proposal, in order."""
-        if not proposals or len(history.finished) < 5 or suggestion.assessment is None or not belief.modelled:
+        proposals, history, own = case.proposals, case.history, case.suggestion.assessment
+        if not proposals or len(history.finished) < 5 or own is None or not case.belief.modelled:
             return tuple(Verdict(p, False, "too few trials to calibrate on") for p in proposals)
         g = goodness(history)
         z = (g - g.mean()) / (g.std() or 1.0)
-        threshold = suggestion.assessment.z_mean
+        threshold = own.z_mean
         X = history.rows("finished").X
         calibrated = _kernel_regression(X, z, X, self.width, leave_one_out=True)
         rows, _ = history.problem.space.encode([p.params for p in proposals])
@@ -133,13 +111,13 @@ class ConformalReferee:
         null = z <= threshold
         p_values = (1 + ((calibrated[None, :] >= predicted[:, None]) & null[None, :]).sum(1)) / (1 + len(z))
         kept = benjamini_hochberg(p_values, self.rate)
-        assessments = belief.assess([p.params for p in proposals])
+        assessments = case.belief.assess([p.params for p in proposals])
         return tuple(
             _verdict(
                 p,
                 bool(k),
                 a,
-                suggestion.assessment,
+                own,
                 f"conformal p = {v:.2f} at a false-discovery rate of {self.rate}",
             )
             for p, k, a, v in zip(proposals, kept, assessments, p_values, strict=True)
@@ -166,22 +144,15 @@ def _kernel_regression(
     return weights @ z / weights.sum(1)
 
 
-def _by_gap(
-    proposals: Sequence[Proposal],
-    belief: Belief,
-    suggestion: Suggestion,
-    allowed: float,
-    why: str,
-    informative: float = 0.0,
-) -> tuple[Verdict, ...]:
+def _by_gap(case: Case, allowed: float, why: str, informative: float = 0.0) -> tuple[Verdict, ...]:
+    proposals, own = case.proposals, case.suggestion.assessment
     if not proposals:
         return ()
-    own = suggestion.assessment
-    if not belief.modelled or own is None:
+    if not case.belief.modelled or own is None:
         return tuple(Verdict(p, False, "nothing is modelled yet") for p in proposals)
     rule = f"allowed {allowed:.3g} in log acquisition{why}"
     verdicts = []
-    for p, a in zip(proposals, belief.assess([p.params for p in proposals]), strict=True):
+    for p, a in zip(proposals, case.belief.assess([p.params for p in proposals]), strict=True):
         known = a.z_sd < informative * own.z_sd
         kept = _gap(own, a) <= allowed and not known
         verdicts.append(_verdict(p, kept, a, own, f"{rule}{', too well known already' if known else ''}"))

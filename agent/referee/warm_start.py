@@ -8,12 +8,10 @@ whoever made it. ``UncheckedWarmStart`` runs the first proposals as they are, wh
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...evaluators.problems.history import History, Proposal
-from ...surrogates.contracts import Belief, Suggestion
-from ..contracts import Verdict
+from ...evaluators.problems.history import History
+from ..contracts import Case, Verdict
 from .trust import Trust, is_planned, trust_in_planner
 
 
@@ -29,24 +27,17 @@ class WarmStartReferee:
     proven: float = 0.62
     slack: float = 0.0
 
-    def judge(
-        self,
-        proposals: Sequence[Proposal],
-        belief: Belief,
-        suggestion: Suggestion,
-        history: History,
-        earlier: Sequence[Proposal] = (),
-    ) -> tuple[Verdict, ...]:
+    def judge(self, case: Case) -> tuple[Verdict, ...]:
         """Return one verdict per proposal; at most one is kept."""
-        used, trust = planned_trials(history), trust_in_planner(history)
+        proposals, own = case.proposals, case.suggestion.assessment
+        used, trust = planned_trials(case.history), trust_in_planner(case.history)
         if used >= most_unchecked(self.trials):
             return tuple(
                 Verdict(p, False, f"{used} planned trials are enough to start with") for p in proposals
             )
-        own = suggestion.assessment
-        if not proposals or not belief.modelled or own is None:
+        if not proposals or not case.belief.modelled or own is None:
             return tuple(Verdict(p, False, "nothing is modelled yet") for p in proposals)
-        assessments = belief.assess([p.params for p in proposals])
+        assessments = case.belief.assess([p.params for p in proposals])
         gaps = [own.log_acquisition - a.log_acquisition for a in assessments]
         allowed = self.allowed(trust)
         best = min(range(len(gaps)), key=gaps.__getitem__)
@@ -75,15 +66,9 @@ class UncheckedWarmStart:
     trials: int | None = None
     floor: float = 0.5
 
-    def judge(
-        self,
-        proposals: Sequence[Proposal],
-        belief: Belief,
-        suggestion: Suggestion,
-        history: History,
-        earlier: Sequence[Proposal] = (),
-    ) -> tuple[Verdict, ...]:
+    def judge(self, case: Case) -> tuple[Verdict, ...]:
         """Return one verdict per proposal; at most the first is kept."""
+        proposals, history = case.proposals, case.history
         used, trust = planned_trials(history), trust_in_planner(history)
         waiting = sum(is_planned(t.source) for t in history.running)
         if used >= most_unchecked(self.trials):
@@ -106,16 +91,9 @@ class UncheckedWarmStart:
 class NoWarmStart:
     """Keeps nothing: the engine's initial design is run as it is."""
 
-    def judge(
-        self,
-        proposals: Sequence[Proposal],
-        belief: Belief,
-        suggestion: Suggestion,
-        history: History,
-        earlier: Sequence[Proposal] = (),
-    ) -> tuple[Verdict, ...]:
+    def judge(self, case: Case) -> tuple[Verdict, ...]:
         """Return one verdict per proposal."""
-        return tuple(Verdict(p, False, "the initial design is the engine's") for p in proposals)
+        return tuple(Verdict(p, False, "the initial design is the engine's") for p in case.proposals)
 
 
 def struggles(history: History) -> bool:

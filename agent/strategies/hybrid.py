@@ -21,6 +21,7 @@ from ..contracts import (
     Ask,
     Asked,
     CallRecord,
+    Case,
     Decision,
     Plan,
     PlanAnswer,
@@ -169,10 +170,10 @@ class TrialogueStrategy:
     ) -> tuple[Verdict, ...]:
         if not pool:
             return ()
+        case = Case(pool, belief, suggestion, ask.history, self._known.seen)
         if all(p.source == KNOWN for p in pool):
-            return KnownReferee().judge(pool, belief, suggestion, ask.history)
-        referee = self._referee(ask, starting=suggestion.origin in _STARTING)
-        return referee.judge(pool, belief, suggestion, ask.history, self._known.seen)
+            return KnownReferee().judge(case)
+        return self._referee(ask, starting=suggestion.origin in _STARTING).judge(case)
 
     def _decide(
         self,

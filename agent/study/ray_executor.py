@@ -11,7 +11,7 @@ from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 
 from ...evaluators.errors import EvaluationFailed
 
@@ -93,8 +93,10 @@ class RayExecutor(Executor):
         error = done.exception()
         if error is None:
             outcome.set_result(done.result())
-        elif isinstance(error, RayError) and not hasattr(error, "cause"):
+        elif isinstance(error, RayTaskError):  # the task itself raised
+            outcome.set_exception(error.cause or error)
+        elif isinstance(error, RayError):
             reason = f"the machine or process that evaluated this was lost ({type(error).__name__}: {error})"
             outcome.set_exception(EvaluationFailed(reason[:2000], kind="infrastructure"))
         else:
-            outcome.set_exception(getattr(error, "cause", None) or error)
+            outcome.set_exception(error)

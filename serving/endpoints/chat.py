@@ -106,6 +106,12 @@ class ChatEndpoint(Protocol):
     """
 
     @property
+    def address(self) -> str:
+        """Where the server is and which model was asked of it, the same all the time: what is known of both is kept
+        under this text. May hold a password that stands in the URL."""
+        ...
+
+    @property
     def model(self) -> str:
         """The model's name as the server knows it; ``"unknown"`` while it has not been asked. Never asks."""
         ...

@@ -54,8 +54,14 @@ class OpenAIClient:
         self._key = api_key
         self._secrets = tuple(s for s in (api_key, parts.password) if s)
         self._model = model
+        self._address = f"{self.base_url}#{model or 'unknown'}"
         self._traits = Traits()
         self._lock = threading.Lock()
+
+    @property
+    def address(self) -> str:
+        """Base URL and the model that was named; never asks."""
+        return self._address
 
     @property
     def model(self) -> str:

@@ -46,6 +46,11 @@ class RecordedEndpoint:
                 self._model = self._model or entry["model"]
 
     @property
+    def address(self) -> str:
+        """The live endpoint's; without one, the recorded model's name."""
+        return f"#{self._model or 'recorded'}" if self._endpoint is None else self._endpoint.address
+
+    @property
     def model(self) -> str:
         """The recorded model's name, or the live endpoint's."""
         return self._model or ("unknown" if self._endpoint is None else self._endpoint.model)

@@ -4,20 +4,19 @@ import numpy as np
 import pytest
 from contracts.planner import history, problem
 
-from trialogue.agent.contracts import AbstractReferee
+from trialogue.agent.contracts import AbstractReferee, Case
 from trialogue.agent.strategies.simple import default_engine
 from trialogue.evaluators.problems.history import Proposal
 
 
-def judged(referee: AbstractReferee, n_finished: int = 6, *, n: int = 3, source: str = "planner:x"):
-    """Return proposals and verdicts on them by the real engine."""
+def case(n_finished: int = 6, *, n: int = 3, source: str = "planner:x") -> Case:
+    """Return proposals drawn uniformly, with the belief of the real engine."""
     given = history(n_finished)
     rng = np.random.default_rng(0)
     belief = default_engine(problem()).condition(given, rng)
     (suggestion,) = belief.suggest(1, rng)
     drawn = problem().space.sample(np.random.default_rng(5), n)
-    proposals = tuple(Proposal(p, source) for p in drawn)
-    return proposals, referee.judge(proposals, belief, suggestion, given), (belief, suggestion, given)
+    return Case(tuple(Proposal(p, source) for p in drawn), belief, suggestion, given)
 
 
 class RefereeContract:
@@ -29,15 +28,14 @@ class RefereeContract:
 
     @pytest.mark.parametrize("n_finished", [1, 2, 6, 12])
     def test_every_proposal_has_its_verdict_with_a_reason(self, referee, n_finished):
-        proposals, verdicts, _ = judged(referee, n_finished)
-        assert [v.proposal for v in verdicts] == list(proposals)
+        given = case(n_finished)
+        verdicts = referee.judge(given)
+        assert [v.proposal for v in verdicts] == list(given.proposals)
         assert all(v.reason for v in verdicts)
 
     def test_no_proposals_no_verdicts(self, referee):
-        _, verdicts, _ = judged(referee, n=0)
-        assert verdicts == ()
+        assert referee.judge(case(n=0)) == ()
 
     def test_the_same_arguments_have_the_same_verdicts(self, referee):
-        proposals, verdicts, (belief, suggestion, given) = judged(referee)
-        again = referee.judge(proposals, belief, suggestion, given)
-        assert [(v.kept, v.reason) for v in again] == [(v.kept, v.reason) for v in verdicts]
+        once, again = referee.judge(case()), referee.judge(case())
+        assert [(v.kept, v.reason) for v in again] == [(v.kept, v.reason) for v in once]

@@ -5,7 +5,7 @@ import pytest
 
 import trialogue as tl
 from tests.contracts.planner import PlannerContract
-from trialogue.agent.contracts import PlanRequest
+from trialogue.agent.contracts import Case, PlanRequest
 from trialogue.agent.planner.embedded import EmbeddedPlanner, numbers_of, self_test
 from trialogue.agent.referee.knowledge import KNOWN, KnownReferee, known_proposals
 from trialogue.evaluators.problems.history import FailedTrial, FinishedTrial, History
@@ -104,7 +104,7 @@ def test_two_known_configurations_are_run_and_a_third_only_while_one_leads():
         rows = [FinishedTrial(i, first[i].params, tl.Measurement(v), KNOWN) for i, v in enumerate(values)]
         rows.append(FinishedTrial(9, {"C": 0.5, "gamma": 0.5}, tl.Measurement(others)))
         history = History(problem).extended(finished=rows)
-        verdicts = KnownReferee().judge(first, None, None, history)
+        verdicts = KnownReferee().judge(Case(first, None, None, history))
         assert bool(known_proposals(history)) == verdicts[0].kept
         return verdicts[0].kept
 

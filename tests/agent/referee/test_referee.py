@@ -1,9 +1,10 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from contracts.planner import history, problem
-from contracts.referee import RefereeContract, judged
+from contracts.referee import RefereeContract, case
 
 import trialogue as tl
 from trialogue.agent.referee.plausibility import plausibility
@@ -36,7 +37,7 @@ class TestReferees(RefereeContract):
 
 def test_the_slack_decides_by_the_gap():
     for slack, kept in ((1e9, True), (-1e9, False)):
-        _, verdicts, _ = judged(SlackReferee(slack=slack))
+        verdicts = SlackReferee(slack=slack).judge(case())
         assert {v.kept for v in verdicts} == {kept}
         assert all(v.gap > -1 for v in verdicts)
         assert all(v.prediction is not None for v in verdicts)
@@ -105,8 +106,7 @@ def test_unchecked_trials_have_a_limit():
     assert most_unchecked(100) == 10
     values = [5.0] + [1.0] * 6
     many = told(values, [OWN] + [ME] * 6)
-    proposals, _, (belief, suggestion, _) = judged(UncheckedWarmStart())
-    assert not any(v.kept for v in UncheckedWarmStart(trials=30).judge(proposals, belief, suggestion, many))
+    assert not any(v.kept for v in UncheckedWarmStart(trials=30).judge(replace(case(), history=many)))
 
 
 def test_benjamini_hochberg_rejects_what_the_textbook_rejects():
@@ -129,27 +129,30 @@ def test_false_discoveries_stay_below_the_rate():
 
 def test_a_planner_is_looked_at_before_it_is_trusted_and_random_points_are_not_plausible():
     referee = TrustReferee(slack=math.inf, cap=math.inf)
-    proposals, verdicts, (belief, suggestion, given) = judged(referee, n_finished=12, n=8)
-    assert not any(v.kept or v.checked for v in verdicts)
-    assert not any(v.kept for v in referee.judge(proposals, belief, suggestion, given, proposals))
+    given = case(n_finished=12, n=8)
+    assert not any(v.kept or v.checked for v in referee.judge(given))
+    assert not any(v.kept for v in referee.judge(replace(given, earlier=given.proposals)))
     drawn = problem().space.sample(np.random.default_rng(1), 200)
-    looks = belief.assess(drawn)
+    looks = given.belief.assess(drawn)
     best = [Proposal(drawn[i], "planner:x") for i in np.argsort([-a.z_mean for a in looks])[:30:4]]
-    assert plausibility(best, belief, given) > 0.75 > 0.6 > plausibility(proposals, belief, given)
-    kept = [v for v in referee.judge(best, belief, suggestion, given, best) if v.kept]
+    random = plausibility(given.proposals, given.belief, given.history)
+    assert plausibility(best, given.belief, given.history) > 0.75 > 0.6 > random
+    kept = [v for v in referee.judge(replace(given, proposals=best, earlier=best)) if v.kept]
     assert kept
     assert all("plausibility" in v.reason for v in kept)
 
 
 def test_repetition_does_not_make_a_planner_plausible():
-    proposals, _, (belief, _, given) = judged(TrustReferee(), n_finished=12, n=1)
-    assert plausibility(proposals * 20, belief, given) == plausibility(proposals, belief, given)
+    given = case(n_finished=12, n=1)
+    repeated, once = (
+        plausibility(p, given.belief, given.history) for p in (given.proposals * 20, given.proposals)
+    )
+    assert repeated == once
 
 
 def test_nothing_is_kept_while_nothing_is_modelled():
     for referee in (SlackReferee(slack=math.inf), TrustReferee(), WarmStartReferee()):
-        _, verdicts, _ = judged(referee, n_finished=1)
-        assert not any(v.kept for v in verdicts)
+        assert not any(v.kept for v in referee.judge(case(n_finished=1)))
 
 
 def test_histories_of_the_suite_are_what_they_say():

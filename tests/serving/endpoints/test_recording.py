@@ -53,3 +53,17 @@ def test_no_key_is_in_a_recording(tmp_path):
     with ScriptedServer(lambda c: ScriptedReply("x"), api_key="sk-0123456789abcdef") as server:
         ask(RecordedEndpoint(path, OpenAIClient(server.url, api_key="sk-0123456789abcdef")))
     assert "0123456789abcdef" not in path.read_text()
+
+
+def test_an_address_stays_the_same_while_the_model_becomes_known(tmp_path):
+    path = tmp_path / "calls.jsonl"
+    with ScriptedServer(lambda c: ScriptedReply("x")) as server:
+        live = OpenAIClient(server.url)
+        recorded = RecordedEndpoint(path, live)
+        before = recorded.address
+        ask(recorded)
+        assert live.model != "unknown"
+        assert before == recorded.address == live.address == f"{server.url}#unknown"
+        assert OpenAIClient(server.url, model="m").address == f"{server.url}#m"
+    replayed = RecordedEndpoint(tmp_path / "empty.jsonl", mode="replay")
+    assert replayed.address == "#recorded"
