@@ -31,6 +31,14 @@ class BudgetExhausted(StudyError):
     """The study has used its trials or seconds."""
 
 
+class DailyBudgetSpent(StudyError):
+    """A caller has used what it may use today. ``retry_after_s``: seconds until the next day (UTC)."""
+
+    def __init__(self, message: str, retry_after_s: int = 0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class ExecutorBroken(StudyError):
     """The executor lost its workers; the trials they ran are failed as lost and ``run`` can be called with a new
     one."""

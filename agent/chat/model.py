@@ -43,9 +43,9 @@ TOOL_TEXT = 6_000
 
 @dataclass(frozen=True)
 class Account:
-    """Where the tokens of a conversation are written down, and how many are left (None: no limit)."""
+    """Where the tokens of a conversation are written down, at whose desk, and how many are left (None: no limit)."""
 
-    record: Callable[[CallRecord], None]
+    record: Callable[[CallRecord, Desk], None]
     tokens_left: Callable[[], int | None]
 
 
@@ -78,13 +78,17 @@ class _Accounting(AgentMiddleware[Any, Any, Any]):
             response = handler(request)
         except Exception as error:
             self._write(
-                "unreachable", time.perf_counter() - started, detail=f"{type(error).__name__}: {error}"[:500]
+                request.runtime.context,
+                "unreachable",
+                time.perf_counter() - started,
+                detail=f"{type(error).__name__}: {error}"[:500],
             )
             raise
         usage: Mapping[str, Any] = {}
         for message in response.result:
             usage = getattr(message, "usage_metadata", None) or usage
         self._write(
+            request.runtime.context,
             "ok",
             time.perf_counter() - started,
             prompt_tokens=int(usage.get("input_tokens", 0)),
@@ -92,8 +96,9 @@ class _Accounting(AgentMiddleware[Any, Any, Any]):
         )
         return response
 
-    def _write(self, outcome: Any, latency_s: float, **kwargs: Any) -> None:
-        self._account.record(CallRecord(self._model, "chat", "", outcome, latency_s=latency_s, **kwargs))
+    def _write(self, desk: Desk, outcome: Any, latency_s: float, **kwargs: Any) -> None:
+        call = CallRecord(self._model, "chat", "", outcome, latency_s=latency_s, **kwargs)
+        self._account.record(call, desk)
 
 
 class AgentTalk:

@@ -3,7 +3,7 @@ when overtaken."""
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from ...evaluators.problems.history import Params, Value
 from ...evaluators.problems.problem import Problem
 from ..budget import Budget
-from ..contracts import Ask, Decision, Plan
-from ..errors import BudgetExhausted, LedgerUnavailable
+from ..contracts import Ask, CallRecord, Decision, Plan
+from ..errors import BudgetExhausted, DailyBudgetSpent, LedgerUnavailable
 from ..ledger import idempotency, schema
+from ..ledger.allowance import Allowance
 from ..ledger.claims import NewTrial, Overtaken, grant, write_trials
 from ..ledger.database import Database, storable
 from ..ledger.leases import Lease, own_lease
@@ -38,7 +39,8 @@ MAX_TRIES = 3
 class Request:
     """Up to ``n`` trials, decided by ``plan``, with these parameters fixed, for this holder.
 
-    ``receipt``: the key of the request, if any. ``knowledge``: facts from elsewhere for planners that read text.
+    ``receipt``: the key of the request, if any. ``allowance``: what the caller may use today. ``knowledge``: facts from
+    elsewhere for planners that read text.
     """
 
     n: int
@@ -47,6 +49,7 @@ class Request:
     fixed: Mapping[str, Value] | None = None
     lease: Lease | None = None
     receipt: str | None = None
+    allowance: Allowance | None = None
     knowledge: tuple[str, ...] = ()
 
 
@@ -57,7 +60,8 @@ def ask(
     optuna_rows: OptunaRows,
     request: Request,
 ) -> list[TrialRecord]:
-    """Return the next trials, running and claimed. Raises BudgetExhausted, SpaceExhausted, InvalidParameters.
+    """Return the next trials, running and claimed. Raises BudgetExhausted, DailyBudgetSpent,
+    SpaceExhausted, InvalidParameters.
 
     A request whose receipt is there gets the trials that it got before.
     """
@@ -66,6 +70,9 @@ def ask(
     done = _done_before(database, stored, memory, request.receipt, lease)
     if done:
         return done
+    if request.allowance is not None:  # before anybody thinks; what counts is the claim's transaction
+        with database.read() as connection:
+            request.allowance.check(connection, asks=request.n)
     try:
         numbers = _claimed(database, stored, memory, optuna_rows, request, fixed, lease)
     except idempotency.AlreadyDone as before:  # the same request, sent twice, was quicker
@@ -92,29 +99,51 @@ def _claimed(
         n = _allowed(request.budget, now, request.n - len(numbers), begun=bool(numbers))
         if n == 0:
             break
-        if now.heads.queued and not fixed:
-            with change(database, stored.study_id) as current:
-                got = _claim_queued(current, stored.problem, optuna_rows, n, lease)
-                if got:
-                    idempotency.leave(current, request.receipt, again=bool(numbers), numbers=numbers + got)
-            numbers += got
-            continue
-        plan = request.plan(_question(request, now, n, fixed))
+        queued = now.heads.queued and not fixed
+        plan = None if queued else request.plan(_question(request, now, n, fixed))
+        calls = () if plan is None else plan.calls
         try:
             with change(database, stored.study_id) as current:
-                got = _claim_planned(current, stored.problem, optuna_rows, plan, now.revision, lease)
-                idempotency.leave(current, request.receipt, again=bool(numbers), numbers=numbers + got)
+                if plan is None:
+                    got = _claim_queued(current, stored.problem, optuna_rows, n, lease)
+                else:
+                    got = _claim_planned(current, stored.problem, optuna_rows, plan, now.revision, lease)
+                _account(current, request, calls, numbers, got)
             numbers += got
-        except Overtaken:
-            if plan.calls:  # spent all the same
+        except (Overtaken, DailyBudgetSpent) as refused:
+            if calls:  # spent all the same
                 with change(database, stored.study_id) as current:
-                    current.charge(plan.calls)
+                    charge(current, calls, request.allowance)
+            if isinstance(refused, DailyBudgetSpent):
+                if not numbers:
+                    raise
+                break
     else:
         raise LedgerUnavailable(
             f"{_ATTEMPTS} decisions in a row were overtaken by other processes on study {stored.name!r}; ask again "
             "with fewer workers."
         )
     return numbers
+
+
+def _account(
+    current: Change, request: Request, calls: Sequence[CallRecord], before: list[int], got: list[int]
+) -> None:
+    """Charge for trials in the transaction that gives them out, and leave the receipt for them."""
+    charge(current, calls, request.allowance, asks=len(got))
+    if got:
+        idempotency.leave(current, request.receipt, again=bool(before), numbers=before + got)
+
+
+def charge(
+    current: Change, calls: Iterable[CallRecord], allowance: Allowance | None, *, asks: int = 0
+) -> None:
+    """Record model calls for the study, and for the day of whoever asked. Raises DailyBudgetSpent for ``asks``."""
+    calls = list(calls)
+    current.charge(calls)
+    tokens = sum(call.prompt_tokens + call.completion_tokens for call in calls)
+    if allowance is not None and (asks or tokens):
+        allowance.take(current.connection, asks=asks, tokens=tokens)
 
 
 def _question(request: Request, now: Snapshot, n: int, fixed: Mapping[str, Value] | None) -> Ask:
@@ -207,7 +236,6 @@ def _claim_planned(
 ) -> list[int]:
     planned = _running(plan.decisions, current.now)
     numbers = write_trials(current, problem, optuna_rows, planned, seen_revision=seen)
-    current.charge(plan.calls)
     current.counters["asked"] += len(numbers)
     grant(current, numbers, lease)
     return numbers

@@ -28,6 +28,7 @@ from ..contracts import AbstractPlanner, AbstractStrategy, CallRecord, Spent
 from ..engine_options import EngineOptions
 from ..errors import TrialNotFound
 from ..ledger import idempotency, tell as endings
+from ..ledger.allowance import Allowance
 from ..ledger.events import Event, events_after
 from ..ledger.leases import LEASE_S, Lease
 from ..ledger.ledger import Ledger
@@ -108,15 +109,9 @@ class Study:
         With ``reap=False`` nothing is written, so a read-only database can be looked at.
         """
         return cls(
-            None,
-            name=name,
-            storage=storage,
-            planner=planner,
-            budget=budget,
-            strategy=strategy,
-            pruner=pruner,
+            None, name=name, storage=storage, planner=planner, budget=budget, strategy=strategy, pruner=pruner,
             reap=reap,
-        )
+        )  # fmt: skip
 
     @property
     def name(self) -> str:
@@ -158,24 +153,25 @@ class Study:
     @overload
     def ask(
         self, n: int, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None,
-        receipt: str | None = None,
+        receipt: str | None = None, allowance: Allowance | None = None,
     ) -> list[Trial]: ...  # fmt: skip
 
     def ask(
         self, n: int | None = None, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None,
-        receipt: str | None = None,
+        receipt: str | None = None, allowance: Allowance | None = None,
     ) -> Trial | list[Trial]:  # fmt: skip
         """Return the next trial, or a list of up to ``n``; enqueued points come first, unless parameters are ``fixed``.
 
         Fewer than ``n`` come when the budget ends. ``lease``: who will hold it (default: this process). ``receipt``:
-        the request's key; the same key again gives the same trials (``receipts.py``), as in the other verbs.
-        Raises BudgetExhausted, SpaceExhausted, InvalidParameters, LedgerUnavailable.
+        the request's key; the same key again gives the same trials (``idempotency.py``), as in the other verbs.
+        ``allowance``: what the caller may use today. Raises BudgetExhausted, DailyBudgetSpent, SpaceExhausted,
+        InvalidParameters, LedgerUnavailable.
         """
         if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
             raise InvalidInput(f"`n` must be a whole number >= 1, got {n!r}.")
         with self._decider.lock:
             request = asking.Request(
-                1 if n is None else n, self._decider.plan, self.budget, fixed, lease, receipt, self.knowledge
+                n or 1, self._decider.plan, self.budget, fixed, lease, receipt, allowance, self.knowledge
             )
             records = asking.ask(self.ledger.database, self.stored, self._memory, self._optuna_rows, request)
         trials = [Trial(record, self.report) for record in records]
@@ -183,12 +179,8 @@ class Study:
 
     def enqueue(
         self,
-        params: Params,
-        *,
-        reason: str = "enqueued by the user",
-        source: str = "user",
-        receipt: str | None = None,
-    ) -> None:
+        params: Params, *, reason: str = "enqueued by the user", source: str = "user", receipt: str | None = None,
+    ) -> None:  # fmt: skip
         """Put a configuration before everything the strategy would do. Raises InvalidParameters."""
         valid = self.problem.space.validate(params)
         with idempotency.once(self.ledger.database, self.stored.study_id, receipt) as current:
@@ -289,10 +281,10 @@ class Study:
         with idempotency.once(self.ledger.database, self.stored.study_id, receipt) as current:
             current.event("note", trial_number, text=text)
 
-    def record_calls(self, calls: Iterable[CallRecord]) -> None:
-        """Count model calls made outside ``ask`` (a chat session) against the study's budgets."""
+    def record_calls(self, calls: Iterable[CallRecord], allowance: Allowance | None = None) -> None:
+        """Count model calls made outside ``ask`` (a chat session) against the study's budgets, and the caller's day."""
         with change(self.ledger.database, self.stored.study_id) as current:
-            current.charge(calls)
+            asking.charge(current, calls, allowance)
 
     def refresh(self) -> History:
         """Read what other processes did, plain Optuna's included; return the history."""

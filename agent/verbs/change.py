@@ -57,7 +57,7 @@ def ask(desk: Desk, n: int = 1, fixed: Mapping[str, Value] | None = None) -> Ans
     fixed."""
     if not 1 <= n <= MOST_AT_ONCE:
         raise InvalidInput(f"`n` must be in [1, {MOST_AT_ONCE}], got {n!r}.")
-    given = desk.study.ask(n, fixed=fixed)
+    given = desk.study.ask(n, fixed=fixed, allowance=desk.allowance)
     rows = [(t.number, t.source, t.verdict, params_text(t.params), t.reason) for t in given]
     text = table(("no.", "source", "verdict", "parameters", "why"), rows)
     views = [trial_view(desk.study.problem, t.record) for t in given]

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...serving.errors import InvalidInput
 from ..budget import Budget
+from ..ledger.allowance import Allowance
 from ..ledger.ledger import Ledger
 from ..study.study import Study
 
@@ -29,7 +30,8 @@ class Desk:
 
     ``evaluate``: runs trials in this process, or None where workers do. ``figure(study, name)``: plotly JSON.
     ``report(study)``: writes a report and says where. ``read_spec(toml)``: name, problem and settings of a
-    specification. ``may_see(name)``: whether the caller may touch another study.
+    specification. ``may_see(name)``: whether the caller may touch another study. ``allowance``: what the caller may use
+    today.
     """
 
     ledger: Ledger
@@ -40,6 +42,7 @@ class Desk:
     create: Callable[[str], Study] = _no_hook
     may_see: Callable[[str], bool] = field(default=lambda name: True)
     changed: Callable[[Study], None] = field(default=lambda study: None)
+    allowance: Allowance | None = None
 
     @property
     def study(self) -> Study:

@@ -99,8 +99,6 @@ class _Door:
         caller.need(verb.scope, f"`{verb.name}`")
         given = dict(arguments)
         name = given.pop("study", None)
-        if verb.name == "ask":
-            self.services.charge(caller, asks=int(given.get("n", 1)))
         desk = self._desk(caller, None if name is None else self.study(caller, name))
         answer: Answer = verb.function(desk, **given)
         return cleaned({"text": answer.text, "data": answer.data})
@@ -123,6 +121,7 @@ class _Door:
             create=create,
             may_see=caller.sees,
             changed=self.services.shelf.adopt,
+            allowance=self.services.allowance(caller),
         )
 
     def add_resources(self, server: MCPServer) -> None:

@@ -69,7 +69,9 @@ Turn = Callable[[ChatSession, Desk], Iterator[ChatEvent]]
 def _events(here: StudyInPath, turn: Turn) -> Iterator[ChatEvent]:
     """Take a turn in the study's session, at a desk with this caller's rights."""
     chats = here.services.chats
-    return turn(chats.room(here.name), chats.desk(here.name, here.caller))
+    return turn(
+        chats.room(here.name), chats.desk(here.name, here.caller, here.services.allowance(here.caller))
+    )
 
 
 async def _turn(here: StudyInPath, request: Request, turn: Turn) -> Response:
@@ -85,17 +87,17 @@ async def _turn(here: StudyInPath, request: Request, turn: Turn) -> Response:
 
 def _begin(here: StudyInPath) -> int:
     """Refuse a caller who has no tokens left today; return what the study has used before this turn."""
-    used = here.study.spent.tokens
-    if here.services.chats.model_name:
-        here.services.charge(here.caller)
-    return used
+    allowance = here.services.allowance(here.caller)
+    if here.services.chats.model_name and allowance is not None:
+        with here.services.ledger.database.read() as connection:
+            allowance.check(connection)
+    return here.study.spent.tokens
 
 
 def _end(here: StudyInPath, before: int) -> None:
     used = here.study.spent.tokens - before
     if used > 0:
         here.services.metrics.tokens.inc(used)
-        here.services.charge(here.caller, tokens=used)
 
 
 async def _streamed(here: StudyInPath, turn: Turn, before: int) -> AsyncIterator[dict[str, str]]:

@@ -57,4 +57,4 @@ def _store(services: Services) -> KeyStore:
 
 def _shown(store: KeyStore, holder: Caller) -> dict[str, Any]:
     studies = None if holder.studies is None else sorted(holder.studies)
-    return asdict(holder) | {"studies": studies, "used_today": asdict(store.used_today(holder.name))}
+    return asdict(holder) | {"studies": studies, "used_today": asdict(store.used_today(holder))}

@@ -29,15 +29,13 @@ def ask(here: Here, body: schemas.AskBody) -> Json:
 
 def _asked(here: StudyInPath, body: schemas.AskBody) -> dict[str, Any]:
     study, receipt = here.study, here.receipt()
-    if receipt is None or not here.was_done(receipt):
-        here.services.charge(here.caller, asks=body.n)
+    allowance = here.services.allowance(here.caller)
     lease_s = body.lease_s if body.worker else UNATTENDED_S
     holder = body.worker or f"{here.caller.name} (over HTTP)"
 
     def attempt() -> list[Any]:
-        return study.ask(
-            body.n, fixed=body.fixed, lease=remote_lease(holder, lasts_s=lease_s), receipt=receipt
-        )
+        lease = remote_lease(holder, lasts_s=lease_s)
+        return study.ask(body.n, fixed=body.fixed, lease=lease, receipt=receipt, allowance=allowance)
 
     try:
         trials = attempt()

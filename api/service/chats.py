@@ -12,6 +12,7 @@ from typing import Any
 from ...agent.chat.session import ChatSession
 from ...agent.chat.transcript import Transcript
 from ...agent.contracts import CallRecord
+from ...agent.ledger.allowance import Allowance
 from ...agent.study.study import Study
 from ...agent.verbs.context import Desk
 from ...agent.verbs.read import STUDY_VERBS
@@ -54,10 +55,17 @@ class ChatRooms:
                 self._rooms.popitem(last=False)
             return session
 
-    def desk(self, name: str, caller: Caller) -> Desk:
+    def desk(self, name: str, caller: Caller, allowance: Allowance | None = None) -> Desk:
         """Return where one turn of this caller works: at this study, reaching only studies that the caller may see."""
         study = self._shelf.study(name)
-        desk = Desk(study.ledger, study, figure=draw, report=_where_the_report_is, may_see=caller.sees)
+        desk = Desk(
+            study.ledger,
+            study,
+            figure=draw,
+            report=_where_the_report_is,
+            may_see=caller.sees,
+            allowance=allowance,
+        )
 
         def stay(made: Study) -> None:
             self._shelf.adopt(made)
@@ -98,8 +106,8 @@ def account_of(study: Study) -> Any:
     """Return where a conversation about this study writes its tokens."""
     from ...agent.chat.model import Account
 
-    def record(call: CallRecord) -> None:
-        study.record_calls([replace(call, purpose="chat")])
+    def record(call: CallRecord, desk: Desk) -> None:
+        study.record_calls([replace(call, purpose="chat")], desk.allowance)
 
     def tokens_left() -> int | None:
         if study.budget.model_exhausted_by(study.spent):

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ...agent.errors import StudyNotFound
 from ...agent.ledger import idempotency, schema
+from ...agent.ledger.allowance import Allowance
 from ...agent.ledger.ledger import Ledger
 from ...agent.study.study import Study
 from ...serving.errors import InvalidInput
@@ -104,10 +105,9 @@ class Services:
     ready: bool = False
     started_at: float = field(default_factory=time.time)
 
-    def charge(self, caller: Caller, *, asks: int = 0, tokens: int = 0) -> None:
-        """Count what a caller uses against its daily budget; raises DailyBudgetSpent."""
-        if self.keys is not None:
-            self.keys.charge(caller, asks=asks, tokens=tokens)
+    def allowance(self, caller: Caller) -> Allowance | None:
+        """Return what a caller may use today; None without limits."""
+        return None if self.keys is None else self.keys.allowance(caller)
 
 
 def services_of(request: Request) -> Services:
@@ -152,13 +152,9 @@ class StudyInPath:
         """Return the key under which the study itself remembers this request, in the transaction that does it; the
         stated revision is checked unless it was done before."""
         key = idempotency_key(self.request, self.caller)
-        if not self.was_done(key):
+        if idempotency.found(self.services.ledger.database, key) is None:
             self._check_revision()
         return key
-
-    def was_done(self, receipt: str | None) -> bool:
-        """Return whether this request was done before, and only its answer is missing."""
-        return idempotency.found(self.services.ledger.database, receipt) is not None
 
     def _check_revision(self) -> None:
         stated = self.request.headers.get("if-match")

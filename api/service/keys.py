@@ -1,8 +1,8 @@
 """API keys: who may call the service. They stand in two tables of the ledger's database.
 
 A key is 32 random bytes, shown once; its SHA-256 is kept. (A slow hash guards guessable secrets; these are not.)
-What a key may spend per day is counted here, so that several servers on one database share the count.
-Knows nothing of HTTP: ``security.py`` asks it who holds a key, the routes ask it whether a day's budget is left.
+What a key may use in a day is an ``Allowance`` (``agent/ledger/allowance.py``), which goes with its caller's asks.
+Knows nothing of HTTP: ``guard.py`` asks it who holds a key.
 """
 
 import hashlib
@@ -10,38 +10,22 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterable, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from ...agent.ledger import schema
+from ...agent.ledger.allowance import Allowance, DailyUse
 from ...agent.ledger.database import Database
-from ...serving.errors import InvalidInput, TrialogueError
+from ...serving.errors import InvalidInput
 from ..http.rights import RANK, Caller, Scope
 
 PREFIX = "tlg_"
 CACHE_S = 5.0
 """How long a key that was looked up is believed: a revoked key works at most this long."""
-DAY_S = 86_400
 
-KEYS, USE = schema.api_keys, schema.api_use
-
-
-class DailyBudgetSpent(TrialogueError):
-    """A key has used what it may use today. ``retry_after_s``: seconds until the next day (UTC)."""
-
-    def __init__(self, message: str, retry_after_s: int) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-
-
-@dataclass(frozen=True)
-class DailyUse:
-    """What a key has used today."""
-
-    asks: int = 0
-    tokens: int = 0
+KEYS = schema.api_keys
 
 
 class KeyStore:
@@ -109,43 +93,16 @@ class KeyStore:
         self._seen[hashed] = (now, caller)
         return caller
 
-    def used_today(self, name: str) -> DailyUse:
-        """Return what a key has used since midnight UTC."""
+    def used_today(self, holder: Caller) -> DailyUse:
+        """Return what the holder of a key has used since midnight UTC."""
         with self._database.read() as connection:
-            row = connection.execute(sa.select(USE.c.asks, USE.c.tokens).where(self._today(name))).first()
-        return DailyUse() if row is None else DailyUse(row.asks, row.tokens)
+            return Allowance(holder.name, clock=self._clock).used(connection)
 
-    def charge(self, caller: Caller, *, asks: int = 0, tokens: int = 0) -> None:
-        """Count what a caller uses; raise DailyBudgetSpent, and count nothing, when a limit would be passed.
-
-        Tokens are known afterwards only: a call that finds any left may pass the limit once.
-        """
+    def allowance(self, caller: Caller) -> Allowance | None:
+        """Return what a caller may use today; None without limits."""
         if caller.asks_per_day is None and caller.tokens_per_day is None:
-            return
-        used = self.used_today(caller.name)
-        if caller.asks_per_day is not None and asks and used.asks + asks > caller.asks_per_day:
-            raise self._spent(
-                f"{caller.name!r} may ask for {caller.asks_per_day} trials a day and has had {used.asks}"
-            )
-        if caller.tokens_per_day is not None and not tokens and used.tokens >= caller.tokens_per_day:
-            raise self._spent(
-                f"{caller.name!r} may use {caller.tokens_per_day} tokens a day and has used {used.tokens}"
-            )
-        with self._database.write() as connection:
-            changed = {"asks": USE.c.asks + asks, "tokens": USE.c.tokens + tokens}
-            if not connection.execute(USE.update().where(self._today(caller.name)).values(changed)).rowcount:
-                row = {"name": caller.name, "day": self._day(), "asks": asks, "tokens": tokens}
-                connection.execute(USE.insert().values(row))
-
-    def _day(self) -> int:
-        return int(self._clock() // DAY_S)
-
-    def _today(self, name: str) -> sa.ColumnElement[bool]:
-        return sa.and_(USE.c.name == name, USE.c.day == self._day())
-
-    def _spent(self, message: str) -> DailyBudgetSpent:
-        wait_s = int(DAY_S - self._clock() % DAY_S) + 1
-        return DailyBudgetSpent(f"{message}; the count starts again at midnight UTC.", wait_s)
+            return None
+        return Allowance(caller.name, caller.asks_per_day, caller.tokens_per_day, self._clock)
 
 
 def digest(secret: str) -> str:

@@ -19,7 +19,6 @@ from ...serving import errors as serving_errors
 from ..http.rendering import Json
 from ..http.rights import ScopeTooSmall
 from ..http.work import ServerBusy
-from .keys import DailyBudgetSpent
 
 
 class RevisionPassed(serving_errors.InvalidInput):
@@ -35,7 +34,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (evaluator_errors.SpaceExhausted, 409),
     (agent_errors.LedgerUnavailable, 503),
     (ScopeTooSmall, 403),
-    (DailyBudgetSpent, 429),
+    (agent_errors.DailyBudgetSpent, 429),
     (ServerBusy, 429),
     (RevisionPassed, 412),
     (serving_errors.InvalidInput, 422),
@@ -68,7 +67,7 @@ def answer(
 
 async def on_our_error(_: Request, error: Exception) -> JSONResponse:
     """Answer for an error of the tree."""
-    waits = isinstance(error, DailyBudgetSpent | ServerBusy)
+    waits = isinstance(error, agent_errors.DailyBudgetSpent | ServerBusy)
     headers = {"Retry-After": str(error.retry_after_s)} if waits else None
     if isinstance(error, agent_errors.LedgerUnavailable):
         headers = {"Retry-After": "2"}

@@ -4,9 +4,10 @@ import pytest
 import sqlalchemy as sa
 
 from trialogue.agent.ledger import schema
+from trialogue.agent.ledger.allowance import DAY_S, DailyUse
 from trialogue.agent.ledger.database import Database
 from trialogue.api.http.rights import Caller
-from trialogue.api.service.keys import CACHE_S, DAY_S, DailyBudgetSpent, DailyUse, KeyStore
+from trialogue.api.service.keys import CACHE_S, KeyStore
 from trialogue.serving.errors import InvalidInput
 
 
@@ -67,24 +68,16 @@ def test_a_revoked_key_stops_working_elsewhere_within_seconds(
         keys.remove("lab")
 
 
-def test_a_days_budget_is_counted_and_starts_again(keys: KeyStore, clock: Clock) -> None:
-    caller = Caller("lab", "write", asks_per_day=3, tokens_per_day=100)
-    keys.charge(caller, asks=2)
-    with pytest.raises(DailyBudgetSpent) as spent:
-        keys.charge(caller, asks=2)
-    assert spent.value.retry_after_s == DAY_S + 1
-    keys.charge(caller, asks=1)
-    keys.charge(caller, tokens=150)
-    with pytest.raises(DailyBudgetSpent, match="tokens"):
-        keys.charge(caller)
-    assert keys.used_today("lab") == DailyUse(3, 150)
-    clock.now += DAY_S
-    keys.charge(caller, asks=3)
-
-
-def test_a_key_without_limits_writes_nothing(keys: KeyStore) -> None:
-    keys.charge(Caller("free", "write"), asks=1000)
-    assert keys.used_today("free") == DailyUse()
+def test_a_key_s_day_is_an_allowance_and_one_without_limits_has_none(
+    keys: KeyStore, database: Database
+) -> None:
+    lab = Caller("lab", "write", asks_per_day=3)
+    allowance = keys.allowance(lab)
+    assert allowance is not None
+    with database.write() as connection:
+        allowance.take(connection, asks=2)
+    assert keys.used_today(lab) == DailyUse(2, 0)
+    assert keys.allowance(Caller("free", "write")) is None
 
 
 @pytest.mark.parametrize("name", ["", " ", ".", "..", "a\x00b", "a\nb", "x" * 101, "\ud800"])
