@@ -20,6 +20,10 @@ MODULES: dict[str, str] = {
     "masked-diffusion": "diffusion.masked",
     "poisson-flow": "diffusion.poisson_flow",
     "solver-schedules": "diffusion.solver_schedules",
+    "dram-controller": "systems.dram",
+    "dnn-accelerator": "systems.accelerator",
+    "frontier-layout": "systems.frontier",
+    "soc": "systems.soc",
 }
 """Where the target of each name is made: the module's path below this folder."""
 
