@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Constraint
 from ...evaluators.servers.attempt import Attempt
+from ...evaluators.servers.bounds import bound_words, unsure
 from ...evaluators.servers.loads import USUAL_CONCURRENCY
 from ...evaluators.servers.metrics import check_measured, derived, resolve_limits
 from ...evaluators.servers.rate import LoadSearch, highest_concurrency, highest_rate
@@ -187,6 +188,16 @@ class Measures:
             lambda n: target.load(target.plan_with(n)), limits, first, most=most, runs=LOADS
         )
 
+    def few_requests(self) -> str:
+        """Return a warning where a load has too few requests for a percentile that is judged, or ""."""
+        default = self.default()
+        judged = (*(o.name for o in self.plan.objectives), *(c.name for c in self.limits))
+        names = [*dict.fromkeys(unsure(default, judged))]
+        if not names:
+            return ""
+        told = "; ".join(bound_words(default, names))
+        return f"few requests for {', '.join(names)}: {told}; give the workload more with `prompts=`"
+
     @property
     def _limits_of_loads(self) -> tuple[Constraint, ...]:
         return tuple(c for c in self.limits if c.name != AGREEMENT.name)
@@ -216,5 +227,6 @@ class Measures:
 
 
 def medians(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the (upper) median of each metric over at least one row."""
-    return {n: sorted(r[n] for r in rows)[len(rows) // 2] for n in rows[0]}
+    """Return the (upper) median of each metric that all of at least one row have."""
+    shared = [n for n in rows[0] if all(n in r for r in rows)]
+    return {n: sorted(r[n] for r in rows)[len(rows) // 2] for n in shared}

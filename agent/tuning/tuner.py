@@ -100,6 +100,9 @@ class Tuning:
         self._save()
         told = self.measures.told(self.measures.default())
         self.say(f"default: {told} · noise {self.measures.noise:.1%} · ready in {attempt.start_s:.1f} s")
+        few = self.measures.few_requests()
+        if few:
+            self.say(few)
 
     # The search --------------------------------------------------------------------------------------------------
 

@@ -204,5 +204,6 @@ def rung_agreement(
 
 
 def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean of each metric; empty without rows."""
-    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]} if rows else {}
+    """Return the mean of each metric that all rows have; empty without rows."""
+    shared = [n for n in (rows[0] if rows else ()) if all(n in r for r in rows)]
+    return {name: sum(row[name] for row in rows) / len(rows) for name in shared}

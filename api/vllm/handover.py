@@ -12,6 +12,7 @@ from typing import Any
 from ...agent.tuning.findings import Sensitivity, did_not_work, sensitivities
 from ...agent.tuning.plan import TuningOutcome
 from ...agent.tuning.verdict import means
+from ...evaluators.servers.bounds import bound_words
 from ...evaluators.servers.target import ServerTarget
 from ..reports.drawing import page_of
 from .page import agreement_words, front_words, page
@@ -55,11 +56,25 @@ def _found(outcome: TuningOutcome) -> list[str]:
     found = sensitivities(outcome.study, outcome.best.params) if outcome.best is not None else []
     lines = ["  " + row for row in _table(outcome)]
     lines += ["", agreement_words(outcome)] if outcome.agreement else []
+    sure = sureness(outcome)
+    lines += (
+        ["", "How sure the percentiles are, by the requests of one run:", *(f"  {x}" for x in sure)]
+        if sure
+        else []
+    )
     front, unfit = front_words(outcome), did_not_work(outcome.study)
     lines += ["", "Not beaten in every objective:", *(f"  {x}" for x in front)] if front else []
     lines += ["", "What did not work:", *(f"  {x}" for x in unfit)] if unfit else []
     title = "Effect of each knob around the best (? not tried, believed):"
     return lines + (["", title, *map(_strength, found)] if found else [])
+
+
+def sureness(outcome: TuningOutcome) -> list[str]:
+    """Return, in words, how sure the judged percentiles of the candidate are, those of the last verified run."""
+    if not outcome.best_runs:
+        return []
+    names = (*(o.name for o in outcome.study.problem.objectives), *(c.name for c in outcome.limits))
+    return bound_words(outcome.best_runs[-1], dict.fromkeys(names))
 
 
 def _verified_better(path: Path, pairs: int) -> str:
@@ -109,6 +124,7 @@ def summary(outcome: TuningOutcome) -> dict[str, Any]:  # Any: JSON
         "limits": [{"name": c.name, "upper": c.upper, "lower": c.lower} for c in outcome.limits],
         "default_runs": [dict(r) for r in outcome.default_runs],
         "best_runs": [dict(r) for r in outcome.best_runs],
+        "percentiles": sureness(outcome),
         "agreement": {n: {"searched": a, "verified": b} for n, (a, b) in outcome.agreement.items()},
         "did_not_work": did_not_work(outcome.study),
         "noise": outcome.noise,

@@ -5,7 +5,7 @@ The machine's own slowness is then in both, and metrics are restated as (configu
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -69,7 +69,7 @@ class Attempt:
 
     def mean(self) -> dict[str, float]:
         """Return each metric's mean over the repeats, restated where the default ran beside."""
-        names = self.results[0].metrics if self.results else {}
+        names = _shared_names(self.results)
         means = {n: sum(r.metrics[n] for r in self.results) / len(self.results) for n in names}
         means |= {n: self.scale[n] * ratio for n, ratio in self.ratios().items() if n in self.scale}
         means |= {"devices": float(self.devices)} if means else {}
@@ -100,7 +100,7 @@ class Attempt:
 
     def beside_mean(self) -> dict[str, float]:
         """Return each metric's mean over the default's results beside."""
-        names = self.beside[0].metrics if self.beside else {}
+        names = _shared_names(self.beside)
         return {n: sum(r.metrics[n] for r in self.beside) / len(self.beside) for n in names}
 
     def error(self) -> EvaluationFailed | None:
@@ -108,3 +108,8 @@ class Attempt:
         if self.failure is None:
             return None
         return EvaluationFailed(str(self.failure), kind=_KINDS.get(self.failure.kind, "crash"))
+
+
+def _shared_names(results: Sequence[LoadResult]) -> list[str]:
+    """Return the metrics that every result has: bounds of percentiles need enough requests."""
+    return [n for n in (results[0].metrics if results else ()) if all(n in r.metrics for r in results)]

@@ -14,6 +14,7 @@ from ...serving.servers.host import HostDied
 from ...serving.servers.load import LoadPlan, LoadResult, run_load
 from ...serving.servers.server import RunningServer
 from ..traffic.workload import Workload
+from .bounds import with_bounds
 from .hosts import Hosts
 from .settings import TargetSettings
 
@@ -113,7 +114,7 @@ class Loads:
             problem = f"the prefix cache could not be emptied: {error}"
             return LoadResult(problem=problem, failure=why(server, problem, timed_out=True))
         if result.ok or _answers(server):
-            return result
+            return with_bounds(result)
         return replace(result, failure=why(server, result.problem, timed_out=True))
 
     def in_turns(

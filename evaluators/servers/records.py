@@ -5,7 +5,8 @@ Loads at a rate, of which one attempt has several, are in ``rates.jsonl``.
 
 import json
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ...serving.servers.load import LoadPlan, LoadResult
@@ -23,7 +24,8 @@ def append_record(
 
     ``label``: what the session calls it; ``tries``: 2 where the attempt before it failed for no fault of its own.
     """
-    record = asdict(attempt) | {
+    brief = replace(attempt, results=_brief(attempt.results), beside=_brief(attempt.beside))
+    record = asdict(brief) | {
         "label": label,
         "tries": tries,
         "vllm": version,
@@ -42,11 +44,16 @@ def append_load(settings: TargetSettings, server: RunningServer, plan: LoadPlan,
         "argv": server.argv,
         "log": str(server.log),
         "plan": asdict(plan),
-        "result": asdict(result),
+        "result": asdict(replace(result, requests={})),
         "at": time.time(),
     }
     with open(settings.folder / "rates.jsonl", "a") as file:
         file.write(json.dumps(record, default=str) + "\n")
+
+
+def _brief(results: Sequence[LoadResult]) -> tuple[LoadResult, ...]:
+    """Return the results without the times of single requests, of which there may be many thousands."""
+    return tuple(replace(r, requests={}) for r in results)
 
 
 def _tail(log: str) -> str:

@@ -56,13 +56,20 @@ class LoadPlan:
             word for key, value in given.items() if value is not None for word in (f"--{key}", str(value))
         ]
         goodput = [f"{key}:{limit:g}" for key, limit in self.goodput.items()]
-        return [*flat, "--ignore-eos", "--disable-tqdm", *(["--goodput", *goodput] if goodput else [])]
+        return [
+            *flat,
+            "--ignore-eos",
+            "--disable-tqdm",
+            "--save-detailed",
+            *(["--goodput", *goodput] if goodput else []),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
     """What one load run measured, or why it did not end. ``busy_cores``: of the whole machine, while it ran;
-    ``failure``: how the server failed, where that is why."""
+    ``failure``: how the server failed, where that is why; ``requests``: ms of every request by "ttft", "tpot", "e2e",
+    empty where one was not answered."""
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     failed_requests: int = 0
@@ -70,6 +77,7 @@ class LoadResult:
     problem: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON of the benchmark client
     failure: ServerFailure | None = None
+    requests: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -109,7 +117,14 @@ def run_load(host: ServerHost, server: RunningServer, plan: LoadPlan) -> LoadRes
     spent = {"server_cpu_s": cpu_s, "output_tok_per_cpu_s": tokens / cpu_s}
     if answer.get("joules"):
         spent |= {"joules": answer["joules"], "output_tok_per_joule": tokens / answer["joules"]}
-    return LoadResult({**metrics_of(raw), **spent}, int(raw.get("failed") or 0), busy, _complaint(raw), kept)
+    return LoadResult(
+        {**metrics_of(raw), **spent},
+        int(raw.get("failed") or 0),
+        busy,
+        _complaint(raw),
+        kept,
+        requests=answer.get("requests", {}),
+    )
 
 
 def metrics_of(raw: Mapping[str, Any]) -> dict[str, float]:  # Any: JSON of the benchmark client

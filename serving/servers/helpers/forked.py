@@ -22,6 +22,7 @@ vllm.entrypoints.cli.launch vllm.entrypoints.cli.benchmark.main vllm.entrypoints
 vllm.v1.engine.async_llm vllm.v1.engine.core vllm.v1.executor.multiproc_executor vllm.v1.core.sched.scheduler
 vllm.model_executor.models.llama vllm.benchmarks.serve""".split()
 CPU_MODULES = "vllm.v1.worker.cpu_worker vllm.v1.worker.cpu_model_runner vllm.v1.attention.backends.cpu_attn".split()
+DETAILS = {"input_lens", "output_lens", "start_times", "queue_times", "ttfts", "itls", "latencies", "generated_texts", "errors"}
 UNSTABLE = {"instance_id", "hf_config_path", "placement_group"}  # differ between equal configurations
 
 
@@ -199,7 +200,21 @@ def run_load(request):
     except BaseException as error:
         return {"ok": False, "kind": "raised", "error": f"{type(error).__name__}: {error}", "said": said.getvalue()[-4000:]}
     used = energy.between(before, energy.joules())
-    return {"ok": True, "result": {key: _plain(value) for key, value in result.items()}, "joules": used}
+    kept = {key: _plain(value) for key, value in result.items() if key not in DETAILS}
+    return {"ok": True, "result": kept, "joules": used, "requests": _times(result)}
+
+
+def _times(result):
+    """Return the milliseconds of every request by what was timed; nothing where one was not answered or is not told."""
+    ttfts, latencies, lengths = (result.get(name) or [] for name in ("ttfts", "latencies", "output_lens"))
+    if result.get("failed") or not len(ttfts) == len(latencies) == len(lengths):
+        return {}
+    each = list(zip(ttfts, latencies, lengths))
+    return {
+        "ttft": [1e3 * ttft for ttft in ttfts],
+        "e2e": [1e3 * latency for latency in latencies],
+        "tpot": [1e3 * (latency - ttft) / (n - 1) for ttft, latency, n in each if n > 1],
+    }
 
 
 def _samples(request, tokenizer):

@@ -1,6 +1,7 @@
 """What a tuning leaves behind: one sentence, tables, files that a poorer result does not overwrite. No server."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,18 @@ def test_a_hand_over_that_cannot_be_read_is_overwritten(text: str, tmp_path: Pat
     (tmp_path / "handover.json").write_text(text)
     hand_over(*outcome_of(tmp_path, Verdict("no change", "within the noise"), 1), tmp_path)
     assert json.loads((tmp_path / "handover.json").read_text())["recommendation"] == "no change"
+
+
+def test_the_hand_over_says_how_sure_a_percentile_is(tmp_path: Path) -> None:
+    outcome, target = outcome_of(tmp_path, CHANGE, limits=())
+    runs = tuple(
+        {**r, "ttft_p99_ms": 30.0, "ttft_p99_low_ms": 25.0, "requests": 64.0} for r in outcome.best_runs
+    )
+    told = (
+        "ttft_p99_ms 30 (25 to ∞ of 64 requests, about the slowest of them; 299 requests have an upper bound)"
+    )
+    assert told in hand_over(replace(outcome, best_runs=runs), target, tmp_path)
+    assert json.loads((tmp_path / "handover.json").read_text())["percentiles"] == [told]
 
 
 def test_the_headline_says_the_gain_once(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from trialogue.evaluators.problems.problem import Constraint
@@ -78,6 +79,12 @@ def test_a_concurrency_is_found_that_keeps_limits_of_every_request(target: Serve
     assert (found.best, [load for load, _ in found.tried]) == (12, [8, 12])
     assert found.result is not None
     assert found.result.metrics["compliance"] == 1.0
+    times = found.result.requests
+    assert {kind: len(each) for kind, each in times.items()} == {"ttft": 24, "e2e": 24, "tpot": 24}
+    for kind, each in times.items():  # what the load client makes of the same requests
+        assert np.percentile(each, 99) == pytest.approx(found.result.metrics[f"{kind}_p99_ms"], rel=1e-3)
+    assert found.result.metrics["requests"] == 24.0
+    assert "ttft_p95_low_ms" in found.result.metrics
     target.settings = replace(target.settings, goodput={"e2el": 0.001})
     found = highest_concurrency(lambda n: target.load(target.plan_with(n)), share, 2, most=12)
     assert (found.best, found.tried) == (0, ((2, False), (1, False)))
