@@ -62,7 +62,11 @@ class Clock:
     @property
     def time_for_trial(self) -> bool:
         """Whether a trial and then the verification fit in what is left."""
-        return self.left_s > self.reserved_pairs * self.pair_s + self.trial_s
+        return self.time_for(1)
+
+    def time_for(self, trials: int) -> bool:
+        """Return whether so many trials and then the verification fit in what is left."""
+        return self.left_s > self.reserved_pairs * self.pair_s + trials * self.trial_s
 
     @property
     def least_s(self) -> float:

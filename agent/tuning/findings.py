@@ -50,8 +50,9 @@ class Sensitivity:
         return max(ratios) / min(ratios) - 1 if len(ratios) > 1 else 0.0
 
 
-def feasible_by_belief(study: Study) -> list[TrialRecord]:
-    """Return the feasible trials, best first by what the surrogate makes of all results: a single one may be luck."""
+def feasible_by_belief(study: Study) -> tuple[list[TrialRecord], list[float]]:
+    """Return the feasible trials, best first by what the surrogate makes of all results (a single one may be luck), and
+    what each is worth, larger is better."""
 
     def worth(trial: TrialRecord) -> float:
         believed = study.predict(trial.params)
@@ -60,7 +61,8 @@ def feasible_by_belief(study: Study) -> list[TrialRecord]:
         )
 
     done = [t for t in ended(study) if t.measurement and study.problem.feasible(t.measurement)]
-    return sorted(done, key=worth, reverse=True)
+    ranked = sorted(((worth(t), t) for t in done), key=lambda each: each[0], reverse=True)
+    return [t for _, t in ranked], [w for w, _ in ranked]
 
 
 def nearly_feasible(study: Study, slack: float) -> list[TrialRecord]:
@@ -90,7 +92,7 @@ def _excess(limit: Constraint, value: float) -> float:
 def sensitivities(study: Study, at: Params) -> list[Sensitivity]:
     """Return every knob's effect around ``at``, the strongest first; empty while nothing can be modelled."""
     believed = study.predict(at)
-    measured = _values(study, at)
+    measured = values_of(study, at)
     if believed is None:
         return []
     centre = sum(measured) / len(measured) if measured else believed.mean[0]
@@ -106,6 +108,23 @@ def sensitivities(study: Study, at: Params) -> list[Sensitivity]:
     return sorted(found, key=lambda s: -s.span)
 
 
+def ablation(study: Study, at: Params) -> list[tuple[str, Effect]]:
+    """Return each change of ``at`` from the default with the effect of taking it back alone, the dearest first; empty
+    while nothing can be modelled."""
+    default, believed = study.problem.space.default(), study.predict(at)
+    measured = values_of(study, at)
+    if believed is None:
+        return []
+    centre = sum(measured) / len(measured) if measured else believed.mean[0]
+    without = {n: {**at, n: default[n]} for n, v in at.items() if default.get(n) != v}
+    legal = {n: p for n, p in without.items() if study.problem.space.satisfies(p)}
+    if not centre > 0:
+        return []
+    effects = [(name, _effect(study, p, name, centre)) for name, p in legal.items()]
+    sign = float(study.problem.signs[0])
+    return sorted(effects, key=lambda each: sign * each[1].ratio)
+
+
 def _effect(study: Study, params: Params, knob: str, centre: float) -> Effect:
     same = _same(study, params)
     failed = next((t.failure for t in same if t.failure is not None), None)
@@ -113,7 +132,7 @@ def _effect(study: Study, params: Params, knob: str, centre: float) -> Effect:
         return Effect(params[knob], 0.0, 0.0, 0.0, len(same), f"failed: {failed.reason[:80]}")
     believed = study.predict(params)
     assert believed is not None
-    values = _values(study, params)
+    values = values_of(study, params)
     mean = sum(values) / len(values) if values else believed.mean[0]
     half = WIDE * believed.sd[0]
     feasible = [t.measurement is not None and study.problem.feasible(t.measurement) for t in same if values]
@@ -132,10 +151,16 @@ def _same(study: Study, params: Params) -> list[TrialRecord]:
     return [t for t in study.trials if study.problem.space.key(t.params) == key]
 
 
-def _values(study: Study, params: Params) -> list[float]:
-    """Return what was measured of a configuration; the bound of a load that was cut off is none."""
+def values_of(study: Study, params: Params, *, feasible: bool = False) -> list[float]:
+    """Return what was measured of a configuration, with ``feasible`` where it met the limits; the bound of a load that was
+    cut off is none."""
     key = study.problem.space.key(params)
-    return [t.value for t in ended(study) if t.value is not None and study.problem.space.key(t.params) == key]
+    same = [t for t in ended(study) if t.value is not None and study.problem.space.key(t.params) == key]
+    return [
+        t.value
+        for t in same
+        if t.value is not None and (not feasible or (t.measurement and study.problem.feasible(t.measurement)))
+    ]
 
 
 def front(

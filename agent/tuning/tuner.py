@@ -27,17 +27,29 @@ from ..strategies.by_name import strategy_for
 from ..study.study import Study
 from ..study.trial import Trial
 from .clock import Clock
+from .contenders import (
+    changed,
+    does_without,
+    equal_share,
+    fewest_changes_first,
+    incumbent,
+    may_win,
+    next_ablation,
+)
 from .engine import CostAwareEngine
 from .findings import ended, feasible_by_belief, nearly_feasible
 from .measures import Measures
 from .odds import Harder
 from .plan import TuningOutcome, TuningPlan, changes
-from .racing import incumbent, may_win
 from .state import TuningState, question_of
 from .verdict import Verdict
 from .verification import Say, Verification, Verified
 
 DEFAULT_REPEATS = 3
+ABLATION = "ablation"
+"""Source of trials that are the best one without one of its changes."""
+TRIALS_AN_ABLATION = 4
+"""Trials of the search for each of which time is kept to take one change back."""
 WITHIN_NOISE = 2.0
 """A limit missed by this many coefficients of variation may be met: it is verified where nothing else is feasible."""
 
@@ -79,6 +91,7 @@ class Tuning:
         try:
             study = self._study()
             self.search(study)
+            self.simplify(study)
             return self.conclude(study)
         finally:
             self._planner.leave(self)
@@ -144,25 +157,77 @@ class Tuning:
 
     def search(self, study: Study) -> None:
         """Ask, measure and tell until the budget without the verification's share, the trials or the space end."""
-        done = sum(t.source != "default" for t in study.trials)
+        done = sum(t.source not in ("default", ABLATION) for t in study.trials)
         again = not self.target.settings.rungs.beside and not self.plan.searches_load
-        while (self.plan.trials is None or done < self.plan.trials) and self.clock.time_for_trial:
+        while (self.plan.trials is None or done < self.plan.trials) and self.clock.time_for(
+            1 + self._ablations_due(study, done)
+        ):
             if again and done and done % self.plan.default_every == 0:
                 self._default_again(study)
-            try:
-                trial = study.ask()
-            except SpaceExhausted:
-                self.say("search: every configuration has been tried")
+            if not self._try_next(study):
                 return
-            except BudgetExhausted as end:
-                self.say(f"search: {end}")
-                return
-            attempt = self._race(study, trial)
-            self._tell(study, trial, attempt)
-            if attempt.results and not attempt.shared:
-                self.clock.took(attempt.seconds)
             done += 1
-            self._save()
+
+    def _try_next(self, study: Study) -> bool:
+        """Ask for one trial, measure and tell it; return False where there is none."""
+        try:
+            trial = study.ask()
+        except SpaceExhausted:
+            self.say("search: every configuration has been tried")
+            return False
+        except BudgetExhausted as end:
+            self.say(f"search: {end}")
+            return False
+        attempt = self._race(study, trial)
+        self._tell(study, trial, attempt)
+        if attempt.results and not attempt.shared:
+            self.clock.took(attempt.seconds)
+        self._save()
+        return True
+
+    def _ablations_due(self, study: Study, done: int) -> int:
+        """Return for how many trials without one of the best trial's changes time is kept, a few of those done."""
+        best = incumbent(study)
+        changes = [] if best is None else changed(best.params, self.space.default())
+        return min(len(changes), done // TRIALS_AN_ABLATION) if len(changes) > 1 else 0
+
+    def simplify(self, study: Study) -> None:
+        """Take the best trial's changes back one by one, for as long as there is time and nothing is lost by it.
+
+        Each is measured, unless it was; what equals the best within the noise goes on with fewer changes. So the hand-over
+        can say what each change that is left is worth, and none is left that is worth nothing.
+        """
+        ranked = self._by_worth(study)
+        if not ranked or ranked[0].value is None:
+            return
+        best, share = ranked[0].value, equal_share(self.measures)
+        params, needed = ranked[0].params, set[str]()
+        while (step := next_ablation(study, params, needed)) is not None:
+            name, fewer = step
+            if not self._measured(study, fewer, f"the best without {name}"):
+                return
+            if does_without(study, fewer, best, share):
+                params = fewer
+            else:
+                needed.add(name)
+
+    def _measured(self, study: Study, params: Params, reason: str) -> bool:
+        """Try a configuration that has not been tried; return whether there was the time."""
+        if not self._tried(study, params):
+            study.enqueue(params, reason=reason, source=ABLATION)
+        while not self._tried(study, params):  # what was enqueued before comes before it
+            if not (self.clock.time_for_trial and self._try_next(study)):
+                return False
+        return True
+
+    def _tried(self, study: Study, params: Params) -> bool:
+        key = self.space.key(params)
+        return any(self.space.key(t.params) == key for t in study.trials)
+
+    def _by_worth(self, study: Study) -> list[TrialRecord]:
+        """Return the feasible trials, best first, and of those that equal the best the ones with fewer changes first."""
+        ranked, worth = feasible_by_belief(study)
+        return fewest_changes_first(ranked, worth, self.space.default(), equal_share(self.measures))
 
     def _tell(self, study: Study, trial: Trial, attempt: Attempt) -> None:
         error = attempt.error()
@@ -227,7 +292,7 @@ class Tuning:
 
     def _ranked(self, study: Study) -> list[TrialRecord]:
         """Return what to verify, best first: the feasible trials, else those that miss a limit within the noise."""
-        ranked = feasible_by_belief(study)
+        ranked = self._by_worth(study)
         if not ranked:
             ranked = nearly_feasible(study, WITHIN_NOISE * self.measures.noise)
             if ranked:

@@ -6,10 +6,11 @@ beside ours.
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ...agent.tuning.findings import Sensitivity, did_not_work, sensitivities
+from ...agent.tuning.findings import Effect, Sensitivity, ablation, did_not_work, sensitivities
 from ...agent.tuning.plan import TuningOutcome
 from ...agent.tuning.verdict import means
 from ...evaluators.servers.bounds import bound_words
@@ -44,7 +45,9 @@ def hand_over(outcome: TuningOutcome, target: ServerTarget, folder: Path) -> str
         (folder / "serve.sh").chmod(0o755)
         (folder / "serve.yaml").write_text(serve_yaml(spec))
         (folder / "handover.json").write_text(json.dumps(summary(outcome), indent=1, default=str))
-        (folder / "handover.html").write_text(page(outcome, headline(outcome), command, _table(outcome)))
+        (folder / "handover.html").write_text(
+            page(outcome, headline(outcome), command, [*_table(outcome), *ablation_lines(outcome)])
+        )
     (folder / "study.html").write_text(page_of(outcome.study))
     kept = "serve.sh, serve.yaml, handover.html, study.html, attempts.jsonl, study.db"
     lines = ["", headline(outcome), *([earlier] if earlier else ["", f"  {command}"]), "", *_found(outcome)]
@@ -65,8 +68,26 @@ def _found(outcome: TuningOutcome) -> list[str]:
     front, unfit = front_words(outcome), did_not_work(outcome.study)
     lines += ["", "Not beaten in every objective:", *(f"  {x}" for x in front)] if front else []
     lines += ["", "What did not work:", *(f"  {x}" for x in unfit)] if unfit else []
+    lines += ablation_lines(outcome)
     title = "Effect of each knob around the best (? not tried, believed):"
     return lines + (["", title, *map(_strength, found)] if found else [])
+
+
+def ablation_lines(outcome: TuningOutcome) -> list[str]:
+    """Return, in words, what the candidate loses without each of its changes, with a title; empty where it has none."""
+    best = outcome.best
+    told = ablation(outcome.study, best.params) if best is not None else []
+    if best is None or not told:
+        return []
+    rows = [f"  without {name}={best.params[name]}: {_loss(effect)}" for name, effect in told]
+    return ["", "What each change is worth (? not tried, believed):", *rows]
+
+
+def _loss(effect: Effect) -> str:
+    if effect.note.startswith("failed"):
+        return effect.note
+    note = f", {effect.note}" if effect.note else ""
+    return f"{effect.ratio - 1:+.0%}{'' if effect.measured else '?'}{note}".replace("-", "−")
 
 
 def sureness(outcome: TuningOutcome) -> list[str]:
@@ -126,6 +147,9 @@ def summary(outcome: TuningOutcome) -> dict[str, Any]:  # Any: JSON
         "best_runs": [dict(r) for r in outcome.best_runs],
         "percentiles": sureness(outcome),
         "agreement": {n: {"searched": a, "verified": b} for n, (a, b) in outcome.agreement.items()},
+        "without": {}
+        if outcome.best is None
+        else {name: asdict(effect) for name, effect in ablation(outcome.study, outcome.best.params)},
         "did_not_work": did_not_work(outcome.study),
         "noise": outcome.noise,
         "seconds": outcome.seconds,

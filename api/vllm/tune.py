@@ -43,7 +43,11 @@ def tune_vllm(
         str, typer.Option(help="Time for everything, the verification too: 90s, 30m, 2h.")
     ] = "30m",
     trials: Annotated[
-        int | None, typer.Option(min=1, help="At most so many configurations beside the default.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="At most so many configurations beside the default; taking changes of the best one back comes on top.",
+        ),
     ] = None,
     knob: Annotated[
         list[str] | None,
