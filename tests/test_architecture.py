@@ -21,7 +21,8 @@ ORDER = {
     "prompts": ("",),
     "surrogates": ("", "models", "acquisition", "optim", "alternatives", "options", "engine"),
     "agent": (
-        "", "ledger", "certainty", "referee", "views", "planner", "strategies", "optuna", "study", "verbs", "tuning", "chat",
+        "", "ledger", "certainty", "referee", "views", "planner", "strategies", "optuna", "counterfactual", "study", "verbs",
+        "tuning", "chat",
     ),
     "api": (
         "", "study_files", "reports", "client", "doctor", "vllm", "http", "service", "routes", "mcp", "server", "cli", "gate",

@@ -87,6 +87,17 @@ def evaluate_job(job: Job) -> Ending:
     return Pruned(result.step, result.value)
 
 
+def evaluation_seed(study_seed: int, number: int) -> int:
+    """Return the seed that the evaluation of a trial gets, the same whenever it runs again."""
+    return int(stream(study_seed, number, "evaluation").integers(2**31))
+
+
+def evaluate_again(study: Runnable, evaluate: Evaluate, number: int, params: Params) -> Ending:
+    """Evaluate ``params`` as trial ``number`` of a study was evaluated; what it reports is not heard."""
+    seed = evaluation_seed(study.seed, number)
+    return evaluate_job(Job(evaluate, params, study.problem, number, seed, lambda step, value: False))
+
+
 class Loop:
     """One call of ``Study.run``.
 
@@ -202,8 +213,7 @@ class Loop:
         return None
 
     def _job(self, trial: Trial) -> Job:
-        seed = int(stream(self._study.seed, trial.number, "evaluation").integers(2**31))
-        report = self._study.reporter(trial.number)
+        seed, report = evaluation_seed(self._study.seed, trial.number), self._study.reporter(trial.number)
         arguments = (self._evaluate, trial.params, self._study.problem, trial.number, seed, report)
         return Job(*arguments, self._workdir, self._fidelity)
 

@@ -8,7 +8,7 @@ added, enqueued and told trials do not shift it, so the same seed and the same r
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self, overload
 
 from optuna.pruners import BasePruner
@@ -25,6 +25,8 @@ from ...surrogates.contracts import Engine, Prediction
 from ..budget import Budget
 from ..certainty.verdict import Certified
 from ..contracts import AbstractPlanner, AbstractStrategy, CallRecord, Spent
+from ..counterfactual.replay import counterfactual
+from ..counterfactual.worth import Counterfactual
 from ..engine_options import EngineOptions
 from ..errors import TrialNotFound
 from ..ledger import idempotency, tell as endings
@@ -43,7 +45,7 @@ from ..strategies.simple import default_engine
 from ..views.best import best_of, front_of
 from . import add_results, ask as asking, fork as forks, verify as verifying
 from .create import Settings, ledger_of, open_study
-from .loop import Loop, Reporter, RunEnd
+from .loop import Loop, Reporter, RunEnd, evaluate_again
 from .snapshot import Memory
 from .trial import Trial
 from .verify import Wanted
@@ -77,8 +79,7 @@ class Study:
         reap: bool = True,
     ) -> None:
         self.ledger = ledger_of(storage)
-        settings = Settings(planner, budget, strategy, engine)
-        opened = open_study(self.ledger, name, problem, seed, settings)
+        opened = open_study(self.ledger, name, problem, seed, Settings(planner, budget, strategy, engine))
         self.stored = stored = opened.stored
         self.problem = stored.problem
         self.budget = budget or Budget(**stored.config.get("budget", {}))
@@ -341,16 +342,11 @@ class Study:
         ``lineage`` of the new study says how many were copied and how many were left out, and why.
         """
         stored = forks.fork(self, name, problem or forks.with_space(self.problem, space))
-        pruner = None if self._pruning is None else self._pruning.pruner
+        *_, pruner = self.address
         return type(self).load(
-            stored.name,
-            storage=self.ledger,
-            planner=self._decider.planner,
-            budget=self.budget,
-            strategy=self._decider.chosen,
-            pruner=pruner,
-            reap=False,
-        )
+            stored.name, storage=self.ledger, planner=self._decider.planner, budget=self.budget,
+            strategy=self._decider.chosen, pruner=pruner, reap=False,
+        )  # fmt: skip
 
     def run(
         self, evaluate: Evaluate, n_trials: int | None = None, seconds: float | None = None, **options: Any
@@ -381,6 +377,13 @@ class Study:
         """Run the best trial and the default (or two others) anew, in turns, until the difference is certain or
         hopeless. Again: goes on where it ended. Arguments: ``verify.Wanted``; options: those of ``run``."""
         return verifying.verify(self, evaluate, Wanted(candidate, against, pairs=pairs, least=least), options)
+
+    def counterfactual(self, evaluate: Evaluate) -> Counterfactual:
+        """Run the study again without its planner, trial for trial, and return what the planner was worth in it.
+
+        For recorded or deterministic evaluators; only what differs is evaluated. Nothing is written. Raises InvalidInput.
+        """
+        return counterfactual(self, partial(evaluate_again, self, evaluate))
 
     def _record(self, number: int) -> TrialRecord:
         record = self._memory.record(number)

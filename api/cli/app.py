@@ -39,6 +39,9 @@ COMMANDS: dict[str, Entry] = {
     "demo": Entry("cli.demo:demo", "Tune a real model on real data in a minute and show how."),
     "run": Entry("cli.run:run", "Run the study that a TOML file describes."),
     "verify": Entry("cli.run:verify", "Certify a winner with fresh runs of it and of the default."),
+    "counterfactual": Entry(
+        "cli.run:counterfactual", "Say what the planner was worth: the study without it."
+    ),
     "gate": Entry("gate.command:gate", "PASS or FAIL: two results of a load generator, for CI."),
     "targets": Entry("gallery.command:targets", "List the gallery of real things to tune."),
     "report": Entry("cli.report:report", "Write a study as one self-contained HTML page."),

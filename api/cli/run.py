@@ -1,4 +1,5 @@
-"""``trialogue run`` and ``trialogue verify STUDY.toml``: run the study that a file describes; certify its winner."""
+"""``trialogue run``, ``verify`` and ``counterfactual STUDY.toml``: run the study that a file describes; certify its winner;
+run it again without its planner."""
 
 import json
 import time
@@ -113,6 +114,35 @@ def verify(
     print(f"{found}.")
     if found.searched is not None and found.gain is not None:
         print(f"The search had shown {found.searched:.4g}, the luck of the pick included.")
+
+
+def counterfactual(
+    file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study; its evaluator is run.")],
+    storage: Annotated[
+        str | None, typer.Option(metavar="URL", envvar="TRIALOGUE_STORAGE", help="Instead of the file's.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a study again without its planner, trial for trial, and say what the planner was worth in it.
+
+    For evaluators that give the same result again, such as recorded tables. Trials that come out the same are not
+    evaluated again. Nothing is written.
+    """
+    from ...agent.study.study import Study
+    from ..study_files.study_file import read_specification
+
+    stated = read_specification(file)
+    where = storage or stated.storage
+    require_database(where)
+    found = Study.load(stated.name, storage=where, reap=False).counterfactual(stated.evaluate)
+    if as_json:
+        print(json.dumps(found.to_dict(), indent=1))
+        return
+    print(found)
+    print("\n  trials      with   without")
+    for point in found.checkpoints:
+        best, without = ("-" if v is None else f"{v:.6g}" for v in (point.best, point.best_without))
+        print(f"  {point.trials:6} {best:>9} {without:>9}")
 
 
 def _line(record: object) -> None:
