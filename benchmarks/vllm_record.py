@@ -18,8 +18,8 @@ import numpy as np
 from trialogue.evaluators.servers.attempt import Rungs
 from trialogue.evaluators.servers.target import ServerTarget, TargetSettings
 from trialogue.evaluators.traffic.workload import Workload
+from trialogue.serving.models.sample_models import tiny_model
 from trialogue.serving.vllm.environment import find_vllm
-from trialogue.serving.vllm.sample_models import tiny_model
 
 SPACE = {
     "max_num_seqs": [4, 16, 32, 64, 128],

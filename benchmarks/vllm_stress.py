@@ -18,10 +18,10 @@ import time
 import uuid
 from pathlib import Path
 
+from trialogue.serving.models.sample_models import tiny_model
 from trialogue.serving.servers.host import ServerHost
 from trialogue.serving.servers.server import RunningServer, ServerFailed, ServerSpec
 from trialogue.serving.vllm.environment import find_vllm
-from trialogue.serving.vllm.sample_models import tiny_model
 
 MARK = uuid.uuid4().hex
 

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 STAIRS = ("serving", "evaluators", "prompts", "surrogates", "agent", "api")  # each may import those before it
 ORDER = {
-    "serving": ("", "endpoints", "embedded", "servers", "vllm", "scripted"),
+    "serving": ("", "endpoints", "embedded", "models", "servers", "vllm", "scripted"),
     "evaluators": ("", "statistics", "spaces", "trees", "problems", "programs", "targets", "traffic", "servers", "vllm"),
     "prompts": ("",),
     "surrogates": ("", "models", "acquisition", "optim", "alternatives", "options", "engine"),
@@ -26,7 +26,7 @@ ORDER = {
     ),
     "api": (
         "", "study_files", "reports", "client", "doctor", "vllm", "http", "service", "routes", "mcp", "server", "cli", "gate",
-        "gallery",
+        "gallery", "models",
     ),
 }  # fmt: skip
 """The folders of each room, lowest first: a module imports from its own folder and those before it."""

@@ -11,11 +11,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ...prompts.render import PromptOptions
+from ...serving.models.pretrained import model_folder
 from ...serving.servers.host import ServerHost
 from ...serving.servers.server import RunningServer, ServerSpec
 from ...serving.vllm.capabilities import PLANNER_FLAGS
 from ...serving.vllm.environment import find_vllm
-from ...serving.vllm.sample_models import model_or_made
 from .planner import Planner
 
 START_DEADLINE_S = 600.0
@@ -28,7 +28,7 @@ def started(model: str, *, deadline_s: float = START_DEADLINE_S) -> Iterator[Run
     with tempfile.TemporaryDirectory(prefix="trialogue-vllm-") as name:
         folder = Path(name)
         with ServerHost(find_vllm(), warm=False, folder=folder) as host:
-            spec = ServerSpec(model_or_made(model), PLANNING, served_name="planner")
+            spec = ServerSpec(model_folder(model), PLANNING, served_name="planner")
             with RunningServer.start(host, spec, log=folder / "server.log", deadline_s=deadline_s) as server:
                 yield server
 
@@ -38,7 +38,7 @@ def vllm_planner(model: str, *, deadline_s: float = START_DEADLINE_S) -> Planner
     when nothing refers to it any more, and with this process."""
     ending = ExitStack()
     server = ending.enter_context(started(model, deadline_s=deadline_s))
-    model = model_or_made(model)
+    model = model_folder(model)
     options = PromptOptions() if (count := token_counter(model)) is None else PromptOptions(count=count)
     planner = Planner(
         server.base_url,

@@ -53,6 +53,7 @@ COMMANDS: dict[str, Entry] = {
     "serve-model": Entry(
         "vllm.serve_model:serve_model", "Serve a language model with vLLM for planners and chat."
     ),
+    "models": Entry("models.command:models", "List the language models at hand, and install one."),
     "compare": Entry("cli.compare:compare", "Run a study with several strategies and seeds, side by side."),
     "chat": Entry("cli.chat:chat", "Work on a study in a chat-style session, with a model or without."),
     "serve": Entry("cli.serve:serve", "Serve studies over HTTP: page, REST, events, chat and MCP."),

@@ -95,7 +95,7 @@ def _vllm(table: Table, folder: Path, file: StudyFile) -> Target:
 
 def _pipeline(table: Table, folder: Path, file: StudyFile) -> Target:
     from ...evaluators.targets.hf_pipeline import HfPipeline
-    from ...serving.vllm.sample_models import model_or_made
+    from ...serving.models.pretrained import model_folder
 
     keys = ("model", "prompts", "input_words", "new_tokens", "device", "timeout_s")
     options = _options("hf_pipeline", table["hf_pipeline"], keys)
@@ -103,7 +103,7 @@ def _pipeline(table: Table, folder: Path, file: StudyFile) -> Target:
         raise InvalidSpecification(
             f"`hf_pipeline` needs a model, a folder or a name, got {options.get('model')!r}."
         )
-    target = HfPipeline(model_or_made(options.pop("model")), **options)
+    target = HfPipeline(model_folder(options.pop("model")), **options)
     return Target(target, problem=target.problem())
 
 

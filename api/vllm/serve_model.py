@@ -29,15 +29,15 @@ def serve_model(
     / "serve-model",
 ) -> None:
     """Serve a model with vLLM: structured output, log-probabilities, prefix caching, tool calls."""
+    from ...serving.models.pretrained import model_folder
     from ...serving.servers.host import ServerHost
     from ...serving.servers.server import RunningServer, ServerSpec
     from ...serving.vllm.capabilities import PLANNER_FLAGS, capabilities
     from ...serving.vllm.environment import find_vllm
-    from ...serving.vllm.sample_models import model_or_made
     from .options import flag_values
 
     flags = {**PLANNER_FLAGS, "tool_call_parser": tools, **flag_values(flag or [])}
-    spec = ServerSpec(model_or_made(model), flags, served_name=name or Path(model).name)
+    spec = ServerSpec(model_folder(model), flags, served_name=name or Path(model).name)
     with ServerHost(find_vllm(), warm=False, folder=folder) as host:
         print(f"starting `{spec.command()}` (half a minute or more) …", flush=True)
         with RunningServer.start(host, spec, log=folder / "server.log", port=port, deadline_s=1800) as server:

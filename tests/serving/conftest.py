@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from trialogue.serving.models.sample_models import tiny_model
 from trialogue.serving.servers.host import ServerHost
 from trialogue.serving.vllm.environment import VllmEnvironment, VllmNotInstalled, find_vllm
-from trialogue.serving.vllm.sample_models import tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
 

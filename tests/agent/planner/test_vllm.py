@@ -9,8 +9,8 @@ from trialogue.agent.strategies.hybrid import TrialogueStrategy
 from trialogue.agent.strategies.llambo import LlamboSettings, LlamboStrategy
 from trialogue.serving.endpoints.chat import ChatRequest, Message
 from trialogue.serving.errors import EndpointUnreachable
+from trialogue.serving.models.sample_models import tiny_model
 from trialogue.serving.vllm.environment import VllmNotInstalled, find_vllm
-from trialogue.serving.vllm.sample_models import tiny_model
 from trialogue.surrogates.alternatives.llm_classes import GenerativeSurrogate
 from trialogue.surrogates.alternatives.llm_scores import DiscriminativeSurrogate
 from trialogue.surrogates.contracts import TrainingData

@@ -16,8 +16,8 @@ from trialogue.evaluators.servers.rate import highest_concurrency
 from trialogue.evaluators.servers.settings import TargetSettings
 from trialogue.evaluators.servers.target import ServerTarget
 from trialogue.evaluators.traffic.workload import Workload
+from trialogue.serving.models.sample_models import tiny_model
 from trialogue.serving.vllm.environment import find_vllm
-from trialogue.serving.vllm.sample_models import tiny_model
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(300)]
 ROOT = Path(__file__).resolve().parents[3]

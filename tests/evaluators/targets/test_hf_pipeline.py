@@ -8,7 +8,7 @@ import trialogue as tl
 from trialogue.evaluators.errors import EvaluationFailed
 from trialogue.evaluators.programs.run import Run
 from trialogue.evaluators.targets.hf_pipeline import HfPipeline
-from trialogue.serving.vllm.sample_models import tiny_model
+from trialogue.serving.models.sample_models import tiny_model
 
 CACHE = Path(__file__).resolve().parents[3] / ".cache"
 

@@ -61,14 +61,6 @@ def tiny_model(size: ModelSize = "tiny", cache: Path | None = None) -> Path:
     return folder
 
 
-def model_or_made(model: str) -> str:
-    """Return the folder of a made model for its name, an absolute path for a folder, anything else as it is."""
-    for size in SHAPES:
-        if model == size:
-            return str(tiny_model(size).absolute())
-    return str(Path(model).absolute()) if Path(model).is_dir() else model
-
-
 def _write_tokenizer(folder: Path) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast

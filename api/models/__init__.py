@@ -1,0 +1,1 @@
+"""Language models at hand, at the command line."""
