@@ -14,7 +14,7 @@ from typing import Any
 from ...serving.vllm.catalogue import parameter_name
 from ...serving.vllm.environment import VllmEnvironment, find_vllm
 from ...serving.vllm.installed import Installed
-from ...serving.vllm.sample_models import model_or_made
+from ...serving.models.pretrained import model_folder
 from ..errors import InvalidSpecification
 from ..problems.problem import Constraint, Objective
 from ..servers.attempt import Rungs
@@ -49,7 +49,7 @@ def prepared(
 ) -> Iterator[tuple[ServerTarget, SearchSpace, dict[str, Any]]]:  # Any: JSON values
     """Yield target, space and context; every process is ended on the way out. Raises what the operator must mend."""
     environment = find_vllm()
-    model = model_or_made(wanted.model)
+    model = model_folder(wanted.model)
     workload = Workload.parse(wanted.workload)
     fixed = [c for c in limits if isinstance(c, Constraint)]
     alone = objective.name in SEARCHED  # its loads saturate one server: nothing can be loaded in turns
