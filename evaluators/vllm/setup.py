@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ...serving.models.pretrained import model_folder
 from ...serving.vllm.catalogue import parameter_name
 from ...serving.vllm.environment import VllmEnvironment, find_vllm
 from ...serving.vllm.installed import Installed
-from ...serving.models.pretrained import model_folder
 from ..errors import InvalidSpecification
 from ..problems.problem import Constraint, Objective
 from ..servers.attempt import Rungs
