@@ -62,7 +62,7 @@ class InformedPlanner(AbstractPlanner):
             replace(request, deadline_s=max(left, 0.1), tokens_left=tokens, calls_left=rest)
         )
         if answer.memory:
-            memory = replace(memory, shortenings=PlannerMemory.read(answer.memory).shortenings)
+            memory = replace(PlannerMemory.read(answer.memory), at=memory.at, said=memory.said)
         text = "" if memory == remembered else memory.to_text()
         answer = replace(answer, calls=(*calls, *answer.calls), memory=text)
         if not answer.proposals:  # a model that fails must not be replaced by what it said earlier
@@ -87,6 +87,7 @@ class InformedPlanner(AbstractPlanner):
     def _elicit(self, request: PlanRequest) -> tuple[str, CallRecord]:
         """Return the model's words, empty where they cannot be used, and the account of the call."""
         endpoint, history = self._planner.endpoint, request.history
+        self._planner.recall_abilities(PlannerMemory.read(request.memory))
         prompt = render_elicitation(history, request.rng, self._planner.options)
         chat = ChatRequest(
             prompt.messages, schema=prompt.schema, max_tokens=1_500, seed=int(request.rng.integers(2**31))

@@ -13,11 +13,14 @@ class PlannerMemory:
     """``at``: after how many trials the model was asked what it knows, None never; ``said``: its words.
 
     ``shortenings``: how often the history in the prompt had to be cut to a third to fit the server's context.
+    ``abilities``: what the server of ``endpoint`` (base URL and model) turned out to take, as text.
     """
 
     at: int | None = None
     said: str = ""
     shortenings: int = 0
+    endpoint: str = ""
+    abilities: str = ""
 
     @classmethod
     def read(cls, text: str) -> "PlannerMemory":
@@ -26,7 +29,8 @@ class PlannerMemory:
             plain: Any = json.loads(text or "{}")
             at = plain.get("at")
             at = None if at is None else int(at)
-            return cls(at, str(plain.get("said", "")), int(plain.get("shortenings", 0)))
+            texts = {name: str(plain.get(name, "")) for name in ("said", "endpoint", "abilities")}
+            return cls(at, shortenings=int(plain.get("shortenings", 0)), **texts)
         except (ValueError, TypeError, AttributeError):
             return cls()
 

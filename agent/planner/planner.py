@@ -6,6 +6,7 @@ variants of the instruction are chosen by what came of their proposals.
 Source of the ensemble: GenQREnsemble (2024), with feedback from results.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -18,8 +19,9 @@ from ...evaluators.problems.problem import Problem
 from ...prompts.knowledge import notes
 from ...prompts.render import Prompt, PromptOptions, instructions, render_proposal_prompt, render_repair
 from ...prompts.selection import goodness
+from ...serving.endpoints.abilities import Abilities
 from ...serving.endpoints.chat import ChatEndpoint
-from ...serving.errors import InvalidInput
+from ...serving.errors import InvalidInput, ServingError
 from ..contracts import AbstractPlanner, PlanAnswer, PlanRequest
 from ..referee.trust import is_planned
 from .dialogue import Dialogue, Manner, proposals_that_fit
@@ -113,7 +115,9 @@ class Planner(AbstractPlanner):
         seed = int(request.rng.integers(2**31))
         variant = _variant_for(request)
         prompt = self.prompt(request, variant=variant)
-        dialogue, memory = self.dialogue(request, seed), PlannerMemory.read(request.memory)
+        remembered = memory = PlannerMemory.read(request.memory)
+        self.recall_abilities(remembered)
+        dialogue = self.dialogue(request, seed)
         text, errors = dialogue.ask(prompt, samples=self._samples)
         shorter = replace(memory, shortenings=memory.shortenings + 1)
         if dialogue.overflowed and self.options.shortened(memory.shortenings).history_tokens > _FEWEST_TOKENS:
@@ -124,7 +128,25 @@ class Planner(AbstractPlanner):
             dialogue.ask(render_repair(prompt, text, errors, request.n), purpose="repair")
         answer = dialogue.answer()
         proposals = tuple(replace(p, variant=variant) for p in answer.proposals)
-        return replace(answer, proposals=proposals, memory=shorter.to_text() if memory is shorter else "")
+        memory = self._with_abilities(memory)
+        return replace(answer, proposals=proposals, memory="" if memory == remembered else memory.to_text())
+
+    def recall_abilities(self, memory: PlannerMemory) -> None:
+        """Tell the endpoint what was learnt about it and its model before this process."""
+        if not memory.abilities:
+            return
+        with contextlib.suppress(ServingError):
+            if memory.endpoint == self._place(self.endpoint.identify(deadline_s=self.timeout_s)):
+                self.endpoint.recall(Abilities.read(memory.abilities))
+
+    def _with_abilities(self, memory: PlannerMemory) -> PlannerMemory:
+        learnt = self.endpoint.abilities.to_text()
+        if not learnt:
+            return memory
+        return replace(memory, endpoint=self._place(self.endpoint.model), abilities=learnt)
+
+    def _place(self, model: str) -> str:
+        return f"{self.endpoint.address.partition('#')[0]}#{model}"
 
     def price_of(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """Return US dollars for so many tokens, or None where prices are unknown."""

@@ -81,7 +81,7 @@ def _check_structured_output(client: OpenAIClient, timeout_s: float) -> Finding:
     )
     took_s = time.monotonic() - started
     spent = f"{took_s:.1f} s, {answer.usage.total} tokens"
-    if "schema" in client.traits.refused:
+    if "schema" in client.abilities.refused:
         cure = "proposals are read from plain text instead; a server with structured output wastes fewer"
         return Finding("JSON schema", "note", f"the server refuses schemas ({spent})", cure)
     try:

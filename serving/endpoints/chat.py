@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from .abilities import Abilities
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -123,6 +125,15 @@ class ChatEndpoint(Protocol):
     @property
     def is_local(self) -> bool:
         """Whether everything sent stays on this machine."""
+        ...
+
+    @property
+    def abilities(self) -> Abilities:
+        """What was learnt about the server so far."""
+        ...
+
+    def recall(self, abilities: Abilities) -> None:
+        """Take in what was learnt about this server and model at another time."""
         ...
 
     def complete(self, request: ChatRequest, *, deadline_s: float) -> ChatAnswer:

@@ -1,39 +1,30 @@
-"""Client of OpenAI-compatible endpoints: one absolute deadline, retries, and whatever the server lacks worked round.
+"""Client of OpenAI-compatible endpoints: one absolute deadline around an exchange, and the memory of what servers lack.
 
-What a server refuses (schemas, seeds, sampling options) is left out from then on; one that ignores ``n`` is called
-again. Thinking is stripped, counted, and switched off by request once it has eaten an answer. Knows nothing of trials.
-Retries are tenacity's alone: the SDK's own would multiply with them and know no total deadline.
+Knows nothing of trials. The SDK's own retries are off: they would multiply with ours (``exchange.py``) and know no
+total deadline.
 """
 
 import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
 import openai
-import tenacity
 
 from ..errors import EndpointRefused, EndpointTimeout, EndpointUnreachable, ServingError
-from .chat import ChatAnswer, ChatRequest, Completion, Usage
+from .abilities import Abilities
+from .chat import ChatAnswer, ChatRequest
+from .exchange import Exchange
 from .redaction import hide_secrets, shorten
-from .replies import body_of, completions_of, usage_of
-from .wire import DROPPABLE, Traits, options_for, refused_options
 
 _T = TypeVar("_T")
 
 _MAX_ANSWER_BYTES = 8_000_000
 """Larger answers are cut off: no useful one comes near, and a broken server must not fill the memory."""
-
-_ATTEMPTS = 7
-_ATTEMPTS_REFUSED = 3
-"""Where nothing listens: a server that restarts needs minutes, and the study goes on without it in the meantime."""
-
-_WAIT = tenacity.wait_exponential(multiplier=0.05, exp_base=2, min=0.05, max=8)
 
 
 class OpenAIClient:
@@ -55,7 +46,7 @@ class OpenAIClient:
         self._secrets = tuple(s for s in (api_key, parts.password) if s)
         self._model = model
         self._address = f"{self.base_url}#{model or 'unknown'}"
-        self._traits = Traits()
+        self._abilities = Abilities()
         self._lock = threading.Lock()
 
     @property
@@ -73,9 +64,14 @@ class OpenAIClient:
         return self._model or self._discover(deadline_s)
 
     @property
-    def traits(self) -> Traits:
+    def abilities(self) -> Abilities:
         """What was learnt about the server so far."""
-        return self._traits
+        return self._abilities
+
+    def recall(self, abilities: Abilities) -> None:
+        """Add what was learnt about this server and model at another time."""
+        with self._lock:
+            self._abilities = self._abilities.joined(abilities)
 
     def models(self, *, deadline_s: float = 10.0) -> tuple[str, ...]:
         """Return the names at ``/models``."""
@@ -93,20 +89,23 @@ class OpenAIClient:
         started = time.monotonic()
         model = self.identify(deadline_s=deadline_s)
         left = deadline_s - (time.monotonic() - started)
-        gathered = _Gathered(started + deadline_s)
+        until = started + deadline_s
+        exchange = Exchange(model, self._abilities, until, shown=self._shown, secrets=self._secrets)
         try:
-            self._within(left, lambda sdk: self._gather(sdk, model, request, gathered))
+            self._within(left, lambda sdk: exchange.gather(sdk, request))
         except ServingError:
-            if not gathered.completions:
+            if not exchange.completions:
                 raise
+        finally:
+            self.recall(exchange.abilities)
         return ChatAnswer(
-            tuple(gathered.completions[: request.n]),
-            gathered.usage,
+            tuple(exchange.completions[: request.n]),
+            exchange.usage,
             model,
             request.hash(model),
             time.monotonic() - started,
-            notes=tuple(gathered.notes),
-            structured=request.schema is not None and "schema" not in self._traits.refused,
+            notes=tuple(exchange.notes),
+            structured=request.schema is not None and "schema" not in self._abilities.refused,
         )
 
     def _discover(self, deadline_s: float) -> str:
@@ -178,72 +177,6 @@ class OpenAIClient:
             return result
         raise self._translated(result, deadline_s) from None
 
-    def _gather(self, sdk: openai.OpenAI, model: str, request: ChatRequest, into: "_Gathered") -> None:
-        """Collect ``request.n`` completions, with as many HTTP requests as the server needs for it."""
-        for call in range(request.n):
-            missing = request.n - len(into.completions)
-            wanted = missing if self._traits.obeys_n else 1
-            if missing <= 0:
-                return
-            seed = None if request.seed is None else (request.seed + call) % 2**31
-            got, thought_only = self._once(sdk, model, replace(request, n=wanted, seed=seed), into)
-            if got < wanted:
-                self._learn(obeys_n=False)
-            if thought_only and not self._traits.stop_thinking:
-                self._learn(stop_thinking=True)
-                into.completions.clear()
-                into.notes.append(
-                    "thinking used up the answer: asked again without it and with twice the tokens"
-                )
-                self._once(sdk, model, replace(request, n=wanted, max_tokens=2 * request.max_tokens), into)
-
-    def _once(
-        self, sdk: openai.OpenAI, model: str, request: ChatRequest, into: "_Gathered"
-    ) -> tuple[int, bool]:
-        """Make one request, leaving out what the server refuses; return how many answers came, and if none had text."""
-        for _ in range(len(DROPPABLE)):
-            options = options_for(model, request, self._traits)
-            try:
-                response = self._send(sdk, options, into)
-                break
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                refused = refused_options(str(error), options)
-                if not refused:
-                    raise
-                into.notes.append(f"the server refuses {', '.join(sorted(refused))}: left out from now on")
-                self._learn(refused=self._traits.refused | refused)
-        else:
-            raise EndpointRefused(f"{self._shown} refuses every form of the request.")
-        answers = completions_of(response)
-        into.usage += usage_of(response, [m.content for m in request.messages], answers)
-        into.completions.extend(answers)
-        return len(answers), all(not a.text.strip() and a.thought_chars for a in answers) and bool(answers)
-
-    def _send(self, sdk: openai.OpenAI, options: Mapping[str, Any], into: "_Gathered") -> Mapping[str, Any]:
-        """Send one HTTP request, again after errors that pass (429, 5xx, dropped connections), until the deadline."""
-
-        def counted() -> Mapping[str, Any]:
-            into.usage += Usage(requests=1)
-            body = body_of(sdk.chat.completions.with_raw_response.create(**options).text)
-            if not body.get("choices"):
-                raise EndpointRefused("the endpoint's answer is not a completion: it has no list of choices.")
-            return body
-
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_passes),
-            wait=_retry_wait,
-            stop=lambda state: (
-                state.attempt_number >= (_ATTEMPTS_REFUSED if _refused(state) else _ATTEMPTS)
-                or time.monotonic() + _retry_wait(state) >= into.until
-            ),
-            reraise=True,
-        )
-        return retrying(counted)
-
-    def _learn(self, **traits: Any) -> None:
-        with self._lock:
-            self._traits = replace(self._traits, **traits)
-
     def _translated(self, error: BaseException, deadline_s: float) -> BaseException:
         """Return our error for one of the SDK's, without keys."""
         text = shorten(hide_secrets(str(error), self._secrets), 300)
@@ -263,16 +196,6 @@ class OpenAIClient:
                 f"{self._shown} did not answer with a completion: {type(error).__name__}: {text}"
             )
         return error
-
-
-class _Gathered:
-    """Answers of one call as they arrive; what has arrived counts even if the rest is late."""
-
-    def __init__(self, until: float) -> None:
-        self.until = until
-        self.completions: list[Completion] = []
-        self.usage = Usage()
-        self.notes: list[str] = []
 
 
 def _http_client(until: float, is_local: bool, *, tls: bool) -> httpx2.Client:
@@ -307,28 +230,3 @@ class _BoundedStream(httpx2.SyncByteStream):
 
     def close(self) -> None:
         self._stream.close()
-
-
-def _passes(error: BaseException) -> bool:
-    if isinstance(error, openai.APITimeoutError):
-        return False  # the deadline is the total one: another attempt cannot fit
-    if isinstance(error, openai.APIStatusError):
-        return error.status_code in (408, 409, 425, 429) or error.status_code >= 500
-    return isinstance(error, (openai.APIConnectionError, httpx2.TransportError)) and not isinstance(
-        error, httpx2.TimeoutException
-    )
-
-
-def _refused(state: tenacity.RetryCallState) -> bool:
-    error = state.outcome.exception() if state.outcome is not None else None
-    return isinstance(error, openai.APIConnectionError) and isinstance(error.__cause__, httpx2.ConnectError)
-
-
-def _retry_wait(state: tenacity.RetryCallState) -> float:
-    """Return the seconds to wait: what the server asks for (``Retry-After``), else 0.05, 0.1, 0.2, …"""
-    error = state.outcome.exception() if state.outcome is not None else None
-    if isinstance(error, openai.APIStatusError):
-        stated = error.response.headers.get("retry-after", "")
-        if re.fullmatch(r"\d{1,6}(\.\d+)?", stated):
-            return max(float(stated), 0.05)
-    return _WAIT(state)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import EndpointRefused, EndpointTimeout, EndpointUnreachable, ServingError
+from .abilities import Abilities
 from .chat import ChatAnswer, ChatEndpoint, ChatRequest, Completion, TokenLogprob, Usage
 
 _ERRORS = {e.__name__: e for e in (EndpointRefused, EndpointTimeout, EndpointUnreachable)}
@@ -67,6 +68,16 @@ class RecordedEndpoint:
     def is_local(self) -> bool:
         """Whether nothing leaves this machine."""
         return self._endpoint is None or self._endpoint.is_local
+
+    @property
+    def abilities(self) -> Abilities:
+        """What was learnt about the live server; nothing where there is none."""
+        return Abilities() if self._endpoint is None else self._endpoint.abilities
+
+    def recall(self, abilities: Abilities) -> None:
+        """Tell the live server's client what was learnt at another time."""
+        if self._endpoint is not None:
+            self._endpoint.recall(abilities)
 
     def complete(self, request: ChatRequest, *, deadline_s: float) -> ChatAnswer:
         """Return the recorded answer, or the live one and record it."""

@@ -322,3 +322,25 @@ def test_only_so_many_are_remembered():
         novelty.add({"x": x})
     assert novelty.is_new({"x": 0.1})
     assert not novelty.is_new({"x": 0.5})
+
+
+def without_schemas(call):
+    """A model that draws points, behind a server that knows no schema."""
+    if "response_format" in call.body:
+        return ScriptedReply("response_format is not supported", status=400)
+    rng = call.rng()
+    return answer([{"x": rng.random(), "y": rng.random()}])
+
+
+def test_what_a_server_refuses_is_kept_in_the_ledger_and_not_asked_for_again(tmp_path):
+    storage = f"sqlite:///{tmp_path}/studies.db"
+    space = tl.SearchSpace([tl.Float("x", 0, 1), tl.Float("y", 0, 1)])
+    with ScriptedServer(without_schemas) as server:
+        for _ in range(2):
+            planner = Planner(server.url)
+            study = tl.Study(tl.Problem("p", space), name="s", storage=storage, planner=planner)
+            before = study.spent.calls
+            study.run(lambda p: p["x"] + p["y"], n_trials=6)
+            assert study.spent.calls > before
+            assert planner.endpoint.abilities.refused == {"schema"}
+        assert sum("response_format" in body for body in server.requests) == 1

@@ -1,0 +1,54 @@
+"""A chat request as the SDK's arguments, as far as its server takes them.
+
+"system" stands for messages of the system's role: where a server has no such role, their words open the first message
+of the user.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .abilities import ARGUMENTS, Abilities
+from .chat import ChatRequest, Message
+
+
+def options_for(model: str, request: ChatRequest, abilities: Abilities) -> dict[str, Any]:
+    """Return the SDK's arguments, without what the server refuses."""
+    refused = abilities.refused
+    messages = _without_system(request.messages) if "system" in refused else request.messages
+    options: dict[str, Any] = {  # Any: the SDK's own arguments
+        "model": model,
+        "messages": [{"role": m.role, "content": m.content} for m in messages],
+    }
+    options["max_completion_tokens" if "max_tokens" in refused else "max_tokens"] = request.max_tokens
+    if request.n > 1:
+        options["n"] = request.n
+    for name in ("temperature", "top_p", "seed"):
+        if getattr(request, name) is not None:
+            options[name] = getattr(request, name)
+    if request.top_logprobs:
+        options |= {"logprobs": True, "top_logprobs": request.top_logprobs}
+    if request.schema is not None:
+        schema = {"name": "proposals", "strict": True, "schema": dict(request.schema)}
+        options["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if abilities.stop_thinking:
+        options["extra_body"] = {"chat_template_kwargs": {"enable_thinking": False}}
+    dropped = {ARGUMENTS[name] for name in refused if name in ARGUMENTS}
+    dropped |= {"top_logprobs"} if "logprobs" in refused else set()
+    return {name: value for name, value in options.items() if name not in dropped}
+
+
+def sent(options: Mapping[str, Any]) -> set[str]:
+    """Return our names of what stands in ``options`` and could be left out."""
+    names = {name for name, argument in ARGUMENTS.items() if argument in options}
+    has_system = any(m["role"] == "system" for m in options["messages"])
+    return names | {"system"} if has_system else names
+
+
+def _without_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    said = "\n\n".join(m.content for m in messages if m.role == "system")
+    others = [m for m in messages if m.role != "system"]
+    if not said:
+        return messages
+    if others and others[0].role == "user":
+        return (Message("user", f"{said}\n\n{others[0].content}"), *others[1:])
+    return (Message("user", said), *others)
