@@ -1,18 +1,15 @@
 """Results from elsewhere into a study: many at once, from another Optuna study, from a table of comma-separated
 values."""
 
-import csv
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ...evaluators.errors import InvalidMeasurement, InvalidParameters
 from ...evaluators.problems.history import Params
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
-from ...evaluators.spaces.parameters import Categorical
 from ..contracts import Decision
 from ..ledger import idempotency
 from ..ledger.claims import NewTrial, write_trials
@@ -20,6 +17,7 @@ from ..ledger.database import Database
 from ..ledger.ledger import StoredStudy
 from ..ledger.transaction import change
 from ..optuna.mirror import OptunaRows
+from ..views.csv_trials import Result, read_csv
 
 
 def add_many(
@@ -59,10 +57,11 @@ def add_many(
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """Rows that fit a problem, and the others: (row number, why)."""
+    """Rows that fit a problem, and the others: (row number, why). ``excluded``: why, by position among the rows."""
 
     rows: tuple[tuple[Params, Measurement], ...]
     left_out: tuple[tuple[int, str], ...]
+    excluded: Mapping[int, str] = field(default_factory=dict)
 
 
 def from_optuna(problem: Problem, study_name: str, storage: str) -> Readable:
@@ -79,56 +78,30 @@ def from_optuna(problem: Problem, study_name: str, storage: str) -> Readable:
     for trial in trials:
         if trial.state == optuna.trial.TrialState.COMPLETE and trial.values is not None:
             measured = {name: trial.user_attrs[name] for name in wanted if name in trial.user_attrs}
-            found.append((trial.number, trial.params, trial.values, measured))
+            results = {"values": trial.values, "constraints": measured}
+            found.append(Result(trial.number, trial.params, results))
     return _fitting(problem, found)
 
 
 def from_csv(problem: Problem, path: str | Path) -> Readable:
     """Return the rows of a CSV file that fit ``problem``; columns are named as parameters, objectives and constraints.
 
-    An empty cell is an inactive parameter. Raises InvalidMeasurement when a column of an objective is missing.
+    An empty cell is an inactive parameter, any other column a metric. Raises InvalidMeasurement when a column of an
+    objective is missing.
     """
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        columns = set(reader.fieldnames or ())
-        missing = [o.name for o in problem.objectives if o.name not in columns]
-        if missing:
-            raise InvalidMeasurement(
-                f"{str(path)!r} needs a column for each objective, {missing!r} is missing; it has {sorted(columns)!r}."
-            )
-        found = [(i, *_split(problem, row)) for i, row in enumerate(reader, start=2)]
-    return _fitting(problem, found)
+    return _fitting(problem, read_csv(problem, path))
 
 
-def _split(problem: Problem, row: Mapping[str, str]) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
-    params = {p.name: _read(p, row[p.name]) for p in problem.space.parameters if row.get(p.name, "") != ""}
-    values = [_number(row[o.name]) for o in problem.objectives]
-    measured = {c.name: _number(row[c.name]) for c in problem.constraints if row.get(c.name, "") != ""}
-    return params, values, measured
-
-
-def _read(parameter: Any, text: str) -> Any:  # Any: the three kinds of parameters
-    if isinstance(parameter, Categorical):
-        return next((choice for choice in parameter.choices if str(choice) == text), text)
-    return _number(text)
-
-
-def _number(text: str) -> Any:
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return int(number) if number.is_integer() and "e" not in text.lower() and "." not in text else number
-
-
-def _fitting(
-    problem: Problem, found: Iterable[tuple[int, Params, Sequence[Any], Mapping[str, Any]]]
-) -> Readable:
-    rows, left_out = [], []
-    for number, params, values, measured in found:
+def _fitting(problem: Problem, found: Iterable[Result]) -> Readable:
+    rows, left_out, excluded = [], [], {}
+    for result in found:
         try:
-            valid = problem.space.validate(params)
-            rows.append((valid, problem.check(Measurement(values, constraints=measured))))
+            valid = problem.space.validate(result.params)
+            measurement = problem.check(Measurement(**result.measured))
         except (InvalidParameters, InvalidMeasurement) as error:
-            left_out.append((number, str(error)))
-    return Readable(tuple(rows), tuple(left_out))
+            left_out.append((result.line, str(error)))
+            continue
+        if result.excluded:
+            excluded[len(rows)] = result.excluded
+        rows.append((valid, measurement))
+    return Readable(tuple(rows), tuple(left_out), excluded)

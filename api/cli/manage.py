@@ -3,15 +3,14 @@
 Everything is read and written through the ledger. What a script reads goes to stdout; remarks go to stderr.
 """
 
-import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TextIO
+from typing import Annotated, Literal, TextIO
 
 import typer
 
@@ -51,7 +50,8 @@ def export(
     ] = "csv",
 ) -> None:
     """Write a study's trials: a table for people and notebooks, or everything that is known, a JSON object per line."""
-    from ...agent.ledger.ledger import export_rows
+    from ...agent.ledger.ledger import Ledger, export_rows
+    from ...agent.views.csv_trials import write_csv
 
     require_database(storage)
     rows = export_rows(study, storage)
@@ -59,7 +59,7 @@ def export(
         if form == "jsonl":
             file.writelines(json.dumps(row) + "\n" for row in rows)
         else:
-            _write_csv(file, list(rows), _objectives(study, storage))
+            write_csv(file, Ledger(storage).find(study).problem, list(rows))
 
 
 def import_(
@@ -70,8 +70,9 @@ def import_(
 ) -> None:
     """Add finished trials from a CSV file to a study: what was measured before counts as knowledge.
 
-    Columns are named like the parameters, objectives and constraints; an empty cell is an inactive parameter. Lines
-    that do not fit are left out, and said. `trialogue export` writes such a file.
+    Columns are named like the parameters, objectives and constraints (parameter:NAME and objective:NAME where both have
+    one name); an empty cell is an inactive parameter, another column a metric. Lines that do not fit are left out,
+    and said. `trialogue export` writes such a file.
     """
     from ...agent.study.add_results import from_csv
     from ...agent.study.study import Study as OpenedStudy
@@ -80,6 +81,8 @@ def import_(
     opened = OpenedStudy.load(study, storage=storage)
     found = from_csv(opened.problem, file)
     numbers = opened.add_many(found.rows)
+    for position, reason in found.excluded.items():
+        opened.exclude(numbers[position], reason)
     for line, why in found.left_out:
         print(f"{file}, line {line}, left out: {why}", file=sys.stderr)
     print(json.dumps(numbers) if as_json else f"Added {len(numbers)} trials to {study!r}.")
@@ -130,37 +133,3 @@ def _opened(path: Path | None) -> Iterator[TextIO]:
         return
     with path.open("w", encoding="utf-8", newline="") as file:
         yield file
-
-
-def _objectives(study: str, storage: str) -> list[str]:
-    from ...agent.ledger.ledger import Ledger
-
-    return [o.name for o in Ledger(storage).find(study).problem.objectives or ()]
-
-
-def _write_csv(file: TextIO, rows: list[dict[str, Any]], objectives: list[str]) -> None:
-    """Write one line per trial; partner of `trialogue import`."""
-    flat = [_flat(row, objectives) for row in rows]
-    first = ["number", "state", *dict.fromkeys(n for row in rows for n in row["params"]), *objectives]
-    columns = list(dict.fromkeys([*first, *(key for row in flat for key in row)]))
-    writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-
-
-def _flat(row: Mapping[str, Any], objectives: list[str]) -> dict[str, Any]:
-    """Return one trial as cells. Where a name is used twice, the parameter wins."""
-    ending = row["ending"] or {}
-    cells = {"number": row["number"], "state": row["state"], **row["params"]}
-    more = {
-        **dict(zip(objectives, row["values"] or (), strict=False)),
-        **ending.get("constraints", {}),
-        **{"source": row["source"], "verdict": row["verdict"], "why": row["reason"]},
-        **{
-            "hypothesis": row["hypothesis"],
-            "failure": ending.get("reason", ""),
-            "excluded": row["excluded"] or "",
-        },
-        **ending.get("metrics", {}),
-    }
-    return {**more, **cells}

@@ -9,6 +9,7 @@ nothing of statistics. Formats: vLLM 0.32, GuideLLM 0.8, AIPerf 0.13.
 """
 
 import csv
+import io
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -199,7 +200,7 @@ def _of_export(path: Path, lines: list[Json]) -> list[MeasuredRun]:
 
 
 def _of_csv(path: Path, text: str) -> list[MeasuredRun]:
-    rows = [row for row in csv.DictReader(text.splitlines()) if row.get("state") == "finished"]
+    rows = [row for row in csv.DictReader(io.StringIO(text, newline="")) if row.get("state") == "finished"]
     runs: list[MeasuredRun] = []
     for row in rows:
         cells = [(name, _float(cell)) for name, cell in row.items() if name not in ("number", None)]

@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from trialogue.evaluators.errors import InvalidSpace
 from trialogue.evaluators.spaces.parameters import Categorical, Float, Int, Parameter
 from trialogue.evaluators.spaces.space import SearchSpace
 
@@ -78,3 +79,60 @@ def _condition(parent: Parameter, draw: st.DrawFn) -> dict[str, Any]:
     if isinstance(parent, Categorical):
         return {parent.name: draw(st.lists(st.sampled_from(parent.choices), min_size=1, unique=True))}
     return {parent.name: f">= {parent.typical!r}"}
+
+
+_text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+_choice = st.one_of(
+    _text,
+    st.sampled_from(
+        ["1", "1.0", "true", "True", "None", "null", "", " a", "nan", '"1"', "=1+1", "a\r\nb", "[1]"]
+    ),
+    st.integers(-(10**18), 10**18),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.booleans(),
+    st.none(),
+)
+_names = st.one_of(
+    st.sampled_from(
+        [
+            "objective",
+            "loss",
+            "state",
+            "number",
+            "source",
+            "excluded",
+            "seconds",
+            "sem:loss",
+            "parameter:x",
+            "x",
+        ]
+    ),
+    st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=6).filter(
+        lambda name: bool(name.strip()) and name.isprintable() and "`" not in name
+    ),
+)
+
+
+@st.composite
+def hostile_spaces(draw: st.DrawFn) -> SearchSpace:
+    """A space whose names and choices could be taken for something else; the last parameter may be inactive."""
+    names = draw(st.lists(_names, min_size=1, max_size=4, unique=True))
+    parameters: list[Parameter] = []
+    for name in names:
+        made = draw(st.sampled_from([floats, ints]))(name)
+        parameters.append(draw(st.one_of(made, hostile_categoricals(name))))
+    if len(parameters) > 1 and draw(st.booleans()):
+        parameters[-1] = replace(parameters[-1], when=_condition(parameters[0], draw))
+    return SearchSpace(parameters)
+
+
+@st.composite
+def hostile_categoricals(draw: st.DrawFn, name: str) -> Categorical:
+    """A Categorical whose choices may look like each other, like numbers or like nothing."""
+    kept: list[Any] = []
+    for choice in draw(st.lists(_choice, min_size=1, max_size=6)):
+        try:
+            kept = list(Categorical(name, [*kept, choice]).choices)
+        except InvalidSpace:
+            continue
+    return Categorical(name, kept or ["only"])
