@@ -9,6 +9,7 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from ..errors import EvaluationFailed, FailureKind, InvalidMeasurement
@@ -43,6 +44,7 @@ def measure(
 
     Raises EvaluationFailed for everything that goes wrong inside the evaluator. ``seconds`` is filled in.
     """
+    run = replace(run, parameters=problem.space.names)  # its reports stay the same list
     start = time.perf_counter()
     try:
         result = evaluate(dict(params), run) if takes_run(evaluate) else evaluate(dict(params))

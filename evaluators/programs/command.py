@@ -20,12 +20,22 @@ from ..errors import EvaluationFailed, FailureKind, InvalidSpecification
 from ..spaces.space import SearchSpace
 from .call import is_out_of_memory, shortened
 from .guard import NOT_STARTED
-from .placeholders import as_text, check_placeholders, filled, filled_arguments, placeholders
+from .placeholders import (
+    as_text,
+    check_all_placed,
+    check_placeholders,
+    filled,
+    filled_arguments,
+    left_out,
+    placeholders,
+)
 from .processes import Finished, last_lines, run_program, signal_name
 from .run import Run
 
 EXTRAS = ("params_file", "result_file", "workdir", "seed", "fidelity", "python")
 """Placeholders beside the parameters, which come first where a name is both."""
+_WHOLE = frozenset({"params_file", "workdir"})
+"""Extras by which a program reaches all parameters: the file, and the folder in which it lies."""
 _TEMPORARY_FAILURE = 75
 
 
@@ -66,18 +76,24 @@ class Command:
         self._check_program()
 
     def check(self, space: SearchSpace) -> None:
-        """Raise InvalidSpecification for a placeholder that neither the space nor the run fills."""
-        check_placeholders([*self.command, *self.env.values()], [*space.names, *EXTRAS])
+        """Raise InvalidSpecification for a placeholder that neither the space nor the run fills, and for a parameter
+        that has none while others have one."""
+        check_placeholders(self._texts, [*space.names, *EXTRAS])
+        check_all_placed(self._texts, space.names, _WHOLE - set(space.names))
 
     def __call__(self, params: Mapping[str, Any], run: Run) -> Any:
         """Return the program's result. Raises EvaluationFailed with the last lines of its errors as the reason."""
         workdir = run.workdir.resolve()
         params_file, stderr = workdir / "params.json", workdir / "stderr.txt"
         params_file.write_text(json.dumps(dict(params)))
-        values = {**self._extras(workdir, params_file, run), **params}
+        if run.parameters:
+            check_placeholders(self._texts, [*run.parameters, *EXTRAS])
+        extras = self._extras(workdir, params_file, run)
+        values = {**{n: v for n, v in extras.items() if n not in run.parameters}, **params}
+        self._refuse_left_out(values, run)
         reader = _Reader(run)
         finished = run_program(
-            filled_arguments(self.command, values),
+            filled_arguments(self.command, values, run.parameters),
             on_line=reader.line,
             stderr=stderr,
             timeout_s=self.timeout_s,
@@ -88,6 +104,19 @@ class Command:
             return None  # the run knows that it was told to stop
         self._raise_failure(finished, last_lines(stderr))
         return reader.result if self.result_file is None else self._read_result(workdir / self.result_file)
+
+    @property
+    def _texts(self) -> list[str]:
+        return [*self.command, *self.env.values()]
+
+    def _refuse_left_out(self, values: Mapping[str, Any], run: Run) -> None:
+        found = left_out(self._texts, values, run.parameters)
+        if found is not None:
+            raise EvaluationFailed(
+                f"the command leaves out `{found[0]}`, for {found[1]!r} vanishes with its inactive parameters; "
+                "give each parameter an argument of its own",
+                kind="invalid",
+            )
 
     def _check_program(self) -> None:
         program = self.command[0]
@@ -114,7 +143,7 @@ class Command:
     def _environment(
         self, values: Mapping[str, Any], params: Mapping[str, Any], params_file: Path, run: Run
     ) -> dict[str, str]:
-        given = {name: filled(text, values) for name, text in self.env.items()}
+        given = {name: filled(text, values, run.parameters) for name, text in self.env.items()}
         return {
             **os.environ,
             "TRIALOGUE_PARAMS": json.dumps(dict(params)),

@@ -23,12 +23,14 @@ def never_stop(step: int, value: float) -> bool:
 class Run:
     """One evaluation. ``seed``: for everything random in it; ``fidelity``: in (0, 1], 1 is the full task.
 
-    ``workdir``: a folder of this evaluation's own that exists; its owner is whoever made it. Not for several threads.
+    ``workdir``: a folder of this evaluation's own that exists; its owner is whoever made it. ``parameters``: all names
+    of the search space, active or not (filled in by ``measure``). Not for several threads.
     """
 
     seed: int = 0
     fidelity: float = 1.0
     workdir: Path = Path()
+    parameters: tuple[str, ...] = field(default=(), repr=False)
     on_report: Report = field(default=never_stop, repr=False)
     reports: list[tuple[int, float]] = field(default_factory=list, repr=False, compare=False)
     """What was reported so far, in order."""

@@ -285,8 +285,36 @@ def test_what_cannot_run_is_refused_before_the_study_starts(make: Any, message: 
 
 
 def test_braces_of_other_languages_are_left_alone() -> None:
-    Command(["python3", '{"a": 1}', "{C}", "awk '{print}'", "{{print}}"][:3]).check(SPACE)
+    Command(["python3", '{"a": 1}', "{C}", "{params_file}", "{{print}}"]).check(SPACE)
 
 
 def test_the_interpreter_may_be_asked_for(tmp_path: Path) -> None:
     assert value(Command(["{python}", "-c", "print(1)"]), tmp_path) == 1
+
+
+def test_a_command_that_leaves_out_a_parameter_is_told() -> None:
+    with pytest.raises(InvalidSpecification, match="leaves out the parameter 'kernel'"):
+        python("print(1)", "{C}", "{gamma}", "{fast}").check(SPACE)
+    for arguments in ((), ("{kernel}", "{C}", "{gamma}", "{fast}"), ("{C}", "{params_file}")):
+        python("print(1)", *arguments).check(SPACE)
+    python("print(1)", "{C}", "{kernel}", env={"G": "{gamma}", "FAST": "{fast}"}).check(SPACE)
+
+
+def test_a_parameter_that_vanishes_with_another_fails_the_trial(tmp_path: Path) -> None:
+    failed = failure(python("print(1)", "{C}/{gamma}"), tmp_path)
+    assert failed.kind == "invalid"
+    assert "leaves out `C`, for '{C}/{gamma}' vanishes" in failed.reason
+
+
+def test_a_placeholder_that_nothing_fills_fails_the_trial_where_nobody_checked(tmp_path: Path) -> None:
+    failed = failure(python("print(1)", "{learning rate}"), tmp_path)
+    assert "nothing fills {learning rate}" in failed.reason
+
+
+def test_an_inactive_parameter_named_like_an_extra_is_inactive(tmp_path: Path) -> None:
+    space = SearchSpace([Categorical("on", [True, False]), Float("seed", 0, 1, when={"on": True})])
+    command = python("import sys; print(len(sys.argv))", "{on}", "--seed", "{seed}")
+    for params, words in (({"on": False}, 2), ({"on": True, "seed": 0.5}, 4)):
+        found = measure(command, params, Problem("p", space), Run(workdir=tmp_path))
+        assert isinstance(found, Measurement)
+        assert found.value == words
