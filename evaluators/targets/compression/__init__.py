@@ -1,0 +1,1 @@
+"""Smaller networks as targets: pruning, sharing of weights, masks per input, and pruning of what fine-tuning changed."""
