@@ -90,8 +90,8 @@ CODE_LINES = {
     "evaluators": 5_800,
     "prompts": 1_400,
     "surrogates": 3_400,
-    "agent": 11_270,
-    "api": 7_300,
+    "agent": 11_320,
+    "api": 7_320,
 }
 """Lines of a room that hold code, targets aside: raised only with a decision."""
 

@@ -59,6 +59,14 @@ class Heads:
     """Whether plain Optuna made or ended trials that are not taken in yet (``adoption.py``)."""
 
 
+def check_study_name(name: str) -> None:
+    """Raise InvalidInput for a name that some door could not say: in a URL, on a line, in a database."""
+    if not 1 <= len(name) <= 400 or not name.isprintable() or not name.strip() or name in (".", ".."):
+        raise InvalidInput(
+            f"`name` of a study must have 1 to 400 printable characters and not be '.' or '..', got {name!r:.500}."
+        )
+
+
 class Ledger:
     """The studies of one database. Raises LedgerUnavailable for whatever is wrong with it."""
 
@@ -80,10 +88,7 @@ class Ledger:
         lineage: Mapping[str, Any] | None = None,
     ) -> StoredStudy:
         """Create a study; raises StudyMismatch when the name is taken."""
-        if not name or len(name) > 400 or name != storable(name):
-            raise InvalidInput(
-                f"`name` of a study must have 1 to 400 characters of valid text, got {name!r}."
-            )
+        check_study_name(name)
         try:
             with self.database.write() as connection:
                 _sweep(connection)

@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from typing import Self
+from urllib.parse import urlsplit
 
 from ...serving.errors import InvalidInput
 from ..contracts import AbstractPlanner
@@ -38,8 +39,26 @@ def planner_from(spec: object) -> AbstractPlanner | None:
         return vllm_planner(spec.removeprefix("vllm:"))
     if spec.startswith(("http://", "https://")):
         return Planner(spec)
-    raise InvalidInput(
-        f"`planner` must be None, 'embedded', 'http://…/v1' (optionally '#model') or 'vllm:MODEL', got {spec!r}."
+    raise _no_planner(spec)
+
+
+def check_planner(spec: object) -> None:
+    """Raise InvalidInput for a text that names no planner. Opens nothing, and asks no server."""
+    if not isinstance(spec, str) or spec == "embedded" or (spec.startswith("vllm:") and len(spec) > 5):
+        return
+    try:
+        parts = urlsplit(spec)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        sound = False
+    if not sound or not spec.isprintable() or " " in spec:
+        raise _no_planner(spec)
+
+
+def _no_planner(spec: str) -> InvalidInput:
+    return InvalidInput(
+        "`planner` must be None, 'embedded', 'http://HOST:PORT/v1' (optionally '#model') or 'vllm:MODEL', "
+        f"got {spec!r:.300}."
     )
 
 

@@ -25,6 +25,32 @@ def needs_model(name: str | None) -> bool:
     return name is None or name in NEEDS_MODEL
 
 
+def check_strategy(
+    problem: Problem, name: str, *, planned: bool, options: EngineOptions | None = None
+) -> None:
+    """Raise InvalidInput for a strategy that could decide nothing: when a study is made, not at its first ask.
+
+    ``planned``: whether the study has a planner, which is not opened for this.
+    """
+    if name not in NEEDS_MODEL:
+        strategy_for(problem, seed=0, strategy=name, options=options)
+    elif not planned:
+        raise _without_model(name)
+    elif name == "llambo" and options is not None:
+        raise _without_engine(name)
+
+
+def _without_model(name: str) -> InvalidInput:
+    return InvalidInput(
+        f"strategy {name!r} needs a model, got planner=None; "
+        "give `planner='embedded'` or an endpoint, or use strategy 'surrogate'."
+    )
+
+
+def _without_engine(name: str) -> InvalidInput:
+    return InvalidInput(f"strategy {name!r} has no engine to choose options of; leave out `engine`.")
+
+
 def strategy_for(
     problem: Problem,
     *,
@@ -42,7 +68,7 @@ def strategy_for(
     surrogate = name.partition(":")[2] if name.startswith("surrogate:") else None
     if options is not None:
         if name not in ("trialogue", "surrogate") and surrogate is None:
-            raise InvalidInput(f"strategy {name!r} has no engine to choose options of; leave out `engine`.")
+            raise _without_engine(name)
         engine = default_engine(problem, surrogate=surrogate, options=options)
     elif engine is not None and name not in ("trialogue", "surrogate"):
         raise InvalidInput(
@@ -65,10 +91,7 @@ def strategy_for(
             f"`strategy` must be one of {', '.join(NAMES)} or surrogate:NAME, got {strategy!r}."
         )
     if planner is None:
-        raise InvalidInput(
-            f"strategy {name!r} needs a model, got planner=None; "
-            "give `planner='embedded'` or an endpoint, or use strategy 'surrogate'."
-        )
+        raise _without_model(name)
     if name == "llambo":
         from .llambo import LlamboStrategy  # the strategies with a model are loaded only when used
 

@@ -13,7 +13,8 @@ from ..contracts import AbstractStrategy
 from ..engine_options import EngineOptions
 from ..errors import StudyMismatch
 from ..ledger.ledger import Ledger, StoredStudy
-from ..planner.by_name import SharedPlanner
+from ..planner.by_name import SharedPlanner, check_planner
+from ..strategies.by_name import check_strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,14 @@ class Settings:
         given = {k: v for k, v in texts.items() if isinstance(v, str)}
         tables = {"budget": self.budget, "engine": self.engine}
         return {**stored, **given} | {k: v.to_dict() for k, v in tables.items() if v is not None}
+
+    def check(self, problem: Problem, stored: Mapping[str, Any]) -> None:
+        """Raise InvalidInput for a planner or a strategy that could decide nothing. Opens nothing."""
+        whole = self.completed(stored)
+        check_planner(whole.planner.spec if isinstance(whole.planner, SharedPlanner) else whole.planner)
+        if isinstance(self.strategy, str):
+            planned = whole.planner is not None
+            check_strategy(problem, self.strategy, planned=planned, options=self.engine)
 
     def completed(self, stored: Mapping[str, Any]) -> "Settings":
         """Return these settings, with the stored planner and strategy in place of None."""
@@ -88,6 +97,7 @@ def create_or_resume(
 ) -> Opened:
     """Return the study of that name, created where it is not there; raises StudyMismatch."""
     if not ledger.has(name):
+        settings.check(problem, {})
         try:
             stored = ledger.create(name, problem, seed=_checked_seed(seed), config=settings.config({}))
             return Opened(stored, settings, resumed=False)
@@ -103,6 +113,7 @@ def create_or_resume(
             "space with "
             f"`study.fork(new_name, space=…)`."
         )
+    settings.check(problem, stored.config)
     config = settings.config(stored.config)
     if config != dict(stored.config) or problem.to_dict() != stored.problem.to_dict():
         ledger.configure(stored.study_id, problem=problem, config=config)

@@ -25,7 +25,7 @@ class Paths:
             if self.prefix:
                 scope["root_path"] = self.prefix
             raw = scope.get("raw_path") or b""
-            if b"%2f" in raw.lower():
+            if b"%" in raw:
                 segments = raw.decode("ascii", "replace").split("/")
                 scope["path"] = "/".join(unquote(segment).replace("/", SLASH) for segment in segments)
         await self.app(scope, receive, send)

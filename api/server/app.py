@@ -21,6 +21,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from ...agent.errors import LedgerUnavailable
 from ...agent.ledger.ledger import Ledger
+from ...agent.planner.by_name import check_planner
 from ...serving.errors import InvalidInput
 from ..http.paths import Paths, path_of
 from ..mcp.tools import build_mcp
@@ -100,6 +101,8 @@ def is_loopback(host: str) -> bool:
 def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
     """Return the application. Raises InvalidInput for unsafe settings, LedgerUnavailable for a database."""
     check_address(settings)
+    for spec in settings.planners:
+        check_planner(spec)
     services = build_services(settings, ledger or Ledger(settings.storage))
     mcp, mcp_running = build_mcp(services)
 

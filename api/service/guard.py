@@ -7,6 +7,7 @@ caller is the local administrator. Starlette's TrustedHostMiddleware does not kn
 hence our own eight lines; the body that streams in is counted by starlette's RequestBodyLimitMiddleware.
 """
 
+import hashlib
 import json
 import re
 import time
@@ -91,7 +92,7 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def take(self, name: str, per_minute: int) -> None:
+    def take(self, name: str, per_minute: int, what: str = "requests") -> None:
         """Take a token of this name's; raise Refused with 429 when there is none."""
         bucket = self._buckets.get(name)
         if bucket is None or bucket.burst != per_minute:
@@ -101,7 +102,15 @@ class Buckets:
             self._buckets.popitem(last=False)
         if wait_s := bucket.wait_s():
             retry = {"Retry-After": str(max(1, round(wait_s)))}
-            raise Refused(429, "Too many requests", f"{name!r:.120} may send {per_minute} a minute.", retry)
+            raise Refused(
+                429, "Too many requests", f"{name!r:.120} may send {per_minute} {what} a minute.", retry
+            )
+
+    def give_back(self, name: str) -> None:
+        """Give back the token that was taken last: what it was taken for is not to be counted."""
+        bucket = self._buckets.get(name)
+        if bucket is not None:
+            bucket.level = min(bucket.burst, bucket.level + 1)
 
 
 def host_name(host: str) -> str:
@@ -126,6 +135,7 @@ class Guard:
     ) -> None:
         self.app, self.limits, self.lookup, self.path_of = app, limits, lookup, path_of
         self._callers, self._strangers = Buckets(clock), Buckets(clock)
+        self._right: OrderedDict[bytes, None] = OrderedDict()  # digests of keys that were right, newest last
         self._lookups = anyio.CapacityLimiter(4)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -180,16 +190,34 @@ class Guard:
         if self.lookup is None:
             return LOCAL
         kind, _, secret = headers.get("authorization", "").partition(" ")
-        sent = kind.lower() == "bearer" and bool(secret.strip())
-        lookup, secret = self.lookup, secret.strip()
-        # In a thread of its own: a database that answers slowly must not hold up what needs no key.
-        caller = await anyio.to_thread.run_sync(lookup, secret, limiter=self._lookups) if sent else None
-        if caller is not None:
-            return caller
-        if sent:  # a guess; whoever has no key at all is only told so
-            self._strangers.take(_network(client), WRONG_KEYS)
+        if kind.lower() == "bearer" and secret.strip():
+            caller = await self._known(secret.strip(), self.lookup, _network(client))
+            if caller is not None:
+                return caller
         detail = "Send `Authorization: Bearer KEY`; a key is made with `trialogue keys add NAME`."
         raise Refused(401, "Key needed", detail, {"WWW-Authenticate": "Bearer"})
+
+    async def _known(self, secret: str, lookup: Lookup, network: str) -> Caller | None:
+        """Return whose key this is, or None for a guess, which is charged to its address before it is looked up.
+
+        A key that was right lately is looked up whatever others at its address send. Raises Refused.
+        """
+        hashed = hashlib.sha256(secret.encode()).digest()
+        seen = hashed in self._right
+        if not seen:
+            self._strangers.take(network, WRONG_KEYS, "unknown keys")
+        # In a thread of its own: a database that answers slowly must not hold up what needs no key.
+        caller = await anyio.to_thread.run_sync(lookup, secret, limiter=self._lookups)
+        if caller is None:
+            self._right.pop(hashed, None)
+            return None
+        if not seen:
+            self._strangers.give_back(network)
+        self._right[hashed] = None
+        self._right.move_to_end(hashed)
+        if len(self._right) > MOST_BUCKETS:
+            self._right.popitem(last=False)
+        return caller
 
 
 def _site(origin: str) -> str:

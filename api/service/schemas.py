@@ -25,11 +25,13 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_storable)]
 Line = Annotated[str, StringConstraints(max_length=300), AfterValidator(_storable)]
-ParamValue = bool | int | float | Annotated[str, StringConstraints(max_length=1_000)] | None
+ParamValue = bool | int | float | Annotated[str, StringConstraints(max_length=1_000_000)] | None
 Params = Annotated[
     dict[Annotated[str, StringConstraints(max_length=100)], ParamValue], Field(max_length=1_000)
 ]
-Numbers = Annotated[dict[Annotated[str, StringConstraints(max_length=100)], float], Field(max_length=1_000)]
+Numbers = Annotated[dict[Annotated[str, StringConstraints(max_length=200)], float], Field(max_length=1_000)]
+StoredName = Annotated[str, StringConstraints(min_length=1, max_length=400), AfterValidator(_storable)]
+"""A study that may have been made elsewhere."""
 WorkerName = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
 
 
@@ -212,7 +214,7 @@ class KeyBody(Table):
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     scope: Literal["read", "write", "admin"] = "write"
-    studies: Annotated[list[Line], Field(max_length=10_000)] | None = None
+    studies: Annotated[list[StoredName], Field(max_length=10_000)] | None = None
     requests_per_minute: int | None = Field(None, ge=1, le=2**31 - 1)
     asks_per_day: int | None = Field(None, ge=0, le=2**53)
     tokens_per_day: int | None = Field(None, ge=0, le=2**53)

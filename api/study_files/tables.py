@@ -9,9 +9,10 @@ A field's docstring is its documentation: unit, range and what happens without i
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from ...agent.budget import Budget
+from ...agent.certainty.pairing import PREFIX
 from ...agent.engine_options import Coreset, Design, EngineOptions
 from ...evaluators.spaces.base import finite_number
 
@@ -103,6 +104,13 @@ class StudySettings(Table):
     """What the study may use."""
     engine: EngineTable | None = None
     """What is chosen of the surrogate's side."""
+
+    @field_validator("strategy")
+    @classmethod
+    def _no_pairs(cls, strategy: str | None) -> str | None:
+        if strategy is not None and strategy.startswith(PREFIX):
+            raise ValueError("`strategy` must be one that searches; a verification is opened by `verify`")
+        return strategy
 
 
 class StudyTable(StudySettings):

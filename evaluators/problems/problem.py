@@ -22,6 +22,9 @@ from .measurement import Measurement
 
 Direction = Literal["minimize", "maximize"]
 
+MAX_OBJECTIVES = 100
+MAX_CONSTRAINTS = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Objective:
@@ -253,12 +256,14 @@ def _checked_objectives(objectives: object) -> tuple[Objective, ...]:
     listed = _list("objectives", objectives)
     if not listed or not all(isinstance(o, Objective) for o in listed):
         raise InvalidProblem(f"`objectives` must list at least one Objective, got {objectives!r}.")
+    _refuse_many("objectives", listed, MAX_OBJECTIVES)
     _refuse_repeated("objective", [o.name for o in listed])
     return tuple(listed)
 
 
 def _checked_constraints(constraints: object) -> tuple[Constraint, ...]:
     listed = _list("constraints", constraints)
+    _refuse_many("constraints", listed, MAX_CONSTRAINTS)
     made = tuple(Constraint.parse(c) if isinstance(c, str) else c for c in listed)
     if not all(isinstance(c, Constraint) for c in made):
         raise InvalidProblem(
@@ -266,6 +271,11 @@ def _checked_constraints(constraints: object) -> tuple[Constraint, ...]:
         )
     _refuse_repeated("constraint", [c.name for c in made])
     return made
+
+
+def _refuse_many(what: str, listed: Sequence[object], most: int) -> None:
+    if len(listed) > most:
+        raise InvalidProblem(f"`{what}` may list at most {most}, got {len(listed)}.")
 
 
 def _refuse_repeated(what: str, names: Sequence[str]) -> None:

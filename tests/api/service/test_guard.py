@@ -147,11 +147,51 @@ def test_a_bucket_refills() -> None:
     assert bucket.wait_s() == 0.0
 
 
-def test_wrong_keys_meet_a_limit_and_right_ones_do_not() -> None:
+def test_wrong_keys_meet_a_limit_and_keys_in_use_do_not() -> None:
     guesses = [("GET", "/v1/studies", {"headers": bearer(f"guess-{i}")}) for i in range(WRONG_KEYS + 5)]
-    answers = calls([*guesses, ("GET", "/v1/studies", {"headers": bearer("r")})])
-    assert [a.status_code for a in answers] == [401] * WRONG_KEYS + [429] * 5 + [200]
-    assert int(answers[-2].headers["retry-after"]) >= 1
+    known, fresh = (("GET", "/v1/studies", {"headers": bearer(key)}) for key in ("r", "a"))
+    answers = calls([known, *guesses, known, fresh])
+    assert [a.status_code for a in answers] == [200, *[401] * WRONG_KEYS, *[429] * 5, 200, 429]
+    assert all(int(a.headers["retry-after"]) >= 1 for a in answers if a.status_code == 429)
+    assert "unknown keys" in answers[-1].json()["detail"]
+
+
+def guesses_at_once(addresses: list[str]) -> tuple[list[int], int]:
+    """Send a wrong key from each address, all at the same moment; return the answers and how many were looked up."""
+    looked_up: list[str] = []
+
+    def lookup(secret: str) -> None:
+        looked_up.append(secret)
+
+    guard = Guard(tiny, limits=Limits(), lookup=lookup, path_of=lambda s: s["path"])
+
+    async def one(i: int, address: str) -> int:
+        transport = httpx2.ASGITransport(app=guard, client=(address, 1))  # pyright: ignore[reportArgumentType]
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8765") as client:
+            return (await client.get("/v1/studies", headers=bearer(f"guess-{i}"))).status_code
+
+    async def go() -> list[int]:
+        return await asyncio.gather(*(one(i, address) for i, address in enumerate(addresses)))
+
+    return asyncio.run(go()), len(looked_up)
+
+
+def test_three_thousand_guesses_cost_thirty_looks() -> None:
+    statuses, looks = guesses_at_once(["203.0.113.5"] * 3_000)
+    assert looks == WRONG_KEYS
+    assert sorted(statuses) == [401] * WRONG_KEYS + [429] * (3_000 - WRONG_KEYS)
+
+
+def test_one_address_locks_out_no_other() -> None:
+    statuses, _ = guesses_at_once([*["203.0.113.5"] * 200, "198.51.100.7"])
+    assert statuses[-1] == 401
+    of_one_network, _ = guesses_at_once([f"2001:db8:1:2::{i}" for i in range(WRONG_KEYS + 1)])
+    assert of_one_network[-1] == 429
+
+
+def test_right_keys_are_not_counted() -> None:
+    answers = calls([("GET", "/v1/studies", {"headers": bearer(k)}) for k in ("r", "a") * (WRONG_KEYS + 5)])
+    assert {a.status_code for a in answers} == {200}
 
 
 def test_what_is_remembered_of_callers_is_bounded() -> None:

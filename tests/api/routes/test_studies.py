@@ -1,0 +1,142 @@
+"""Studies over REST: what is accepted works everywhere, and what could not work is refused when it is made."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from fastapi.testclient import TestClient
+
+from trialogue.agent.ledger.ledger import Ledger
+from trialogue.api.server.app import Settings, create_app
+from trialogue.serving.errors import InvalidInput
+
+SPACE = {"parameters": {"x": {"type": "float", "low": 0, "high": 1}}}
+TOML = """[study]
+name = {name}
+strategy = "random"
+[parameters.x]
+type = "float"
+low = 0
+high = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    app = create_app(Settings("", planners=("http://127.0.0.1:9/v1",)), Ledger())
+    with TestClient(app, base_url="http://127.0.0.1:8765") as made:
+        yield made
+
+
+def made(client: TestClient, name: str, problem: dict[str, Any] | None = None, **settings: Any) -> Any:
+    whole = {"name": name, "space": SPACE} | (problem or {})
+    return client.post("/v1/studies", json={"name": name, "problem": whole} | settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"strategy": "nonsense"}, "strategy"),
+        ({"strategy": "surrogate:nonsense"}, "nonsense"),
+        ({"strategy": "surrogate:"}, "surrogate"),
+        ({"strategy": "llambo"}, "needs a model"),
+        ({"strategy": "trialogue"}, "needs a model"),
+        ({"strategy": "pairs:{}"}, "verify"),
+        ({"strategy": "random", "engine": {"design": "dpp"}}, "no engine"),
+        ({"planner": "http://127.0.0.1:1/v1"}, "started with"),
+        ({"planner": "nonsense"}, "started with"),
+    ],
+)
+def test_what_could_decide_nothing_is_refused_and_not_stored(
+    client: TestClient, settings: dict[str, Any], word: str
+) -> None:
+    refused = made(client, "never", **settings)
+    assert refused.status_code == 422
+    assert word in refused.json()["detail"]
+    assert client.get("/v1/studies/never").status_code == 404
+
+
+def test_a_study_that_is_there_takes_no_strategy_that_could_decide_nothing(client: TestClient) -> None:
+    assert made(client, "there", strategy="random").status_code == 201
+    assert made(client, "there", strategy="nonsense", exist_ok=True).status_code == 422
+    assert client.post("/v1/studies/there/ask", json={}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "strategy", ["surrogate", "random", "mcts", "surrogate:forest", "surrogate:per-second", None]
+)
+def test_a_strategy_that_is_accepted_decides(client: TestClient, strategy: str | None) -> None:
+    name = f"with {strategy}".replace(":", "-")
+    assert made(client, name, strategy=strategy).status_code == 201
+    asked = client.post(f"/v1/studies/{name}/ask", json={"n": 2})
+    assert asked.status_code == 200, asked.text
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        {"constraints": [{"name": "c" * 200, "upper": 1.0}]},
+        {"objectives": [{"name": "o" * 200}]},
+        {"objectives": [{"name": f"o{i}"} for i in range(100)]},
+        {"constraints": [{"name": f"c{i}", "upper": 1} for i in range(1_000)]},
+        {"space": {"parameters": {"p" * 100: {"type": "int", "low": 0, "high": 3}}}},
+        {"space": {"parameters": {"x": {"type": "categorical", "choices": ["a" * 5_000, "b"]}}}},
+        {"objectives": [{"name": "state"}, {"name": 'value/µs, "quoted"'}]},
+    ],
+    ids=["constraint", "objective", "objectives", "constraints", "parameter", "choice", "words"],
+)
+def test_a_problem_that_is_accepted_can_be_worked_on(
+    client: TestClient, problem: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    name = f"works {request.node.callspec.id}"
+    study = f"/v1/studies/{name}"
+    assert made(client, name, problem, strategy="random").status_code == 201
+    stated = client.get(study).json()
+    trial = client.post(f"{study}/ask", json={}).json()["trials"][0]
+    measurement = {
+        "values": [0.5] * len(stated["objectives"]),
+        "constraints": {c["name"]: 0.5 for c in problem.get("constraints", ())},
+    }
+    told = client.post(f"{study}/trials/{trial['number']}/tell", json={"measurement": measurement})
+    assert told.status_code == 200, told.text
+    for path in ("enqueue", "predict"):
+        assert client.post(f"{study}/{path}", json={"params": trial["params"]}).status_code == 200
+    fixed = client.post(f"{study}/ask", json={"fixed": trial["params"]})
+    assert fixed.status_code in (200, 409)  # where they are all there is, nothing new is left
+    for path in ("", "/trials", "/report", "/pareto", "/log"):
+        assert client.get(f"{study}{path}").status_code == 200, path
+    assert client.post(f"{study}/fork", json={"name": f"{name} fork"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [{"objectives": [{"name": f"o{i}"} for i in range(101)]}, {"constraints": [f"c{i} <= 1" for i in range(1_001)]}],
+    ids=["objectives", "constraints"],
+)  # fmt: skip
+def test_more_than_a_result_can_hold_is_refused(client: TestClient, problem: dict[str, Any]) -> None:
+    assert made(client, "many", problem).status_code == 422
+
+
+@pytest.mark.parametrize("name", ["a/b", "team/model v2", "ü∞", "a?b#c", "%2F", "../x", "x" * 200])
+def test_a_name_from_a_study_file_works_in_every_path(client: TestClient, name: str) -> None:
+    toml = TOML.format(name='"' + name + '"')
+    assert client.post("/v1/studies", json={"toml": toml}).status_code == 201
+    study = f"/v1/studies/{quote(name, safe='')}"
+    assert client.get(study).json()["name"] == name
+    assert client.post(f"{study}/ask", json={}).status_code == 200
+    assert client.post(f"{study}/chat", json={"text": "/show"}).status_code == 200
+    assert client.delete(study).status_code == 204
+
+
+@pytest.mark.parametrize("name", [".", "..", "a\\u0000b", "a\\nb", " ", "\\u202e"])
+def test_a_name_that_no_path_can_say_is_refused(client: TestClient, name: str) -> None:
+    assert client.post("/v1/studies", json={"toml": TOML.format(name=f'"{name}"')}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "planner", ["nonsense", "http://", "http://[::1/v1", "ftp://host/v1", "vllm:", "http://a b/v1"]
+)
+def test_a_server_does_not_start_with_a_planner_that_is_none(planner: str) -> None:
+    with pytest.raises(InvalidInput, match="planner"):
+        create_app(Settings("", planners=(planner,)), Ledger())
