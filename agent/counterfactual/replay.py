@@ -1,16 +1,16 @@
 """The same study without its planner, trial for trial.
 
 A new study in memory, with the seed and the engine of the old one, is asked for a trial where the old one was, and told
-each result at the place in the order in which the old one was told. What came from outside stays as it was: added results,
-enqueued configurations, exclusions, lost workers. A trial that comes out the same is not evaluated again. Without a model
-in it the engine decides from the same random streams, so that the two studies are bit-identical until the planner's first
-trial. That holds for evaluators that give the same result again, recorded tables for one; others are refused.
+each result before the same decision as there: the ledger's events say what a decision had seen. What came from outside
+stays as it was: added results, enqueued configurations, exclusions, lost workers. A trial that comes out the same is not
+evaluated again. Without a model in it the engine decides from the same random streams, so that the two studies are
+bit-identical until the planner's first trial. That holds for evaluators that give the same result again, recorded tables
+for one; others are refused.
 """
 
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from heapq import heappop, heappush
 from typing import Any, Protocol
 
 from ...evaluators.errors import SpaceExhausted
@@ -32,6 +32,10 @@ _CIRCUMSTANCES = ("lost", "infrastructure")
 """Kinds of failure that say nothing of the configuration."""
 _REMOVABLE = (None, "trialogue")
 """Strategies that are the surrogate's when their planner is taken away."""
+_BEGINNINGS = ("asked", "added")
+_ENDS = ("told", "failed", "pruned", "added")
+_CHANGES = (*_ENDS, "excluded", "restored")
+"""Kinds of events."""
 _PAGE = 1000
 
 
@@ -93,19 +97,23 @@ class _Replay:
         self._queued = frozenset(
             (self._key(e.data["params"]), e.data["reason"]) for e in events if e.kind == "enqueued"
         )
-        self._endings: list[tuple[float, int, Ending]] = []
-        self._exclusions = deque(e for e in events if e.kind in ("excluded", "restored"))
+        self._seen = {
+            e.trial_number: e.data.get("seen", e.number - 1) for e in events if e.kind in _BEGINNINGS
+        }
+        self._changes = deque(e for e in events if e.kind in _CHANGES)
+        self._ended = {e.trial_number: e.number for e in self._changes if e.kind in _ENDS}
+        self._endings: dict[int, Ending] = {}
         self._lost: dict[str, Params] = {}
 
     def go(self) -> None:
         """Ask and tell to the end of the study, or of a finite space."""
         try:
             for batch in self._batches():
-                self._tell_until(_begun(batch[0]))
+                self._change_until(self._seen[batch[0].number])
                 self._run(batch)
         except SpaceExhausted:
             pass
-        self._tell_until(math.inf)
+        self._change_until(math.inf)
 
     def is_proposed(self, record: TrialRecord) -> bool:
         """Whether a planner proposed a trial, and nobody queued it."""
@@ -137,7 +145,7 @@ class _Replay:
             if isinstance(ending, Failure) and ending.kind in _CIRCUMSTANCES and not given:
                 self._lost[self._key(record.params)] = trial.params
             if ending is not None:
-                heappush(self._endings, (record.ended_at or 0.0, record.number, ending))
+                self._endings[record.number] = ending
 
     def _ending(self, record: TrialRecord, params: Params) -> Ending | None:
         """Return how the trial ends without the planner: as it did, where it ran the same or its worker was lost."""
@@ -147,24 +155,16 @@ class _Replay:
             return ending
         return self._evaluate(record.number, params)
 
-    def _tell_until(self, moment: float) -> None:
-        """Tell what had ended by then and exclude what was excluded, in the order of the study."""
-        while self._endings and self._endings[0][0] <= moment:
-            ended_at, number, ending = heappop(self._endings)
-            self._exclude_until(ended_at)
-            self._without.finish(number, ending)
-        self._exclude_until(moment)
-
-    def _exclude_until(self, moment: float) -> None:
-        """Exclude and restore as the study did by then, where the same configuration ran."""
-        while self._exclusions and self._exclusions[0].at <= moment:
-            event = self._exclusions.popleft()
+    def _change_until(self, moment: float) -> None:
+        """Tell, exclude and restore what the study had up to its event of number ``moment``, in that order."""
+        while self._changes and self._changes[0].number <= moment:
+            event = self._changes.popleft()
             number = event.trial_number
-            if number is None or not self._is_same(number):
-                continue
-            if event.kind == "excluded":
+            if event.number == self._ended.get(number) and number in self._endings:
+                self._without.finish(number, self._endings[number])
+            elif event.kind == "excluded" and number is not None and self._is_same(number):
                 self._without.exclude(number, event.data["reason"])
-            else:
+            elif event.kind == "restored" and number is not None and self._is_same(number):
                 self._without.restore(number)
 
     def _is_same(self, number: int) -> bool:
@@ -172,11 +172,6 @@ class _Replay:
         return number < len(there) and self._key(there[number].params) == self._key(
             self._records[number].params
         )
-
-
-def _begun(record: TrialRecord) -> float:
-    """Return when a trial began, or was added."""
-    return next((at for at in (record.started_at, record.ended_at) if at is not None), 0.0)
 
 
 def _events(study: Replayable) -> Iterator[Event]:

@@ -72,7 +72,7 @@ class Counterfactual:
         if not self.exact:
             lines.append(
                 f"Not exact: the studies differ from trial {self.differs_from} on, before any proposal was run. Parameters "
-                "were fixed, trials ran at the same time, the planner's rules led the surrogate, or another version or "
+                "were fixed, several processes decided at once, the planner's rules led the surrogate, or another version or "
                 "strategy decided."
             )
         return " ".join(line for line in lines if line)

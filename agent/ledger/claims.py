@@ -64,7 +64,8 @@ def write_trials(
 ) -> list[int]:
     """Write trials with their claims; return their numbers. One revision is taken by each.
 
-    With ``seen_revision``, raises Overtaken when a configuration was claimed after that revision.
+    With ``seen_revision``, raises Overtaken when a configuration was claimed after that revision, and the events say what
+    the decision had seen.
     """
     keys = [digest(problem, t.params) for t in new]
     replicates = _replicates(change, keys, seen_revision)
@@ -78,11 +79,11 @@ def write_trials(
     ]
     ids = optuna_rows.insert(change.connection, change.study_id, rows)
     counters["next_number"], counters["last_trial_id"] = first + len(new), ids[-1]
+    seen = {} if seen_revision is None else {"seen": seen_revision}
     own = []
     for row, trial, trial_id, key, replicate in zip(rows, new, ids, keys, replicates, strict=True):
-        revision = change.event(
-            _event_of(trial), row.number, source=trial.decision.source, verdict=trial.decision.verdict
-        )
+        why = {"source": trial.decision.source, "verdict": trial.decision.verdict, **seen}
+        revision = change.event(_event_of(trial), row.number, **why)
         if trial.decision.verdict == "fallback":
             revision = change.event("fallback", row.number, reason=trial.decision.reason)
         own.append(

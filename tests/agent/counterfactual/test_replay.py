@@ -7,6 +7,7 @@ import pytest
 from contracts.planner import problem, value
 
 import trialogue as tl
+from trialogue.agent.contracts import AbstractPlanner, PlanAnswer, PlanRequest
 from trialogue.agent.counterfactual.worth import Counterfactual
 from trialogue.agent.ledger.records import Failure
 from trialogue.agent.planner.planner import Planner
@@ -107,6 +108,37 @@ def test_batches_and_results_in_another_order_are_repeated_as_they_were(garbage:
     found = whole.counterfactual(evaluate)
     assert [t.params for t in found.trials] == [t.params for t in whole.trials]
     assert found.trials[open_trial.number].state == "running"
+
+
+class Meddler(AbstractPlanner):
+    """Proposes nothing, and tells a running trial meanwhile."""
+
+    def __init__(self) -> None:
+        self.told = 0
+        self.study: Study | None = None
+
+    @property
+    def name(self) -> str:
+        return "meddler"
+
+    def propose(self, request: PlanRequest) -> PlanAnswer:
+        assert self.study is not None
+        for trial in request.history.running[:1]:
+            self.study.tell(trial.number, value(trial.params))
+            self.told += 1
+        return PlanAnswer()
+
+
+def test_a_result_that_came_while_the_planner_was_thinking_is_not_seen_there_either() -> None:
+    planner = Meddler()
+    planner.study = whole = Study(problem(), seed=3, planner=planner)
+    whole.run(value, n_trials=3)
+    for _ in range(8):
+        whole.ask()
+    found = whole.counterfactual(value)
+    assert planner.told > 1
+    assert [t.params for t in found.trials] == [t.params for t in whole.trials]
+    assert found.exact
 
 
 def test_lost_and_excluded_trials_happen_there_too(garbage: str) -> None:
