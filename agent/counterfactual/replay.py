@@ -207,7 +207,8 @@ def _check(study: Replayable, records: Sequence[TrialRecord]) -> None:
 
 def _check_repeats(records: Sequence[TrialRecord], evaluate: Evaluated) -> None:
     """Run the first result and the last one again; raises InvalidInput where they do not repeat."""
-    finished = {r.number: r for r in records if r.values is not None and r.verdict != "added"}
+    counted = [r for r in records if r.excluded is None and r.verdict != "added"]
+    finished = {r.number: r for r in counted if r.values is not None}
     for number in {min(finished), max(finished)} if finished else ():
         again = evaluate(number, finished[number].params)
         values = again.values if isinstance(again, Measurement) else again

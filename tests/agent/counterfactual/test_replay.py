@@ -170,6 +170,16 @@ def test_what_cannot_be_told_is_refused_in_words(expert: str) -> None:
         study(None, strategy="random").counterfactual(Evaluator())
 
 
+def test_an_excluded_result_need_not_repeat(garbage: str) -> None:
+    whole = study(garbage)
+    trial = whole.ask()
+    whole.tell(trial, 99.0)
+    whole.exclude(trial.number, "a bad machine")
+    whole.run(Evaluator(), n_trials=4)
+    found = whole.counterfactual(Evaluator())
+    assert [(t.params, t.ending) for t in found.trials] == [(t.params, t.ending) for t in whole.trials]
+
+
 def test_a_study_that_had_something_else_in_it_is_said_not_to_be_exact(garbage: str) -> None:
     whole = study(garbage)
     whole.run(Evaluator(), n_trials=4)
