@@ -1,0 +1,1 @@
+"""Fine-tuning and transfer as targets: subspaces, soups, probes, preferences, hypernetworks."""
