@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InvalidMeasurement
+from ..spaces.base import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class Measurement:
 
     ``sem``: standard error of each value (same unit), or None when unknown. ``constraints``: measured value of each
     outcome constraint by name. ``metrics``: anything else worth keeping, as numbers, text or
-    booleans; NaN and infinities are left out. ``seconds``: duration; ``cost``: money or
+    booleans; NaN, infinities and integers past the largest float are left out. ``seconds``: duration; ``cost``: money or
     any other price of the evaluation.
     """
 
@@ -44,7 +45,7 @@ class Measurement:
         set_(self, "cost", None if cost is None else _finite("cost", cost))
         if self.sem is not None and (len(self.sem) != len(self.values) or min(self.sem) < 0):
             raise InvalidMeasurement(
-                f"`sem` needs one non-negative number per value, got {sem!r} for values {values!r}."
+                f"`sem` needs one non-negative number per value, got {shown(sem)} for values {shown(values)}."
             )
 
     @property
@@ -54,38 +55,45 @@ class Measurement:
 
 
 def _finite(name: str, value: object) -> float:
-    plain = _plain(value)
+    plain = plain_number(value)
     if isinstance(plain, bool) or not isinstance(plain, int | float):
-        raise InvalidMeasurement(f"`{name}` must be finite numbers, got {value!r}.")
-    number = float(plain)
-    if not math.isfinite(number):
+        raise InvalidMeasurement(f"`{name}` must be finite numbers, got {shown(value)}.")
+    if not _is_finite(plain):
         raise InvalidMeasurement(
-            f"`{name}` must be finite numbers, got {value!r}; "
+            f"`{name}` must be finite numbers, got {shown(value)}; "
             "tell the trial as failed (`failed='…'`) when there is no result."
         )
-    return number
+    return float(plain)
 
 
-def _plain(value: Any) -> Any:  # Any: whatever an evaluator returned
+def _is_finite(number: float) -> bool:
+    """Whether floating point holds a number: neither NaN nor infinite, no integer past the largest float."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
+
+
+def plain_number(value: Any) -> Any:  # Any: whatever an evaluator returned
     """Return Python's own number for a scalar of another library (numpy, torch, Decimal), else the value itself."""
-    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
-        return value.item()
-    if (
-        isinstance(value, str | bool | int | float)
-        or hasattr(value, "ndim")
-        or not hasattr(value, "__float__")
-    ):
+    try:
+        if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+            return value.item()
+        other = isinstance(value, str | bool | int | float) or hasattr(value, "ndim")
+        return value if other or not hasattr(value, "__float__") else float(value)
+    except (ArithmeticError, TypeError, ValueError):  # no number after all, or one past the largest float
         return value
-    return float(value)
 
 
 def _kept(metrics: Mapping[str, object]) -> dict[str, float]:
     kept = {}
     for name, value in metrics.items():
-        plain = _plain(value)
+        plain = plain_number(value)
         if plain is not None and not isinstance(plain, str | bool | int | float):
-            raise InvalidMeasurement(f"`metrics` must be numbers, text or booleans, got {name!r}: {value!r}.")
-        if not (isinstance(plain, float) and not math.isfinite(plain)):
+            raise InvalidMeasurement(
+                f"`metrics` must be numbers, text or booleans, got {shown(name)}: {shown(value)}."
+            )
+        if not isinstance(plain, int | float) or _is_finite(plain):
             kept[str(name)] = plain
     return kept
 

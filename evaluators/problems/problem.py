@@ -144,8 +144,9 @@ class Problem:
     def check(self, measurement: Measurement) -> Measurement:
         """Return the measurement if it fits this problem, else raise InvalidMeasurement.
 
-        One value per objective; no constraint that the problem does not have. A limit that was measured only as a
-        metric is taken from there. One that was not measured at all is allowed, but such a trial is not feasible.
+        One value per objective; no constraint that the problem does not have. A limit on an objective is measured by
+        its value, one that was measured only as a metric is taken from there. One that was not measured at all is
+        allowed, but such a trial is not feasible.
         """
         wanted = [o.name for o in self.objectives]
         if len(measurement.values) != len(wanted):
@@ -159,7 +160,8 @@ class Problem:
                     f"Unknown constraint {name!r}; the problem has {', '.join(limits) or 'none'}. "
                     "Other numbers go to `metrics`."
                 )
-        found = {n: measurement.metrics[n] for n in self.unmeasured(measurement) if n in measurement.metrics}
+        known = {**measurement.metrics, **dict(zip(wanted, measurement.values, strict=True))}
+        found = {n: known[n] for n in self.unmeasured(measurement) if n in known}
         if not found:
             return measurement
         return Measurement(

@@ -58,8 +58,12 @@ def measure(
         return Stopped.after(run)
     try:
         return with_seconds(measurement_of(result, problem), time.perf_counter() - start)
+    except EvaluationFailed:
+        raise
     except InvalidMeasurement as error:
         raise EvaluationFailed(str(error), kind="invalid") from error
+    except Exception as error:  # an object that a result holds may raise anything when it is looked at
+        raise EvaluationFailed(reason_of(error), kind="invalid") from error
 
 
 def takes_run(evaluate: Evaluate) -> bool:

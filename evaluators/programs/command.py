@@ -1,8 +1,8 @@
 """Any program as a target: parameters in, a result out, and nothing of it left running.
 
 Parameters reach it as ``{name}`` in its arguments or environment, as JSON in ``TRIALOGUE_PARAMS``, and in the JSON
-file that ``TRIALOGUE_PARAMS_FILE`` (or ``{params_file}``) names. Its result is the last JSON line of its output
-that is a number or an object (see ``results.py``), or the content of ``result_file``. A line ``{"step": 3, "value":
+file that ``TRIALOGUE_PARAMS_FILE`` (or ``{params_file}``) names. Its result is the last number or object of its
+output (see ``output.py`` and ``results.py``), or the content of ``result_file``. A line ``{"step": 3, "value":
 0.5}`` reports an intermediate value; when the pruner says stop, the program is ended. Exit status 0 is success; 75
 (EX_TEMPFAIL) is a fault of the machine, not of the parameters.
 """
@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import EvaluationFailed, FailureKind, InvalidSpecification
+from ..errors import EvaluationFailed, FailureKind, InvalidMeasurement, InvalidSpecification
+from ..spaces.base import shown
 from ..spaces.space import SearchSpace
 from .call import is_out_of_memory, shortened
 from .guard import NOT_STARTED
+from .output import Output, is_report, value_of
 from .placeholders import (
     as_text,
     check_all_placed,
@@ -173,62 +175,54 @@ class Command:
 
     def _read_result(self, path: Path) -> Any:
         try:
-            return json.loads(path.read_text())
+            text = path.read_text(encoding="utf-8-sig").strip()
+            found = value_of(text)
+            return json.loads(text) if found is None else found
         except FileNotFoundError:
             raise EvaluationFailed(
                 f"the program ended well but wrote no {path.name}", kind="invalid"
             ) from None
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:
             raise EvaluationFailed(f"{path.name} holds no JSON: {error}", kind="invalid") from None
 
 
 class _Reader:
-    """Reads a program's output: reports go to the run at once, the last JSON line that is no report is the result."""
+    """Reads a program's output: reports go to the run at once, the last number or object that is none is the result."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._result: Any = None
-        self._found = False
+        self._output = Output()
 
     @property
     def result(self) -> Any:
         """The result. Raises EvaluationFailed when there was none."""
-        if not self._found:
+        found = self._output.result()
+        if found is None:
+            last = self._output.last_line
+            report = value_of(last) if last else None
+            said = f"its last line is {shortened(last)!r}" if last else "it printed nothing"
+            if report is not None:
+                said += ", which reports a step; print the result once more without `step`"
             raise EvaluationFailed(
-                'the program ended well but printed no result; its last line must be JSON, as {"value": 0.93}',
+                f"the program ended well but printed no result: {said}. The last line must be a number or JSON, as "
+                '{"value": 0.93}',
                 kind="invalid",
             )
-        return self._result
+        return found
 
     def line(self, text: str) -> bool:
         """Take one line; return whether the program should be ended."""
-        found = _json_line(text)
-        if isinstance(found, dict) and "step" in found:
-            return self._report(found)
-        if found is not None:
-            self._result, self._found = found, True
-        return False
+        found = self._output.add(text)
+        return self._report(found) if isinstance(found, dict) and is_report(found) else False
 
-    def _report(self, found: dict[str, Any]) -> bool:
-        step, value = found["step"], found.get("value")
-        numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in (step, value))
-        if not numbers or step < 0 or step != int(step):
+    def _report(self, found: dict[Any, Any]) -> bool:
+        try:
+            return self._run.report(found["step"], found.get("value"))  # pyright: ignore[reportArgumentType]  # refused there
+        except InvalidMeasurement as error:
             raise EvaluationFailed(
-                f'a report must be like {{"step": 3, "value": 0.5}}, got {found!r}', kind="invalid"
-            )
-        return self._run.report(int(step), float(value))  # pyright: ignore[reportArgumentType]  # checked above
-
-
-def _json_line(text: str) -> Any:
-    """Return the number or object that a line holds, or None. Lists and text are output like any other."""
-    text = text.strip()
-    if not text or text[0] not in "{-0123456789NI":
-        return None
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict | int | float) else None
+                f'a report must be like {{"step": 3, "value": 0.5}}, got {shown(found, 200)}: {error}',
+                kind="invalid",
+            ) from None
 
 
 def _reason(ended: str, errors: str) -> str:

@@ -1,9 +1,9 @@
 """``{name}`` in the arguments and environment of a command: which there are, and what they become.
 
-Every name of a parameter works between braces. ``{{`` and ``}}`` are braces; what cannot be a name, as ``{"a": 1}``,
-is left as it is. True and False become ``true`` and ``false``, None ``none``, labelled choices their label. An argument
-whose parameter is inactive is left out, together with the option before it: ``["--gamma", "{gamma}"]`` vanishes as a
-whole.
+Every name of a parameter works between braces. ``{{`` and its ``}}`` are braces; what cannot be a name, as
+``{"a": {"b": 1}}``, is left as it is. True and False become ``true`` and ``false``, None ``none``, labelled choices
+their label. An argument whose parameter is inactive is left out, together with the option before it: ``["--gamma",
+"{gamma}"]`` vanishes as a whole.
 """
 
 import difflib
@@ -83,8 +83,18 @@ def filled(text: str, values: Mapping[str, Any], known: Iterable[str] = ()) -> s
     names = tuple({*values, *known})
     if any(name not in values for name in placeholders(text, names)):
         return None
-    braces = {"{{": "{", "}}": "}"}
-    return _pattern(names).sub(lambda m: braces.get(m.group(0)) or as_text(values[m.group(1)]), text)
+    opened = 0
+
+    def replaced(match: re.Match[str]) -> str:
+        nonlocal opened
+        if match.group(1):
+            return as_text(values[match.group(1)])
+        if match.group(0) == "}}" and not opened:
+            return "}}"  # the end of nested JSON, which nobody escaped
+        opened += 1 if match.group(0) == "{{" else -1
+        return match.group(0)[0]
+
+    return _pattern(names).sub(replaced, text)
 
 
 def filled_arguments(

@@ -1,17 +1,17 @@
 """What an evaluator may return, and the Measurement it means.
 
 A number; a sequence with one number per objective; a Measurement; or a mapping: ``value`` or ``values`` or each
-objective by its name, limits by their name, anything else numeric as a metric. ``{"failed": "reason"}`` is a
-failure.
+objective by its name, limits by their name (one on an objective is measured by its value), anything else numeric as a
+metric. ``{"failed": "reason"}`` is a failure.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import EvaluationFailed, FailureKind, InvalidMeasurement
-from ..problems.measurement import Measurement
+from ..problems.measurement import Measurement, plain_number
 from ..problems.problem import Problem
+from ..spaces.base import shown
 
 _KINDS: tuple[FailureKind, ...] = (
     "crash",
@@ -60,12 +60,15 @@ def _from_mapping(result: Mapping[Any, Any], problem: Problem) -> Measurement:
     rest = dict(result)
     values = _values(rest, problem)
     constraints = {**dict(rest.pop("constraints", None) or {})}
-    constraints |= {c.name: rest.pop(c.name) for c in problem.constraints if c.name in rest}
+    objectives = {o.name for o in problem.objectives}
+    limits = [c.name for c in problem.constraints if c.name not in objectives]
+    constraints |= {name: rest.pop(name) for name in limits if name in rest}
     metrics = {**dict(rest.pop("metrics", None) or {})}
     sem, seconds, cost = rest.pop("sem", None), rest.pop("seconds", None), rest.pop("cost", None)
     for name, value in rest.items():
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            metrics[str(name)] = value
+        plain = plain_number(value)
+        if isinstance(plain, int | float) and not isinstance(plain, bool):
+            metrics[str(name)] = plain
     return Measurement(values, sem, constraints=constraints, metrics=metrics, seconds=seconds, cost=cost)
 
 
@@ -78,7 +81,7 @@ def _values(rest: dict[Any, Any], problem: Problem) -> Any:
     missing = [n for n in names if n not in rest]
     if missing:
         raise InvalidMeasurement(
-            f"A result needs `value`, `values` or each objective by name; {missing[0]!r} is missing, got {rest!r}."
+            f"A result needs `value`, `values` or each objective by name; {missing[0]!r} is missing, got {shown(rest, 300)}."
         )
     return tuple(rest.pop(n) for n in names)
 

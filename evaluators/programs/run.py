@@ -9,9 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InvalidMeasurement
+from ..problems.measurement import plain_number
+from ..spaces.base import finite_number, shown
 
 Report = Callable[[int, float], bool]
 """Receives (step, value), returns whether to stop."""
+
+
+MAX_STEP = 2**31 - 1
+"""What every database keeps as an integer."""
 
 
 def never_stop(step: int, value: float) -> bool:
@@ -40,14 +46,17 @@ class Run:
         """Report an intermediate value (in the unit of the first objective) and return whether to stop early.
 
         After True, return at once; what is returned then does not count. Raises InvalidMeasurement for a step that
-        is no whole number and a value that is no number; NaN is reported as it is.
+        is no whole number and a value that is no number; NaN and infinities are reported as they are.
         """
-        if isinstance(step, bool) or step != int(step) or step < 0:
-            raise InvalidMeasurement(f"`step` must be a whole number >= 0, got {step!r}.")
-        if isinstance(value, bool | str) or not hasattr(value, "__float__"):
-            raise InvalidMeasurement(f"`value` must be a number, got {value!r}.")
-        self.reports.append((int(step), float(value)))
-        stop = bool(self.on_report(int(step), float(value)))
+        at, number = finite_number(step), _real(value)
+        if at is None or at < 0 or at != int(at) or at > MAX_STEP:
+            raise InvalidMeasurement(
+                f"`step` must be a whole number from 0 to {MAX_STEP}, got {shown(step)}; count from 0."
+            )
+        if number is None:
+            raise InvalidMeasurement(f"`value` must be a number, got {shown(value)}; report one at a time.")
+        self.reports.append((int(at), number))
+        stop = bool(self.on_report(int(at), number))
         if stop:
             self._told.append(True)
         return stop
@@ -70,3 +79,13 @@ class Stopped:
         """Return the end of ``run``: the last report that was a finite number, else the last one."""
         finite = [r for r in run.reports if math.isfinite(r[1])]
         return cls(*(finite or run.reports)[-1])
+
+
+def _real(value: object) -> float | None:
+    plain = plain_number(value)
+    if isinstance(plain, bool) or not isinstance(plain, int | float):
+        return None
+    try:
+        return float(plain)
+    except OverflowError:
+        return None

@@ -84,6 +84,15 @@ def plain_choice(value: object) -> Any:  # Any: not yet checked to be a Choice
     return value.name if isinstance(value, Enum) else value
 
 
+def shown(value: object, most: int = 100) -> str:
+    """Return a value for a message, whatever it is: Python writes no integer of more than 4,300 digits."""
+    try:
+        text = repr(value)
+    except Exception as error:  # an object of somebody else's may raise anything
+        return f"<{type(value).__name__} that cannot be written: {error}>"[:most]
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def finite_number(value: object) -> float | None:
     """Return the real number that ``value`` is; None for anything else: bools, NaN, infinities, integers past them."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):

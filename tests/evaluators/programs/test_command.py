@@ -318,3 +318,47 @@ def test_an_inactive_parameter_named_like_an_extra_is_inactive(tmp_path: Path) -
         found = measure(command, params, Problem("p", space), Run(workdir=tmp_path))
         assert isinstance(found, Measurement)
         assert found.value == words
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (
+            "print('accuracy 0.93')",
+            "its last line is 'accuracy 0.93'. The last line must be a number or JSON",
+        ),
+        ("print(0 * 'x')", "it printed nothing"),
+        (
+            'print(\'{"step": 3, "value": 0.5}\')',
+            "which reports a step; print the result once more without `step`",
+        ),
+        ("print('x' * 5000)", "printed no result"),
+    ],
+)
+def test_a_last_line_that_is_no_result_is_shown(tmp_path: Path, code: str, words: str) -> None:
+    failed = failure(python(code), tmp_path)
+    assert failed.kind == "invalid"
+    assert words in failed.reason
+    assert len(failed.reason) < 2_500
+
+
+def test_a_result_may_go_over_several_lines(tmp_path: Path) -> None:
+    code = (
+        "import json; print(0.1); print(json.dumps({'value': 0.5, 'm': {'x': 1}}, indent=2)); print('done')"
+    )
+    assert value(python(code), tmp_path) == 0.5
+    assert (
+        value(
+            python("open('r.txt', 'w').write('+.5')", result_file=f"{tmp_path}/r.txt", cwd=tmp_path), tmp_path
+        )
+        == 0.5
+    )
+
+
+def test_a_number_of_400_digits_fails_the_trial(tmp_path: Path) -> None:
+    for code in (
+        "print(10**400)",
+        'print(\'{"value": 1%s}\' % ("0" * 400))',
+        'print(\'{"step": 1, "value": 1%s}\' % ("0" * 400))',
+    ):
+        assert failure(python(code), tmp_path).kind == "invalid"

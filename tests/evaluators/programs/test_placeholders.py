@@ -89,6 +89,8 @@ def test_code_and_json_in_arguments_are_no_placeholders() -> None:
     ]
     check_placeholders(texts, ["lr"])
     assert filled('{"lr": {lr}}', {"lr": 2}) == '{"lr": 2}'
+    assert filled('{"a": {"lr": {lr}}}', {"lr": 2}) == '{"a": {"lr": 2}}'
+    assert filled("{{lr}} {{{lr}}} }}", {"lr": 2}) == "{lr} {2} }}"
 
 
 def test_a_parameter_without_a_placeholder_is_told() -> None:
