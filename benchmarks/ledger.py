@@ -15,6 +15,7 @@ from sqlalchemy import event
 import trialogue as tl
 from trialogue.agent.contracts import Ask, Decision, Plan
 from trialogue.agent.ledger.database import normal_url
+from trialogue.agent.views.overview import overviews
 
 SPACE = tl.SearchSpace(
     [
@@ -61,7 +62,7 @@ def ours(url: str | None) -> None:
     study.refresh()
     per_call(pair, 5)
     print(f"  ask+tell at 10,000       {per_call(pair, 100)}")
-    print(f"  list of studies          {per_call(study.ledger.summaries, 5)}")
+    print(f"  list of studies          {per_call(lambda: overviews(study.ledger), 5)}")
     print(f"  a page of 100 trials     {per_call(lambda: study.ledger.page(study.stored.study_id), 5)}")
 
 

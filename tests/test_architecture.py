@@ -32,10 +32,6 @@ ORDER = {
 """The folders of each room, lowest first: a module imports from its own folder and those before it."""
 
 UPWARDS = {
-    ("agent/ledger/claims.py", "agent.optuna.mirror"),
-    ("agent/ledger/ledger.py", "agent.optuna.mirror"),
-    ("agent/ledger/ledger.py", "agent.views.summaries"),
-    ("agent/ledger/tell.py", "agent.optuna.mirror"),
     ("api/__main__.py", "api.cli.app"),
     ("api/reports/terminal.py", "api.cli.report"),
     ("surrogates/models/outcome.py", "surrogates.acquisition.improvement"),

@@ -26,6 +26,7 @@ from sqlalchemy.pool import StaticPool
 from ...serving.errors import InvalidInput
 from ..errors import LedgerUnavailable
 from . import schema
+from .mirror import REVISION
 
 BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for another: a write transaction takes milliseconds, so this is far beyond any honest
@@ -59,9 +60,9 @@ class Database:
             self._create_optuna_tables(last=attempt == _OPENINGS - 1)
         else:
             revision = self._optuna_revision()
-        if revision != schema.OPTUNA_SCHEMA:
+        if revision != REVISION:
             raise LedgerUnavailable(
-                f"the database has Optuna's schema {revision!r}, this version works on {schema.OPTUNA_SCHEMA!r}; "
+                f"the database has Optuna's schema {revision!r}, this version works on {REVISION!r}; "
                 "run `optuna storage upgrade --storage URL` or install a matching version of trialogue."
             )
         self._migrate()

@@ -8,14 +8,15 @@ study's lock serialises them. Decision 0085.
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from . import schema
 from .database import Database
-from .transaction import Change, change
+from .transaction import Change
 
 _A = schema.api_answers
 
@@ -28,7 +29,7 @@ class AlreadyDone(Exception):
         self.data = data
 
 
-def found(database: Database, key: str | None) -> Mapping[str, Any] | None:
+def receipt_of(database: Database, key: str | None) -> Mapping[str, Any] | None:
     """Return the receipt of a request that was done, or None."""
     if key is None:
         return None
@@ -43,25 +44,41 @@ def leave(change: Change, key: str | None, *, again: bool = False, **data: Any) 
     """
     if key is None:
         return
-    known = _read(change.connection, key)
-    if known is not None and not again:
-        raise AlreadyDone(known)
+    earlier = _read(change.connection, key)
+    if earlier is not None and not again:
+        raise AlreadyDone(earlier)
     body = json.dumps(data)
-    if known is not None:
+    if earlier is not None:
         change.connection.execute(_A.update().where(_A.c.key == key).values(body=body))
     else:
         change.connection.execute(_A.insert().values(key=key, at=change.now, status=200, body=body))
 
 
 @contextmanager
-def once(database: Database, study_id: int, key: str | None, **data: Any) -> Iterator[Change]:
-    """Yield a change of the study that leaves a receipt; undone at its end when there was one already."""
+def once(change: AbstractContextManager[Change], key: str | None, **data: Any) -> Iterator[Change]:
+    """Yield a change that leaves a receipt; undone at its end when there was one already."""
     try:
-        with change(database, study_id) as current:
+        with change as current:
             yield current
             leave(current, key, **data)
     except AlreadyDone:
         return
+
+
+def keep(database: Database, key: str, answer: Any, at: float) -> Any:
+    """Keep the answer to a request that may be done twice, as JSON; return it, or the one that was kept already."""
+    try:
+        with database.write() as connection:
+            connection.execute(_A.insert().values(key=key, at=at, status=200, body=json.dumps(answer)))
+    except IntegrityError:  # another server on this database was quicker with the same key
+        return receipt_of(database, key)
+    return answer
+
+
+def sweep(database: Database, before: float) -> None:
+    """Forget what is older than a moment, in seconds since the epoch."""
+    with database.write() as connection:
+        connection.execute(_A.delete().where(_A.c.at < before))
 
 
 def forget(database: Database, key: str) -> None:

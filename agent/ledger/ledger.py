@@ -1,37 +1,31 @@
 """The ledger: the studies of one database, and everything that is read from it by SQL.
 
-State lives here and nowhere else. A study is an Optuna study plus our rows beside it; both are written in one
-transaction. One ``Ledger`` may serve any number of studies and threads; give it as ``storage=`` to share its
-connections.
+State lives here and nowhere else; Optuna's tables are a mirror of it, written in the same transactions. One ``Ledger``
+may serve any number of studies and threads; give it as ``storage=`` to share its connections.
 """
 
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from optuna.trial import TrialState
 from sqlalchemy.exc import IntegrityError
 
 from ...evaluators.problems.problem import Problem
 from ...serving.errors import InvalidInput
 from ..contracts import Spent
 from ..errors import StudyMismatch, StudyNotFound
-from ..optuna import mirror
-from ..views.summaries import StudySummary, summaries_of
-from . import schema
+from . import mirror, schema
 from .database import MAX_INTEGER, Database, storable
 from .records import TrialRecord, record_from_row
 from .transaction import change
 
-_S, _T, _O = schema.studies, schema.trials, schema.optuna_studies
-_NAMED_ONLY = sa.select(_O.c.study_name).join(_S, _O.c.study_id == _S.c.study_id)
-_NAMED = sa.select(_S, _O.c.study_name).join(_O, _O.c.study_id == _S.c.study_id)
+_S, _T = schema.studies, schema.trials
 
 
 @dataclass(frozen=True)
@@ -55,8 +49,6 @@ class Heads:
     asked: int
     queued: int
     spent: Spent
-    foreign: bool = False
-    """Whether plain Optuna made or ended trials that are not taken in yet (``adoption.py``)."""
 
 
 def check_study_name(name: str) -> None:
@@ -91,7 +83,6 @@ class Ledger:
         check_study_name(name)
         try:
             with self.database.write() as connection:
-                _sweep(connection)
                 study_id = mirror.insert_study(connection, name, problem, _fresh_id(connection))
                 connection.execute(schema.schema.update().values(last_study_id=study_id))
                 connection.execute(
@@ -102,23 +93,8 @@ class Ledger:
                         config=json.dumps(dict(config or {})),
                         lineage=None if lineage is None else json.dumps(dict(lineage)),
                         created_at=time.time(),
-                        **{
-                            c: 0
-                            for c in (
-                                "revision",
-                                "asked",
-                                "next_number",
-                                "queued",
-                                "queue_end",
-                                "calls",
-                                "tokens",
-                            )
-                        },
-                        last_trial_id=connection.scalar(
-                            sa.select(sa.func.max(schema.optuna_trials.c.trial_id))
-                        )
-                        or 0,
-                        price=0.0,
+                        name=name,
+                        **_NOTHING_YET,
                     )
                 )
         except IntegrityError:
@@ -132,42 +108,34 @@ class Ledger:
     def find(self, name: str) -> StoredStudy:
         """Return the study of that name; raises StudyNotFound."""
         with self.database.read() as connection:
-            row = connection.execute(_NAMED.where(_O.c.study_name == storable(name))).one_or_none()
-            plain = row is None and connection.scalar(
-                sa.select(_O.c.study_id).where(_O.c.study_name == storable(name))
-            )
-            names = connection.scalars(sa.select(_O.c.study_name).limit(10)).all() if row is None else ()
+            row = connection.execute(sa.select(_S).where(_S.c.name == storable(name))).one_or_none()
+            plain = row is None and mirror.has_plain_study(connection, storable(name))
+            names = connection.scalars(sa.select(_S.c.name).limit(10)).all() if row is None else ()
         if row is None:
             cure = (
-                "it is a plain Optuna study: import it (`trialogue import`)"
+                "Optuna has one of its own: choose another name and add its trials (docs/ledger.md)"
                 if plain
                 else f"the ledger has {', '.join(map(repr, names)) or 'no studies'}"
             )
             raise StudyNotFound(f"no study {name!r} in the ledger; {cure}.")
-        return StoredStudy(
-            row.study_id,
-            row.study_name,
-            Problem.from_dict(json.loads(row.problem)),
-            row.seed,
-            json.loads(row.config),
-            None if row.lineage is None else json.loads(row.lineage),
-            row.created_at,
-        )
+        return stored_of(row)
 
     def verifications(self, name: str) -> list[StoredStudy]:
         """Return the studies that are named as verifications of the study of that name, oldest first."""
         mark = _S.c.config.contains('"strategy": "pairs:', autoescape=True)
         with self.database.read() as connection:
-            names = connection.scalars(_NAMED_ONLY.where(mark).order_by(_S.c.study_id)).all()
-        return [self.find(n) for n in names if n.startswith(f"{name}-verify-")]
+            rows = connection.execute(sa.select(_S).where(mark).order_by(_S.c.study_id)).all()
+        return [stored_of(row) for row in rows if row.name.startswith(f"{name}-verify-")]
+
+    def names(self) -> Sequence[str]:
+        """Return the names of all studies, oldest first."""
+        with self.database.read() as connection:
+            return connection.scalars(sa.select(_S.c.name).order_by(_S.c.study_id)).all()
 
     def has(self, name: str) -> bool:
-        """Return whether any study, ours or plain Optuna's, has that name."""
+        """Return whether a study has that name."""
         with self.database.read() as connection:
-            return (
-                connection.scalar(sa.select(_O.c.study_id).where(_O.c.study_name == storable(name)))
-                is not None
-            )
+            return connection.scalar(sa.select(_S.c.study_id).where(_S.c.name == storable(name))) is not None
 
     def configure(self, study_id: int, *, problem: Problem, config: Mapping[str, Any]) -> None:
         """Store the words of the problem (description, context) and the configuration anew."""
@@ -181,19 +149,17 @@ class Ledger:
     def heads(self, study_id: int) -> Heads:
         """Return the counters of a study, by its primary key; raises StudyNotFound when it was deleted."""
         with self.database.read() as connection:
-            row = connection.execute(_HEADS, {"study_id": study_id}).one_or_none()
-        if row is None:
-            raise StudyNotFound(
-                f"the study with id {study_id} is no longer in the ledger; it was deleted meanwhile."
-            )
-        spent = Spent(row.calls, row.tokens, row.price)
-        return Heads(row.revision, row.asked, row.queued, spent, bool(row.foreign))
+            return _heads(connection, study_id)
 
-    def changed_trials(self, study_id: int, revision: int) -> list[TrialRecord]:
-        """Return the trials that changed after ``revision``, in the order of their last change."""
+    def look(self, study_id: int, revision: int) -> tuple[Heads, list[TrialRecord]]:
+        """Return the counters of a study, and the trials that changed after ``revision`` in the order of their last
+        change; raises StudyNotFound."""
         with self.database.read() as connection:
+            heads = _heads(connection, study_id)
+            if heads.revision <= revision:
+                return heads, []
             rows = connection.execute(_CHANGED, {"study_id": study_id, "revision": revision}).all()
-        return [record_from_row(row) for row in rows]
+        return heads, [record_from_row(row) for row in rows]
 
     def page(
         self,
@@ -269,32 +235,17 @@ class Ledger:
         with closing(sqlite3.connect(url.database)) as source, closing(sqlite3.connect(path)) as target:
             source.backup(target)
 
-    def summaries(self) -> list[StudySummary]:
-        """Return one line per study, newest activity first, without reading trials."""
-        return summaries_of(self.database)
 
-
-_P, _F = schema.optuna_trials, schema.foreign
-_HAS_ENDED = _P.c.state.in_((TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
-HAS_FOREIGN = sa.or_(
-    sa.exists().where(_P.c.study_id == _S.c.study_id, _P.c.trial_id > _S.c.last_trial_id),
-    sa.exists().where(_F.c.study_id == _S.c.study_id, _P.c.trial_id == _F.c.trial_id, _HAS_ENDED),
-    sa.exists().where(
-        _T.c.study_id == _S.c.study_id, _T.c.state == "running", _P.c.trial_id == _T.c.trial_id, _HAS_ENDED
-    ),
-)
 _COUNTERS = (_S.c.revision, _S.c.asked, _S.c.queued, _S.c.calls, _S.c.tokens, _S.c.price)
-_HEADS = sa.select(*_COUNTERS, HAS_FOREIGN.label("foreign")).where(_S.c.study_id == sa.bindparam("study_id"))
+_NOTHING_YET = dict.fromkeys(
+    ("revision", "asked", "next_number", "queued", "queue_end", "calls", "tokens", "price"), 0
+)
+_HEADS = sa.select(*_COUNTERS).where(_S.c.study_id == sa.bindparam("study_id"))
 _CHANGED = (
     sa.select(_T)
     .where(_T.c.study_id == sa.bindparam("study_id"), _T.c.revision > sa.bindparam("revision"))
     .order_by(_T.c.revision)
 )
-
-
-def list_studies(storage: str | None) -> list[StudySummary]:
-    """Return one line per study of a database."""
-    return Ledger(storage).summaries()
 
 
 def delete_study(name: str, storage: str) -> None:
@@ -316,14 +267,34 @@ def _fresh_id(connection: sa.Connection) -> int | None:
     """
     if connection.dialect.name != "sqlite":
         return None
-    newest = connection.scalar(sa.select(sa.func.max(_O.c.study_id))) or 0
-    return 1 + max(newest, connection.scalar(sa.select(sa.func.max(schema.schema.c.last_study_id))) or 0)
+    return 1 + max(
+        mirror.newest_study_id(connection),
+        connection.scalar(sa.select(sa.func.max(schema.schema.c.last_study_id))) or 0,
+    )
 
 
-def _sweep(connection: sa.Connection) -> None:
-    """Remove our rows of studies that Optuna's own tools deleted: their ids may be given out again."""
-    living = sa.select(_O.c.study_id)
-    if connection.scalar(sa.select(_S.c.study_id).where(_S.c.study_id.not_in(living)).limit(1)) is None:
-        return
-    for table in schema.OWN_BY_STUDY:
-        connection.execute(table.delete().where(table.c.study_id.not_in(living)))
+def _heads(connection: sa.Connection, study_id: int) -> Heads:
+    row = connection.execute(_HEADS, {"study_id": study_id}).one_or_none()
+    if row is None:
+        raise StudyNotFound(
+            f"the study with id {study_id} is no longer in the ledger; it was deleted meanwhile."
+        )
+    return heads_of(row)
+
+
+def heads_of(row: Any) -> Heads:  # Any: a SQLAlchemy row of `trialogue_studies`
+    """Return the counters of a study from its row."""
+    return Heads(row.revision, row.asked, row.queued, Spent(row.calls, row.tokens, row.price))
+
+
+def stored_of(row: Any) -> StoredStudy:
+    """Return a study's entry from its row."""
+    return StoredStudy(
+        row.study_id,
+        row.name,
+        Problem.from_dict(json.loads(row.problem)),
+        row.seed,
+        json.loads(row.config),
+        None if row.lineage is None else json.loads(row.lineage),
+        row.created_at,
+    )

@@ -45,6 +45,30 @@ class Pruned:
 Ending = Measurement | Failure | Pruned
 
 
+def state_of(ending: Ending | None) -> State:
+    """Return the state of a trial that ended so."""
+    match ending:
+        case None:
+            return "running"
+        case Measurement():
+            return "finished"
+        case Failure():
+            return "failed"
+        case Pruned():
+            return "pruned"
+
+
+@dataclass(frozen=True, slots=True)
+class NewTrial:
+    """A trial to write: running when ``ending`` is None. Times in seconds since the epoch."""
+
+    params: Params
+    decision: Decision
+    ending: Ending | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
     """A trial as it stands in the ledger. ``ending`` is None while it runs; ``excluded`` is the reason, or None.

@@ -1,113 +1,13 @@
-"""Tables of the ledger: Optuna's, as far as they are written here, and ours beside them; and the migrations of ours.
+"""Tables of the ledger and their migrations. Optuna's tables, the mirror, are in ``mirror.py``.
 
-Optuna's tables are created by Optuna; they are declared here because one SQL transaction writes both (decision 0030).
-Ours carry the prefix ``trialogue_`` and refer to a trial by (study, number). There are no foreign keys into Optuna's
-tables, so that Optuna's own tools can delete a study; what they leave behind is swept when the next study is created.
-Migrations are numbered and append-only: a released one is never edited.
+They carry the prefix ``trialogue_`` and refer to a trial by (study, number). There are no foreign keys into Optuna's
+tables: whatever happens there, nothing happens here. Migrations are numbered and append-only: a released one is never
+edited.
 """
 
 import sqlalchemy as sa
-from optuna.study import StudyDirection
-from optuna.trial import TrialState
 
-OPTUNA_SCHEMA = "v3.2.0.a"
-"""Optuna's schema revision (in ``alembic_version``) that the declarations below describe."""
-
-optuna_metadata = sa.MetaData()
 metadata = sa.MetaData()
-
-_FINITE = sa.Enum("FINITE", "INF_POS", "INF_NEG", name="trialvaluetype")
-_FINITE_OR_NAN = sa.Enum("FINITE", "INF_POS", "INF_NEG", "NAN", name="trialintermediatevaluetype")
-
-
-def _optuna(name: str, *columns: sa.Column) -> sa.Table:
-    return sa.Table(name, optuna_metadata, *columns)
-
-
-optuna_studies = _optuna(
-    "studies", sa.Column("study_id", sa.Integer, primary_key=True), sa.Column("study_name", sa.String(512))
-)
-optuna_directions = _optuna(
-    "study_directions",
-    sa.Column("study_direction_id", sa.Integer, primary_key=True),
-    sa.Column("direction", sa.Enum(StudyDirection)),
-    sa.Column("study_id", sa.Integer),
-    sa.Column("objective", sa.Integer),
-)
-optuna_study_system_attrs = _optuna(
-    "study_system_attributes",
-    sa.Column("study_system_attribute_id", sa.Integer, primary_key=True),
-    sa.Column("study_id", sa.Integer),
-    sa.Column("key", sa.String(512)),
-    sa.Column("value_json", sa.Text),
-)
-optuna_study_user_attrs = _optuna(
-    "study_user_attributes",
-    sa.Column("study_user_attribute_id", sa.Integer, primary_key=True),
-    sa.Column("study_id", sa.Integer),
-    sa.Column("key", sa.String(512)),
-    sa.Column("value_json", sa.Text),
-)
-optuna_trials = _optuna(
-    "trials",
-    sa.Column("trial_id", sa.Integer, primary_key=True),
-    sa.Column("number", sa.Integer),
-    sa.Column("study_id", sa.Integer),
-    sa.Column("state", sa.Enum(TrialState)),
-    sa.Column("datetime_start", sa.DateTime),
-    sa.Column("datetime_complete", sa.DateTime),
-)
-optuna_params = _optuna(
-    "trial_params",
-    sa.Column("param_id", sa.Integer, primary_key=True),
-    sa.Column("trial_id", sa.Integer),
-    sa.Column("param_name", sa.String(512)),
-    sa.Column("param_value", sa.Float(53)),
-    sa.Column("distribution_json", sa.Text),
-)
-optuna_values = _optuna(
-    "trial_values",
-    sa.Column("trial_value_id", sa.Integer, primary_key=True),
-    sa.Column("trial_id", sa.Integer),
-    sa.Column("objective", sa.Integer),
-    sa.Column("value", sa.Float(53)),
-    sa.Column("value_type", _FINITE),
-)
-optuna_reports = _optuna(
-    "trial_intermediate_values",
-    sa.Column("trial_intermediate_value_id", sa.Integer, primary_key=True),
-    sa.Column("trial_id", sa.Integer),
-    sa.Column("step", sa.Integer),
-    sa.Column("intermediate_value", sa.Float(53)),
-    sa.Column("intermediate_value_type", _FINITE_OR_NAN),
-)
-optuna_user_attrs = _optuna(
-    "trial_user_attributes",
-    sa.Column("trial_user_attribute_id", sa.Integer, primary_key=True),
-    sa.Column("trial_id", sa.Integer),
-    sa.Column("key", sa.String(512)),
-    sa.Column("value_json", sa.Text),
-)
-optuna_system_attrs = _optuna(
-    "trial_system_attributes",
-    sa.Column("trial_system_attribute_id", sa.Integer, primary_key=True),
-    sa.Column("trial_id", sa.Integer),
-    sa.Column("key", sa.String(512)),
-    sa.Column("value_json", sa.Text),
-)
-
-_heartbeats = _optuna(
-    "trial_heartbeats", sa.Column("trial_heartbeat_id", sa.Integer), sa.Column("trial_id", sa.Integer)
-)
-
-OPTUNA_BY_TRIAL = (
-    *(optuna_params, optuna_values, optuna_reports),
-    *(optuna_user_attrs, optuna_system_attrs, _heartbeats),
-)
-OPTUNA_BY_STUDY = (
-    *(optuna_trials, optuna_directions),
-    *(optuna_study_system_attrs, optuna_study_user_attrs, optuna_studies),
-)
 
 
 def _ours(name: str, columns: dict[str, type[sa.types.TypeEngine]]) -> sa.Table:
@@ -121,15 +21,8 @@ studies = _ours(
     "studies",
     {
         **{"study_id": _I, "problem": _T, "seed": _I, "config": _T, "lineage": _T, "created_at": _F},
-        **{
-            "revision": _I,
-            "asked": _I,
-            "next_number": _I,
-            "last_trial_id": _I,
-            "queued": _I,
-            "queue_end": _I,
-        },
-        **{"calls": _I, "tokens": _I, "price": _F},
+        **{"revision": _I, "asked": _I, "next_number": _I, "queued": _I, "queue_end": _I},
+        **{"calls": _I, "tokens": _I, "price": _F, "name": _T},
     },
 )
 trials = _ours(
@@ -148,7 +41,7 @@ leases = _ours(
     },
 )
 queue = _ours("queue", {"study_id": _I, "position": _I, "params": _T, "source": _T, "reason": _T})
-foreign = _ours("foreign", {"study_id": _I, "trial_id": _I})
+reports = _ours("reports", {"study_id": _I, "number": _I, "step": _I, "value": _F})
 events = _ours("events", {"study_id": _I, "number": _I, "at": _F, "kind": _T, "trial_number": _I, "data": _T})
 calls = _ours(
     "calls",
@@ -176,7 +69,7 @@ api_keys = _ours(
 api_use = _ours("api_use", {"name": _T, "day": _I, "asks": _I, "tokens": _I})
 api_answers = _ours("api_answers", {"key": _T, "at": _F, "status": _I, "body": _T})
 
-OWN_BY_STUDY = (studies, trials, leases, queue, foreign, events, calls, messages)
+OWN_BY_STUDY = (studies, trials, leases, queue, reports, events, calls, messages)
 
 SCHEMA_TABLE = """CREATE TABLE IF NOT EXISTS trialogue_schema
     (version INTEGER PRIMARY KEY, applied_at DOUBLE PRECISION NOT NULL, last_study_id INTEGER NOT NULL)"""
@@ -233,6 +126,22 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE trialogue_leases ADD COLUMN expires_mono DOUBLE PRECISION",
         """CREATE TABLE trialogue_foreign (study_id INTEGER NOT NULL, trial_id INTEGER NOT NULL,
            PRIMARY KEY (study_id, trial_id))""",
+    ),
+    (  # Optuna's tables are a mirror: what stood only there, names and reports, comes home
+        "ALTER TABLE trialogue_studies ADD COLUMN name TEXT",
+        """UPDATE trialogue_studies SET name = (SELECT study_name FROM studies
+           WHERE studies.study_id = trialogue_studies.study_id)""",
+        "UPDATE trialogue_studies SET name = 'deleted-' || study_id WHERE name IS NULL",
+        "CREATE UNIQUE INDEX trialogue_studies_by_name ON trialogue_studies (name)",
+        """UPDATE trialogue_studies SET next_number = COALESCE((SELECT MAX(trials.number) + 1 FROM trials
+           WHERE trials.study_id = trialogue_studies.study_id AND trials.number >= next_number), next_number)""",
+        """CREATE TABLE trialogue_reports (study_id INTEGER NOT NULL, number INTEGER NOT NULL, step INTEGER NOT NULL,
+           value DOUBLE PRECISION, PRIMARY KEY (study_id, number, step))""",
+        """INSERT INTO trialogue_reports (study_id, number, step, value)
+           SELECT t.study_id, t.number, r.step, r.intermediate_value FROM trialogue_trials t
+           JOIN trial_intermediate_values r ON r.trial_id = t.trial_id""",
+        "ALTER TABLE trialogue_studies DROP COLUMN last_trial_id",
+        "DROP TABLE trialogue_foreign",
     ),
 )
 """Statements of migration i + 1, in portable SQL (SQLite and PostgreSQL)."""

@@ -5,9 +5,10 @@ stands. Only a trial that was failed as lost may still be told a result, because
 """
 
 import json
+import math
 import operator
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -15,24 +16,30 @@ from ...evaluators.errors import InvalidMeasurement
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
 from ..errors import ResultConflict, TrialNotFound
-from ..optuna.mirror import OptunaRows, report, state_of
-from . import schema
+from . import mirror as optuna, schema
 from .database import MAX_INTEGER, Database, storable
 from .leases import Lease, renewal, why_dead
-from .records import Ending, Failure, Pruned, TrialRecord, ending_to_json, feasible_of, record_from_row
+from .mirror import Mirror
+from .records import (
+    Ending,
+    Failure,
+    Pruned,
+    TrialRecord,
+    ending_from_json,
+    ending_to_json,
+    feasible_of,
+    record_from_row,
+    state_of,
+)
 from .transaction import Change
 
-_T, _L = schema.trials, schema.leases
+_T, _L, _R = schema.trials, schema.leases, schema.reports
 _ROW = sa.select(_T).where(_T.c.study_id == sa.bindparam("study_id"), _T.c.number == sa.bindparam("number"))
 _EVENT = {"finished": "told", "failed": "failed", "pruned": "pruned"}
 
 
-class EndedThroughOptuna(Exception):
-    """The trial was told through plain Optuna, which has to be taken in first (``adoption.py``). Internal."""
-
-
-def end_trial(change: Change, optuna_rows: OptunaRows, number: int, ending: Ending) -> TrialRecord:
-    """Write how a trial ended and return the record before; raises TrialNotFound, ResultConflict."""
+def end_trial(change: Change, mirror: Mirror, number: int, ending: Ending) -> TrialRecord:
+    """Write how a trial ended and return its record; raises TrialNotFound, ResultConflict."""
     row, record = find(change, number)
     if record.ending is not None:
         if ending_to_json(record.ending) == ending_to_json(ending):
@@ -44,15 +51,13 @@ def end_trial(change: Change, optuna_rows: OptunaRows, number: int, ending: Endi
                 f"the first result stands. To discard it: `study.exclude({number}, reason=…)`."
             )
         change.event("recovered", number)
-    if not optuna_rows.end(change.connection, row.trial_id, ending, change.now, was=record.state):
-        raise EndedThroughOptuna
-    close_trial(change, optuna_rows.problem, number, ending)
-    return record
+    mirror.end(change.connection, row.trial_id, ending, change.now, was=record.state)
+    return _close(change, mirror.problem, record, ending)
 
 
-def close_trial(change: Change, problem: Problem, number: int, ending: Ending) -> None:
-    """Write how a trial ended into our own tables; Optuna's have it already."""
-    state = state_of(ending)
+def _close(change: Change, problem: Problem, record: TrialRecord, ending: Ending) -> TrialRecord:
+    state, number = state_of(ending), record.number
+    outcome = json.dumps(ending_to_json(ending))
     data = {"value": getattr(ending, "value", None)} if state != "failed" else ending_to_json(ending)
     revision = change.event(_EVENT[state], number, **(data or {}))  # pyright: ignore[reportArgumentType]
     change.connection.execute(
@@ -60,7 +65,7 @@ def close_trial(change: Change, problem: Problem, number: int, ending: Ending) -
         .where(_T.c.study_id == change.study_id, _T.c.number == number)
         .values(
             state=state,
-            outcome=json.dumps(ending_to_json(ending)),
+            outcome=outcome,
             value=getattr(ending, "value", None),
             feasible=feasible_of(problem, ending),
             ended_at=change.now,
@@ -68,6 +73,11 @@ def close_trial(change: Change, problem: Problem, number: int, ending: Ending) -
         )
     )
     change.connection.execute(_L.delete().where(_L.c.study_id == change.study_id, _L.c.number == number))
+    ended = replace(
+        record, state=state, ending=ending_from_json(state, outcome), ended_at=change.now, revision=revision
+    )
+    change.records.append(ended)
+    return ended
 
 
 def check_report(step: int, value: float) -> tuple[int, float]:
@@ -81,34 +91,36 @@ def check_report(step: int, value: float) -> tuple[int, float]:
 
 
 def report_value(change: Change, number: int, step: int, value: float) -> int:
-    """Write an intermediate value of a running trial; return the trial's id in Optuna's tables."""
+    """Write an intermediate value of a running trial; return the trial's id in the mirror."""
     row, record = find(change, number)
     if record.state != "running":
         raise ResultConflict(
             f"trial {number} is {record.state}, only a running trial can report; got step {step!r}."
         )
-    report(change.connection, row.trial_id, step, value)
+    where = (_R.c.study_id == change.study_id, _R.c.number == number, _R.c.step == step)
+    finite = value if math.isfinite(value) else None
+    if change.connection.execute(_R.update().where(*where).values(value=finite)).rowcount == 0:
+        row_of = {"study_id": change.study_id, "number": number, "step": step, "value": finite}
+        change.connection.execute(_R.insert().values(row_of))
+    optuna.report(change.connection, row.trial_id, step, value)
     return row.trial_id
 
 
 def pruned_now(change: Change, number: int) -> Pruned:
     """Return the ending of a trial that is pruned at its last finite report; raises InvalidMeasurement when there
     is none."""
-    row, record = find(change, number)
+    _, record = find(change, number)
     if isinstance(record.ending, Pruned):
         return record.ending
-    table = schema.optuna_reports
+    query = sa.select(_R.c.step, _R.c.value).where(_R.c.study_id == change.study_id, _R.c.number == number)
     last = change.connection.execute(
-        sa.select(table.c.step, table.c.intermediate_value)
-        .where(table.c.trial_id == row.trial_id, table.c.intermediate_value.is_not(None))
-        .order_by(table.c.step.desc())
-        .limit(1)
+        query.where(_R.c.value.is_not(None)).order_by(_R.c.step.desc()).limit(1)
     ).one_or_none()
     if last is None:
         raise InvalidMeasurement(
             f"trial {number} reported no finite value; tell it a value or `failed=` instead of `pruned=True`."
         )
-    return Pruned(last.step, last.intermediate_value)
+    return Pruned(last.step, last.value)
 
 
 def renew_leases(database: Database, study_id: int, numbers: Sequence[int], lasts_s: float) -> None:
@@ -137,6 +149,7 @@ def mark_excluded(change: Change, number: int, reason: str | None) -> None:
         .where(_T.c.study_id == change.study_id, _T.c.number == number)
         .values(excluded=reason, revision=revision)
     )
+    change.records.append(replace(record, excluded=reason, revision=revision))
 
 
 def lost_trials(connection: sa.Connection, study_id: int, now: float) -> list[tuple[int, str]]:
@@ -157,15 +170,10 @@ def lost_trials(connection: sa.Connection, study_id: int, now: float) -> list[tu
     return [(number, why) for number, why in found if why is not None]
 
 
-def fail_lost(change: Change, optuna_rows: OptunaRows) -> list[tuple[TrialRecord, str]]:
-    """Fail the running trials whose lease is dead or missing; return them as they were, and why."""
-    failed = []
-    for number, why in lost_trials(change.connection, change.study_id, change.now):
-        with suppress(
-            EndedThroughOptuna
-        ):  # it was not lost: what was told there is taken in at the next look
-            failed.append((end_trial(change, optuna_rows, number, Failure("lost", why)), why))
-    return failed
+def fail_lost(change: Change, mirror: Mirror) -> list[tuple[TrialRecord, str]]:
+    """Fail the running trials whose lease is dead or missing; return them, and why."""
+    lost = lost_trials(change.connection, change.study_id, change.now)
+    return [(end_trial(change, mirror, number, Failure("lost", why)), why) for number, why in lost]
 
 
 def find(change: Change, number: int) -> tuple[sa.Row, TrialRecord]:

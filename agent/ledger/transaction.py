@@ -19,25 +19,16 @@ from ..errors import StudyNotFound
 from . import schema
 from .database import Database, storable
 from .events import EventKind
+from .mirror import IS_MIRRORED
+from .records import TrialRecord
 
 _T = schema.studies
 _LOCKED = (
-    sa.select(_T)
-    .join(schema.optuna_studies, schema.optuna_studies.c.study_id == _T.c.study_id)
+    sa.select(_T, IS_MIRRORED.label("mirrored"))
     .where(_T.c.study_id == sa.bindparam("study_id"))
-    .with_for_update()  # Optuna numbers its trials under the same lock; SQLite has one writer anyway
+    .with_for_update()  # SQLite has one writer anyway
 )
-_COUNTERS = (
-    "revision",
-    "asked",
-    "next_number",
-    "last_trial_id",
-    "queued",
-    "queue_end",
-    "calls",
-    "tokens",
-    "price",
-)
+_COUNTERS = ("revision", "asked", "next_number", "queued", "queue_end", "calls", "tokens", "price")
 _STORE = (
     _T.update()
     .where(_T.c.study_id == sa.bindparam("b_study"))
@@ -46,7 +37,11 @@ _STORE = (
 
 
 class Change:
-    """The state of a write transaction: counters to read and raise, events to leave."""
+    """The state of a write transaction: counters to read and raise, events to leave.
+
+    ``first_revision``: that of the newest event before; ``records``: the trials that are written, as they stand then;
+    ``mirrored``: whether Optuna's tables still have the study; whoever deleted it there deleted a mirror.
+    """
 
     def __init__(self, connection: sa.Connection, study_id: int) -> None:
         self.connection = connection
@@ -57,8 +52,10 @@ class Change:
             raise StudyNotFound(
                 f"the study with id {study_id} is no longer in the ledger; it was deleted meanwhile."
             )
-        self.row = row
+        self.mirrored = bool(row.mirrored)
         self.counters: dict[str, Any] = {name: getattr(row, name) for name in _COUNTERS}
+        self.first_revision = self.revision
+        self.records: list[TrialRecord] = []
         self._events: list[dict[str, Any]] = []
 
     @property
@@ -71,8 +68,12 @@ class Change:
         self.counters["revision"] += 1
         self._events.append(
             {
-                **{"study_id": self.study_id, "number": self.revision, "at": self.now, "kind": kind},
-                **{"trial_number": trial_number, "data": json.dumps(data)},
+                "study_id": self.study_id,
+                "number": self.revision,
+                "at": self.now,
+                "kind": kind,
+                "trial_number": trial_number,
+                "data": json.dumps(data),
             }
         )
         return self.revision

@@ -1,6 +1,7 @@
-"""Optuna's pruners on our trials: reports are written by us, read by the pruner through Optuna's own storage."""
+"""Optuna's pruners on our trials: reports are mirrored by us, read by the pruner through Optuna's own storage."""
 
 import threading
+from contextlib import suppress
 
 import optuna
 from optuna.pruners import BasePruner
@@ -18,8 +19,8 @@ class Pruning:
         self._lock = threading.Lock()
 
     def should_stop(self, trial_id: int) -> bool:
-        """Return whether the trial, by its id in Optuna's tables, should be stopped after its last report."""
-        with self._lock, self._database.serialised():
+        """Return whether the trial, by its id in the mirror, should be stopped; never when it was deleted there."""
+        with self._lock, self._database.serialised(), suppress(KeyError):
             if self._study is None:
                 storage = self._database.optuna_storage()
                 self._study = optuna.load_study(
@@ -27,3 +28,4 @@ class Pruning:
                 )
             trial = self._study._storage.get_trial(trial_id)  # pruners themselves read the storage this way
             return bool(self.pruner.prune(self._study, trial))
+        return False

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ...evaluators.errors import InvalidMeasurement, InvalidParameters
 from ...evaluators.problems.history import Params
@@ -12,43 +13,38 @@ from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
 from ..contracts import Decision
 from ..ledger import idempotency
-from ..ledger.claims import NewTrial, write_trials
-from ..ledger.database import Database
-from ..ledger.ledger import StoredStudy
-from ..ledger.transaction import change
-from ..optuna.mirror import OptunaRows
+from ..ledger.claims import write_trials
+from ..ledger.records import NewTrial
 from ..views.csv_trials import Result, read_csv
+from .open_study import OpenStudy
 
 
 def add_many(
-    database: Database,
-    stored: StoredStudy,
-    optuna_rows: OptunaRows,
+    study: OpenStudy,
     rows: "Iterable[tuple[Params, float | Sequence[float] | Measurement]]",
     source: str = "user",
     receipt: str | None = None,
 ) -> list[int]:
     """Record finished results in one transaction; return their numbers. The error for a bad row says which."""
-    done = idempotency.found(database, receipt)
+    done = idempotency.receipt_of(study.ledger.database, receipt)
     if done is not None:
         return list(done["numbers"])
+    problem = study.stored.problem
     decision = Decision({}, source, "added from elsewhere", "added")
     now = time.time()
     new = []
     for i, (params, value) in enumerate(rows):
         try:
-            valid = stored.problem.space.validate(params)
-            measurement = stored.problem.check(
-                value if isinstance(value, Measurement) else Measurement(value)
-            )
+            valid = problem.space.validate(params)
+            measurement = problem.check(value if isinstance(value, Measurement) else Measurement(value))
         except (InvalidParameters, InvalidMeasurement) as error:
             raise type(error)(f"row {i}: {error}") from None
         new.append(NewTrial(valid, decision, measurement, now, now))
     if not new:
         return []
     try:
-        with change(database, stored.study_id) as current:
-            numbers = write_trials(current, stored.problem, optuna_rows, new)
+        with study.change() as current:
+            numbers = [record.number for record in write_trials(current, study.mirror, new)]
             idempotency.leave(current, receipt, numbers=numbers)
     except idempotency.AlreadyDone as before:
         return list(before.data["numbers"])
@@ -64,23 +60,19 @@ class Readable:
     excluded: Mapping[int, str] = field(default_factory=dict)
 
 
-def from_optuna(problem: Problem, study_name: str, storage: str) -> Readable:
-    """Return the finished trials of a plain Optuna study that fit ``problem``.
+def from_optuna(problem: Problem, study: Any) -> Readable:  # Any: an ``optuna.Study``, not imported here
+    """Return the finished trials of a study of Optuna's that fit ``problem``.
 
     Values are taken in order; Optuna's constraints are differences to limits and cannot be turned back, so outcome
     constraints are taken from user attributes of their names.
     """
-    import optuna
-
-    trials = optuna.load_study(study_name=study_name, storage=storage).get_trials(deepcopy=False)
-    wanted = [c.name for c in problem.constraints]
-    found = []
-    for trial in trials:
-        if trial.state == optuna.trial.TrialState.COMPLETE and trial.values is not None:
-            measured = {name: trial.user_attrs[name] for name in wanted if name in trial.user_attrs}
-            results = {"values": trial.values, "constraints": measured}
-            found.append(Result(trial.number, trial.params, results))
-    return _fitting(problem, found)
+    names = [c.name for c in problem.constraints]
+    finished = (t for t in study.get_trials(deepcopy=False) if t.state.name == "COMPLETE" and t.values)
+    rows = []
+    for trial in finished:
+        measured = {name: trial.user_attrs[name] for name in names if name in trial.user_attrs}
+        rows.append(Result(trial.number, trial.params, {"values": trial.values, "constraints": measured}))
+    return _fitting(problem, rows)
 
 
 def from_csv(problem: Problem, path: str | Path) -> Readable:

@@ -4,7 +4,7 @@ when overtaken."""
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -15,16 +15,13 @@ from ..contracts import Ask, CallRecord, Decision, Plan
 from ..errors import BudgetExhausted, DailyBudgetSpent, LedgerUnavailable
 from ..ledger import idempotency, schema
 from ..ledger.allowance import Allowance
-from ..ledger.claims import NewTrial, Overtaken, grant, write_trials
-from ..ledger.database import Database, storable
+from ..ledger.claims import Overtaken, grant, write_trials
+from ..ledger.database import storable
 from ..ledger.leases import Lease, own_lease
-from ..ledger.ledger import StoredStudy
-from ..ledger.records import TrialRecord
+from ..ledger.records import NewTrial, TrialRecord
 from ..ledger.tell import fail_lost, lost_trials, renew_leases
-from ..ledger.transaction import Change, change
-from ..optuna.foreign_trials import adopt
-from ..optuna.mirror import OptunaRows
-from .snapshot import Memory, Snapshot
+from ..ledger.transaction import Change
+from .open_study import OpenStudy, Snapshot
 
 _Q = schema.queue
 
@@ -53,86 +50,60 @@ class Request:
     knowledge: tuple[str, ...] = ()
 
 
-def ask(
-    database: Database,
-    stored: StoredStudy,
-    memory: Memory,
-    optuna_rows: OptunaRows,
-    request: Request,
-) -> list[TrialRecord]:
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What to give out: ``plan``, made at ``seen_revision``, or up to ``n`` of what is queued where it is None."""
+
+    n: int
+    plan: Plan | None
+    seen_revision: int
+
+
+def ask(study: OpenStudy, request: Request) -> list[TrialRecord]:
     """Return the next trials, running and claimed. Raises BudgetExhausted, DailyBudgetSpent,
     SpaceExhausted, InvalidParameters.
 
     A request whose receipt is there gets the trials that it got before.
     """
-    fixed = check_fixed(stored.problem, request.fixed)
-    lease = request.lease or own_lease()
-    done = _done_before(database, stored, memory, request.receipt, lease)
-    if done:
-        return done
+    problem = study.stored.problem
+    request = replace(request, fixed=check_fixed(problem, request.fixed), lease=request.lease or own_lease())
+    before = _done_before(study, request)
+    if before:
+        return before
     if request.allowance is not None:  # before anybody thinks; what counts is the claim's transaction
-        with database.read() as connection:
+        with study.ledger.database.read() as connection:
             request.allowance.check(connection, asks=request.n)
     try:
-        numbers = _claimed(database, stored, memory, optuna_rows, request, fixed, lease)
-    except idempotency.AlreadyDone as before:  # the same request, sent twice, was quicker
-        numbers = list(before.data["numbers"])
-        memory.refresh()
-    return [record for record in map(memory.known, numbers) if record is not None]
+        return _claimed(study, request)
+    except idempotency.AlreadyDone as done:  # the same request, sent twice, was quicker
+        return study.named(done.data["numbers"])
 
 
-def _claimed(
-    database: Database,
-    stored: StoredStudy,
-    memory: Memory,
-    optuna_rows: OptunaRows,
-    request: Request,
-    fixed: Mapping[str, Value] | None,
-    lease: Lease,
-) -> list[int]:
-    numbers: list[int] = []
+def _claimed(study: OpenStudy, request: Request) -> list[TrialRecord]:
+    records: list[TrialRecord] = []
     for _ in range(_ATTEMPTS):
-        now = memory.refresh()
-        if now.heads.foreign:
-            adopt(database, stored)
-            now = memory.refresh()
-        n = _allowed(request.budget, now, request.n - len(numbers), begun=bool(numbers))
+        if len(records) == request.n:
+            return records
+        now = study.refresh()
+        n = _allowed(request.budget, now, request.n - len(records), begun=bool(records))
         if n == 0:
-            break
-        queued = now.heads.queued and not fixed
-        plan = None if queued else request.plan(_question(request, now, n, fixed))
-        calls = () if plan is None else plan.calls
+            return records
+        queued = now.heads.queued and not request.fixed
+        plan = None if queued else request.plan(_question(request, now, n))
         try:
-            with change(database, stored.study_id) as current:
-                if plan is None:
-                    got = _claim_queued(current, stored.problem, optuna_rows, n, lease)
-                else:
-                    got = _claim_planned(current, stored.problem, optuna_rows, plan, now.revision, lease)
-                _account(current, request, calls, numbers, got)
-            numbers += got
+            records += _claim(study, request, _Choice(n, plan, now.revision), records)
         except (Overtaken, DailyBudgetSpent) as refused:
-            if calls:  # spent all the same
-                with change(database, stored.study_id) as current:
-                    charge(current, calls, request.allowance)
+            if plan is not None and plan.calls:  # spent all the same
+                with study.change() as current:
+                    charge(current, plan.calls, request.allowance)
             if isinstance(refused, DailyBudgetSpent):
-                if not numbers:
-                    raise
-                break
-    else:
-        raise LedgerUnavailable(
-            f"{_ATTEMPTS} decisions in a row were overtaken by other processes on study {stored.name!r}; ask again "
-            "with fewer workers."
-        )
-    return numbers
-
-
-def _account(
-    current: Change, request: Request, calls: Sequence[CallRecord], before: list[int], got: list[int]
-) -> None:
-    """Charge for trials in the transaction that gives them out, and leave the receipt for them."""
-    charge(current, calls, request.allowance, asks=len(got))
-    if got:
-        idempotency.leave(current, request.receipt, again=bool(before), numbers=before + got)
+                if records:
+                    return records
+                raise
+    raise LedgerUnavailable(
+        f"{_ATTEMPTS} decisions in a row were overtaken by other processes on study {study.stored.name!r}; ask again "
+        "with fewer workers."
+    )
 
 
 def charge(
@@ -146,28 +117,29 @@ def charge(
         allowance.take(current.connection, asks=asks, tokens=tokens)
 
 
-def _question(request: Request, now: Snapshot, n: int, fixed: Mapping[str, Value] | None) -> Ask:
+def _question(request: Request, now: Snapshot, n: int) -> Ask:
     """Return what the strategy is asked after a look at the ledger."""
     history, heads = now.history, now.heads
     limits, knowledge = request.budget, request.knowledge
-    return Ask(history, heads.asked, n, fixed, heads.spent, now.past, limits=limits, knowledge=knowledge)
+    return Ask(
+        history, heads.asked, n, request.fixed, heads.spent, now.past, limits=limits, knowledge=knowledge
+    )
 
 
-def _done_before(
-    database: Database, stored: StoredStudy, memory: Memory, receipt: str | None, lease: Lease
-) -> list[TrialRecord]:
+def _done_before(study: OpenStudy, request: Request) -> list[TrialRecord]:
     """Return the trials that this request was given before, held anew; none when all of them were lost meanwhile."""
-    known = idempotency.found(database, receipt)
-    if known is None or receipt is None:
+    database, lease = study.ledger.database, request.lease
+    receipt = idempotency.receipt_of(database, request.receipt)
+    if receipt is None or request.receipt is None:
         return []
-    memory.refresh()
-    found = [record for record in map(memory.known, known["numbers"]) if record is not None]
-    if all(record.failure is not None and record.failure.kind == "lost" for record in found):
-        idempotency.forget(database, receipt)
+    records = study.named(receipt["numbers"])
+    if all(record.failure is not None and record.failure.kind == "lost" for record in records):
+        idempotency.forget(database, request.receipt)
         return []
-    if lease.pid is None:
-        renew_leases(database, stored.study_id, known["numbers"], max(0.0, lease.expires_at - time.time()))
-    return found
+    if lease is not None and lease.pid is None:
+        lasts_s = max(0.0, lease.expires_at - time.time())
+        renew_leases(database, study.stored.study_id, receipt["numbers"], lasts_s)
+    return records
 
 
 def check_fixed(problem: Problem, fixed: Mapping[str, Value] | None) -> dict[str, Value] | None:
@@ -199,13 +171,15 @@ def enqueue_again(current: Change, lost: Sequence[tuple[TrialRecord, str]]) -> N
             enqueue(current, record.params, record.source, reason)
 
 
-def reap(database: Database, study_id: int, optuna_rows: OptunaRows, *, requeue: bool) -> list[int]:
+def reap(study: OpenStudy, *, requeue: bool) -> list[int]:
     """Fail the running trials whose worker is dead as "lost", and queue them again; return their numbers."""
-    with database.read() as connection:  # mostly there is nothing, and then nobody is kept waiting
-        if not lost_trials(connection, study_id, time.time()):
+    with (
+        study.ledger.database.read() as connection
+    ):  # mostly there is nothing, and then nobody is kept waiting
+        if not lost_trials(connection, study.stored.study_id, time.time()):
             return []
-    with change(database, study_id) as current:
-        lost = fail_lost(current, optuna_rows)
+    with study.change() as current:
+        lost = fail_lost(current, study.mirror)
         if requeue:
             enqueue_again(current, lost)
     return [record.number for record, _ in lost]
@@ -220,29 +194,28 @@ def _allowed(budget: Budget, now: Snapshot, n: int, *, begun: bool) -> int:
     return n if budget.trials is None else min(n, budget.trials - now.trials_used)
 
 
-def _claim_queued(
-    current: Change, problem: Problem, optuna_rows: OptunaRows, n: int, lease: Lease
-) -> list[int]:
-    taken = _pop(current, n)
-    if not taken:  # another process was faster
-        return []
-    numbers = write_trials(current, problem, optuna_rows, _running(taken, current.now))
-    grant(current, numbers, lease)
-    return numbers
-
-
-def _claim_planned(
-    current: Change, problem: Problem, optuna_rows: OptunaRows, plan: Plan, seen: int, lease: Lease
-) -> list[int]:
-    planned = _running(plan.decisions, current.now)
-    numbers = write_trials(current, problem, optuna_rows, planned, seen_revision=seen)
-    current.counters["asked"] += len(numbers)
-    grant(current, numbers, lease)
-    return numbers
-
-
-def _running(decisions: Sequence[Decision], now: float) -> list[NewTrial]:
-    return [NewTrial(decision.params, decision, started_at=now) for decision in decisions]
+def _claim(
+    study: OpenStudy, request: Request, choice: _Choice, before: Sequence[TrialRecord]
+) -> list[TrialRecord]:
+    """Write the chosen trials, their leases, what they cost and the receipt of all trials of the request, ``before``
+    included. Raises Overtaken, DailyBudgetSpent, AlreadyDone; none is written then."""
+    plan = choice.plan
+    with study.change() as current:
+        decisions = _pop(current, choice.n) if plan is None else plan.decisions
+        calls = () if plan is None else plan.calls
+        if not decisions:  # another process took what was queued
+            charge(current, calls, request.allowance)
+            return []
+        new = [NewTrial(decision.params, decision, started_at=current.now) for decision in decisions]
+        seen = None if plan is None else choice.seen_revision
+        records = write_trials(current, study.mirror, new, seen_revision=seen)
+        current.counters["asked"] += 0 if plan is None else len(records)
+        if request.lease is not None:
+            grant(current, [record.number for record in records], request.lease)
+        charge(current, calls, request.allowance, asks=len(records))
+        numbers = [record.number for record in (*before, *records)]
+        idempotency.leave(current, request.receipt, again=bool(before), numbers=numbers)
+    return records
 
 
 def _pop(current: Change, n: int) -> list[Decision]:

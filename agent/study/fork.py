@@ -10,11 +10,11 @@ from ...evaluators.problems.problem import Problem
 from ...evaluators.spaces.space import SearchSpace
 from ...serving.errors import InvalidInput
 from ..contracts import Decision
-from ..ledger.claims import NewTrial, write_trials
+from ..ledger.claims import write_trials
 from ..ledger.ledger import Ledger, StoredStudy
-from ..ledger.records import TrialRecord
+from ..ledger.mirror import Mirror
+from ..ledger.records import NewTrial, TrialRecord
 from ..ledger.transaction import change
-from ..optuna.mirror import OptunaRows
 
 
 class Forkable(Protocol):
@@ -61,10 +61,8 @@ def fork(parent: Forkable, name: str, problem: Problem) -> StoredStudy:
         reason = f"trial {record.number} of {parent.stored.name!r}: {record.reason}"
         decision = Decision(params, record.source, reason, "added", record.prediction, record.hypothesis)
         new.append(NewTrial(params, decision, ending, record.started_at, record.ended_at))
-    lineage = {
-        **{"parent": parent.stored.name, "copied": len(new), "left_out": len(left_out)},
-        "why_left_out": left_out[:20],
-    }
+    counts = {"copied": len(new), "left_out": len(left_out)}
+    lineage = {"parent": parent.stored.name, **counts, "why_left_out": left_out[:20]}
     ledger = parent.ledger
     stored = ledger.create(
         name, problem, seed=parent.stored.seed, config=parent.stored.config, lineage=lineage
@@ -72,7 +70,7 @@ def fork(parent: Forkable, name: str, problem: Problem) -> StoredStudy:
     with change(ledger.database, stored.study_id) as current:
         current.event("forked", parent=parent.stored.name, copied=len(new), left_out=len(left_out))
         if new:
-            write_trials(current, problem, OptunaRows(problem), new)
+            write_trials(current, Mirror(problem), new)
     return stored
 
 

@@ -35,9 +35,6 @@ from ..ledger.events import Event, events_after
 from ..ledger.leases import LEASE_S, Lease
 from ..ledger.ledger import Ledger
 from ..ledger.records import Ending, Failure, TrialRecord, ending_of
-from ..ledger.transaction import change
-from ..optuna import foreign_trials
-from ..optuna.mirror import OptunaRows
 from ..optuna.pruning import Pruning
 from ..planner.by_name import SharedPlanner
 from ..strategies.decider import Decider
@@ -46,7 +43,7 @@ from ..views.best import best_of, front_of
 from . import add_results, ask as asking, fork as forks, verify as verifying
 from .create import Settings, ledger_of, open_study
 from .loop import Loop, Reporter, RunEnd, evaluate_again
-from .snapshot import Memory
+from .open_study import OpenStudy
 from .trial import Trial
 from .verify import Wanted
 
@@ -87,8 +84,7 @@ class Study:
         engine = engine or EngineOptions.stored(stored.config)
         chosen = opened.settings
         self._decider = Decider(stored.problem, stored.seed, chosen.planner, chosen.strategy, engine)
-        self._memory = Memory(self.ledger, stored.study_id, stored.problem)
-        self._optuna_rows = OptunaRows(stored.problem)
+        self._open = OpenStudy(self.ledger, stored)
         self._pruning = None if pruner is None else Pruning(self.ledger.database, stored.name, pruner)
         if opened.resumed and reap:
             self.reap()
@@ -174,7 +170,7 @@ class Study:
             request = asking.Request(
                 n or 1, self._decider.plan, self.budget, fixed, lease, receipt, allowance, self.knowledge
             )
-            records = asking.ask(self.ledger.database, self.stored, self._memory, self._optuna_rows, request)
+            records = asking.ask(self._open, request)
         trials = [Trial(record, self.report) for record in records]
         return trials if n is not None else trials[0]
 
@@ -184,7 +180,7 @@ class Study:
     ) -> None:  # fmt: skip
         """Put a configuration before everything the strategy would do. Raises InvalidParameters."""
         valid = self.problem.space.validate(params)
-        with idempotency.once(self.ledger.database, self.stored.study_id, receipt) as current:
+        with idempotency.once(self._open.change(), receipt) as current:
             asking.enqueue(current, valid, source, reason)
 
     def tell(
@@ -208,22 +204,18 @@ class Study:
     def finish(self, number: int, ending: Ending | None, *, requeue: bool = False) -> TrialRecord:
         """Record an ending as a value; ``tell`` in other words. None: pruned at its last report.
         ``requeue``: its worker was interrupted; in the same transaction the configuration is queued again."""
-        try:
-            with change(self.ledger.database, self.stored.study_id) as current:
-                before = endings.end_trial(
-                    current, self._optuna_rows, number, ending or endings.pruned_now(current, number)
-                )
-                if requeue and before.state == "running" and isinstance(ending, Failure):
-                    asking.enqueue_again(current, [(before, ending.reason)])
-        except endings.EndedThroughOptuna:  # whatever was told there stands; the same here is fine
-            foreign_trials.adopt(self.ledger.database, self.stored)
-            return self.finish(number, ending)
-        return self._record(number)
+        with self._open.change() as current:
+            record = endings.end_trial(
+                current, self._open.mirror, number, ending or endings.pruned_now(current, number)
+            )
+            if requeue and current.records and isinstance(ending, Failure):
+                asking.enqueue_again(current, [(record, ending.reason)])
+        return record
 
     def report(self, number: int, step: int, value: float) -> bool:
         """Record an intermediate value of a running trial; return whether the pruner would stop it."""
         step, value = endings.check_report(step, value)
-        with change(self.ledger.database, self.stored.study_id) as current:
+        with self._open.change() as current:
             trial_id = endings.report_value(current, number, step, value)
         return self._pruning is not None and self._pruning.should_stop(trial_id)
 
@@ -231,7 +223,7 @@ class Study:
         self, params: Params, value: float | Sequence[float] | Measurement, *, source: str = "user"
     ) -> TrialRecord:
         """Record a finished result from elsewhere; it counts as knowledge and not against the budget."""
-        return self._record(self.add_many([(params, value)], source=source)[0])
+        return self.trial(self.add_many([(params, value)], source=source)[0])
 
     def add_many(
         self,
@@ -241,20 +233,18 @@ class Study:
         receipt: str | None = None,
     ) -> list[int]:
         """Record many finished results in one transaction; return their numbers. All are recorded or none."""
-        return add_results.add_many(
-            self.ledger.database, self.stored, self._optuna_rows, rows, source, receipt
-        )
+        return add_results.add_many(self._open, rows, source, receipt)
 
     def exclude(self, number: int, reason: str) -> None:
         """Leave a trial out of everything that is learnt from the study, and say why. It stays in the ledger."""
         if not reason:
             raise InvalidInput("`reason` must say why the trial is excluded, got ''.")
-        with change(self.ledger.database, self.stored.study_id) as current:
+        with self._open.change() as current:
             endings.mark_excluded(current, number, reason)
 
     def restore(self, number: int) -> None:
         """Let an excluded trial count again."""
-        with change(self.ledger.database, self.stored.study_id) as current:
+        with self._open.change() as current:
             endings.mark_excluded(current, number, None)
 
     def reap(self, *, requeue: bool = False) -> list[int]:
@@ -262,7 +252,7 @@ class Study:
 
         ``requeue``: try them again first; a configuration that was lost three times is left alone.
         """
-        return asking.reap(self.ledger.database, self.stored.study_id, self._optuna_rows, requeue=requeue)
+        return asking.reap(self._open, requeue=requeue)
 
     def renew(self, numbers: list[int], lasts_s: float = LEASE_S) -> None:
         """Renew the leases on running trials, so that they are not taken for lost."""
@@ -279,36 +269,28 @@ class Study:
 
     def note(self, text: str, *, trial_number: int | None = None, receipt: str | None = None) -> None:
         """Leave a remark among the study's events."""
-        with idempotency.once(self.ledger.database, self.stored.study_id, receipt) as current:
+        with idempotency.once(self._open.change(), receipt) as current:
             current.event("note", trial_number, text=text)
 
     def record_calls(self, calls: Iterable[CallRecord], allowance: Allowance | None = None) -> None:
         """Count model calls made outside ``ask`` (a chat session) against the study's budgets, and the caller's day."""
-        with change(self.ledger.database, self.stored.study_id) as current:
+        with self._open.change() as current:
             asking.charge(current, calls, allowance)
 
     def refresh(self) -> History:
-        """Read what other processes did, plain Optuna's included; return the history."""
-        now = self._memory.refresh()
-        if now.heads.foreign:
-            self.adopt()
-            now = self._memory.refresh()
-        return now.history
-
-    def adopt(self) -> None:
-        """Take in the trials that plain Optuna made or ended (``adoption.py``); a read-only database stays as it is."""
-        foreign_trials.adopt_if_writable(self.ledger.database, self.stored)
+        """Read what other processes did; return the history."""
+        return self._open.refresh().history
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
         """All trials by number, excluded ones too (``excluded`` says why)."""
-        self.refresh()
-        return self._memory.records()
+        return self._open.records()
 
     def trial(self, number: int) -> TrialRecord:
         """Return one trial; raises TrialNotFound."""
-        self.refresh()
-        return self._record(number)
+        for record in self._open.named([number]):
+            return record
+        raise TrialNotFound(f"no trial {number!r} in study {self.name!r}; it has {len(self.trials)} trials.")
 
     @property
     def best_trial(self) -> TrialRecord:
@@ -384,11 +366,3 @@ class Study:
         For recorded or deterministic evaluators; only what differs is evaluated. Nothing is written. Raises InvalidInput.
         """
         return counterfactual(self, partial(evaluate_again, self, evaluate))
-
-    def _record(self, number: int) -> TrialRecord:
-        record = self._memory.record(number)
-        if record is None:
-            raise TrialNotFound(
-                f"no trial {number!r} in study {self.name!r}; it has {len(self.trials)} trials."
-            )
-        return record

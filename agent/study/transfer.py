@@ -90,7 +90,7 @@ def transfer_lines(target: Problem, earlier: Sequence[Earlier]) -> tuple[str, ..
 
 def earlier_studies(ledger: Ledger, target: Problem, *, without: str = "", most: int = 50) -> list[Earlier]:
     """Return the studies of a ledger with something to learn from, newest first; ``without``: the study itself."""
-    names = [s.name for s in ledger.summaries() if s.name != without]
+    names = [name for name in ledger.names() if name != without]
     found = []
     for name in names[::-1][:most]:
         stored = ledger.find(name)

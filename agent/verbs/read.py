@@ -10,7 +10,8 @@ from typing import Any, Literal
 from ...evaluators.problems.history import Params
 from ...serving.errors import InvalidInput
 from ..ledger.records import TrialRecord
-from ..views.as_json import baseline_record, best_record, study_lines, study_view, trial_view
+from ..views.as_json import baseline_record, study_lines, study_view, trial_view
+from ..views.best import best_row
 from . import change
 from .context import Desk
 from .draft import draft as drafted
@@ -208,7 +209,9 @@ def compare(desk: Desk) -> Answer:
         raise InvalidInput(
             "Several objectives have no single best trial to compare; `/best` shows the front."
         )
-    top, base = best_record(desk.ledger, study.stored), baseline_record(desk.ledger, study.stored)
+    base = baseline_record(desk.ledger, study.stored)
+    with desk.ledger.database.read() as connection:
+        top = best_row(connection, study.stored.study_id, study.problem)
     if top is None:
         raise InvalidInput("There is no feasible result yet to compare.")
     default: Mapping[str, Any] = base.params if base else study.problem.space.default()

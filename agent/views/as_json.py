@@ -1,6 +1,6 @@
 """Studies and trials as JSON values: what chat, REST, MCP and page show. One shape for all doors.
 
-Lists and headlines are counted by SQL (``digest.py``), so that a study of 100,000 trials opens as fast as a small one.
+Lists and headlines are counted by SQL (``overview.py``), so that a study of 100,000 trials opens as fast as a small one.
 Knows no door and no wording.
 """
 
@@ -10,76 +10,72 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...evaluators.errors import InvalidParameters
-from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
 from ..certainty.of_study import certainty_of, is_verification, outcome
 from ..certainty.pairing import PREFIX
+from ..errors import StudyNotFound
 from ..ledger import schema
 from ..ledger.claims import digest as key_digest
 from ..ledger.ledger import Ledger, StoredStudy
 from ..ledger.records import TrialRecord, ending_to_json, prediction_to_json, record_from_row
-from .best import front_numbers
-from .digest import Digest, digests
+from .overview import Overview, overviews
 
-_T, _S = schema.trials, schema.studies
-_BATCH = 50
-"""Trials read at once while looking for the best feasible one."""
+_T = schema.trials
 FRONT_SHOWN = 1_000
 """Numbers of trials on the Pareto front that a view lists."""
 
 
 def study_view(ledger: Ledger, stored: StoredStudy) -> dict[str, Any]:
-    """Return everything about a study but its trials."""
-    digest = digests(ledger, [stored.study_id])[stored.study_id]
+    """Return everything about a study but its trials. Raises StudyNotFound when it was deleted meanwhile."""
+    for overview in overviews(ledger, names=[stored.name]):
+        return _whole(ledger, overview)
+    raise StudyNotFound(f"no study {stored.name!r} in the ledger; it was deleted meanwhile.")
+
+
+def _whole(ledger: Ledger, overview: Overview) -> dict[str, Any]:
+    stored = overview.stored
     problem = stored.problem
     space = problem.space.to_dict()
     baseline = baseline_record(ledger, stored)
     certain = certainty_of(ledger, stored)
     return {
-        **study_line(ledger, stored, digest),
+        **study_line(overview),
         "parameters": [{"name": name, **definition} for name, definition in space["parameters"].items()],
         "where": list(space.get("where", ())),
         "context": dict(problem.context),
         "seed": stored.seed,
         "forked_from": (stored.lineage or {}).get("parent"),
         "lineage": stored.lineage,
-        "verdicts": dict(digest.verdicts),
-        "baseline": None if baseline is None else trial_line(problem, baseline),
+        "verdicts": dict(overview.counts.verdicts),
+        "baseline": None if baseline is None else trial_line(baseline),
         "problem": problem.to_dict(),
-        "front": _front(ledger, stored)[:FRONT_SHOWN],
+        "front": overview.front[:FRONT_SHOWN],
         "certainty": None if certain is None else certain.to_dict(),
         "verification": outcome(ledger, stored).to_dict() if is_verification(stored) else None,
     }
 
 
-def _front(ledger: Ledger, stored: StoredStudy) -> list[int]:
-    many = len(stored.problem.objectives) > 1
-    return front_numbers(ledger.database, stored.study_id, stored.problem) if many else []
-
-
-def study_line(ledger: Ledger, stored: StoredStudy, digest: Digest) -> dict[str, Any]:
+def study_line(overview: Overview) -> dict[str, Any]:
     """Return a study as it stands in a list. ``best`` is null for several objectives: there is a front then."""
-    problem, heads = stored.problem, ledger.heads(stored.study_id)
-    many = len(problem.objectives) > 1
-    best = None if many else best_record(ledger, stored)
-    states = {name: digest.states.get(name, 0) for name in ("finished", "failed", "pruned", "running")}
-    plain = problem.to_dict()
+    stored, heads, counts = overview.stored, overview.heads, overview.counts
+    states = {name: counts.states.get(name, 0) for name in ("finished", "failed", "pruned", "running")}
+    plain = stored.problem.to_dict()
     return {
         "name": stored.name,
-        "description": problem.description,
+        "description": stored.problem.description,
         "objectives": plain["objectives"],
         "constraints": plain["constraints"],
-        "n_parameters": len(problem.space),
-        "counts": {**states, "waiting": heads.queued, "excluded": digest.excluded},
-        "sources": dict(digest.sources),
-        "best": None if best is None else trial_line(problem, best),
-        "front_size": len(_front(ledger, stored)) if many else None,
+        "n_parameters": len(stored.problem.space),
+        "counts": {**states, "waiting": heads.queued, "excluded": counts.excluded},
+        "sources": dict(counts.sources),
+        "best": None if overview.best is None else trial_line(overview.best),
+        "front_size": len(overview.front) if len(stored.problem.objectives) > 1 else None,
         "budget": stored.config.get("budget") or {},
         "spent": {"calls": heads.spent.calls, "tokens": heads.spent.tokens, "price": heads.spent.price},
         "planner": stored.config.get("planner"),
         "strategy": PREFIX.rstrip(":") if is_verification(stored) else stored.config.get("strategy"),
         "created_at": stored.created_at,
-        "updated_at": digest.last_at or stored.created_at,
+        "updated_at": overview.updated_at,
         "revision": heads.revision,
     }
 
@@ -96,25 +92,12 @@ def study_lines(
 
     ``names``: only these, for callers who may not see all.
     """
-    optuna_studies = schema.optuna_studies
-    query = sa.select(_S.c.study_id, optuna_studies.c.study_name).join(
-        optuna_studies, optuna_studies.c.study_id == _S.c.study_id
-    )
-    if before is not None:
-        query = query.where(_S.c.study_id < before)
-    if contains:
-        query = query.where(optuna_studies.c.study_name.icontains(contains, autoescape=True))
-    if names is not None:
-        query = query.where(optuna_studies.c.study_name.in_(names))
-    with ledger.database.read() as connection:
-        rows = connection.execute(query.order_by(_S.c.study_id.desc()).limit(limit + 1)).all()
-    shown = rows[:limit]
-    counted = digests(ledger, [row.study_id for row in shown])
-    lines = [study_line(ledger, ledger.find(row.study_name), counted[row.study_id]) for row in shown]
-    return lines, (shown[-1].study_id if len(rows) > limit else None)
+    page = overviews(ledger, limit=limit + 1, before=before, contains=contains, names=names)
+    shown = page[:limit]
+    return [study_line(one) for one in shown], (shown[-1].stored.study_id if len(page) > limit else None)
 
 
-def trial_line(problem: Problem, record: TrialRecord) -> dict[str, Any]:
+def trial_line(record: TrialRecord) -> dict[str, Any]:
     """Return the short form of a trial."""
     return {
         "number": record.number,
@@ -128,7 +111,7 @@ def trial_view(problem: Problem, record: TrialRecord) -> dict[str, Any]:
     measured = record.measurement
     failure = record.failure
     return {
-        **trial_line(problem, record),
+        **trial_line(record),
         "state": record.state,
         "source": record.source,
         "verdict": record.verdict,
@@ -155,27 +138,6 @@ def trial_view(problem: Problem, record: TrialRecord) -> dict[str, Any]:
 
 def _proposal(proposal: Mapping[str, Any]) -> dict[str, Any]:
     return {**proposal, "reason": proposal.get("answer", "")}
-
-
-def best_record(ledger: Ledger, stored: StoredStudy) -> TrialRecord | None:
-    """Return the best feasible trial by the first objective, or None. Reads a few rows, best values first."""
-    problem = stored.problem
-    better = _T.c.value.desc() if problem.objectives[0].direction == "maximize" else _T.c.value
-    query = (
-        sa.select(_T)
-        .where(_T.c.study_id == stored.study_id, _T.c.state == "finished", _T.c.excluded.is_(None))
-        .order_by(better, _T.c.number)
-    )
-    start = 0
-    while True:
-        with ledger.database.read() as connection:
-            rows = connection.execute(query.limit(_BATCH).offset(start)).all()
-        for record in map(record_from_row, rows):
-            if isinstance(record.ending, Measurement) and problem.feasible(record.ending):
-                return record
-        if len(rows) < _BATCH:
-            return None
-        start += _BATCH
 
 
 def baseline_record(ledger: Ledger, stored: StoredStudy) -> TrialRecord | None:

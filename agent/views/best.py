@@ -11,8 +11,10 @@ from ...evaluators.problems.problem import Problem
 from ...serving.errors import InvalidInput
 from ..errors import NoFeasibleTrial
 from ..ledger import schema
-from ..ledger.database import Database
-from ..ledger.records import TrialRecord
+from ..ledger.records import TrialRecord, record_from_row
+
+_T = schema.trials
+_COUNTING = (_T.c.state == "finished", _T.c.feasible == 1, _T.c.excluded.is_(None))
 
 
 def best_of(problem: Problem, records: Iterable[TrialRecord]) -> TrialRecord:
@@ -62,13 +64,18 @@ def nondominated(Y: np.ndarray) -> list[int]:
     return kept
 
 
-def front_numbers(database: Database, study_id: int, problem: Problem) -> list[int]:
-    """Return the numbers of the trials on the Pareto front, read by SQL: for lists, without loading the study."""
-    table = schema.trials
-    good = (table.c.study_id == study_id, table.c.state == "finished", table.c.feasible == 1)
-    with database.read() as connection:
-        query = sa.select(table.c.number, table.c.outcome).where(*good, table.c.excluded.is_(None))
-        rows = connection.execute(query).all()
+def best_row(connection: sa.Connection, study_id: int, problem: Problem) -> TrialRecord | None:
+    """Return the best feasible trial by the first objective, read by SQL: for lists, without loading the study."""
+    better = _T.c.value.desc() if problem.objectives[0].direction == "maximize" else _T.c.value
+    query = sa.select(_T).where(*_COUNTING, _T.c.study_id == study_id).order_by(better, _T.c.number).limit(1)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else record_from_row(row)
+
+
+def front_numbers(connection: sa.Connection, study_id: int, problem: Problem) -> list[int]:
+    """Return the numbers of the trials on the Pareto front, read by SQL."""
+    query = sa.select(_T.c.number, _T.c.outcome).where(*_COUNTING, _T.c.study_id == study_id)
+    rows = connection.execute(query).all()
     if not rows:
         return []
     values = np.array([json.loads(row.outcome)["values"] for row in rows], float)

@@ -7,10 +7,9 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal, TextIO
+from typing import Annotated, Any, Literal, TextIO
 
 import typer
 
@@ -19,23 +18,42 @@ from ..options import DEFAULT_STORAGE, AsJson, Storage, Study
 
 def list_studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None:
     """List the studies of a database: trials, failures, the best result, when something last happened."""
-    from ...agent.ledger.ledger import list_studies as summaries
+    from ...agent.ledger.ledger import Ledger
+    from ...agent.views.overview import overviews
 
     require_database(storage)
-    found = summaries(storage)
+    studies = sorted(overviews(Ledger(storage)), key=lambda one: one.updated_at, reverse=True)
+    rows = [_summary(one) for one in studies]
     if as_json:
-        print(json.dumps([asdict(summary) for summary in found], indent=1))
+        print(json.dumps(rows, indent=1))
         return
-    if not found:
+    if not rows:
         print(f"No studies in {storage}. `trialogue demo` makes one.", file=sys.stderr)
         return
     lines = [("study", "trials", "running", "failed", "best", "last")]
-    for s in found:
-        best = "–" if s.best is None else f"{s.best:.6g} {s.objectives[0]}"
-        best = f"front of {s.front}" if s.front else best
-        last = datetime.fromtimestamp(s.last_at or s.created_at).strftime("%Y-%m-%d %H:%M")
-        lines.append((s.name, str(s.trials), str(s.running), str(s.failed), best, last))
+    for one, row in zip(studies, rows, strict=True):
+        best = "–" if row["best"] is None else f"{row['best']:.6g} {row['objectives'][0]}"
+        best = f"front of {row['front']}" if row["front"] else best
+        last = datetime.fromtimestamp(one.updated_at).strftime("%Y-%m-%d %H:%M")
+        lines.append((one.name, str(row["trials"]), str(row["running"]), str(row["failed"]), best, last))
     print(in_columns(lines))
+
+
+def _summary(overview: Any) -> dict[str, Any]:  # Any: an Overview, whose module is imported on use
+    """Return a study's line as JSON-ready data."""
+    objectives, states = overview.stored.problem.objectives, overview.counts.states
+    return {
+        "name": overview.name,
+        "direction": objectives[0].direction,
+        "objectives": [objective.name for objective in objectives],
+        "trials": overview.trials,
+        "running": states.get("running", 0),
+        "failed": states.get("failed", 0),
+        "best": None if overview.best is None else overview.best.value,
+        "created_at": overview.stored.created_at,
+        "last_at": overview.counts.last_at,
+        "front": len(overview.front) if len(objectives) > 1 else None,
+    }
 
 
 def export(

@@ -47,15 +47,6 @@ def serve(
         str, typer.Option(metavar="PREFIX", help="URL prefix behind a proxy, such as /tune.")
     ] = "",
     requests_per_minute: Annotated[int, typer.Option(min=1, help="Requests per caller and minute.")] = 6_000,
-    grpc: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[HOST:]PORT", help="Also serve Optuna's gRPC proxy here, for plain Optuna workers."
-        ),
-    ] = None,
-    grpc_open: Annotated[
-        bool, typer.Option("--grpc-open", help="Let --grpc be reached from elsewhere: it has no keys.")
-    ] = False,
     stream: Annotated[
         bool, typer.Option("--stream/--no-stream", help="Stream the chat model's words.")
     ] = True,
@@ -72,7 +63,6 @@ def serve(
 
     from ...agent.ledger.ledger import Ledger
     from ..server.app import Settings, create_app
-    from ..server.grpc import maybe_proxy
     from ..service.telemetry import configure_logs
 
     configure_logs(level=log_level, as_json=log_format == "json")
@@ -106,8 +96,7 @@ def serve(
         h11_max_incomplete_event_size=65_536,
     )
     server = uvicorn.Server(config)
-    with maybe_proxy(ledger, grpc, anyone=grpc_open):
-        server.run()
+    server.run()
     if not server.started:
         raise InvalidInput(f"`--port {port}` on {host} cannot be served on; is another server running there?")
 

@@ -93,7 +93,7 @@ def check_torch() -> Finding:
 
 def check_database(storage: str) -> Finding:
     """Say whether the database can be opened, and how many studies are in it."""
-    from ...agent.ledger.ledger import list_studies
+    from ...agent.ledger.ledger import Ledger
 
     shown = storage.split("://")[0] + "://…" + storage[-40:] if "@" in storage else storage
     file = storage.removeprefix("sqlite:///")
@@ -105,10 +105,10 @@ def check_database(storage: str) -> Finding:
             "database", "bad", f"{shown}: its folder cannot be written", f"create or open {folder!r}"
         )
     try:
-        studies = list_studies(storage)
+        n_studies = len(Ledger(storage).names())
     except TrialogueError as error:
         return Finding("database", "bad", str(error), "see the message")
-    return Finding("database", "ok", f"{shown}: {len(studies)} studies")
+    return Finding("database", "ok", f"{shown}: {n_studies} studies")
 
 
 def check_planner(spec: str | None, timeout_s: float) -> Iterator[Finding]:

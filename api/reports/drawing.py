@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from ...agent.ledger import schema
 from ...agent.ledger.records import TrialRecord, record_from_row
 from ...agent.study.study import Study
-from ...agent.views.digest import digests
+from ...agent.views.overview import count_trials
 from ...evaluators.errors import EvaluationFailed
 from ...serving.errors import InvalidInput
 from . import figures
@@ -63,7 +63,7 @@ def drawn_records(study: Study) -> tuple[Sequence[TrialRecord], int]:
     """Return the trials to draw and how many there are: all, or of a long study the best third, the newest third and
     an even sample of the rest, read by SQL so that it need not be loaded."""
     ledger, study_id = study.ledger, study.stored.study_id
-    total = digests(ledger, [study_id])[study_id].trials
+    total = sum(count_trials(ledger, study_id).states.values())
     if total <= MOST:
         return study.trials, total
     table, part = schema.trials, MOST // 3

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
+
 from ...agent.certainty.of_study import certainty_of, is_verification, outcome
 from ...agent.ledger.ledger import Ledger, StoredStudy
 from ...agent.ledger.records import Failure, Pruned, TrialRecord
+from ...agent.views.best import nondominated
 from ...evaluators.problems.history import Params
 from ...evaluators.problems.problem import Problem
 
@@ -71,7 +74,12 @@ class StudyView:
 
     def front(self) -> tuple[TrialRow, ...]:
         """Return the rows that no other row beats in every objective."""
-        return tuple(r for r in self.counted if not any(self._dominates(o, r) for o in self.counted))
+        rows = self.counted
+        if not rows:
+            return ()
+        return tuple(
+            rows[i] for i in sorted(nondominated(self.problem.signs * np.array([r.values for r in rows])))
+        )
 
     def incumbents(self, objective: int = 0) -> list[tuple[int, float]]:
         """Return (trial number, value) of each trial that was the best when it ended."""
@@ -85,10 +93,6 @@ class StudyView:
     def sources(self) -> Sequence[str]:
         """Return who proposed trials, in order of first appearance."""
         return list(dict.fromkeys(row.source for row in self.rows))
-
-    def _dominates(self, one: TrialRow, other: TrialRow) -> bool:
-        gains = [s * (a - b) for s, a, b in zip(self.problem.signs, one.values, other.values, strict=True)]
-        return min(gains) >= 0 and max(gains) > 0
 
 
 def view_of(name: str, problem: Problem, records: Sequence[TrialRecord], *, tokens: int = 0) -> StudyView:

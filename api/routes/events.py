@@ -83,9 +83,9 @@ def _name_of(services: Services, study_id: int) -> str | None:
 
     from ...agent.ledger import schema
 
-    names = schema.optuna_studies
+    studies = schema.studies
     try:
         with services.ledger.database.read() as connection:
-            return connection.scalar(sa.select(names.c.study_name).where(names.c.study_id == study_id))
+            return connection.scalar(sa.select(studies.c.name).where(studies.c.study_id == study_id))
     except StudyNotFound:
         return None

@@ -33,7 +33,7 @@ from ..service.event_hub import EventHub
 from ..service.guard import Guard, Limits
 from ..service.keys import KeyStore
 from ..service.open_studies import Shelf
-from ..service.reaper import adopt, reap
+from ..service.reaper import reap
 from ..service.telemetry import Metrics, Observer
 
 REAP_EVERY_S = 5.0
@@ -170,7 +170,6 @@ async def _reaping(services: Services, settings: Settings) -> AsyncIterator[None
     """Fail what silent workers left behind, every few seconds, until the block ends."""
 
     def sweep() -> None:
-        adopt(services.ledger)
         lost = reap(services.ledger, services.shelf)
         if lost:
             services.metrics.expired.inc(lost)

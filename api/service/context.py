@@ -4,7 +4,6 @@
 """
 
 import hashlib
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -12,12 +11,10 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import anyio
-import sqlalchemy as sa
 from fastapi import Depends, Path, Request
-from sqlalchemy.exc import IntegrityError
 
 from ...agent.errors import StudyNotFound
-from ...agent.ledger import idempotency, schema
+from ...agent.ledger import idempotency
 from ...agent.ledger.allowance import Allowance
 from ...agent.ledger.ledger import Ledger
 from ...agent.study.study import Study
@@ -63,29 +60,16 @@ class Answers:
                     self._under_way.pop(key, None)
 
     def _once(self, key: str, make: Callable[[], Any]) -> Any:
-        table = schema.api_answers
-        with self._database.read() as connection:
-            known = connection.scalar(sa.select(table.c.body).where(table.c.key == key))
-        if known is not None:
-            return json.loads(known)
-        made = cleaned(make())
-        try:
-            with self._database.write() as connection:
-                connection.execute(
-                    table.insert().values(key=key, at=self._clock(), status=200, body=json.dumps(made))
-                )
-        except IntegrityError:  # another server on this database was quicker with the same key
-            with self._database.read() as connection:
-                return json.loads(
-                    connection.scalar(sa.select(table.c.body).where(table.c.key == key)) or "null"
-                )
-        return made
+        answer = idempotency.receipt_of(self._database, key)
+        return (
+            idempotency.keep(self._database, key, cleaned(make()), self._clock())
+            if answer is None
+            else answer
+        )
 
     def sweep(self) -> None:
         """Forget old answers."""
-        table = schema.api_answers
-        with self._database.write() as connection:
-            connection.execute(table.delete().where(table.c.at < self._clock() - REMEMBERED_S))
+        idempotency.sweep(self._database, self._clock() - REMEMBERED_S)
 
 
 @dataclass
@@ -152,7 +136,7 @@ class StudyInPath:
         """Return the key under which the study itself remembers this request, in the transaction that does it; the
         stated revision is checked unless it was done before."""
         key = idempotency_key(self.request, self.caller)
-        if idempotency.found(self.services.ledger.database, key) is None:
+        if idempotency.receipt_of(self.services.ledger.database, key) is None:
             self._check_revision()
         return key
 

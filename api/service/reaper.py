@@ -6,7 +6,6 @@ late may still tell its result: the ledger then marks the trial as recovered.
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import fields as dataclass_fields
 
 import sqlalchemy as sa
@@ -14,12 +13,11 @@ import sqlalchemy as sa
 from ...agent.errors import StudyNotFound
 from ...agent.ledger import schema
 from ...agent.ledger.leases import Lease, renewal, why_dead
-from ...agent.ledger.ledger import HAS_FOREIGN, Ledger
-from ...agent.optuna.foreign_trials import adopt as adopt_foreign
+from ...agent.ledger.ledger import Ledger
 from ...agent.study.study import Study
 from .open_studies import Shelf
 
-_L = schema.leases
+_L, _S = schema.leases, schema.studies
 
 
 def renew(study: Study, number: int, worker: str, lease_s: float) -> bool:
@@ -34,26 +32,11 @@ def renew(study: Study, number: int, worker: str, lease_s: float) -> bool:
 def studies_with_dead_leases(ledger: Ledger, now: float) -> list[str]:
     """Return the names of studies in which somebody who held a trial is gone."""
     fields = [_L.c[f.name] for f in dataclass_fields(Lease)]
-    names = schema.optuna_studies
-    query = sa.select(names.c.study_name, *fields).join(names, names.c.study_id == _L.c.study_id)
+    query = sa.select(_S.c.name, *fields).join(_S, _S.c.study_id == _L.c.study_id)
     with ledger.database.read() as connection:
         rows = connection.execute(query).all()
-    held = [(row.study_name, Lease(*tuple(row)[1:])) for row in rows]
+    held = [(row.name, Lease(*tuple(row)[1:])) for row in rows]
     return sorted({name for name, lease in held if why_dead(lease, now) is not None})
-
-
-def adopt(ledger: Ledger) -> int:
-    """Take in what plain Optuna made or ended, in all studies; return in how many there was something."""
-    studies = schema.studies
-    query = sa.select(studies.c.study_id, schema.optuna_studies.c.study_name).join(
-        schema.optuna_studies, schema.optuna_studies.c.study_id == studies.c.study_id
-    )
-    with ledger.database.read() as connection:
-        names = [row.study_name for row in connection.execute(query.where(HAS_FOREIGN))]
-    for name in names:
-        with suppress(StudyNotFound):  # deleted at this moment
-            adopt_foreign(ledger.database, ledger.find(name))
-    return len(names)
 
 
 def reap(ledger: Ledger, shelf: Shelf, *, clock: Callable[[], float] = time.time) -> int:

@@ -12,6 +12,7 @@ from trialogue.agent.ledger.leases import remote_lease
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.agent.ledger.records import Failure
 from trialogue.agent.study.study import Study
+from trialogue.agent.views.overview import overviews
 from trialogue.serving.errors import InvalidInput
 
 
@@ -43,15 +44,11 @@ class LedgerContract:
         study.tell(trials[1], 0.9)
         study.tell(trials[2], failed="no")
         study.exclude(1, reason="bad node")
-        lines = {line.name: line for line in ledger.summaries()}
+        lines = {line.name: line for line in overviews(ledger)}
         line = lines["a"]
-        assert (line.trials, line.running, line.failed, line.best, line.direction) == (
-            4,
-            1,
-            1,
-            0.5,
-            "maximize",
-        )
+        assert (line.trials, line.counts.excluded) == (4, 1)
+        assert line.counts.states == {"finished": 2, "failed": 1, "running": 1}
+        assert line.best == study.best_trial
         assert (lines["empty"].trials, lines["empty"].best) == (0, None)
 
     def test_a_line_of_several_objectives_says_how_long_the_front_is(self, ledger: Ledger) -> None:
@@ -59,10 +56,10 @@ class LedgerContract:
         study = Study(two, storage=ledger, strategy="random")
         for values in ([1.0, 1.0], [2.0, 2.0], [1.0, 3.0], [2.0, 2.0]):
             study.tell(study.ask(), values)
-        (line,) = ledger.summaries()
-        assert (line.best, line.front) == (None, 3)
+        (line,) = overviews(ledger)
+        assert (line.best, line.front) == (None, (0, 1, 3))
         study.exclude(0, reason="odd")
-        assert ledger.summaries()[0].front == len(study.pareto_front) == 2
+        assert overviews(ledger)[0].front == tuple(t.number for t in study.pareto_front) == (1, 3)
 
     def test_trials_are_read_in_pages(self, ledger: Ledger) -> None:
         study = Study(problem(), name="a", storage=ledger, strategy="random")
@@ -81,7 +78,7 @@ class LedgerContract:
         study.tell(study.ask(), 1.0)
         study.ask()
         ledger.delete("a")
-        assert ledger.summaries() == []
+        assert overviews(ledger) == []
         again = Study(problem(), name="a", storage=ledger, strategy="random")
         assert again.trials == ()
         assert again.ask().number == 0

@@ -17,7 +17,7 @@ from contracts.study import problem
 from trialogue.agent.contracts import Ask, Decision, Plan
 from trialogue.agent.errors import LedgerUnavailable, StudyNotFound
 from trialogue.agent.ledger import database
-from trialogue.agent.ledger.ledger import Ledger, delete_study, export_rows, list_studies
+from trialogue.agent.ledger.ledger import Ledger, delete_study, export_rows
 from trialogue.agent.study.study import Study
 from trialogue.serving.errors import InvalidInput
 
@@ -40,8 +40,8 @@ class TestLedgerOnPostgres(LedgerContract):
     @pytest.fixture
     def ledger(self, postgres_url: str) -> Ledger:
         ledger = Ledger(postgres_url)
-        for line in ledger.summaries():
-            ledger.delete(line.name)
+        for name in ledger.names():
+            ledger.delete(name)
         return ledger
 
 
@@ -116,19 +116,28 @@ def test_a_plain_optuna_database_takes_our_tables_beside_it(path: Path) -> None:
     theirs.add_trial(optuna.create_trial(value=1.0))
     study = _study(path)
     assert study.ask().number == 0
-    with pytest.raises(StudyNotFound, match="plain Optuna"):
+    with pytest.raises(StudyNotFound, match="Optuna has one of its own"):
         Study.load("theirs", storage=url)
-    assert [line.name for line in list_studies(url)] == ["a"]
+    assert Ledger(url).names() == ["a"]
 
 
-def test_what_optuna_deleted_does_not_come_back(path: Path) -> None:
+def test_what_optuna_deletes_is_only_the_mirror(path: Path) -> None:
     study = _study(path)
+    held = study.ask()
     study.tell(study.ask(), 0.5)
     optuna.delete_study(study_name="a", storage=f"sqlite:///{path}")
-    assert list_studies(f"sqlite:///{path}") == []
+    assert Ledger(f"sqlite:///{path}").names() == ["a"]
+    held.report(3, 0.25)
+    study.tell(held, pruned=True)
+    study.tell(study.ask(), 0.75)
     again = _study(path)
-    assert again.trials == ()
-    assert again.ask().number == 0
+    assert [t.value for t in again.trials] == [0.25, 0.5, 0.75]
+    assert optuna.get_all_study_names(f"sqlite:///{path}") == []
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM trial_intermediate_values").fetchone() == (0,)
+    connection.close()
+    study.ledger.delete("a")
+    assert Ledger(f"sqlite:///{path}").names() == []
 
 
 def test_export_and_backup_hold_every_trial(path: Path, tmp_path: Path) -> None:
@@ -143,7 +152,7 @@ def test_export_and_backup_hold_every_trial(path: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="must not exist"):
         study.ledger.backup(tmp_path / "copy.db")
     delete_study("a", f"sqlite:///{path}")
-    assert list_studies(f"sqlite:///{path}") == []
+    assert Ledger(f"sqlite:///{path}").names() == []
 
 
 def test_a_forked_child_opens_its_own_connections(path: Path) -> None:

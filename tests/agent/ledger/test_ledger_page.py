@@ -14,5 +14,5 @@ def test_the_page_about_the_ledger_runs(capsys: pytest.CaptureFixture[str]) -> N
         "{'C': 9.0, 'depth': 8} ['created', 'asked', 'asked', 'told', 'failed', 'added', 'added', 'excluded']"
         in out
     )
-    assert out.endswith("random\n")
+    assert out.endswith("random\n5 added, 0 did not fit\n")
     assert "3 trials came along; 0 did not fit" in out

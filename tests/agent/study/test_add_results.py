@@ -42,7 +42,7 @@ def test_finished_trials_of_an_optuna_study_are_read(tmp_path: Path) -> None:
         used = {name: distributions[name] for name in params}
         theirs.add_trial(optuna.create_trial(params=params, distributions=used, value=params["C"]))
     theirs.add_trial(optuna.create_trial(state=optuna.trial.TrialState.FAIL))
-    found = add_results.from_optuna(problem(), "theirs", url)
+    found = add_results.from_optuna(problem(), theirs)
     assert len(found.rows) == 2
     assert [number for number, _ in found.left_out] == [2]
     assert "kernel" in found.left_out[0][1]

@@ -12,6 +12,7 @@ import trialogue as tl
 from trialogue.agent.contracts import Ask, CallRecord, Decision, Plan
 from trialogue.agent.errors import ResultConflict, StudyMismatch, StudyNotFound
 from trialogue.agent.ledger.ledger import Ledger
+from trialogue.agent.ledger.records import Pruned
 from trialogue.agent.study.study import Study
 from trialogue.evaluators.errors import EvaluationFailed, InvalidMeasurement, SpaceExhausted
 from trialogue.serving.errors import InvalidInput
@@ -36,8 +37,8 @@ class TestStudyOnPostgres(StudyContract):
     @pytest.fixture
     def make(self, postgres_url: str) -> Make:
         ledger = Ledger(postgres_url)
-        for line in ledger.summaries():
-            ledger.delete(line.name)
+        for name in ledger.names():
+            ledger.delete(name)
         return lambda problem, **options: Study(problem, storage=ledger, **options)
 
 
@@ -153,13 +154,16 @@ def test_our_studies_are_optuna_s(url: str) -> None:
     assert optuna.importance.get_param_importances(theirs, params=["C"]) is not None
 
 
-def test_a_trial_that_optuna_added_gets_no_number_of_ours(url: str) -> None:
+def test_what_is_written_through_optuna_changes_nothing_here(url: str) -> None:
     study = Study(problem(), name="a", storage=url, strategy="random")
-    study.tell(study.ask(), 0.5)
+    told, other = study.ask(2)
     theirs = optuna.load_study(study_name="a", storage=url)
+    theirs.tell(told.number, 0.25)
     theirs.add_trial(optuna.create_trial(state=optuna.trial.TrialState.FAIL))
+    study.tell(told, 0.75)
+    study.tell(other, 0.5)
+    assert [(t.number, t.value) for t in study.trials] == [(0, 0.75), (1, 0.5)]
     assert study.ask().number == 2
-    assert [t.number for t in optuna.load_study(study_name="a", storage=url).trials] == [0, 1, 2]
 
 
 def test_optuna_s_pruners_act_on_our_reports(url: str) -> None:
@@ -176,7 +180,7 @@ def test_optuna_s_pruners_act_on_our_reports(url: str) -> None:
 
     study.run(evaluate, n_trials=4)
     assert [t.state for t in study.trials] == ["finished"] * 3 + ["pruned"]
-    assert (study.trials[3].ending.step, study.trials[3].ending.value) == (0, 0.1)
+    assert study.trials[3].ending == Pruned(0, 0.1)
     assert study.refresh().pruned[0].value == 0.1
 
 
@@ -225,9 +229,7 @@ def test_strategies_learn_index_and_spending() -> None:
     study = tl.Study(problem(), strategy=strategy)
     study.enqueue({"kernel": "linear", "C": 9.0})
     study.add({"kernel": "linear", "C": 8.0}, 1.0)
-    for _ in range(4):
-        trial = study.ask()
-        study.tell(trial, 1.0)
+    trial = [study.tell(study.ask(), 1.0) for _ in range(4)][-1]
     assert [ask.index for ask in strategy.asks] == [0, 1, 2]
     assert [ask.spent.tokens for ask in strategy.asks] == [0, 15, 30]
     assert study.spent.calls == 3

@@ -1,18 +1,21 @@
-"""A study's trials kept in memory, brought up to date from the ledger by what changed since.
+"""An open study: what is stored of it, the way to change it, and its trials as last seen.
 
-The state is the ledger's; this is a copy that can be thrown away. The history's arrays are extended, not recomputed,
-as long as trials only end; an exclusion, a restoration or a late result rebuilds it.
+The state is the ledger's; the trials here are a copy that can be thrown away. It is brought up to date by what changed
+since, in one transaction; what this process writes itself is taken over without reading it back. The history's arrays
+are extended, not recomputed, as long as trials only end; an exclusion, a restoration or a late result rebuilds it.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ...evaluators.problems.history import History
-from ...evaluators.problems.problem import Problem
 from ..contracts import Past
-from ..ledger.ledger import Heads, Ledger
+from ..ledger.ledger import Heads, Ledger, StoredStudy
+from ..ledger.mirror import Mirror
 from ..ledger.records import TrialRecord, failed_of, finished_of, past_of, pruned_of, running_of
+from ..ledger.transaction import Change, change
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +33,42 @@ class Snapshot:
     past: Sequence[Past]
 
 
-class Memory:
-    """The trials of one study by number, and the history that strategies see. Safe to use from several threads."""
+class OpenStudy:
+    """A study of a ledger that is worked on. Safe to use from several threads."""
 
-    def __init__(self, ledger: Ledger, study_id: int, problem: Problem) -> None:
-        self._ledger, self._study_id = ledger, study_id
-        self._problem = problem
+    def __init__(self, ledger: Ledger, stored: StoredStudy) -> None:
+        self.ledger, self.stored = ledger, stored
+        self.mirror = Mirror(stored.problem)
         self._lock = threading.Lock()
         self._records: dict[int, TrialRecord] = {}
-        self._history = History(problem)
+        self._unread: dict[int, TrialRecord] = {}  # written here since the last refresh
+        self._history = History(stored.problem)
         self._past: list[Past] = []
         self._revision = 0
         self._trials_used = 0
         self._seconds_used = 0.0
 
+    @contextmanager
+    def change(self) -> Iterator[Change]:
+        """Yield a change of the study, committed as a whole or not at all."""
+        with change(self.ledger.database, self.stored.study_id) as current:
+            yield current
+        with self._lock:
+            if (
+                current.first_revision == self._revision
+            ):  # else others wrote meanwhile: the next refresh reads it all
+                self._revision = current.revision
+                self._unread.update((record.number, record) for record in current.records)
+
     def refresh(self) -> Snapshot:
         """Read what changed since the last refresh; return how the study stands now."""
         with self._lock:
-            heads = self._ledger.heads(self._study_id)
-            if heads.revision > self._revision:
-                self._apply(self._ledger.changed_trials(self._study_id, self._revision))
-                self._revision = max(self._revision, heads.revision)
+            heads, changed = self.ledger.look(self.stored.study_id, self._revision)
+            self._revision = max([self._revision, heads.revision, *(record.revision for record in changed)])
+            self._unread.update((record.number, record) for record in changed)
+            if self._unread:
+                self._apply(sorted(self._unread.values(), key=lambda record: record.revision))
+                self._unread.clear()
             used = (self._trials_used, self._seconds_used)
             return Snapshot(self._revision, heads, self._history, *used, self._past)
 
@@ -60,15 +78,11 @@ class Memory:
         with self._lock:
             return tuple(self._records[number] for number in sorted(self._records))
 
-    def record(self, number: int) -> TrialRecord | None:
-        """Return one trial as it stands now, or None when there is none of that number."""
+    def named(self, numbers: Iterable[int]) -> list[TrialRecord]:
+        """Return the trials of these numbers as they stand now, without those that do not exist."""
         self.refresh()
-        return self.known(number)
-
-    def known(self, number: int) -> TrialRecord | None:
-        """Return one trial as it stood at the last refresh, or None."""
         with self._lock:
-            return self._records.get(number)
+            return [self._records[number] for number in numbers if number in self._records]
 
     def _apply(self, changed: Sequence[TrialRecord]) -> None:
         before = [self._records.get(record.number) for record in changed]
@@ -76,7 +90,6 @@ class Memory:
             self._count(old, -1)
             self._count(new, +1)
             self._records[new.number] = new
-            self._revision = max(self._revision, new.revision)
         begun = sorted(
             (r for old, r in zip(before, changed, strict=True) if old is None), key=lambda r: r.number
         )
@@ -103,7 +116,7 @@ class Memory:
             (r for r in self._records.values() if r.excluded is None),
             key=lambda r: (r.ended_at or 0, r.number),
         )
-        self._history = History(self._problem).extended(
+        self._history = History(self.stored.problem).extended(
             finished=finished_of(counted),
             failed=failed_of(counted),
             pruned=pruned_of(counted),
