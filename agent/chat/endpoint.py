@@ -13,13 +13,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from langchain_core.language_models import BaseChatModel
-from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
+from pydantic import SecretStr
 
 from ...serving.endpoints.client import OpenAIClient
 from ...serving.errors import InvalidInput
 from ..study.study import Study
+from .served import ServedChat
 
 TIMEOUT_S = 120.0
 
@@ -48,15 +49,13 @@ class Endpoint:
         return cls(base_url, name, key, stream)
 
     def chat_model(self) -> BaseChatModel:
-        """Return LangChain's client. Tool calls are not streamed: pieces of them from other servers than OpenAI's merge
-        wrongly (langchain issue 34654)."""
-        return ChatOpenAI(
-            model=self.name,
+        """Return LangChain's model of this endpoint."""
+        key = SecretStr(self.api_key) if self.api_key else None
+        return ServedChat(
             base_url=self.base_url,
-            api_key=(lambda: self.api_key or "none"),  # pyright: ignore[reportArgumentType] - a callable is accepted
-            timeout=TIMEOUT_S,
-            max_retries=1,
-            stream_usage=True,
+            name=self.name,
+            api_key=key,
+            timeout_s=TIMEOUT_S,
             disable_streaming=not self.stream,
         )
 

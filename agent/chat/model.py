@@ -27,7 +27,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.runtime import get_runtime
 from langgraph.types import Command
 
-from ...serving.errors import TrialogueError
+from ...serving.errors import ServingError, TrialogueError
 from ..contracts import CallRecord
 from ..verbs.context import Desk
 from ..verbs.verb import Verb
@@ -172,6 +172,8 @@ class AgentTalk:
             modes: Any = ["updates", "messages"]
             for mode, chunk in self._agent.stream(given, self._config, context=desk, stream_mode=modes):
                 yield from self._events(mode, chunk)
+        except ServingError as error:
+            raise ModelUnusable(f"The chat's model did not answer ({error})") from error
         except TrialogueError:
             raise
         except Exception as error:  # whatever a model's client library raises: the session goes on without it

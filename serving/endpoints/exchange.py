@@ -18,8 +18,7 @@ import tenacity
 from ..errors import EndpointRefused
 from .abilities import Abilities
 from .chat import ChatRequest, Completion, Usage
-from .redaction import hide_secrets, shorten
-from .refusals import Refusal, said_in, words_of
+from .refusals import Refusal
 from .replies import body_of, completions_of, usage_of
 from .requests import options_for
 
@@ -134,8 +133,7 @@ class Exchange:
         raise _NoChoices("the endpoint's answer is not a completion: it has no list of choices.")
 
     def _refusal(self, status: int, text: str, retry_after_s: float | None = None) -> Refusal:
-        said = shorten(hide_secrets(said_in(text), self._secrets), 300)
-        return Refusal(status, words_of(text), f"{self._shown} answered {status}: {said}", retry_after_s)
+        return Refusal.of(self._shown, status, text, self._secrets, retry_after_s=retry_after_s)
 
 
 def _is_thought_only(answer: Completion) -> bool:

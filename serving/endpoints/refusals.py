@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import EndpointRefused
+from .redaction import hide_secrets, shorten
 from .requests import sent
 
 _LONGEST = 2_000
@@ -33,6 +34,32 @@ class Refusal(EndpointRefused):
     def __init__(self, status: int, words: str, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.status, self.words, self.retry_after_s = status, words, retry_after_s
+
+    @classmethod
+    def of(
+        cls,
+        shown: str,
+        status: int,
+        text: str,
+        secrets: Sequence[str] = (),
+        *,
+        retry_after_s: float | None = None,
+    ) -> "Refusal":
+        """Return the refusal that a response's ``text`` is; ``shown``: the server's address as errors may name it."""
+        said = shorten(hide_secrets(said_in(text), secrets), 300)
+        return cls(status, words_of(text), f"{shown} answered {status}: {said}", retry_after_s)
+
+    @property
+    def is_about_the_request(self) -> bool:
+        """Whether another request might be taken: not where the key is wrong, or the server busy or broken."""
+        return self.status in (400, 404, 405, 413, 415, 422, 500, 501)
+
+    def names(self, words: Mapping[str, str]) -> set[str]:
+        """Return the keys of ``words`` whose pattern stands in what was said."""
+        text = self.words[:_LONGEST].lower()
+        return {
+            name for name, pattern in words.items() if self.is_about_the_request and re.search(pattern, text)
+        }
 
     @property
     def passes(self) -> bool:

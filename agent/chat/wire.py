@@ -1,0 +1,212 @@
+"""A conversation on the wire: what may be sent of it, and what a model's pieces add up to. Knows no client.
+
+Servers and models differ in how they ask for a tool: without an id, with name and id in every piece, as an object, as
+JSON in the text, under a prefixed name. What is kept of an answer is what every server takes back.
+"""
+
+import json
+import re
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...prompts.json_in_text import values_in
+from ...serving.endpoints.chat import Usage
+from ...serving.endpoints.replies import completions_of, usage_of
+from ...serving.endpoints.thoughts import without_thoughts
+
+_LOST = "Not done: the conversation was interrupted here."
+_TAGGED = re.compile(
+    r"<\|?(?:tool_call|function_call)\|?>(.*?)(?:<\|?/(?:tool_call|function_call)\|?>|\Z)", re.DOTALL
+)
+_MAYBE_CALL = re.compile(r"\s*(?:[{\[`]|<\|?(?:tool|func))", re.IGNORECASE)
+_MAYBE_MARK = re.compile(r"(?:[<\[◁][^>\]▷]{0,80}|\banalysis.{0,20})\Z", re.DOTALL)
+
+
+def sendable(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the messages as strict servers want them.
+
+    Every call of a tool is answered, no answer lacks its call, nobody says nothing, and a person's messages that
+    follow each other are one.
+    """
+    kept: list[dict[str, Any]] = []
+    waiting: list[str] = []
+    for message in map(dict, messages):
+        if message["role"] == "tool":
+            if message.get("tool_call_id") in waiting:
+                waiting.remove(message["tool_call_id"])
+                kept.append(message)
+            continue
+        kept += [_answered(call) for call in waiting]
+        waiting = []
+        if message["role"] == "assistant":
+            calls = [c for c in message.pop("tool_calls", None) or () if c.get("id")]
+            waiting = [c["id"] for c in calls]
+            message |= {"tool_calls": calls} if calls else {}
+            if not calls and not message.get("content"):
+                continue
+        if kept and message["role"] == kept[-1]["role"] == "user":
+            kept[-1] = {"role": "user", "content": f"{kept[-1]['content']}\n\n{message['content']}"}
+        else:
+            kept.append(message)
+    return kept + [_answered(call) for call in waiting]
+
+
+def _answered(call_id: str) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": call_id, "content": _LOST}
+
+
+def latest_turn(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the system's words and what follows a person's last message: for servers that refuse the whole."""
+    last = max((i for i, m in enumerate(messages) if m["role"] == "user"), default=0)
+    return [m for m in messages[:1] if m["role"] == "system" and last] + list(messages[last:])
+
+
+def without_system_role(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the messages with the system's words at the beginning of the first."""
+    if len(messages) < 2 or messages[0]["role"] != "system":
+        return list(messages)
+    opened = {"role": "user", "content": messages[0]["content"]}
+    return sendable([opened, *messages[1:]])
+
+
+@dataclass(frozen=True)
+class ToolRequest:
+    """A tool that a model asks for."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    call_id: str
+
+
+@dataclass
+class _Call:
+    call_id: str = ""
+    tool: str = ""
+    arguments: str = ""
+
+
+@dataclass
+class Reply:
+    """A model's answer while it comes. ``tools``: the names it may call. Feed events; then ask what it was."""
+
+    tools: Collection[str]
+    _raw: str = ""
+    _shown: str = ""
+    _calls: list[tuple[Any, _Call]] = field(default_factory=list)
+    _last: Mapping[str, Any] = field(default_factory=dict)
+    _thought_chars: int = 0
+    _ended: bool = False
+
+    def feed(self, event: Mapping[str, Any]) -> str:
+        """Take in an event; return the words that may be shown by now."""
+        self._last = {**self._last, **{k: v for k, v in event.items() if v and k != "choices"}}
+        for choice in event.get("choices") or ():
+            delta: Mapping[str, Any] = choice.get("delta") or {}
+            self._ended |= choice.get("finish_reason") in ("stop", "tool_calls", "eos_token")
+            if isinstance(choice.get("message"), Mapping):  # a whole completion
+                delta = {"content": completions_of({"choices": [_without_calls(choice)]})[0].text} | {
+                    "tool_calls": choice["message"].get("tool_calls")
+                }
+            content = delta.get("content")
+            self._raw += content if isinstance(content, str) else ""
+            apart = delta.get("reasoning_content") or delta.get("reasoning")
+            self._thought_chars += len(apart) if isinstance(apart, str) else 0
+            for call in delta.get("tool_calls") or ():
+                self._take(call)
+        return self._newly(_shown_safely(without_thoughts(self._raw)))
+
+    def _take(self, piece: Mapping[str, Any]) -> None:
+        function = piece.get("function") or {}
+        call_id, tool = piece.get("id") or "", function.get("name") or ""
+        at = piece.get("index", call_id or len(self._calls))
+        known = next((c for key, c in reversed(self._calls) if key == at), None)
+        if known is None or (call_id and known.call_id and call_id != known.call_id and tool):
+            known = _Call()
+            self._calls.append((at, known))
+        known.call_id = known.call_id or call_id
+        known.tool = known.tool or tool
+        arguments = function.get("arguments")
+        known.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments or {})
+
+    def _newly(self, text: str) -> str:
+        if not text.startswith(self._shown):  # a thought came after words: what follows it is new
+            self._shown = ""
+        new = text[len(self._shown) :]
+        self._shown = text
+        return new
+
+    def end(self) -> tuple[str, tuple[ToolRequest, ...]]:
+        """Return the words not shown yet, and the tools asked for, in the text too."""
+        text = without_thoughts(self._raw)
+        calls = [(c.tool, c.arguments, c.call_id) for _, c in self._calls if c.tool]
+        if not calls and (found := _calls_in(text, self.tools)):
+            calls, text = found, self._shown
+        requests = tuple(
+            ToolRequest(_known(t, self.tools), _arguments(a), i or _new_id()) for t, a, i in calls
+        )
+        rest = self._newly(text)
+        if not requests and not text.strip():
+            rest = (
+                "(The model thought, and said nothing.)"
+                if self._thought_chars or self._raw
+                else "(The model said nothing.)"
+            )
+        return rest + ("" if self._ended or requests else " …"), requests
+
+    def usage(self, messages: Sequence[Mapping[str, Any]]) -> Usage:
+        """Return the tokens, as counted or estimated."""
+        wrote = self._raw + "".join(c.arguments for _, c in self._calls)
+        answers = completions_of({"choices": [{"message": {"content": wrote + "." * self._thought_chars}}]})
+        return usage_of(self._last, [str(m.get("content") or "") for m in messages], answers)
+
+
+def _without_calls(choice: Mapping[str, Any]) -> dict[str, Any]:
+    message = {k: v for k, v in choice["message"].items() if k not in ("tool_calls", "function_call")}
+    return {**choice, "message": message}
+
+
+def _shown_safely(text: str) -> str:
+    """Return as much of ``text`` as can be neither a call of a tool nor the beginning of a thought."""
+    if _MAYBE_CALL.match(text):
+        return ""
+    mark = _MAYBE_MARK.search(text)
+    return text[: mark.start()] if mark else text
+
+
+def _calls_in(text: str, tools: Collection[str]) -> list[tuple[str, Any, str]]:
+    """Return the calls that a text is, or that stand in it between tags: (tool, arguments, no id)."""
+    tagged = _TAGGED.findall(text)
+    if not tagged and not _MAYBE_CALL.match(text):
+        return []
+    try:
+        values = [v for part in tagged or [text] for v in values_in(part)]
+    except ValueError:
+        return []
+    items = [i for v in values for i in (v if isinstance(v, list) else [v]) if isinstance(i, Mapping)]
+    named = [(str(i.get("name")), i.get("arguments", i.get("parameters", {})), "") for i in items]
+    return [call for call in named if _known(call[0], tools) in tools]
+
+
+def _known(tool: str, tools: Collection[str]) -> str:
+    """Return the name that was meant: `functions.show` is `show`."""
+    short = re.split(r"[.:/]", tool)[-1]
+    return tool if tool in tools or short not in tools else short
+
+
+def _arguments(given: Any) -> dict[str, Any]:
+    """Return arguments as an object; broken ones under a name that no tool has, so that the model is told."""
+    if isinstance(given, Mapping):
+        return dict(given)
+    if not str(given or "").strip():
+        return {}
+    try:
+        value = values_in(str(given))[-1]
+    except (ValueError, IndexError):
+        return {"broken_arguments": str(given)}
+    return dict(value) if isinstance(value, Mapping) else {"broken_arguments": str(given)}
+
+
+def _new_id() -> str:
+    return f"call_{uuid.uuid4().hex[:16]}"
