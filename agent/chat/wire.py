@@ -103,12 +103,8 @@ class Reply:
         """Take in an event; return the words that may be shown by now."""
         self._last = {**self._last, **{k: v for k, v in event.items() if v and k != "choices"}}
         for choice in event.get("choices") or ():
-            delta: Mapping[str, Any] = choice.get("delta") or {}
+            delta = _delta(choice)
             self._ended |= choice.get("finish_reason") in ("stop", "tool_calls", "eos_token")
-            if isinstance(choice.get("message"), Mapping):  # a whole completion
-                delta = {"content": completions_of({"choices": [_without_calls(choice)]})[0].text} | {
-                    "tool_calls": choice["message"].get("tool_calls")
-                }
             content = delta.get("content")
             self._raw += content if isinstance(content, str) else ""
             apart = delta.get("reasoning_content") or delta.get("reasoning")
@@ -162,9 +158,14 @@ class Reply:
         return usage_of(self._last, [str(m.get("content") or "") for m in messages], answers)
 
 
-def _without_calls(choice: Mapping[str, Any]) -> dict[str, Any]:
-    message = {k: v for k, v in choice["message"].items() if k not in ("tool_calls", "function_call")}
-    return {**choice, "message": message}
+def _delta(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a choice adds; a whole completion adds everything at once."""
+    message = choice.get("message")
+    if not isinstance(message, Mapping):
+        return choice.get("delta") or {}
+    words = {k: v for k, v in message.items() if k not in ("tool_calls", "function_call")}
+    (completion,) = completions_of({"choices": [{**choice, "message": words}]})
+    return {"content": completion.text, "tool_calls": message.get("tool_calls")}
 
 
 def _shown_safely(text: str) -> str:

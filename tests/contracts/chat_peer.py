@@ -1,23 +1,24 @@
 """A scripted chat model on the wire: OpenAI's protocol with tool calls and streaming, on the loopback interface.
 
 It answers with the script's next line and keeps what it was asked. A line is text, or (tool, arguments), or an HTTP
-status.
+status, or a list of deltas, or (status, words), or a function of the request that returns one of these.
 """
 
 import contextlib
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Line = str | tuple[str, dict[str, Any]] | int
+Line = str | tuple[str, dict[str, Any]] | tuple[int, str] | int | list[dict[str, Any]]
+Script = Line | Callable[[dict[str, Any]], Line]
 
 
 class ChatPeer:
     """A server with a script. ``requests``: every body received; ``gate``: answers wait until it is set."""
 
-    def __init__(self, script: Sequence[Line]) -> None:
+    def __init__(self, script: Sequence[Script]) -> None:
         self.script = list(script)
         self.requests: list[dict[str, Any]] = []
         self._lock = threading.Lock()
@@ -37,8 +38,9 @@ class ChatPeer:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 line = peer.next(body)
                 peer.gate.wait(30)
-                if isinstance(line, int):
-                    self._send(line, "application/json", json.dumps({"error": {"message": "scripted"}}))
+                status, words = line if isinstance(line, tuple) else (line, "scripted")
+                if isinstance(status, int):
+                    self._send(status, "application/json", json.dumps({"error": {"message": words}}))
                 elif body.get("stream"):
                     self._send(200, "text/event-stream", "".join(f"data: {c}\n\n" for c in chunks(line)))
                 else:
@@ -58,11 +60,12 @@ class ChatPeer:
     def next(self, body: dict[str, Any]) -> Line:
         with self._lock:
             self.requests.append(body)
-            return self.script.pop(0) if self.script else "I have nothing more to say."
+            line = self.script.pop(0) if self.script else "I have nothing more to say."
+        return line(body) if callable(line) else line
 
 
 @contextlib.contextmanager
-def chat_peer(*script: Line) -> Iterator[ChatPeer]:
+def chat_peer(*script: Script) -> Iterator[ChatPeer]:
     """Serve a script."""
     peer = ChatPeer(script)
     thread = threading.Thread(target=peer.http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -78,7 +81,7 @@ def chat_peer(*script: Line) -> Iterator[ChatPeer]:
 USAGE = {"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107}
 
 
-def message(line: Line) -> dict[str, Any]:
+def message(line: Any) -> dict[str, Any]:
     if isinstance(line, tuple):
         call = {"id": f"call_{abs(hash(str(line))) % 10**9}", "type": "function"}
         call["function"] = {"name": line[0], "arguments": json.dumps(line[1])}
@@ -101,6 +104,12 @@ def whole(line: Line) -> dict[str, Any]:
 
 def chunks(line: Line) -> Iterator[str]:
     base = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "peer"}
+    if isinstance(line, list):
+        for delta in line:
+            yield json.dumps({**base, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+        yield json.dumps({**base, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        yield "[DONE]"
+        return
     said = message(line)
     if said.get("tool_calls"):
         deltas = [{"role": "assistant", "tool_calls": [{"index": 0, **said["tool_calls"][0]}]}]
