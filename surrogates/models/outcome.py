@@ -106,7 +106,7 @@ class OutcomeModel:
         """Return median (m,) and half the width of the central 68 % (m,) in the unit of y."""
         mean, sd = mixture(*self.predict(Z))
         low, high = self.transform.inverse(mean - sd), self.transform.inverse(mean + sd)
-        return self.transform.inverse(mean), np.maximum(0.5 * (high - low), 1e-300)
+        return self.transform.inverse(mean), np.maximum(0.5 * high - 0.5 * low, 1e-300)
 
     def with_fantasies(self, Z: np.ndarray) -> "OutcomeModel":
         """Return the model that also believes its own mean at Z (q, p)."""
@@ -169,7 +169,8 @@ def _fit_kind(
     transform = fit_transform(y, kind)
     z = transform.forward(y)
     slope = np.exp(transform.log_slope(y))
-    noise = np.where(np.isnan(sem), 0.0, np.minimum(np.nan_to_num(sem) * slope, 3.0) ** 2)
+    with np.errstate(over="ignore"):
+        noise = np.where(np.isnan(sem), 0.0, np.minimum(np.nan_to_num(sem) * slope, 3.0) ** 2)
     task = base.with_y(z - base.y, noise)
     starts = [base.priors.mean] if warm is None else [warm.theta]
     if full and warm is not None:

@@ -17,6 +17,9 @@ from scipy.special import ndtri
 
 Kind = Literal["linear", "power", "rank"]
 KINDS: tuple[Kind, ...] = ("linear", "power", "rank")
+SMALLEST = 1e-290
+"""Spread below which values are equal: its inverse, and that of a difference step, must be a float."""
+_LARGEST = float(np.finfo(float).max)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Transform:
 
     def forward(self, y: np.ndarray) -> np.ndarray:
         """Return z of values y, any shape; beyond the data the map goes on."""
-        return (self._warp((y - self.shift) / self.scale) - self.mean) / self.sd
+        return (self._warp(_units(y, self.shift, self.scale)) - self.mean) / self.sd
 
     def inverse(self, z: np.ndarray) -> np.ndarray:
         """Return y of transformed values z; inverse of ``forward`` (clipped where it would overflow)."""
@@ -44,11 +47,13 @@ class Transform:
             u = _interpolate(w, self.knots[1], self.knots[0])
         else:
             u = w if self.exponent == 1.0 else _yeo_johnson_inverse(w, self.exponent)
-        return np.clip(u, *self.span) * self.scale + self.shift
+        with np.errstate(over="ignore"):  # the largest float stands for what lies beyond
+            return np.clip(np.clip(u, *self.span) * self.scale + self.shift, -_LARGEST, _LARGEST)
 
     def log_slope(self, y: np.ndarray) -> np.ndarray:
         """Return log dz/dy at y, by a central difference: the Jacobian of predictive densities."""
         h = 1e-3 * self.scale
+        y = np.clip(y, h - _LARGEST, _LARGEST - h)
         rise = self.forward(y + h) - self.forward(y - h)
         return np.log(np.maximum(rise / (2 * h), 1e-12 / self.scale))
 
@@ -61,7 +66,7 @@ class Transform:
 def fit_transform(y: np.ndarray, kind: Kind) -> Transform:
     """Return the transform of that kind for finite values y (n,). Constant y maps to zeros."""
     shift, scale = _location(y)
-    u = (y - shift) / scale
+    u = _units(y, shift, scale)
     span = _span(u)
     if kind == "rank" and len(y) > 1:
         values, z = _normal_scores(u)
@@ -80,10 +85,17 @@ def _location(y: np.ndarray) -> tuple[float, float]:
     unit = float(np.max(np.abs(y))) or 1.0
     shift = float(np.median(y / unit)) * unit
     scale = float(np.std(y / unit)) * unit
+    if np.isfinite(scale) and scale < SMALLEST:
+        return shift, max(abs(shift), 1.0)
     if not np.isfinite(scale) or scale <= 1e-12 * max(abs(shift), 1e-280):
         return shift, max(abs(shift), 1.0) if scale <= 0 or not np.isfinite(scale) else scale
     central = float(np.subtract(*np.quantile(y / unit, [0.75, 0.25]))) * unit / 1.35
-    return shift, central if 0 < central < scale and central > 1e-12 * abs(shift) else scale
+    return shift, central if central < scale and central > 1e-12 * max(abs(shift), scale) else scale
+
+
+def _units(y: np.ndarray, shift: float, scale: float) -> np.ndarray:
+    """Return (y - shift) / scale where the difference may be larger than any float."""
+    return (0.5 * y - 0.5 * shift) / (0.5 * scale)
 
 
 def _span(u: np.ndarray) -> tuple[float, float]:
