@@ -28,6 +28,8 @@ MODULES: dict[str, str] = {
     "intrinsic-dimension": "finetuning.intrinsic_dimension",
     "model-soups": "finetuning.model_soups",
     "preference-optimization": "finetuning.preferences",
+    "hard-negatives": "retrieval.hard_negatives",
+    "interest-hashing": "retrieval.interest_hashing",
     "dram-controller": "systems.dram",
     "dnn-accelerator": "systems.accelerator",
     "frontier-layout": "systems.frontier",
