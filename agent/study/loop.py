@@ -268,10 +268,20 @@ class Loop:
                 _log.warning("trial %s: %s", number, error)
 
 
-class Reporter:
-    """Reports of one trial to its study; in another process it opens the study anew by URL and name."""
+class Reportable(Protocol):
+    """What a reporter needs of a study, here and in the process to which it is sent."""
 
-    def __init__(self, study: Any, number: int) -> None:  # Any: a Study, whose module imports this one
+    @property
+    def address(self) -> tuple[str, str]: ...  # noqa: D102
+    @property
+    def opener(self) -> "Callable[[], Reportable] | None": ...  # noqa: D102
+    def report(self, number: int, step: int, value: float) -> bool: ...  # noqa: D102
+
+
+class Reporter:
+    """Reports of one trial to its study; in another process it opens the study anew."""
+
+    def __init__(self, study: Reportable, number: int) -> None:
         self._study, self._number = study, number
 
     def __call__(self, step: int, value: float) -> bool:
@@ -279,7 +289,7 @@ class Reporter:
         return self._study.report(self._number, step, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_reporter_elsewhere, (*self._study.address, self._number))
+        return _reporter_elsewhere, (self._study.address, self._study.opener, self._number)
 
 
 class _Unreachable:
@@ -292,17 +302,17 @@ class _Unreachable:
         )
 
 
-_opened: dict[tuple[str, str], Any] = {}
+_opened: dict[tuple[str, str], Reportable] = {}
 
 
-def _reporter_elsewhere(url: str, name: str, pruner: Any, number: int) -> Report:
-    if url == "sqlite://":
+def _reporter_elsewhere(
+    address: tuple[str, str], opener: Callable[[], Reportable] | None, number: int
+) -> Report:
+    if opener is None:
         return _Unreachable()
-    from .study import Study  # only in a worker process, where nothing of the study is loaded yet
-
-    if (url, name) not in _opened:
-        _opened[url, name] = Study.load(name, storage=url, pruner=pruner, reap=False)
-    return Reporter(_opened[url, name], number)
+    if address not in _opened:
+        _opened[address] = opener()
+    return Reporter(_opened[address], number)
 
 
 def workers_of(executor: Executor) -> int:

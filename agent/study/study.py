@@ -7,7 +7,7 @@ added, enqueued and told trials do not shift it, so the same seed and the same r
 """
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, Self, overload
 
@@ -85,6 +85,7 @@ class Study:
         chosen = opened.settings
         self._decider = Decider(stored.problem, stored.seed, chosen.planner, chosen.strategy, engine)
         self._open = OpenStudy(self.ledger, stored)
+        self._pruner = pruner
         self._pruning = None if pruner is None else Pruning(self.ledger.database, stored.name, pruner)
         if opened.resumed and reap:
             self.reap()
@@ -263,9 +264,16 @@ class Study:
         return Reporter(self, number)
 
     @property
-    def address(self) -> tuple[str, str, BasePruner | None]:
-        """Where another process finds this study: database URL, name, and its pruner."""
-        return self.ledger.url, self.name, None if self._pruning is None else self._pruning.pruner
+    def address(self) -> tuple[str, str]:
+        """Where another process finds this study: database URL and name."""
+        return self.ledger.url, self.name
+
+    @property
+    def opener(self) -> "Callable[[], Study] | None":
+        """What opens this study in another process, to report to it; None for a study in memory."""
+        if self.ledger.database.in_memory:
+            return None
+        return partial(Study.load, self.name, storage=self.ledger.url, pruner=self._pruner, reap=False)
 
     def note(self, text: str, *, trial_number: int | None = None, receipt: str | None = None) -> None:
         """Leave a remark among the study's events."""
@@ -324,10 +332,9 @@ class Study:
         ``lineage`` of the new study says how many were copied and how many were left out, and why.
         """
         stored = forks.fork(self, name, problem or forks.with_space(self.problem, space))
-        *_, pruner = self.address
         return type(self).load(
             stored.name, storage=self.ledger, planner=self._decider.planner, budget=self.budget,
-            strategy=self._decider.chosen, pruner=pruner, reap=False,
+            strategy=self._decider.chosen, pruner=self._pruner, reap=False,
         )  # fmt: skip
 
     def run(

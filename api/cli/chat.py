@@ -301,7 +301,7 @@ def _never(_: str) -> bool:
 
 def _write_report(study: Any) -> str:
     from ..reports.drawing import page_of
-    from .report import file_name
+    from ..reports.page import file_name
 
     path = Path(f"{file_name(study.name)}.html")
     path.write_text(page_of(study), encoding="utf-8")

@@ -7,8 +7,10 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from importlib.resources import files
+from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
@@ -16,7 +18,7 @@ from markupsafe import Markup
 from ...evaluators.spaces.parameters import Categorical, Parameter
 from . import figures
 from .parts import FATES, Figure, colour, telling_range
-from .view import StudyView, TrialRow
+from .view import StudyView, TrialRow, read_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +176,22 @@ def _template() -> jinja2.Template:
     filters: dict[str, Callable[..., str]] = {"short": short, "searched": _searched, "colour": colour}
     environment.filters.update(filters)
     return environment.from_string(_asset("report.html.jinja"))
+
+
+def write_report(study: str, storage: str, path: Path) -> None:
+    """Write the page of a stored study to ``path``. Raises StudyNotFound, LedgerUnavailable, OSError."""
+    from .importance import importances
+
+    view = read_view(study, storage)
+    page = render(view, importances(view), made=datetime.now().strftime("%Y-%m-%d %H:%M"))
+    path.write_text(page, encoding="utf-8")
+
+
+def file_name(study: str) -> str:
+    """Return a study's name as a file's.
+
+    >>> file_name("svm / digits")
+    'svm-digits'
+    """
+    words = "".join(c if c.isalnum() or c in "._-" else " " for c in study).split()
+    return "-".join(words).strip(".") or "study"

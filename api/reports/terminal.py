@@ -12,9 +12,8 @@ from rich.text import Text
 
 from ...agent.study.study import Study
 from ...evaluators.programs.call import Evaluate
-from ..cli.report import write_report
 from .live import LiveStudy
-from .page import default_row, duration, short
+from .page import default_row, duration, short, write_report
 from .view import StudyView, TrialRow, certainty_in_words, view_of
 
 

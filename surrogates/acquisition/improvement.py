@@ -36,9 +36,3 @@ def log_probability_below(mean: np.ndarray, variance: np.ndarray, limit: float) 
     """Return log P(value <= limit) (m,) averaged over the S samples."""
     values = log_ndtr((limit - mean) / np.sqrt(variance))
     return values[0] if len(values) == 1 else logsumexp(values, axis=0) - np.log(len(values))
-
-
-def mixture(mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean (m,) and sd (m,) of the mixture of the S samples."""
-    centre = mean.mean(axis=0)
-    return centre, np.sqrt(variance.mean(axis=0) + mean.var(axis=0))

@@ -12,10 +12,9 @@ import numpy as np
 from scipy.linalg import cho_solve
 from scipy.optimize import minimize
 
-from ..acquisition.improvement import mixture
 from ..contracts import TrainingData
 from ..models.gp import cholesky
-from ..models.outcome import OutcomeModel, Settings, fit_outcome
+from ..models.outcome import OutcomeModel, Settings, fit_outcome, mixture
 from ..threads import one_thread
 from .prepared import Prepared, Standardized, StandardizedPosterior
 

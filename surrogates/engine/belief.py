@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from ...evaluators.problems.history import History, Params, Value
-from ..acquisition.improvement import log_expected_improvement, log_probability_below, mixture
+from ..acquisition.improvement import log_expected_improvement, log_probability_below
 from ..acquisition.knowledge_gradient import worth_repeating
 from ..acquisition.pareto import log_chebyshev_improvement, log_hypervolume_improvement
 from ..alternatives.portfolio import SurrogateOutcome
@@ -20,7 +20,7 @@ from ..contracts import Assessment, Origin, Prediction, Suggestion
 from ..models.coreset import MOST
 from ..models.embedding import Embedding
 from ..models.feasibility import Classifier
-from ..models.outcome import OutcomeModel, Settings
+from ..models.outcome import OutcomeModel, Settings, mixture
 from ..optim.initial_design import next_design_row
 from ..optim.search import Domain, keys, maximise
 from ..optim.trust_region import trust_side

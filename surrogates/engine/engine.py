@@ -12,14 +12,13 @@ import numpy as np
 
 from ...evaluators.problems.history import History, Rows
 from ...evaluators.problems.problem import Problem
-from ..acquisition.improvement import mixture
 from ..alternatives.portfolio import Portfolio, SurrogateOutcome
 from ..contracts import Surrogate, TrainingData
 from ..models.coreset import MOST, TrainingRows, choose_rows, left_out_error
 from ..models.embedding import Embedding
 from ..models.feasibility import Classifier, failure_rows, fit_classifier
 from ..models.mean import Bowl, Slope
-from ..models.outcome import OutcomeModel, Settings, Warm, fit_outcome
+from ..models.outcome import OutcomeModel, Settings, Warm, fit_outcome, mixture
 from ..options.features import prior_kernel
 from ..options.sensitivity import coreset
 from ..threads import one_thread

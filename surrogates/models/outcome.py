@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 
-from ..acquisition.improvement import mixture
 from .gp import Fitted, Priors, Task, fit_map, sample_thetas
 from .mean import Bowl, Flat
 from .transforms import Kind, Transform, fit_transform
@@ -195,3 +194,9 @@ def _inflation(fitted: Fitted) -> float:
     ratio = float(np.quantile((fitted.y - mean) ** 2 / variance, 0.683))
     shrunk = np.exp(n / (n + 20.0) * np.log(np.clip(ratio, 0.05, 20.0)))
     return float(np.clip(shrunk, 1.0, 4.0))
+
+
+def mixture(mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean (m,) and sd (m,) of the mixture of the S samples."""
+    centre = mean.mean(axis=0)
+    return centre, np.sqrt(variance.mean(axis=0) + mean.var(axis=0))
