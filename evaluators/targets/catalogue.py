@@ -13,6 +13,10 @@ from ..programs.function import load_function
 from .target import GalleryTarget
 
 MODULES: dict[str, str] = {
+    "delta-pruning": "compression.delta_pruning",
+    "dynamic-masks": "compression.dynamic_masks",
+    "pruning-regimes": "compression.pruning_regimes",
+    "shared-weights": "compression.shared_weights",
     "consistency-training": "diffusion.consistency",
     "deis": "diffusion.deis",
     "dpm-solver": "diffusion.dpm_solver",
@@ -20,18 +24,15 @@ MODULES: dict[str, str] = {
     "masked-diffusion": "diffusion.masked",
     "poisson-flow": "diffusion.poisson_flow",
     "solver-schedules": "diffusion.solver_schedules",
-    "delta-pruning": "compression.delta_pruning",
-    "dynamic-masks": "compression.dynamic_masks",
-    "pruning-regimes": "compression.pruning_regimes",
-    "shared-weights": "compression.shared_weights",
     "hypernetwork": "finetuning.hypernetworks",
     "intrinsic-dimension": "finetuning.intrinsic_dimension",
     "model-soups": "finetuning.model_soups",
     "preference-optimization": "finetuning.preferences",
+    "power-schedule": "language.power_schedule",
     "hard-negatives": "retrieval.hard_negatives",
     "interest-hashing": "retrieval.interest_hashing",
-    "dram-controller": "systems.dram",
     "dnn-accelerator": "systems.accelerator",
+    "dram-controller": "systems.dram",
     "frontier-layout": "systems.frontier",
     "soc": "systems.soc",
 }

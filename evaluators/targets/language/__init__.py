@@ -1,0 +1,1 @@
+"""Language models as targets: how a small one is pretrained."""
