@@ -16,7 +16,8 @@ import json5
 _MOST_JSON5 = 60_000
 """Characters: its parser needs about 25 µs for each."""
 _TRIES = 200
-_OPENS = re.compile(r"[{\[]")
+_OPENS = re.compile(r"[{\[]|\"(?=\s*[{\[]\s*\\\")")
+"""An object, a list, or a string that has one of them inside, encoded again."""
 _IS_MEANT = re.compile(r"\{\s*[\"'][^\"'\n]{0,200}[\"']\s*:|\[\s*[{\[]")
 """The beginning of what cannot be anything but JSON; other brackets are prose."""
 _DECODER = json.JSONDecoder(parse_constant=lambda constant: _refuse(constant))
@@ -48,6 +49,10 @@ def _values(text: str) -> Iterator[Any]:
         opening = _OPENS.search(text, at)
         if opening is None:
             return
+        if opening[0] == '"' and isinstance(inner := _or_none(text[opening.start() :]), str):
+            yield from _values(inner)
+            at = opening.start() + _DECODER.raw_decode(text[opening.start() :])[1]
+            continue
         found = _value_at(text, opening.start())
         if found is not None:
             value, at = found

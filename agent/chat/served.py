@@ -79,15 +79,20 @@ class ServedChat(BaseChatModel):
         shortened = False
         unreachable = 0
         while True:
+            begun = False
             try:
-                yield from self._asked(said, tools)
+                for event in self._asked(said, tools):
+                    begun = True
+                    yield event
                 return
             except EndpointUnreachable:
                 unreachable += 1
-                if unreachable > 1:
+                if begun or unreachable > 1:
                     raise
             except Refusal as error:
                 named = error.names(_REFUSABLE) - self._refused
+                if begun:
+                    raise
                 if named:
                     self._refused |= named
                 elif shortened or not error.is_about_the_request:

@@ -38,8 +38,33 @@ def check_endpoint(spec: str, timeout_s: float) -> Iterator[Finding]:
             return
         yield Finding("model", "ok", client.identify(deadline_s=min(timeout_s, 15.0)))
         yield _check_structured_output(client, timeout_s)
+        yield _abilities(client)
     except ServingError as error:
         yield Finding("endpoint", "bad", str(error), "start the server, or correct address, key or model")
+
+
+_OPTIONS = {
+    "schema": "schemas",
+    "system": "the system's role",
+    "n": "several answers at once",
+    "temperature": "temperatures",
+    "seed": "seeds",
+    "max_tokens": "max_tokens",
+}
+"""What the one request above has in it, in words."""
+
+
+def _abilities(client: OpenAIClient) -> Finding:
+    """Say what the server took of a request that had everything in it."""
+    refused = client.abilities.refused
+    taken = ", ".join(words for name, words in _OPTIONS.items() if name not in refused)
+    missing = [words for name, words in _OPTIONS.items() if name in refused]
+    if client.abilities.stop_thinking:
+        missing.append("thinking (it used up the answer, and is switched off)")
+    if not missing:
+        return Finding("abilities", "ok", f"takes {taken}")
+    cure = "nothing to do: what it does not take is left out, and the study's ledger remembers it"
+    return Finding("abilities", "note", f"takes {taken or 'plain messages'}; not: {', '.join(missing)}", cure)
 
 
 CURES = {
@@ -76,9 +101,9 @@ def check_own_server(model: str, timeout_s: float) -> Iterator[Finding]:
 def _check_structured_output(client: OpenAIClient, timeout_s: float) -> Finding:
     words = 'Choose a kernel for a support vector machine. Answer with JSON such as {"kernel": "rbf"}.'
     started = time.monotonic()
-    answer = client.complete(
-        ChatRequest((Message("user", words),), schema=ANSWER_SCHEMA, max_tokens=256), deadline_s=timeout_s
-    )
+    messages = (Message("system", "You choose hyperparameters."), Message("user", words))
+    options = {"n": 2, "temperature": 0.7, "seed": 1, "max_tokens": 256}
+    answer = client.complete(ChatRequest(messages, schema=ANSWER_SCHEMA, **options), deadline_s=timeout_s)
     took_s = time.monotonic() - started
     spent = f"{took_s:.1f} s, {answer.usage.total} tokens"
     if "schema" in client.abilities.refused:

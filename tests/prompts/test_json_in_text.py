@@ -26,6 +26,10 @@ def test_python_s_notation_and_a_second_encoding_change_nothing(value):
     assert values_in(json.dumps(json.dumps(value))) == [value]
 
 
+def test_a_second_encoding_is_seen_in_prose_too():
+    assert values_in(f"```json\n{json.dumps(json.dumps({'a': 1}))}\n``` as said") == [{"a": 1}]
+
+
 @pytest.mark.parametrize(
     "text",
     ["{'a': 1, 'b': [true, null,],}", '{"a": 1, /* one */ "b": [true, null]}', "{a: 1, b: [true, null]}"],

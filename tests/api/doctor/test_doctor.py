@@ -26,12 +26,25 @@ def states(url: str) -> dict[str, str]:
 
 def test_an_obedient_server_passes() -> None:
     with ScriptedServer(obedient) as server:
-        assert states(server.url) == {"endpoint": "ok", "model": "ok", "JSON schema": "ok"}
+        assert states(server.url) == {"endpoint": "ok", "model": "ok", "JSON schema": "ok", "abilities": "ok"}
 
 
 def test_a_server_without_schemas_is_a_note() -> None:
     with ScriptedServer(obedient, supports_schema=False) as server:
         assert states(server.url)["JSON schema"] == "note"
+
+
+def test_the_abilities_that_were_found_are_listed() -> None:
+    def picky(call: ScriptedCall) -> ScriptedReply:
+        if "seed" in call.body:
+            return ScriptedReply("Unrecognized request argument supplied: seed", status=400)
+        return obedient(call)
+
+    with ScriptedServer(picky, obeys_n=False) as server:
+        (found,) = (f for f in check_endpoint(server.url, 10.0) if f.subject == "abilities")
+    assert found.state == "note"
+    assert found.detail.startswith("takes schemas, the system's role, temperatures, max_tokens")
+    assert found.detail.endswith("not: several answers at once, seeds")
 
 
 def test_an_answer_that_breaks_the_schema_is_a_note() -> None:
