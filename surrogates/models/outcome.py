@@ -31,7 +31,7 @@ class Settings:
     sampled_rows: int = 60
     transforms: tuple[Kind, ...] = ("linear", "power", "rank")
     limit_transforms: tuple[Kind, ...] = ("power",)
-    heavy_tail: float = 1000.0
+    heavy_tail: float = 100.0
     """Tail beyond which transforms other than the first are tried: clusters of good trials alone reach 30."""
     design_length: float = 0.2
     """Lengthscale (times the root of the dimension) of the prior that spreads the initial design."""
