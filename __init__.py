@@ -18,6 +18,8 @@ _ROOM_OF = {
     "Objective": "evaluators.problems.problem",
     "Constraint": "evaluators.problems.problem",
     "Problem": "evaluators.problems.problem",
+    "PowerSchedule": "evaluators.schedules.power",
+    "CosinePowerSchedule": "evaluators.schedules.cosine_power",
     "Measurement": "evaluators.problems.measurement",
     "Study": "agent.study.study",
     "Trial": "agent.study.trial",

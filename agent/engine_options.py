@@ -9,6 +9,7 @@ from ..serving.errors import InvalidInput
 
 Design = Literal["integrated", "dpp", "volume"]
 Coreset = Literal["usual", "sensitivity"]
+Replicates = Literal["gain", "variance", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +20,27 @@ class EngineOptions:
     by a determinantal point process (``"dpp"``), or by volume-rescaled sampling (``"volume"``). ``design_trials``: how
     many there are, the default configuration included (default 3). ``coreset``: which rows of a history of more than 320
     train the model: the best, the latest and a random third (``"usual"``), or drawn by ``"sensitivity"``.
+    ``replicates``: when a configuration is measured again: where that tells more than a new one (``"gain"``), two fifths
+    of the time and most where noise and failures are (``"variance"``), or ``"never"``. ``subspace``: dimensions of a
+    random subspace through the default, in which alone is searched.
     """
 
     design: Design | None = None
     design_trials: int | None = None
     coreset: Coreset | None = None
+    replicates: Replicates | None = None
+    subspace: int | None = None
 
     def __post_init__(self) -> None:
-        for name, known in {"design": get_args(Design), "coreset": get_args(Coreset)}.items():
+        names = {"design": Design, "coreset": Coreset, "replicates": Replicates}
+        for name, known in {name: get_args(kinds) for name, kinds in names.items()}.items():
             value = getattr(self, name)
             if value is not None and value not in known:
                 raise InvalidInput(f"`engine.{name}` must be one of {', '.join(known)}, got {value!r}.")
-        trials = self.design_trials
-        if trials is not None and (
-            isinstance(trials, bool) or not isinstance(trials, int) or not 1 <= trials <= 1000
-        ):
-            raise InvalidInput(f"`engine.design_trials` must be a whole number in [1, 1000], got {trials!r}.")
+        for name in ("design_trials", "subspace"):
+            n = getattr(self, name)
+            if n is not None and (isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 1000):
+                raise InvalidInput(f"`engine.{name}` must be a whole number in [1, 1000], got {n!r}.")
 
     @classmethod
     def stored(cls, config: Mapping[str, Any]) -> "EngineOptions | None":

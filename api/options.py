@@ -1,5 +1,6 @@
 """Command-line options that several commands share, so that they mean the same everywhere."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,12 @@ Changes = Annotated[
     list[str] | None,
     typer.Option(
         "--set", metavar="KEY=VALUE", help="Replace a key of [study], such as engine.design=dpp; repeatable."
+    ),
+]
+Workdir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Keep each trial's folder below this one; needed where trials go on from others' checkpoints."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]

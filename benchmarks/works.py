@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from works import designs, subsets
+from works import designs, histories, noise, subsets, surrogates, training
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,76 @@ WORKS = (
         'coreset = "sensitivity"',
         "keeps |Ax|_p for all x better than as many uniform rows do, where few rows matter",
         subsets.sensitivity,
+    ),
+    Work(
+        14,
+        "MIG",
+        'planner: history = "mig"',
+        "rows chosen by information gain teach more than as many random ones",
+        histories.information_gain,
+    ),
+    Work(
+        15,
+        "Diversify and conquer",
+        'planner: history = "diverse"',
+        "refined cluster weights teach more than random rows, and than clusters drawn evenly",
+        histories.refined_clusters,
+    ),
+    Work(
+        16,
+        "RS2",
+        'planner: history = "random"',
+        "fresh random subsets teach more in as many rounds than one subset kept",
+        histories.fresh_subsets,
+    ),
+    Work(
+        23,
+        "GVM-RAFT",
+        'replicates = "variance"',
+        "an estimate over noisy candidates has less variance than by even allocation of the same budget",
+        noise.allocation,
+    ),
+    Work(
+        10,
+        "Power Scheduler",
+        "tl.PowerSchedule",
+        "tuned once, it stays near the best rate when batch size and number of tokens change",
+        training.power_schedule,
+    ),
+    Work(
+        3,
+        "BNN surrogates",
+        "surrogate:sghmc, surrogate:infinite-network",
+        "chains of stochastic-gradient HMC agree, and the infinite network is ahead of the GP in high dimensions",
+        surrogates.networks,
+    ),
+    Work(
+        22,
+        "Exact inductive bias",
+        "trialogue compare --bias",
+        "bits are recovered where known, and the space with the fewest is the surrogate that predicts best",
+        surrogates.inductive_bias,
+    ),
+    Work(
+        20,
+        "Intrinsic dimension",
+        "subspace = d, trialogue dimension STUDY.toml",
+        "d90 is near the number of parameters that matter, far below their number",
+        surrogates.intrinsic_dimension,
+    ),
+    Work(
+        6,
+        "Population Based Training",
+        'strategy = "pbt"',
+        "exploiting and exploring during training beats the same random trainings left alone",
+        training.population,
+    ),
+    Work(
+        12,
+        "GenQREnsemble",
+        'planner: instructions = "ensemble" | "fusion"',
+        "several paraphrases in one round find better than one, fusion ranks what they agree on first",
+        histories.paraphrases,
     ),
 )
 

@@ -17,8 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 STAIRS = ("serving", "evaluators", "prompts", "surrogates", "agent", "api")  # each may import those before it
 ORDER = {
     "serving": ("", "endpoints", "embedded", "models", "servers", "vllm", "scripted"),
-    "evaluators": ("", "statistics", "spaces", "trees", "problems", "programs", "targets", "traffic", "servers", "vllm"),
-    "prompts": ("",),
+    "evaluators": (
+        "", "schedules", "statistics", "spaces", "trees", "problems", "programs", "targets", "traffic", "servers", "vllm",
+    ),
+    "prompts": ("", "histories"),
     "surrogates": ("", "models", "acquisition", "optim", "alternatives", "options", "engine"),
     "agent": (
         "", "ledger", "certainty", "referee", "views", "planner", "strategies", "optuna", "counterfactual", "study", "verbs",
@@ -26,7 +28,7 @@ ORDER = {
     ),
     "api": (
         "", "study_files", "reports", "client", "doctor", "vllm", "http", "service", "routes", "mcp", "server", "cli", "gate",
-        "gallery", "models",
+        "gallery", "models", "dimension",
     ),
 }  # fmt: skip
 """The folders of each room, lowest first: a module imports from its own folder and those before it."""

@@ -24,7 +24,16 @@ FENCES = {
     "botorch": {"surrogates/alternatives"},
     "fastapi": {"api/http", "api/service", "api/routes", "api/mcp", "api/server"},
     "starlette": {"api/http", "api/service", "api/routes", "api/mcp", "api/server"},
-    "typer": {"api", "api/cli", "api/vllm", "api/doctor", "api/gallery", "api/gate", "api/models"},
+    "typer": {
+        "api",
+        "api/cli",
+        "api/vllm",
+        "api/doctor",
+        "api/gallery",
+        "api/gate",
+        "api/models",
+        "api/dimension",
+    },
     "torch": {"serving/embedded", "serving/models", "surrogates/alternatives"},
     "subprocess": {"serving/models", "serving/servers", "evaluators/programs", "evaluators/vllm"},
 }
@@ -80,7 +89,7 @@ PROBED = {"agent/study/loop.py"}
 UNTESTED_FOLDERS = {"serving/scripted", "surrogates/acquisition", "surrogates/optim"}
 """Folders whose modules are tested through others only."""
 
-COMMAND_FOLDERS = ("api/cli", "api/vllm", "api/doctor", "api/gate", "api/gallery")
+COMMAND_FOLDERS = ("api/cli", "api/vllm", "api/doctor", "api/gate", "api/gallery", "api/dimension")
 
 CODE_LINES = {
     "serving": 2_900,

@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 from ...serving.errors import InvalidInput
 from ..contracts import AbstractPlanner
 from .planner import Planner
+from .specification import PlannerText
 
 
 def planner_from(spec: object) -> AbstractPlanner | None:
-    """Return the planner that ``spec`` names: None, ``"embedded"``, a base URL, ``"vllm:MODEL"``, or a planner itself.
+    """Return the planner that ``spec`` names: None, ``"embedded"``, a base URL, ``"vllm:MODEL"`` (the last two with the
+    choices of ``specification.py``), or a planner itself.
 
     Whoever calls this for a name must ``close`` what comes back. Raises InvalidInput, and for vLLM ServingError.
     """
@@ -29,25 +31,32 @@ def planner_from(spec: object) -> AbstractPlanner | None:
                 "`trialogue.agent.contracts.AbstractPlanner` and has `name` and `propose`."
             )
         return spec
-    if spec == "embedded":
+    text = PlannerText.read(spec)
+    address = text.address
+    if address == "embedded":
         from .embedded import EmbeddedPlanner  # transformers and torch are loaded only for this one
 
         return EmbeddedPlanner()
-    if spec.startswith("vllm:") and len(spec) > 5:
+    if address.startswith("vllm:") and len(address) > 5:
         from .vllm import vllm_planner  # starts a server
 
-        return vllm_planner(spec.removeprefix("vllm:"))
-    if spec.startswith(("http://", "https://")):
-        return Planner(spec)
+        return vllm_planner(
+            address.removeprefix("vllm:"), history=text.history, instructions=text.instructions
+        )
+    if address.startswith(("http://", "https://")):
+        return Planner(address, history=text.history or "usual", instructions=text.instructions or "bandit")
     raise _no_planner(spec)
 
 
 def check_planner(spec: object) -> None:
     """Raise InvalidInput for a text that names no planner. Opens nothing, and asks no server."""
-    if not isinstance(spec, str) or spec == "embedded" or (spec.startswith("vllm:") and len(spec) > 5):
+    if not isinstance(spec, str):
+        return
+    address = PlannerText.read(spec).address
+    if address == "embedded" or (address.startswith("vllm:") and len(address) > 5):
         return
     try:
-        parts = urlsplit(spec)
+        parts = urlsplit(address)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is none, half an IPv6 address
         sound = False

@@ -2,8 +2,7 @@
 
 Prompt, call and at most one repair round (``agent/planner/dialogue.py``). Whatever a model or a network does wrong ends
 in an empty answer with the reason in words, never in an error. Decides nothing: see ``agent/referee/referee.py``. The
-variants of the instruction are chosen by what came of their proposals.
-Source of the ensemble: GenQREnsemble (2024), with feedback from results.
+variants of the instruction are chosen by what came of their proposals, or asked together (``paraphrases.py``).
 """
 
 import contextlib
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ...evaluators.problems.problem import Problem
+from ...prompts.histories.by_name import SELECTIONS, HistoryName
 from ...prompts.knowledge import notes
 from ...prompts.render import Prompt, PromptOptions, instructions, render_proposal_prompt, render_repair
 from ...prompts.selection import goodness
@@ -26,6 +26,7 @@ from ..contracts import AbstractPlanner, PlanAnswer, PlanRequest
 from ..referee.trust import is_planned
 from .dialogue import Dialogue, Manner, proposals_that_fit
 from .memory import PlannerMemory
+from .paraphrases import Instructions, combined, left_after, share_of
 from .scaling_laws import prior_lines
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -40,7 +41,9 @@ class Planner(AbstractPlanner):
     ``samples``: completions per call, each read on its own. ``timeout_s`` bounds every call, repair included (default
     60, or ``TRIALOGUE_TIMEOUT_S``). ``prices``: US dollars per million prompt and completion tokens, where known.
     ``recording``: a file in which calls are kept and from which they are replayed without a network.
-    ``on_close``: called once by ``close``. Safe to call from several threads; two studies may share one planner.
+    ``history``: which trials a prompt shows of a long history (``prompts/histories/by_name.py``). ``instructions``: how
+    the paraphrases of an instruction are used (``paraphrases.py``). ``on_close``: called once by ``close``. Safe to call
+    from several threads; two studies may share one planner.
     """
 
     def __init__(
@@ -57,14 +60,18 @@ class Planner(AbstractPlanner):
         recording: str | Path | None = None,
         options: PromptOptions | None = None,
         knowledge: Sequence[str] = (),
+        history: HistoryName = "usual",
+        instructions: Instructions = "bandit",
         on_close: Callable[[], object] | None = None,
     ) -> None:
         live = _endpoint_at(endpoint, model, api_key) if isinstance(endpoint, str) else endpoint
         self.endpoint: ChatEndpoint = _recorded(recording, live)
         self._timeout_s = default_timeout_s() if timeout_s is None else timeout_s
-        self.options = options or PromptOptions(stays_here=self.endpoint.is_local)
+        options = options or PromptOptions(stays_here=self.endpoint.is_local)
+        self.options = options if history == "usual" else replace(options, select=SELECTIONS[history])
         self._name, self._samples, self._temperature = name, samples, temperature
         self._prices, self._knowledge = prices, tuple(knowledge)
+        self._instructions: Instructions = instructions
         self._on_close = on_close
 
     @property
@@ -113,7 +120,20 @@ class Planner(AbstractPlanner):
         """Return up to ``request.n`` valid, distinct, untried proposals; ask once more if there were none."""
         request = replace(request, n=min(request.n, proposals_that_fit(request.history.problem.space)))
         seed = int(request.rng.integers(2**31))
-        variant = _variant_for(request)
+        if self._instructions == "bandit":
+            return self._asked(request, seed, _variant_for(request))
+        until = time.monotonic() + min(request.deadline_s, self.timeout_s)
+        count, answers = len(instructions(request.purpose)), list[PlanAnswer]()
+        share = share_of(request, count, self._instructions)
+        for variant in range(count):
+            left = left_after(request, answers, until - time.monotonic())
+            if left is None:
+                break
+            answers.append(self._asked(replace(left, n=share), seed + variant, variant))
+        return combined(answers, request.history.problem.space, request.n, self._instructions)
+
+    def _asked(self, request: PlanRequest, seed: int, variant: int) -> PlanAnswer:
+        """Return what one paraphrase of the instruction brings, after at most one repair."""
         prompt = self.prompt(request, variant=variant)
         remembered = memory = PlannerMemory.read(request.memory)
         self.recall_abilities(remembered)

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ...prompts.render import PromptOptions
+from ...prompts.histories.by_name import HistoryName
+from ...prompts.render import PromptOptions, characters_over_three
 from ...serving.models.pretrained import model_folder
 from ...serving.servers.host import ServerHost
 from ...serving.servers.server import RunningServer, ServerSpec
 from ...serving.vllm.capabilities import PLANNER_FLAGS
 from ...serving.vllm.environment import find_vllm
+from .paraphrases import Instructions
 from .planner import Planner
 
 START_DEADLINE_S = 600.0
@@ -33,18 +35,23 @@ def started(model: str, *, deadline_s: float = START_DEADLINE_S) -> Iterator[Run
                 yield server
 
 
-def vllm_planner(model: str, *, deadline_s: float = START_DEADLINE_S) -> Planner:
+def vllm_planner(
+    model: str, *, deadline_s: float = START_DEADLINE_S, history: HistoryName | None = None,
+    instructions: Instructions | None = None,
+) -> Planner:  # fmt: skip
     """Start a server of ``model`` and return a planner on it. The server ends with the planner: when it is closed,
     when nothing refers to it any more, and with this process."""
     ending = ExitStack()
     server = ending.enter_context(started(model, deadline_s=deadline_s))
     model = model_folder(model)
-    options = PromptOptions() if (count := token_counter(model)) is None else PromptOptions(count=count)
+    count = token_counter(model) or characters_over_three
     planner = Planner(
         server.base_url,
         model=server.name,
         name=f"vllm:{Path(model).name}",
-        options=options,
+        options=PromptOptions(count=count),
+        history=history or "usual",
+        instructions=instructions or "bandit",
         on_close=ending.close,
     )
     weakref.finalize(planner, ending.close)

@@ -2,8 +2,8 @@
 
 ``"trialogue"`` asks a planner and lets the referee check it (``hybrid.py``), ``"surrogate"`` is the
 engine alone (``"surrogate:forest"``: with that model of the objective, see ``surrogates/alternatives/``), ``"llambo"``
-is LLAMBO as published (``llambo.py``), ``"random"`` is the control that everything must beat; ``"mcts"`` and the like
-stand in ``alternatives/``.
+is LLAMBO as published (``llambo.py``), ``"random"`` is the control that everything must beat; ``"mcts"``, ``"pbt"``
+and the like stand in ``alternatives/``.
 """
 
 from ...evaluators.problems.problem import Problem
@@ -15,7 +15,7 @@ from ..engine_options import EngineOptions
 from .pairs import PairsStrategy
 from .simple import RandomStrategy, SurrogateStrategy, default_engine
 
-NAMES = ("trialogue", "surrogate", "llambo", "random", "mcts", "mcts:surrogate")
+NAMES = ("trialogue", "surrogate", "llambo", "random", "mcts", "mcts:surrogate", "pbt")
 """Strategies that can be named."""
 NEEDS_MODEL = ("trialogue", "llambo")
 
@@ -80,6 +80,10 @@ def strategy_for(
         from .alternatives.tree_search import TreeSearchStrategy
 
         return TreeSearchStrategy(problem, seed, surrogate=name == "mcts:surrogate")
+    if name == "pbt":
+        from .alternatives.population import PopulationStrategy
+
+        return PopulationStrategy(problem, seed)
     if name == "surrogate":
         return SurrogateStrategy(problem, seed, engine=engine, by_name=by_name and strategy is None)
     if surrogate is not None:

@@ -62,6 +62,7 @@ class Job:
     report: Report
     workdir: Path | None = None
     fidelity: float = 1.0
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,10 @@ class RunEnd:
 def evaluate_job(job: Job) -> Ending:
     """Evaluate one configuration; never raises for what the evaluator does. Runs in the executor's worker."""
     with _folder(job.workdir, job.number) as folder:
-        run = Run(seed=job.seed, fidelity=job.fidelity, workdir=folder, on_report=job.report)
+        checkpoint = _checkpoint(job)
+        run = Run(
+            seed=job.seed, fidelity=job.fidelity, workdir=folder, on_report=job.report, checkpoint=checkpoint
+        )
         try:
             result = measure(job.evaluate, job.params, job.problem, run)
         except EvaluationFailed as failure:
@@ -215,7 +219,12 @@ class Loop:
     def _job(self, trial: Trial) -> Job:
         seed, report = evaluation_seed(self._study.seed, trial.number), self._study.reporter(trial.number)
         arguments = (self._evaluate, trial.params, self._study.problem, trial.number, seed, report)
-        return Job(*arguments, self._workdir, self._fidelity)
+        if trial.parent is not None and self._workdir is None:
+            raise InvalidInput(
+                f"trial {trial.number} goes on from the checkpoint of trial {trial.parent}: say where trials keep their "
+                "folders, with `workdir=` (`--workdir`), the same for all workers."
+            )
+        return Job(*arguments, self._workdir, self._fidelity, trial.parent)
 
     def _outcome(self, future: "Future[Ending]") -> Ending:
         try:
@@ -343,6 +352,12 @@ def _heartbeat(study: Runnable, numbers: Callable[[], list[int]]) -> Iterator[No
     finally:
         stop.set()
         thread.join()
+
+
+def _checkpoint(job: Job) -> Path | None:
+    if job.workdir is None or job.parent is None:
+        return None
+    return job.workdir / f"trial-{job.parent:05d}"
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 from ...evaluators.problems.history import Params
 from ...surrogates.contracts import Prediction
 from ..ledger.records import TrialRecord
+from ..lineage import parent_of
 
 
 class Trial:
@@ -35,6 +36,11 @@ class Trial:
         """Who proposed it: ``"surrogate"``, ``"default"``, ``"initial_design"``, ``"planner:<name>"``, ``"user"``,
         ``"random"``."""
         return self.record.source
+
+    @property
+    def parent(self) -> int | None:
+        """The trial from whose checkpoint this one goes on (strategy ``"pbt"``); None where it starts anew."""
+        return parent_of(self.record.source)
 
     @property
     def reason(self) -> str:

@@ -55,6 +55,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "models": Entry("models.command:models", "List the language models at hand, and install one."),
     "compare": Entry("cli.compare:compare", "Run a study with several strategies and seeds, side by side."),
+    "dimension": Entry("dimension.command:dimension", "Say how many numbers a study needs."),
     "chat": Entry("cli.chat:chat", "Work on a study in a chat-style session, with a model or without."),
     "serve": Entry("cli.serve:serve", "Serve studies over HTTP: page, REST, events, chat and MCP."),
     "worker": Entry("cli.worker:worker", "Evaluate trials of a study, for a service or a database."),

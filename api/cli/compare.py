@@ -26,6 +26,13 @@ def compare(
     ] = None,
     planner: Annotated[str | None, typer.Option(metavar="SPEC", help="Instead of the file's.")] = None,
     changes: Changes = None,
+    with_bias: Annotated[
+        bool,
+        typer.Option(
+            "--bias",
+            help="Also say how many bits each surrogate lacks for this study, by as many random trials.",
+        ),
+    ] = False,
     out: Annotated[Path, typer.Option(help="Write the page with the regret plot here.")] = Path(
         "comparison.html"
     ),
@@ -37,7 +44,7 @@ def compare(
     """
     from ..reports.comparison import table, totals
     from ..study_files.study_file import read_specification
-    from .comparison_runs import page, run_all
+    from .comparison_runs import bias, page, run_all
 
     specification = read_specification(file).changed_by(changes or ())
     spec = planner or specification.settings.planner
@@ -47,11 +54,17 @@ def compare(
     runs = run_all(specification, names, range(seeds), length, spec, quiet=as_json)
     reference = "surrogate" if "surrogate" in names else names[0]
     lines = table(runs, reference, sorted({min(t, length) for t in (5, 10, 20, length)}))
+    lacking = bias(specification, length) if with_bias else {}
     out.write_text(page(runs, specification.name), encoding="utf-8")
     if as_json:
         print(
             json.dumps(
-                {"runs": [asdict(r) for r in runs], "table": [asdict(line) for line in lines]}, indent=1
+                {
+                    "runs": [asdict(r) for r in runs],
+                    "table": [asdict(line) for line in lines],
+                    "bits": lacking,
+                },
+                indent=1,
             )
         )
         return
@@ -65,6 +78,11 @@ def compare(
         )
     for name, (tokens, seconds) in totals(runs).items():
         print(f"  {name:10} {tokens:9.0f} tokens and {seconds:6.1f} s per study")
+    if with_bias:
+        said = ", ".join(f"{name} {n:.1f}" for name, n in sorted(lacking.items(), key=lambda pair: pair[1]))
+        print(
+            f"Bits of knowledge that a space of functions lacks for this study, fewest first: {said or 'unknown'}"
+        )
     print(f"Plot: {out}")
 
 

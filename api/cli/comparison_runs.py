@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 from markupsafe import escape
 
 from ...agent.ledger.records import TrialRecord
@@ -13,6 +14,8 @@ from ...agent.planner.by_name import SharedPlanner
 from ...agent.study.study import Study
 from ...evaluators.problems.measurement import Measurement
 from ...serving.errors import TrialogueError
+from ...surrogates.contracts import TrainingData
+from ...surrogates.options.inductive_bias import bits_needed
 from ..reports.comparison import SeededRun, figure
 from ..study_files.study_file import Specification
 from ..study_files.tables import BudgetTable
@@ -61,6 +64,23 @@ def run_one(stated: Specification, name: str, seed: int, trials: int, planner: S
         notes = (str(error),)
     values = tuple(_value(study, t) for t in study.trials)
     return SeededRun(name, seed, values, study.spent.tokens, round(time.monotonic() - started, 2), notes)
+
+
+def bias(stated: Specification, trials: int) -> dict[str, float]:
+    """Return bits of knowledge that hypothesis spaces lack for the study, by ``options/inductive_bias.py``.
+
+    Evaluates ``trials`` random configurations, and learns from those that are feasible. {} where they are too few.
+    """
+    settings = stated.settings.model_copy(update={"strategy": "random", "planner": None, "engine": None})
+    study = replace(stated, name=f"{stated.name}-bias", settings=settings).open(None)
+    with study:
+        study.run(stated.evaluate, n_trials=trials)
+    values = np.array([_value(study, t) for t in study.trials])
+    known = np.isfinite(values)
+    X, active = stated.problem.space.encode([t.params for t in study.trials])
+    noise = np.full(int(known.sum()), np.nan)
+    data = TrainingData(stated.problem.space, X[known], active[known], values[known], noise)
+    return bits_needed(data, np.random.default_rng(0))
 
 
 def _value(study: Study, trial: TrialRecord) -> float:

@@ -6,6 +6,7 @@ Later the study goes on without a model that fails; a model that is not there at
 import os
 from importlib.util import find_spec
 
+from ...agent.planner.specification import PlannerText
 from ...serving.errors import EndpointUnreachable, InvalidInput
 
 FORMS = "embedded, http://HOST:PORT/v1[#MODEL], vllm:MODEL or none"
@@ -15,14 +16,15 @@ def checked_planner(spec: str | None, *, deadline_s: float = 10.0) -> str | None
     """Return the specification, None for none. Raises InvalidInput, or EndpointUnreachable where nothing listens."""
     if spec is None or spec == "none":
         return None
-    if spec.startswith(("http://", "https://")):
-        _require_listener(spec, deadline_s)
+    address = PlannerText.read(spec).address
+    if address.startswith(("http://", "https://")):
+        _require_listener(address, deadline_s)
         return spec
-    if spec == "embedded" and find_spec("trialogue.agent.planner.embedded") is None:
+    if address == "embedded" and find_spec("trialogue.agent.planner.embedded") is None:
         raise InvalidInput(
             "`--planner embedded`: the embedded model is not part of this installation; use --planner none."
         )
-    if spec != "embedded" and not (spec.startswith("vllm:") and len(spec) > len("vllm:")):
+    if address != "embedded" and not (address.startswith("vllm:") and len(address) > len("vllm:")):
         raise InvalidInput(f"`--planner` must be {FORMS}, got {spec!r}.")
     return spec
 

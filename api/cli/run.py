@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import AsJson, Changes
+from ..options import AsJson, Changes, Workdir
 from .manage import require_database
 from .planner_option import FORMS, checked_planner
 
@@ -35,6 +35,7 @@ def run(
         bool, typer.Option("--transfer", help="Start with the best of similar studies in the same database.")
     ] = False,
     changes: Changes = None,
+    workdir: Workdir = None,
     report: Annotated[Path | None, typer.Option(help="Write the report page here at the end.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -64,7 +65,7 @@ def run(
     session = Session(study, where, quiet=as_json)
     started = time.monotonic()
     with study:
-        session.run(specification.evaluate, trials=trials, seconds=seconds, workers=workers)
+        session.run(specification.evaluate, trials=trials, seconds=seconds, workers=workers, workdir=workdir)
     took_s = time.monotonic() - started
     session.summary(took_s)
     if report is not None:

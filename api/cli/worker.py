@@ -15,7 +15,7 @@ import typer
 
 from ...agent.errors import LedgerUnavailable
 from ...serving.errors import InvalidInput
-from ..options import DEFAULT_STORAGE, Storage
+from ..options import DEFAULT_STORAGE, Storage, Workdir
 
 log = structlog.get_logger("trialogue.worker")
 
@@ -37,6 +37,7 @@ def worker(
         bool, typer.Option("--once", help="End when no trial is left instead of waiting.")
     ] = False,
     poll_s: Annotated[float, typer.Option(min=0.05, help="Seconds between looks for new trials.")] = 2.0,
+    workdir: Workdir = None,
 ) -> None:
     """Evaluate trials of a study. The key of a service comes from TRIALOGUE_API_KEY.
 
@@ -57,6 +58,7 @@ def worker(
         workers=workers,
         once=once,
         poll_s=poll_s,
+        workdir=workdir,
         reopen=lambda: _opened(study, url, storage),
         verifications=lambda: _verifications(opened, url, storage),
     )
@@ -71,6 +73,7 @@ def work(
     workers: int = 1,
     once: bool = False,
     poll_s: float = 2.0,
+    workdir: Path | None = None,
     reopen: Any = None,
     verifications: Callable[[], Sequence[Any]] = tuple,
 ) -> int:
@@ -87,6 +90,7 @@ def work(
                 workers=workers,
                 on_trial=_said,
                 requeue=True,
+                workdir=workdir,
             )
         except LedgerUnavailable as error:  # the service or database is away: it comes back
             if once:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...agent.lineage import ancestry
 from ...agent.study.study import Study
 from ...evaluators.programs.call import Evaluate
 from .live import LiveStudy
@@ -28,12 +29,15 @@ class Session:
         """Return the study as it stands now."""
         return view_of(self.study.name, self.study.problem, self.study.trials, tokens=self.study.spent.tokens)
 
-    def run(self, evaluate: Evaluate, *, trials: int | None, seconds: float | None, workers: int = 1) -> None:
+    def run(
+        self, evaluate: Evaluate, *, trials: int | None, seconds: float | None, workers: int = 1,
+        workdir: Path | None = None,
+    ) -> None:  # fmt: skip
         """Run trials and show them. Raises typer.Exit(130) after Ctrl-C, with every finished trial in the ledger."""
         live = LiveStudy(self.view, self._total(trials), self.console)
         try:
             with live:
-                self.study.run(evaluate, n_trials=trials, seconds=seconds, workers=workers)
+                self.study.run(evaluate, n_trials=trials, seconds=seconds, workers=workers, workdir=workdir)
         except KeyboardInterrupt:
             done = sum(row.fate != "running" for row in self.view().rows)
             Console(stderr=True).print(
@@ -62,6 +66,8 @@ class Session:
             self.console.print(comparison(view, best))
             told = certainty_in_words(self.study.ledger, self.study.stored)
             self.console.print(f"certain  {told}", highlight=False, soft_wrap=True)
+            for text in schedule(view, best):
+                self.console.print(text, highlight=False, soft_wrap=True)
         for text in who_did_what(view):
             self.console.print(text, highlight=False)
         self.console.print(f"time     {duration(seconds)}", highlight=False)
@@ -94,6 +100,19 @@ def headline(view: StudyView, best: TrialRow) -> str:
     old, new = default.values[0], best.values[0]
     gain = f" ({(new - old) / abs(old):+.1%})" if old else ""
     return f"{line}; the default gives {short(old)}{gain}"
+
+
+def schedule(view: StudyView, best: TrialRow) -> list[str]:
+    """Return how the parameters changed on the way to the best trial, a line each; [] where it continued no other."""
+    rows = {row.number: row for row in view.rows}
+    line = [rows[n] for n in ancestry({n: row.source for n, row in rows.items()}, best.number) if n in rows]
+    if len(line) < 2:
+        return []
+    lines = [f"schedule of the best over trials {', '.join(str(row.number) for row in line)}:"]
+    for name in view.problem.space.names:
+        values = [short(row.params[name]) for row in line if name in row.params]
+        lines.append(f"  {name}: {' '.join(v for i, v in enumerate(values) if not i or v != values[i - 1])}")
+    return lines
 
 
 def comparison(view: StudyView, best: TrialRow) -> Table:

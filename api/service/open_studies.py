@@ -13,6 +13,7 @@ from typing import Any
 from ...agent.budget import Budget
 from ...agent.errors import StudyMismatch
 from ...agent.ledger.ledger import Ledger, StoredStudy
+from ...agent.planner.specification import PlannerText
 from ...agent.study.study import Study
 from ...serving.errors import InvalidInput
 from ..study_files.study_file import Specification
@@ -62,7 +63,7 @@ class Shelf:
     def create(self, specification: Specification, *, exist_ok: bool = False) -> Study:
         """Make a study. Raises StudyMismatch when there is one of that name, unless ``exist_ok`` and it is the same."""
         name, planner = specification.name, specification.settings.planner
-        if planner is not None and planner not in self.planners:
+        if planner is not None and not {planner, PlannerText.read(planner).address} & {*self.planners}:
             allowed = ", ".join(map(repr, self.planners)) or "none"
             raise InvalidInput(
                 f"`planner` must be one that this server was started with ({allowed}) or null, got {planner!r}; "

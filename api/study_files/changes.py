@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ...agent.planner.specification import PlannerText
 from ...evaluators.errors import InvalidSpecification
 from .complaints import first_complaint
 from .tables import StudySettings
@@ -28,6 +29,8 @@ def with_changes(settings: StudySettings, said: Sequence[str]) -> StudySettings:
         *tables, last = key.strip().split(".")
         place = plain
         for table in tables:
+            if isinstance(place.get(table), str) and table == "planner":
+                place[table] = PlannerText.read(place[table]).to_table()
             place = place.setdefault(table, {})
             if not isinstance(place, dict):
                 raise InvalidSpecification(f"`--set {text}`: {table!r} is no table.")

@@ -9,12 +9,22 @@ A field's docstring is its documentation: unit, range and what happens without i
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from ...agent.budget import Budget
 from ...agent.certainty.pairing import PREFIX
-from ...agent.engine_options import Coreset, Design, EngineOptions
+from ...agent.engine_options import Coreset, Design, EngineOptions, Replicates
+from ...agent.planner.specification import PlannerText
 from ...evaluators.spaces.base import finite_number
+from ...serving.errors import InvalidInput
 
 DEEPEST = 40
 """Values inside of values; a problem's deepest has 8."""
@@ -85,10 +95,23 @@ class EngineTable(Table):
     """How many first trials there are, the default configuration included. 3."""
     coreset: Coreset | None = None
     """Which rows of a history of more than 320 are trained on: usual (the default) or sensitivity."""
+    replicates: Replicates | None = None
+    """When a configuration is measured again: gain (the default), variance or never."""
+    subspace: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Dimensions of a random subspace through the default, in which alone is searched. The whole space."""
 
     def options(self) -> EngineOptions:
         """Return the choices as the study takes them."""
         return EngineOptions(**self.model_dump())
+
+
+def _planner_as_text(planner: Any) -> Any:  # Any: what TOML and JSON can say
+    if not isinstance(planner, dict):
+        return planner
+    try:
+        return PlannerText.from_table(planner).to_text()
+    except InvalidInput as error:
+        raise ValueError(str(error).rstrip(".")) from None
 
 
 class StudySettings(Table):
@@ -96,8 +119,9 @@ class StudySettings(Table):
 
     seed: Seed | None = None
     """The same seed and the same results give the same trials. 0 for a new study."""
-    planner: Words | None = None
-    """Who proposes: embedded, http://HOST:PORT/v1[#MODEL], vllm:MODEL, or nobody."""
+    planner: Annotated[Words, BeforeValidator(_planner_as_text)] | None = None
+    """Who proposes: embedded, http://HOST:PORT/v1[#MODEL], vllm:MODEL, or nobody; or a table of ``spec``, which is one of
+    these, ``history`` (which trials a model is shown) and ``instructions`` (how its paraphrases are used)."""
     strategy: Words | None = None
     """How it decides: trialogue, surrogate, surrogate:NAME, llambo or random."""
     budget: BudgetTable | None = None

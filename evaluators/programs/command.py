@@ -34,7 +34,7 @@ from .placeholders import (
 from .processes import Finished, last_lines, run_program, signal_name
 from .run import Run
 
-EXTRAS = ("params_file", "result_file", "workdir", "seed", "fidelity", "python")
+EXTRAS = ("params_file", "result_file", "workdir", "seed", "fidelity", "python", "checkpoint")
 """Placeholders beside the parameters, which come first where a name is both."""
 _WHOLE = frozenset({"params_file", "workdir"})
 """Extras by which a program reaches all parameters: the file, and the folder in which it lies."""
@@ -134,13 +134,8 @@ class Command:
 
     def _extras(self, workdir: Path, params_file: Path, run: Run) -> dict[str, Any]:
         result_file = workdir / (self.result_file or "result.json")
-        return dict(
-            zip(
-                EXTRAS,
-                (params_file, result_file, workdir, run.seed, run.fidelity, sys.executable),
-                strict=True,
-            )
-        )
+        extras = (params_file, result_file, workdir, run.seed, run.fidelity, sys.executable, run.checkpoint)
+        return {name: value for name, value in zip(EXTRAS, extras, strict=True) if value is not None}
 
     def _environment(
         self, values: Mapping[str, Any], params: Mapping[str, Any], params_file: Path, run: Run

@@ -36,6 +36,8 @@ class Run:
     seed: int = 0
     fidelity: float = 1.0
     workdir: Path = Path()
+    checkpoint: Path | None = None
+    """The folder of the trial that this one goes on from (strategy ``"pbt"``); None: start anew."""
     parameters: tuple[str, ...] = field(default=(), repr=False)
     on_report: Report = field(default=never_stop, repr=False)
     reports: list[tuple[int, float]] = field(default_factory=list, repr=False, compare=False)

@@ -15,6 +15,7 @@ _PLACES = {
     "deep-ensemble": ("networks", "DeepEnsembleSurrogate"),
     "laplace": ("networks", "LaplaceSurrogate"),
     "hmc": ("networks", "HamiltonianSurrogate"),
+    "sghmc": ("networks", "StochasticHamiltonianSurrogate"),
     "forest": ("forest", "ForestSurrogate"),
     "tpe": ("tpe", "ParzenSurrogate"),
 }

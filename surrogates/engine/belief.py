@@ -24,8 +24,15 @@ from ..models.outcome import OutcomeModel, Settings, mixture
 from ..optim.initial_design import next_design_row
 from ..optim.search import Domain, keys, maximise
 from ..optim.trust_region import trust_side
+from ..options.allocation import next_repeat
 from ..options.determinantal import RandomDesign
+from ..options.subspace import RandomSubspace
 from ..threads import one_thread
+
+_WHY_AGAIN = {
+    "gain": "measuring it again tells more about the best than any new configuration",
+    "variance": "measured again, so that the variance of the best ones' means is least",
+}
 
 
 @dataclass(frozen=True)
@@ -176,21 +183,13 @@ class GaussianBelief:
         ended = len(self.history.finished) + len(self.history.failed)
         if model is None or ended + ahead < self.settings.design:
             return *self._design_row(domain, X, active, rng), np.nan
-        x, value = maximise(
-            model.score,
-            domain,
-            self._anchors,
-            rng,
-            n=self.settings.candidates,
-            region=self._region(model),
-            changed=self.settings.changed,
-        )
+        x, value = self._best(domain, model, rng)
         again = self._worth_repeating(domain, model, x, ahead)
         if again is not None:
             return (
                 again,
                 "replicate",
-                "measuring it again tells more about the best than any new configuration",
+                _WHY_AGAIN[self.settings.replicates],
                 value,
             )
         what = "expected improvement" if model.feasible else "probability of being feasible (none is yet)"
@@ -200,6 +199,11 @@ class GaussianBelief:
         self, domain: Domain, X: np.ndarray, active: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, Origin, str]:
         s = self.settings
+        if s.subspace:
+            subspace = RandomSubspace.random(self.embedding.space, s.subspace)
+            found = subspace.maximise(lambda X, _: rng.random(len(X)), domain, X[:0], rng, n=64)
+            if found is not None:
+                return found[0], "initial_design", f"drawn from a random subspace of {s.subspace} dimensions"
         if s.design_kind == "integrated":
             x = next_design_row(
                 self.embedding, domain, X, active, rng, length=s.design_length, survival=self._survival
@@ -210,11 +214,26 @@ class GaussianBelief:
         words = {"dpp": "a determinantal point process", "volume": "volume-rescaled sampling"}
         return x, "initial_design", f"drawn by {words[s.design_kind]} given what was tried"
 
+    def _best(self, domain: Domain, model: Model, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+        """Return the row (d,) with the best acquisition found, and its value."""
+        s = self.settings
+        if s.subspace:
+            subspace = RandomSubspace.random(self.embedding.space, s.subspace)
+            found = subspace.maximise(model.score, domain, self._anchors, rng, n=s.candidates)
+            if found is not None:
+                return found
+        region = self._region(model)
+        return maximise(
+            model.score, domain, self._anchors, rng, n=s.candidates, region=region, changed=s.changed
+        )
+
     def _worth_repeating(self, domain: Domain, model: Model, x: np.ndarray, ahead: int) -> np.ndarray | None:
         """Return the tried row (d,) whose repetition is worth more than ``x``; None where there is none."""
         outcome, history = model.objectives[0], self.history
-        possible = self.settings.replicates and not ahead and not domain.fixed and model.feasible
-        if not possible or len(model.objectives) > 1 or not isinstance(outcome, OutcomeModel):
+        possible = not ahead and not domain.fixed and model.feasible and len(model.objectives) == 1
+        if possible and self.settings.replicates == "variance":
+            return self._allocated()
+        if not possible or self.settings.replicates == "never" or not isinstance(outcome, OutcomeModel):
             return None
         feasible = np.array([history.problem.feasible(t.measurement) for t in history.finished])
         y = np.where(feasible, (history.Y * self.signs)[:, 0], -np.inf)
@@ -227,6 +246,17 @@ class GaussianBelief:
             outcome, Z[:-1], keys(canonical[:-1]), y[rows], history.Y_sem[rows, 0], Z[-1], p_new
         )
         return None if best is None else canonical[best]
+
+    def _allocated(self) -> np.ndarray | None:
+        """Return the tried row (d,) that the allocation of replicates measures next; None where it is for a new one."""
+        data, bad, space = self.history.rows("finished"), self.history.rows("failed"), self.embedding.space
+        feasible = [self.history.problem.feasible(t.measurement) for t in self.history.finished]
+        X = space.canonical(data.X)[0]
+        names = [*keys(X), *keys(space.canonical(bad.X)[0])] if len(bad.X) else keys(X)
+        good = [i for i, holds in enumerate(feasible) if holds]
+        lost = [names[i] for i in range(len(names)) if i not in set(good)]
+        chosen = next_repeat([names[i] for i in good], (self.history.Y * self.signs)[good, 0], lost)
+        return None if chosen is None else X[names.index(chosen)]
 
     def _region(self, model: Model) -> np.ndarray | None:
         """Return the half widths (d,) of the trust region around the best trial; None in few dimensions."""

@@ -61,10 +61,13 @@ class Settings:
     """The initial design lowers the integrated variance, or is drawn as in ``options/determinantal.py``."""
     coreset: Literal["usual", "sensitivity"] = "usual"
     """Which rows of a long history are trained on: ``models/coreset.py``, or ``options/sensitivity.py``."""
-    replicates: bool = True
-    """Whether a configuration may be measured again where noise is known and nothing new is worth more."""
+    replicates: Literal["gain", "variance", "never"] = "gain"
+    """Whether a configuration may be measured again: where noise is known and nothing new is worth more, or as
+    ``options/allocation.py`` shares measurements out."""
     price: Literal["", "seconds", "cost"] = ""
     """Which of the measurement's prices expected improvement is divided by."""
+    subspace: int = 0
+    """Dimensions of the random subspace that is searched (``options/subspace.py``); 0 is the whole space."""
     candidates: int = 500
     """Uniform candidates per search of the acquisition function, and as many near good trials."""
     length: float = 0.45

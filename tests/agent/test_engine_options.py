@@ -25,6 +25,5 @@ def test_choices_are_stored_and_come_back(tmp_path) -> None:
 
 
 def test_a_strategy_without_an_engine_takes_no_choices() -> None:
-    study = tl.Study(PROBLEM, strategy="random", engine=tl.EngineOptions(design="dpp"))
     with pytest.raises(InvalidInput, match="'random' has no engine"):
-        study.ask()
+        tl.Study(PROBLEM, strategy="random", engine=tl.EngineOptions(design="dpp"))

@@ -10,6 +10,7 @@ from hypothesis import given, settings, strategies as st
 import trialogue as tl
 from tests.prompts.spaces import NASTY, spaces, svm, svm_history
 from trialogue.evaluators.problems.history import FailedTrial, FinishedTrial, History
+from trialogue.prompts.histories.by_name import SELECTIONS
 from trialogue.prompts.render import (
     PromptOptions,
     instructions,
@@ -17,7 +18,6 @@ from trialogue.prompts.render import (
     render_repair,
     template,
 )
-from trialogue.prompts.selection import SELECTIONS
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 

@@ -15,12 +15,23 @@ def test_keys_and_keys_of_tables_are_replaced_and_the_rest_stays() -> None:
     assert after.budget == BudgetTable(trials=7)
 
 
+def test_a_planner_is_a_text_or_a_table_and_takes_choices() -> None:
+    table = {"spec": "http://h/v1#m", "history": "mig", "instructions": "fusion"}
+    stated = StudySettings.model_validate({"planner": table})
+    assert stated.planner == "http://h/v1#m;history=mig;instructions=fusion"
+    after = with_changes(stated, ["planner.history=recent"])
+    assert after.planner == "http://h/v1#m;history=recent;instructions=fusion"
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [
         ("engine.design", "KEY=VALUE"),
         ("engine.design=latin", "'integrated', 'dpp' or 'volume', got 'latin'"),
         ("engine.desing=dpp", "did you mean 'design'"),
+        ("planner.histroy=mig", "knows spec, history, instructions, not 'histroy'"),
+        ("planner.history=mig", "needs `spec`"),
+        ("planner.spec=embedded;history=mig", "the embedded planner reads numbers"),
         ("seed.x=1", "'seed' is no table"),
         ("seed='x'", "must be a whole number"),
     ],

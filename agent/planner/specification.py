@@ -1,0 +1,75 @@
+"""How a planner is named: one text for every door, ``ADDRESS;history=NAME;instructions=NAME``.
+
+Knows nothing of planners. A study file may say the same as a table: ``[planner]`` with ``spec``, ``history`` and
+``instructions``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
+
+from ...prompts.histories.by_name import HistoryName
+from ...serving.errors import InvalidInput
+from .paraphrases import Instructions
+
+CHOICES = {"history": get_args(HistoryName), "instructions": get_args(Instructions)}
+
+
+@dataclass(frozen=True)
+class PlannerText:
+    """An address and what is chosen of the planner there; None is as usual. Raises InvalidInput."""
+
+    address: str
+    history: HistoryName | None = None
+    instructions: Instructions | None = None
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            value = getattr(self, name)
+            if value is not None and value not in known:
+                raise InvalidInput(f"a planner's `{name}` must be one of {', '.join(known)}, got {value!r}.")
+        if self.has_choices and self.address == "embedded":
+            raise InvalidInput(
+                "the embedded planner reads numbers and has one instruction: leave out `history` and `instructions`."
+            )
+
+    @classmethod
+    def read(cls, text: str) -> "PlannerText":
+        """Return what a text says."""
+        address, *choices = text.split(";")
+        pairs: dict[str, Any] = {
+            name.strip(): value.strip() for name, _, value in (c.partition("=") for c in choices)
+        }
+        unknown = pairs.keys() - CHOICES.keys()
+        if unknown:
+            raise InvalidInput(
+                f"a planner has the choices {', '.join(CHOICES)}, not {min(unknown)!r}, in {text!r}; "
+                "write ADDRESS;history=NAME;instructions=NAME."
+            )
+        return cls(address.strip(), **pairs)
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, object]) -> "PlannerText":
+        """Return what a table with ``spec`` and choices says; inverse of ``to_table``."""
+        unknown = table.keys() - {"spec", *CHOICES}
+        if unknown:
+            raise InvalidInput(f"[planner] knows spec, {', '.join(CHOICES)}, not {min(unknown)!r}.")
+        texts = {name: value for name, value in table.items() if isinstance(value, str) and value}
+        if texts.keys() != table.keys() or "spec" not in table:
+            raise InvalidInput(f"[planner] needs `spec`, and all of it is text, got {dict(table)!r}.")
+        base = cls.read(texts.pop("spec"))
+        return cls.read(";".join([base.to_text(), *(f"{k}={v}" for k, v in texts.items())]))
+
+    def to_table(self) -> dict[str, str]:
+        """Return the same as a table."""
+        return {"spec" if k == "address" else k: v for k, v in asdict(self).items() if v is not None}
+
+    @property
+    def has_choices(self) -> bool:
+        """Whether anything is chosen beside the address."""
+        return self.history is not None or self.instructions is not None
+
+    def to_text(self) -> str:
+        """Return the text; inverse of ``read``."""
+        chosen = {k: v for k, v in asdict(self).items() if k != "address" and v is not None}
+        return ";".join([self.address, *(f"{k}={v}" for k, v in chosen.items())])

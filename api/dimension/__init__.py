@@ -1,0 +1,1 @@
+"""``trialogue dimension``: how many numbers a study needs."""

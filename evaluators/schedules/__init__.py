@@ -1,0 +1,1 @@
+"""Learning rates over a training, as values that PyTorch's schedulers take."""

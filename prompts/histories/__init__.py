@@ -1,0 +1,1 @@
+"""Which trials of a long history a model is shown: methods to choose from, by name."""

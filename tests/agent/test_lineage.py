@@ -1,0 +1,23 @@
+"""Lineage in sources: written and read back, followed to the beginning, and empty for all other sources."""
+
+import pytest
+
+from trialogue.agent.lineage import ancestry, member_of, parent_of, source_of
+
+
+@pytest.mark.parametrize(("member", "parent"), [(0, None), (3, 0), (12, 345)])
+def test_member_and_parent_come_back(member: int, parent: int | None) -> None:
+    source = source_of(member, parent)
+    assert (member_of(source), parent_of(source)) == (member, parent)
+
+
+@pytest.mark.parametrize("source", ["user", "planner:pbt:1:2", "surrogate", ""])
+def test_other_sources_have_none(source: str) -> None:
+    assert member_of(source) is None
+    assert parent_of(source) is None
+
+
+def test_ancestry_goes_back_to_the_beginning_through_other_members() -> None:
+    sources = {0: "pbt:0", 1: "pbt:1", 2: "pbt:0:0", 3: "pbt:1:2", 4: "pbt:0:2"}
+    assert ancestry(sources, 3) == [0, 2, 3]
+    assert ancestry({5: "user"}, 5) == [5]
