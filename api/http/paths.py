@@ -28,6 +28,10 @@ class Paths:
             if b"%" in raw:
                 segments = raw.decode("ascii", "replace").split("/")
                 scope["path"] = "/".join(unquote(segment).replace("/", SLASH) for segment in segments)
+            if (
+                path_of(scope) == "/mcp"
+            ):  # where its application is mounted; a redirect would take the key along
+                scope["path"] += "/"
         await self.app(scope, receive, send)
 
 

@@ -127,6 +127,7 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # its page loads scripts from a CDN; the document itself is at /openapi.json
         redoc_url=None,
+        redirect_slashes=False,  # a redirect names the scheme this server sees, which behind a proxy is the wrong one
         generate_unique_id_function=lambda route: (
             f"{route.name}_{'_'.join(sorted(route.methods or ())).lower()}"
         ),

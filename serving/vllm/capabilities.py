@@ -92,6 +92,16 @@ def _parsed(text: Any) -> Any:  # Any: JSON
         raise ValueError(f"the answer is not JSON: {str(text)[:80]!r}") from None
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Takes a redirect for the answer it is: followed, it would be sent the key."""
+
+    def redirect_request(self, *args: Any, **named: Any) -> None:  # Any: urllib's own
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirects)
+
+
 @dataclass(frozen=True, slots=True)
 class _Asker:
     base_url: str
@@ -116,12 +126,12 @@ class _Asker:
             json.dumps(body).encode(),
             self.headers,
         )
-        with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
+        with _OPENER.open(request, timeout=self.timeout_s) as answer:
             return _part(_parsed(answer.read().decode(errors="replace")), "choices", 0)
 
     def counter(self, name: str) -> float:
         request = urllib.request.Request(self.base_url.removesuffix("/v1") + "/metrics", headers=self.headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with _OPENER.open(request, timeout=10) as answer:
             found = re.findall(rf"^{name}\{{[^}}]*\}} ([\d.e+]+)$", answer.read().decode(), re.MULTILINE)
         return sum(map(float, found))
 
