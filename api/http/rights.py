@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 
 from ...agent.errors import StudyNotFound
 from ...serving.errors import TrialogueError
+from .openapi import refusals
 from .paths import named
 from .rendering import Json
 
@@ -89,6 +90,8 @@ class GuardedRoute(APIRoute):
         if not inspect.iscoroutinefunction(endpoint):
             status = options.get("status_code") or 200
             endpoint = (_queued if stated.get(QUEUED) else _rendered)(endpoint, status)
+        known = refusals(path, options.get("methods") or ("GET",))
+        options["responses"] = known | (options.get("responses") or {})
         super().__init__(path, endpoint, **options)
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:  # Any: ASGI's own

@@ -8,6 +8,7 @@ refused, open ones finish, event streams end, leases of workers stand in the dat
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from ...agent.errors import LedgerUnavailable
 from ...agent.ledger.ledger import Ledger
 from ...agent.planner.by_name import check_planner
 from ...serving.errors import InvalidInput
+from ..http.openapi import document
 from ..http.paths import Paths, path_of
 from ..mcp.tools import build_mcp
 from ..routes import chat, events, insight, keys, page, studies, trials
@@ -133,11 +135,12 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
         ),
     )
     app.state.services = services
-    app.include_router(page.guarded)
-    for routes in (studies, trials, insight, events, chat, keys, page):
-        app.include_router(routes.router)
+    app.openapi = functools.partial(document, app)
+    routers = [page.guarded, *(m.router for m in (studies, trials, insight, events, chat, keys, page))]
+    for router in routers:
+        app.include_router(router)
     app.mount("/mcp", mcp)
-    problems.install(app)
+    problems.install(app, routers)
     # The last one added is the outermost: what the guard refuses is counted too.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.guard_limits().body_bytes)
     app.add_middleware(

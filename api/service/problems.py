@@ -5,13 +5,15 @@ logged with its trace and answered with 500 and no detail. ``type`` is the error
 client raises the same class again (`remote.py`).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from ...agent import errors as agent_errors
 from ...evaluators import errors as evaluator_errors
@@ -84,11 +86,20 @@ async def on_bad_body(_: Request, error: Exception) -> JSONResponse:
     return answer(422, "InvalidRequest", words[:2000] or "The request does not fit its schema.", errors=found)
 
 
-async def on_http(_: Request, error: Exception) -> JSONResponse:
+async def on_http(request: Request, error: Exception) -> JSONResponse:
     """Answer for an unknown path, a wrong method and the like."""
     assert isinstance(error, HTTPException)
     headers = dict(error.headers) if error.headers else None
+    if error.status_code == 405:
+        headers = {"Allow": ", ".join(sorted(_methods_at(request)))}
     return answer(error.status_code, "HttpError", str(error.detail), headers=headers)
+
+
+def _methods_at(request: Request) -> set[str]:
+    """Return the methods of all routes at a path; starlette names those of the first one."""
+    routes: Sequence[Route] = request.app.state.routes
+    at = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in at for method in route.methods or ()}
 
 
 async def on_mistake(request: Request, error: Exception) -> JSONResponse:
@@ -97,8 +108,10 @@ async def on_mistake(request: Request, error: Exception) -> JSONResponse:
     return answer(500, "InternalError", "The server made a mistake; its log has the trace.")
 
 
-def install(app: FastAPI) -> None:
-    """Make the application answer every error with problem details."""
+def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Make the application answer every error with problem details; ``routers`` are those it includes."""
+    routes = [route for router in routers for route in router.routes] + app.routes
+    app.state.routes = [route for route in routes if isinstance(route, Route)]
     app.add_exception_handler(serving_errors.TrialogueError, on_our_error)
     app.add_exception_handler(RequestValidationError, on_bad_body)
     app.add_exception_handler(HTTPException, on_http)

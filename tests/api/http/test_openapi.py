@@ -1,0 +1,69 @@
+"""What the document says of refusals, and that they are what it says."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from trialogue.agent.ledger.ledger import Ledger
+from trialogue.api.http.openapi import ALWAYS, refusals
+from trialogue.api.server.app import Settings, create_app
+from trialogue.api.service.keys import KeyStore
+
+
+@pytest.fixture(scope="module")
+def ledger() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture(scope="module")
+def client(ledger: Ledger) -> Iterator[TestClient]:
+    app = create_app(Settings("", keys=True, body_bytes=10_000), ledger)
+    with TestClient(app, base_url="http://127.0.0.1:8765") as made:
+        made.headers["Authorization"] = f"Bearer {KeyStore(ledger.database).add('root', 'admin')}"
+        yield made
+
+
+@pytest.fixture(scope="module")
+def document(client: TestClient) -> dict[str, Any]:
+    return client.get("/openapi.json").json()
+
+
+def test_every_route_states_its_refusals_as_problem_details(document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            stated = operation["responses"]
+            assert {str(s) for s in refusals(path, [method.upper()])} <= stated.keys(), (method, path)
+            for status in ALWAYS:
+                assert list(stated[str(status)]["content"]) == ["application/problem+json"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    assert "ProblemDetails" in document["components"]["schemas"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "status"),
+    [
+        ("POST", "/v1/studies", {"content": b"{"}, 422),
+        ("GET", "/v1/studies", {"headers": {"Authorization": "Bearer x"}}, 401),
+        ("GET", "/v1/studies", {"headers": {"Origin": "http://evil.example"}}, 403),
+        ("GET", "/v1/studies/nowhere", {}, 404),
+        ("POST", "/v1/studies", {"content": b"x" * 20_000}, 413),
+        ("GET", "/v1/studies", {"headers": {"Host": "evil.example"}}, 421),
+        ("GET", "/v1/studies?limit=0", {}, 422),
+    ],
+)
+def test_a_refusal_is_what_the_document_says(
+    client: TestClient, document: dict[str, Any], method: str, path: str, options: Any, status: int
+) -> None:
+    refused = client.request(method, path, **options)
+    assert refused.status_code == status
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert set(document["components"]["schemas"]["ProblemDetails"]["required"]) <= refused.json().keys()
+
+
+def test_a_wrong_method_is_told_all_that_the_path_has(client: TestClient, document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        refused = client.patch(path.replace("{number}", "0"))
+        assert refused.status_code == 405
+        assert refused.headers["allow"].split(", ") == sorted(m.upper() for m in methods), path
