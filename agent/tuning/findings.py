@@ -50,6 +50,11 @@ class Sensitivity:
         return max(ratios) / min(ratios) - 1 if len(ratios) > 1 else 0.0
 
 
+def study_name(engine: str) -> str:
+    """Return the name of a tuning's study in its folder."""
+    return engine.lower()
+
+
 def feasible_by_belief(study: Study) -> tuple[list[TrialRecord], list[float]]:
     """Return the feasible trials, best first by what the surrogate makes of all results (a single one may be luck), and
     what each is worth, larger is better."""
@@ -224,10 +229,10 @@ def _shared(failed: Sequence[Params], others: Sequence[Params]) -> str:
 
 
 def earlier_best(
-    folder: Path, context: Mapping[str, Any]
+    folder: Path, context: Mapping[str, Any], engine: str = "vLLM"
 ) -> tuple[list[Mapping[str, Any]], str]:  # Any: JSON values
     """Return the best configurations of an earlier tuning, and in words what has changed since."""
-    study = Study.load("vllm", storage=f"sqlite:///{folder.absolute()}/study.db", reap=False)
+    study = Study.load(study_name(engine), storage=f"sqlite:///{folder.absolute()}/study.db", reap=False)
     old = study.problem.context
     changed = [f"{k}: {old.get(k)!r} -> {v!r}" for k, v in context.items() if old.get(k) != v]
     sign = float(study.problem.signs[0])

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
+from ...evaluators.engines.contract import Tunable
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Constraint
 from ...evaluators.servers.attempt import Attempt
@@ -15,7 +16,6 @@ from ...evaluators.servers.bounds import bound_words, unsure
 from ...evaluators.servers.loads import USUAL_CONCURRENCY
 from ...evaluators.servers.metrics import check_measured, derived, resolve_limits
 from ...evaluators.servers.rate import LoadSearch, highest_concurrency, highest_rate
-from ...evaluators.servers.target import ServerTarget
 from .limits import Noise, broken, of_default, standings
 from .plan import CUT_OFF, TuningPlan
 from .state import Rows, TuningState
@@ -40,7 +40,7 @@ AGREEMENT = Constraint("agreement", lower=0.9)
 class Measures:
     """One tuning's reading of results. ``state`` is the session's own and grows while it runs."""
 
-    def __init__(self, plan: TuningPlan, target: ServerTarget, state: TuningState) -> None:
+    def __init__(self, plan: TuningPlan, target: Tunable, state: TuningState) -> None:
         self.plan = plan
         self.target = target
         self.state = state

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...evaluators.problems.problem import Constraint
-from ...evaluators.servers.target import TargetSettings
+from ...evaluators.servers.settings import TargetSettings
 from ...evaluators.spaces.parameters import Categorical
 from ...evaluators.spaces.space import SearchSpace
 from ...serving.errors import InvalidInput

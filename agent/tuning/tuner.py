@@ -1,6 +1,6 @@
-"""Tune a vLLM server: the default first and again in between, a study in the middle, verification at the end.
+"""Tune a server: the default first and again in between, a study in the middle, verification at the end.
 
-A budget in seconds covers everything. The study decides what to try; a target (``evaluators/servers/target.py``) measures it;
+A budget in seconds covers everything. The study decides what to try; a target (``evaluators/engines/contract.py``) measures it;
 a contender is measured again, a hopeless one is not (racing). The best feasible trials are then verified
 (``tuning_verification``). "No change" is a result. Everything is kept in one folder and goes on from there after an
 interruption. Knows no terminal and no report.
@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...evaluators.engines.contract import Tunable
 from ...evaluators.errors import SpaceExhausted
 from ...evaluators.problems.history import Params
 from ...evaluators.problems.problem import Problem
 from ...evaluators.servers.attempt import Attempt
-from ...evaluators.servers.target import ServerTarget
 from ...evaluators.spaces.parameters import Categorical, Parameter
 from ...evaluators.spaces.space import SearchSpace
-from ...serving.vllm.catalogue import STRAIN
 from ..contracts import AbstractStrategy
 from ..errors import BudgetExhausted
 from ..ledger.records import TrialRecord
@@ -37,7 +36,7 @@ from .contenders import (
     next_ablation,
 )
 from .engine import CostAwareEngine
-from .findings import ended, feasible_by_belief, nearly_feasible
+from .findings import ended, feasible_by_belief, nearly_feasible, study_name
 from .measures import Measures
 from .odds import Harder
 from .plan import TuningOutcome, TuningPlan, changes
@@ -60,7 +59,7 @@ class Tuning:
     def __init__(
         self,
         plan: TuningPlan,
-        target: ServerTarget,
+        target: Tunable,
         space: SearchSpace,
         *,
         say: Say,
@@ -120,12 +119,13 @@ class Tuning:
     # The search --------------------------------------------------------------------------------------------------
 
     def _study(self) -> Study:
+        engine = self.target.settings.engine
         problem = Problem(
-            "vllm",
+            study_name(engine),
             self.space,
             self.plan.objectives,
             self.measures.limits,
-            description=f"Serving parameters of vLLM for {Path(self.plan.model).name}: {self.plan.objective.description}.",
+            description=f"Serving parameters of {engine} for {Path(self.plan.model).name}: {self.plan.objective.description}.",
             context=self.context,
         )
         url = f"sqlite:///{self.target.settings.folder.absolute()}/study.db"
@@ -145,7 +145,8 @@ class Tuning:
 
         The usual configuration by name is left out: the installed version's own default has been measured.
         """
-        harder = {p.name: Harder(STRAIN[p.name]) for p in self.space if p.name in STRAIN and _ordered(p)}
+        strain = self.target.settings.strain
+        harder = {p.name: Harder(strain[p.name]) for p in self.space if p.name in strain and _ordered(p)}
         engine = CostAwareEngine(problem, self._cost, harder=harder)
         planner = self._planner.join(self)
         return strategy_for(problem, seed=self.plan.seed, planner=planner, engine=engine, by_name=False)

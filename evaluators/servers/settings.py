@@ -1,4 +1,4 @@
-"""What a vLLM target serves, how it loads it, and how long it waits. Values only."""
+"""What a target serves, how it loads it, and how long it waits. Values only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,8 @@ class TargetSettings:
     ``start_deadline_s``: seconds until a server must have answered; enough for small models, a large one that is compiled
     needs more. ``load_deadline_s``: seconds that a load may last; None: told by the workload and by the default, see
     ``loads.py``. ``guard``: compare greedy answers with the default's (lossy knobs). ``ceilings``: values of live knobs
-    at which a server is started when ``rungs.live`` is on.
+    at which a server is started when ``rungs.live`` is on. ``engine``: its name; ``strain``: by ordered parameter, 1 where
+    larger values ask for more of the machine and -1 where for less.
     """
 
     model: str
@@ -32,3 +33,5 @@ class TargetSettings:
     goodput: Mapping[str, float] = field(default_factory=dict)
     guard: bool = False
     ceilings: Mapping[str, int] = field(default_factory=dict)
+    engine: str = "vLLM"
+    strain: Mapping[str, int] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...serving.models.pretrained import model_folder
-from ...serving.vllm.catalogue import parameter_name
+from ...serving.vllm.catalogue import STRAIN, parameter_name
 from ...serving.vllm.environment import VllmEnvironment, find_vllm
 from ...serving.vllm.installed import Installed
 from ..errors import InvalidSpecification
@@ -73,7 +73,9 @@ def prepared(
             ranges={name: choices for name, choices in knobs.items() if choices},
             fixed=wanted.fixed, say=say,
         )  # fmt: skip
-        target.settings = replace(settings, defaults=space.default(), ceilings=_ceilings(space))
+        target.settings = replace(
+            settings, defaults=space.default(), ceilings=_ceilings(space), strain=STRAIN
+        )
         context = {
             "vllm": environment.version, "device": machine.device, "cores": machine.cores, "devices": machine.devices,
             "workload": wanted.workload, "longest_request_tokens": workload.longest, "model": Path(model).name,

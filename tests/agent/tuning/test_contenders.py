@@ -15,8 +15,8 @@ from trialogue.agent.tuning.contenders import changed, fewest_changes_first
 from trialogue.agent.tuning.findings import ablation
 from trialogue.agent.tuning.plan import TuningOutcome, TuningPlan
 from trialogue.agent.tuning.tuner import ABLATION, Tuning
-from trialogue.evaluators.problems.problem import Constraint, Problem
-from trialogue.evaluators.servers.metrics import objective_named, parse_limit
+from trialogue.evaluators.problems.problem import Problem
+from trialogue.evaluators.servers.metrics import Limit, objective_named, parse_limit
 from trialogue.evaluators.spaces.parameters import Categorical
 from trialogue.evaluators.spaces.space import SearchSpace
 from trialogue.serving.servers.load import LoadResult
@@ -40,9 +40,9 @@ class Padded(SimulatedTarget):
         return ServerSpec("model", {k: v for k, v in params.items() if v != WIDE.default()[k]})
 
 
-def tuned(target: SimulatedTarget, limits: tuple[Constraint, ...] = (), trials: int = 16) -> TuningOutcome:
+def tuned(target: SimulatedTarget, limits: tuple[Limit, ...] = (), trials: int = 16) -> TuningOutcome:
     plan = TuningPlan("model", TOKENS, limits, trials=trials, budget_s=5000)
-    return Tuning(plan, target, WIDE, say=lambda line: None).run()  # pyright: ignore[reportArgumentType]
+    return Tuning(plan, target, WIDE, say=lambda line: None).run()
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -58,7 +58,7 @@ def test_knobs_that_do_nothing_are_not_recommended(seed: int, tmp_path: Path) ->
 
 def test_what_each_change_is_worth_is_measured(tmp_path: Path) -> None:
     """Two changes are needed: 32 sequences for the limit, small blocks for the speed."""
-    outcome = tuned(Padded(tmp_path), (parse_limit("tpot_p99_ms<=5"),))  # pyright: ignore[reportArgumentType]
+    outcome = tuned(Padded(tmp_path), (parse_limit("tpot_p99_ms<=5"),))
     assert outcome.best is not None
     assert changed(outcome.best.params, WIDE.default()) == ["max_num_seqs", "block_size"]
     effects = dict(ablation(outcome.study, outcome.best.params))
@@ -126,6 +126,6 @@ def test_times_are_better_when_they_are_less(tmp_path: Path) -> None:
             )
 
     plan = TuningPlan("model", objective_named("ttft_p99_ms"), trials=16, budget_s=5000)
-    outcome = Tuning(plan, Timed(tmp_path), WIDE, say=lambda line: None).run()  # pyright: ignore[reportArgumentType]
+    outcome = Tuning(plan, Timed(tmp_path), WIDE, say=lambda line: None).run()
     assert outcome.best is not None
     assert changed(outcome.best.params, WIDE.default()) == ["block_size"]

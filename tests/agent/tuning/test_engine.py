@@ -68,7 +68,7 @@ def test_a_planner_that_talks_nonsense_leaves_a_tuning_as_it_is(tmp_path: Path) 
         (tmp_path / name).mkdir()
         plan = TuningPlan("model", objective_named("output_tok_s"), trials=9, budget_s=5000, planner=planner)
         target = SimulatedTarget(tmp_path / name)
-        outcome = Tuning(plan, target, SPACE, say=lambda _: None).run()  # pyright: ignore[reportArgumentType]
+        outcome = Tuning(plan, target, SPACE, say=lambda _: None).run()
         return [(t.params, t.reason) for t in outcome.study.trials]
 
     with ScriptedServer(scripted.garbage) as server:

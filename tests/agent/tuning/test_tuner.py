@@ -12,9 +12,10 @@ from trialogue.agent.tuning.plan import TuningPlan
 from trialogue.agent.tuning.state import TuningState
 from trialogue.agent.tuning.tuner import ABLATION, Tuning
 from trialogue.agent.tuning.verdict import gain_of, spread
+from trialogue.evaluators.engines.simulated import SimulatedServer
 from trialogue.evaluators.errors import InvalidSpecification
 from trialogue.evaluators.problems.problem import Constraint
-from trialogue.evaluators.servers.attempt import Attempt
+from trialogue.evaluators.servers.attempt import Attempt, Rung
 from trialogue.evaluators.servers.metrics import objective_named
 from trialogue.evaluators.servers.target import TargetSettings
 from trialogue.evaluators.spaces.parameters import Categorical
@@ -23,6 +24,7 @@ from trialogue.evaluators.traffic.workload import Workload
 from trialogue.serving.servers.failures import ServerFailure
 from trialogue.serving.servers.load import LoadResult
 from trialogue.serving.servers.server import ServerSpec
+from trialogue.serving.vllm.catalogue import STRAIN
 from trialogue.serving.vllm.environment import VllmEnvironment
 
 SPACE = SearchSpace(
@@ -33,16 +35,17 @@ SPACE = SearchSpace(
 )
 
 
-class SimulatedTarget:
+class SimulatedTarget(SimulatedServer):
     """Fewer sequences lower TPOT, small blocks are faster, block size 16 dies at start."""
 
     def __init__(self, folder: Path, *, gain: float = 0.5, noise: float = 0.01) -> None:
-        self.settings = TargetSettings("model", Workload.parse("chat"), folder)
+        settings = TargetSettings("model", Workload.parse("chat"), folder, strain=STRAIN)
+        super().__init__(settings, SPACE, lambda params, plan: {})
         self.environment = VllmEnvironment(Path("/opt/vllm/bin/python"), "0.32.0", cpu=False)
         self.gain, self.noise, self.rng = gain, noise, np.random.default_rng(0)
         self.commands: list[str] = []
         self.labels: list[str] = []
-        self.params: dict[str, Any] = {}
+        self.params = {}
 
     def spec(self, params: Any) -> ServerSpec:
         return ServerSpec("model", {k: v for k, v in params.items() if v != SPACE.default()[k]})
@@ -64,7 +67,7 @@ class SimulatedTarget:
         self,
         params: Any,
         *,
-        rung: str = "fork",
+        rung: Rung = "fork",
         repeats: int = 1,
         reuse: bool = True,
         enough_s: float | None = None,
@@ -89,7 +92,7 @@ def tuned(
 ) -> tuple[Any, SimulatedTarget]:
     simulated = SimulatedTarget(folder, **target)
     plan = TuningPlan("model", objective_named("output_tok_s"), limits, trials=trials, budget_s=5000)
-    tuning = Tuning(plan, simulated, SPACE, say=lambda line: None)  # pyright: ignore[reportArgumentType]
+    tuning = Tuning(plan, simulated, SPACE, say=lambda line: None)
     return tuning.run(), simulated
 
 
@@ -126,7 +129,7 @@ def test_no_change_is_recommended_where_nothing_is_better(tmp_path: Path) -> Non
 
 def test_an_objective_that_cannot_be_measured_is_said_once(tmp_path: Path) -> None:
     plan = TuningPlan("model", objective_named("output_tok_per_joule"), trials=3)
-    tuning = Tuning(plan, SimulatedTarget(tmp_path), SPACE, say=lambda line: None)  # pyright: ignore[reportArgumentType]
+    tuning = Tuning(plan, SimulatedTarget(tmp_path), SPACE, say=lambda line: None)
     with pytest.raises(InvalidSpecification, match="NVML"):
         tuning.run()
 
@@ -143,7 +146,7 @@ def test_the_guard_of_lossy_knobs_is_a_limit_that_the_default_meets(tmp_path: Pa
     target = Guarded(tmp_path)
     target.settings = replace(target.settings, guard=True)
     plan = TuningPlan("model", objective_named("output_tok_s"), trials=11, budget_s=5000)
-    outcome = Tuning(plan, target, SPACE, say=lambda line: None).run()  # pyright: ignore[reportArgumentType]
+    outcome = Tuning(plan, target, SPACE, say=lambda line: None).run()
     assert outcome.verdict.recommendation == "change"
     assert outcome.best is not None
     assert outcome.best.params["block_size"] == 64
@@ -190,7 +193,7 @@ def test_an_interrupt_passes_and_keeps_the_state(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Tuning(plan, target, SPACE, say=say).run()  # pyright: ignore[reportArgumentType]
+        Tuning(plan, target, SPACE, say=say).run()
     assert len(TuningState.read(tmp_path / "tuning.json").default) == 3
 
 
@@ -231,7 +234,7 @@ def test_a_load_that_cannot_win_any_more_is_stopped_and_told_as_the_most_that_it
     target.cut = []
     plan = TuningPlan("model", objective_named("output_tok_s"), trials=11, budget_s=5000)
     said: list[str] = []
-    outcome = Tuning(plan, target, SPACE, say=said.append).run()  # pyright: ignore[reportArgumentType]
+    outcome = Tuning(plan, target, SPACE, say=said.append).run()
     slow = [t for t in outcome.study.trials if t.measurement and "cut_off_s" in t.measurement.metrics]
     assert outcome.verdict.recommendation == "change"
     assert slow
@@ -258,13 +261,13 @@ def test_loads_are_not_cut_off_where_their_length_says_nothing(
     target.settings = replace(target.settings, workload=Workload.parse(workload))
     state = TuningState(default=[{objective: 50.0, "duration_s": 5.0}] * 3)
     plan = TuningPlan("model", objective_named(objective))
-    assert Measures(plan, target, state).enough_s(100.0) is None  # pyright: ignore[reportArgumentType]
+    assert Measures(plan, target, state).enough_s(100.0) is None
 
 
 def test_loads_are_cut_off_for_a_throughput_alone_and_not_beside_other_objectives(tmp_path: Path) -> None:
     state = TuningState(default=[{"output_tok_s": 50.0, "duration_s": 5.0}] * 3)
     alone = TuningPlan("model", objective_named("output_tok_s"))
     several = replace(alone, extra_objectives=(objective_named("tpot_p99_ms"),))
-    found = [Measures(p, SimulatedTarget(tmp_path), state).enough_s(50.0) for p in (alone, several)]  # pyright: ignore[reportArgumentType]
+    found = [Measures(p, SimulatedTarget(tmp_path), state).enough_s(50.0) for p in (alone, several)]
     assert found[0] is not None
     assert found[1] is None

@@ -43,7 +43,7 @@ def metered(folder: Path, metrics: Metrics) -> Metered:
 
 def run(target: SimulatedTarget, plan: TuningPlan, said: list[str] | None = None) -> TuningOutcome:
     lines = [] if said is None else said
-    return Tuning(plan, target, SPACE, say=lines.append).run()  # pyright: ignore[reportArgumentType]
+    return Tuning(plan, target, SPACE, say=lines.append).run()
 
 
 @pytest.mark.parametrize(

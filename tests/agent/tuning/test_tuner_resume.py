@@ -28,7 +28,7 @@ PLAN = TuningPlan("model", TOKENS, trials=11, budget_s=5000)
 def tuning(target: SimulatedTarget, plan: TuningPlan = PLAN, **given: Any) -> Tuning:
     space = given.pop("space", SPACE)
     say = given.pop("say", lambda line: None)
-    return Tuning(plan, target, space, say=say, **given)  # pyright: ignore[reportArgumentType]
+    return Tuning(plan, target, space, say=say, **given)
 
 
 def spent(folder: Path, used_s: float = 1e6) -> None:

@@ -2,13 +2,15 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.contracts.tunable import TunableContract
+from trialogue.evaluators.engines.contract import Params
 from trialogue.evaluators.servers.attempt import Rungs
 from trialogue.evaluators.servers.loads import deadline_of
 from trialogue.evaluators.servers.rate import highest_rate
@@ -47,6 +49,19 @@ def events(folder: Path, kind: str) -> list[str]:
 
 def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "runs" / "attempts.jsonl").read_text().splitlines()]
+
+
+class TestServerTarget(TunableContract):
+    """vLLM's side of the wire is scripted."""
+
+    @pytest.fixture
+    def target(self, made: Made) -> Iterator[ServerTarget]:
+        with made() as target:
+            yield target
+
+    @pytest.fixture
+    def changed(self) -> Params:
+        return SMALL
 
 
 # Rates ----------------------------------------------------------------------------------------------------------
