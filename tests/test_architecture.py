@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 STAIRS = ("serving", "evaluators", "prompts", "surrogates", "agent", "api")  # each may import those before it
 ORDER = {
-    "serving": ("", "endpoints", "embedded", "models", "servers", "vllm", "scripted"),
+    "serving": ("", "endpoints", "embedded", "models", "servers", "llama_cpp", "vllm", "scripted"),
     "evaluators": (
         "", "schedules", "statistics", "spaces", "trees", "problems", "programs", "targets", "traffic", "servers", "engines",
         "vllm",

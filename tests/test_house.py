@@ -35,7 +35,13 @@ FENCES = {
         "api/dimension",
     },
     "torch": {"serving/embedded", "serving/models", "surrogates/alternatives"},
-    "subprocess": {"serving/models", "serving/servers", "evaluators/programs", "evaluators/vllm"},
+    "subprocess": {
+        "serving/models",
+        "serving/servers",
+        "serving/llama_cpp",
+        "evaluators/programs",
+        "evaluators/vllm",
+    },
 }
 """A library, and the folders that may import it; targets and what stands in ``OVER`` are free."""
 

@@ -7,7 +7,6 @@ what a server does is raised but by ``warm_up``. Which configuration runs, and w
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from ...serving.servers.failures import ServerFailure
 from ...serving.servers.host import HostDied
@@ -45,20 +44,20 @@ class Turns:
 
 
 @dataclass(frozen=True)
-class Loads:
-    """Loads of one workload. ``scale``: the default's metrics, empty while they are not known; ``longest_s``: the longest
-    load that ended so far."""
+class Plans:
+    """What is sent. ``scale``: the default's metrics, empty while they are not known; ``longest_s``: the longest load that
+    ended so far."""
 
     settings: TargetSettings
-    hosts: Hosts
     scale: Mapping[str, float]
     longest_s: float | None = None
 
-    def plan(self) -> LoadPlan:
+    def own(self) -> LoadPlan:
         """Return the workload's own load; its requests are written into the target's folder."""
         w = self.settings.workload
+        requests = w.write(self.settings.folder / "requests.jsonl")
         return LoadPlan(
-            self._requests(),
+            requests,
             w.concurrency,
             w.rate,
             w.burstiness,
@@ -68,19 +67,25 @@ class Loads:
             self.settings.goodput,
         )
 
-    def plan_at(self, rate: float) -> LoadPlan:
+    def at(self, rate: float) -> LoadPlan:
         """Return the workload's load with its requests arriving at ``rate`` per second, as bursty as it says and with no
         limit on how many run at once; it ends when they should have been answered twice over."""
-        plan = self.plan()
+        plan = self.own()
         timeout_s = 2 * len(plan.requests.read_text().splitlines()) / rate + 10
         return replace(plan, rate=rate, concurrency=None, recorded=False, timeout_s=timeout_s)
 
-    def plan_with(self, concurrency: int) -> LoadPlan:
+    def with_concurrency(self, concurrency: int) -> LoadPlan:
         """Return the workload's load with so many of its requests at once; it may last as much longer as it is thinner."""
-        plan = self.plan()
+        plan = self.own()
         thinner = max((self.settings.workload.concurrency or USUAL_CONCURRENCY) / concurrency, 1.0)
         timeout_s = thinner * plan.timeout_s
         return replace(plan, rate=None, concurrency=concurrency, recorded=False, timeout_s=timeout_s)
+
+    def warming(self) -> LoadPlan:
+        """Return the load that is not counted: first runs are up to 45 % slower."""
+        w = self.settings.workload
+        path = w.warming().write(self.settings.folder / "warm-up.jsonl")
+        return LoadPlan(path, w.concurrency or USUAL_CONCURRENCY, timeout_s=self.deadline_s())
 
     def deadline_s(self) -> float:
         """Return the seconds that a load may last before its server counts as hanging."""
@@ -89,11 +94,22 @@ class Loads:
         known_s = self.scale.get("duration_s", self.longest_s)
         return deadline_of(self.settings.workload, known_s)
 
+
+@dataclass(frozen=True)
+class Loads:
+    """Loads by vLLM's client. ``plans``: what is sent."""
+
+    plans: Plans
+    hosts: Hosts
+
+    @property
+    def settings(self) -> TargetSettings:
+        """What is served and how it is loaded."""
+        return self.plans.settings
+
     def warm_up(self, server: RunningServer) -> None:
         """Send requests that are not counted: first runs are up to 45 % slower. Raises ServerFailed."""
-        w = self.settings.workload
-        path = w.warming().write(self.settings.folder / "warm-up.jsonl")
-        plan = LoadPlan(path, w.concurrency or USUAL_CONCURRENCY, timeout_s=self.deadline_s())
+        plan = self.plans.warming()
         try:
             result = run_load(self.hosts.of_load(server.host), server, plan)
         except HostDied as error:
@@ -127,7 +143,7 @@ class Loads:
         enough_s: float | None = None,
     ) -> Turns:
         """Load a server, and the default beside it in turns, each first as often (``turn``: which one begins)."""
-        plan = self.plan()
+        plan = self.plans.own()
         own: list[LoadResult] = []
         others: list[LoadResult] = []
         for i in range(repeats):
@@ -156,12 +172,9 @@ class Loads:
         come, more where it has just been slower than it was."""
         if enough_s is None or (self.settings.rungs.beside and not default_now):
             return math.inf
-        if not default_now or not self.scale:
+        if not default_now or not self.plans.scale:
             return enough_s
-        return enough_s * max(1.0, default_now[-1].metrics["duration_s"] / self.scale["duration_s"])
-
-    def _requests(self) -> Path:
-        return self.settings.workload.write(self.settings.folder / "requests.jsonl")
+        return enough_s * max(1.0, default_now[-1].metrics["duration_s"] / self.plans.scale["duration_s"])
 
 
 def deadline_of(workload: Workload, known_s: float | None = None) -> float:

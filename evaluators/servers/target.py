@@ -26,7 +26,7 @@ from ..errors import EvaluationFailed
 from .agreement import Reference, answers_of, share_equal
 from .attempt import Attempt, Rung
 from .hosts import Hosts
-from .loads import Loads, Turns, why
+from .loads import Loads, Plans, Turns, why
 from .metrics import devices_of
 from .records import append_load, append_record
 from .servers import DefaultFailed, Servers
@@ -172,12 +172,12 @@ class ServerTarget:
         return result
 
     def plan_at(self, rate: float) -> LoadPlan:
-        """Return the workload's load with its requests arriving at ``rate`` per second, see ``Loads.plan_at``."""
-        return self._loads.plan_at(rate)
+        """Return the workload's load with its requests arriving at ``rate`` per second, see ``Plans.at``."""
+        return self._loads.plans.at(rate)
 
     def plan_with(self, concurrency: int) -> LoadPlan:
-        """Return the workload's load with so many requests at once, see ``Loads.plan_with``."""
-        return self._loads.plan_with(concurrency)
+        """Return the workload's load with so many requests at once, see ``Plans.with_concurrency``."""
+        return self._loads.plans.with_concurrency(concurrency)
 
     def _twice(self, once: Callable[[], Attempt], label: str) -> Attempt:
         """Return an attempt, the second one where the first failed for no fault of its own; both are recorded."""
@@ -261,7 +261,7 @@ class ServerTarget:
 
     @property
     def _loads(self) -> Loads:
-        return Loads(self.settings, self._hosts, self.scale, self._longest_s)
+        return Loads(Plans(self.settings, self.scale, self._longest_s), self._hosts)
 
     # The default, to compare with --------------------------------------------------------------------------------
 

@@ -32,6 +32,10 @@ class Installation(Protocol):
         """Return the words in front of a server's arguments."""
         ...
 
+    def plumbing(self, served_name: str | None) -> list[str]:
+        """Return the arguments that are no part of a configuration: the name in requests, logging."""
+        ...
+
     def decisive(self) -> dict[str, str]:
         """Return the environment variables that decide speed, as they will be; part of what is handed over."""
         ...

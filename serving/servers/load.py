@@ -94,7 +94,7 @@ def run_load(host: ServerHost, server: RunningServer, plan: LoadPlan) -> LoadRes
     """Run one load and return its result; never raises for what the server does."""
     arguments = plan.arguments(server)
     pids = server.processes()
-    before, began, server_before = _busy_s(), _uptime_s(), _cpu_s(pids)
+    before, began, server_before = busy_s(), uptime_s(), cpu_s(pids)
     try:
         answer = host.call(
             "load",
@@ -108,13 +108,13 @@ def run_load(host: ServerHost, server: RunningServer, plan: LoadPlan) -> LoadRes
     except KeyboardInterrupt:
         host.cancel()
         raise
-    busy = (_busy_s() - before) / max(_uptime_s() - began, 1e-3)
+    busy = (busy_s() - before) / max(uptime_s() - began, 1e-3)
     if not answer["ok"]:
         return LoadResult(problem=f"{answer['kind']}: {answer['error']}"[:600], busy_cores=busy)
     raw = answer["result"]
     kept = {key: value for key, value in raw.items() if not isinstance(value, list | dict)}
-    cpu_s, tokens = max(_cpu_s(pids) - server_before, 1e-3), raw["output_throughput"] * raw["duration"]
-    spent = {"server_cpu_s": cpu_s, "output_tok_per_cpu_s": tokens / cpu_s}
+    spent_s, tokens = max(cpu_s(pids) - server_before, 1e-3), raw["output_throughput"] * raw["duration"]
+    spent = {"server_cpu_s": spent_s, "output_tok_per_cpu_s": tokens / spent_s}
     if answer.get("joules"):
         spent |= {"joules": answer["joules"], "output_tok_per_joule": tokens / answer["joules"]}
     return LoadResult(
@@ -156,14 +156,14 @@ def _complaint(raw: Mapping[str, Any]) -> str:  # Any: JSON of the benchmark cli
     )
 
 
-def _busy_s() -> float:
+def busy_s() -> float:
     """Return CPU seconds that all cores of this machine have worked since it was started."""
     with open("/proc/stat") as file:
         fields = [int(word) for word in file.readline().split()[1:9]]
     return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
 
 
-def _cpu_s(pids: Sequence[int]) -> float:
+def cpu_s(pids: Sequence[int]) -> float:
     """Return CPU seconds that these processes have used, all their threads."""
     total = 0
     for pid in pids:
@@ -176,6 +176,7 @@ def _cpu_s(pids: Sequence[int]) -> float:
     return total / os.sysconf("SC_CLK_TCK")
 
 
-def _uptime_s() -> float:
+def uptime_s() -> float:
+    """Return seconds since this machine was started."""
     with open("/proc/uptime") as file:
         return float(file.read().split()[0])

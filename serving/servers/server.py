@@ -1,4 +1,4 @@
-"""One vLLM server as an object: start, wait until it really answers, stop, and say why it failed.
+"""One server as an object: start, wait until it really answers, stop, and say why it failed.
 
 It listens on 127.0.0.1 only. Its processes are one session that the host (``host.py``) made; only that session is
 ever signalled. What a configuration means, and whether it is good, is not known here.
@@ -28,23 +28,26 @@ RESET_TIMEOUT_S = 30.0  # an engine that is alive answers between two steps; a d
 
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
-    """What to serve. ``flags``: vLLM's parameter names; None is "not given". ``variables``: environment variables."""
+    """What to serve. ``flags``: the engine's parameter names; None is "not given". ``variables``: environment variables.
+    ``program``: words in front of a command that a person runs; ``model_flag``: in front of the model, "" for none."""
 
     model: str
     flags: Mapping[str, FlagValue] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     served_name: str | None = None
+    program: tuple[str, ...] = ("vllm", "serve")
+    model_flag: str = ""
 
     def argv(self) -> list[str]:
-        """Return the arguments of ``vllm serve`` that make up the configuration."""
-        return [self.model, *flag_arguments(self.flags)]
+        """Return the arguments of the server that make up the configuration."""
+        return [*([self.model_flag] if self.model_flag else []), self.model, *flag_arguments(self.flags)]
 
     def command(self) -> str:
-        """Return a shell command that a person can run: variables, ``vllm serve``, model and flags."""
+        """Return a shell command that a person can run: variables, such as ``vllm serve``, model and flags."""
         import shlex
 
         variables = [f"{key}={shlex.quote(value)}" for key, value in self.variables.items()]
-        return " ".join([*variables, "vllm", "serve", *map(shlex.quote, self.argv())])
+        return " ".join([*variables, *self.program, *map(shlex.quote, self.argv())])
 
 
 def flag_arguments(flags: Mapping[str, FlagValue]) -> list[str]:
@@ -116,10 +119,8 @@ class RunningServer:
         chosen = port or free_port()
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
-        plumbing = ["--host", "127.0.0.1", "--port", str(chosen), "--disable-uvicorn-access-log"]
-        if spec.served_name:
-            plumbing += ["--served-model-name", spec.served_name]
-        argv = [*spec.argv(), *plumbing]
+        listening = ["--host", "127.0.0.1", "--port", str(chosen)]
+        argv = [*spec.argv(), *listening, *host.environment.plumbing(spec.served_name)]
         try:
             host.start()
             pid = host.serve(argv, spec.variables, log)

@@ -37,6 +37,11 @@ class VllmEnvironment:
         """Return the start of a ``vllm serve`` command line that runs in this environment."""
         return [str(self.python), str(self.python.with_name("vllm")), "serve"]
 
+    def plumbing(self, served_name: str | None) -> list[str]:
+        """Return the arguments that are no part of a configuration."""
+        named = ["--served-model-name", served_name] if served_name else []
+        return ["--disable-uvicorn-access-log", *named]
+
     def decisive(self) -> dict[str, str]:
         """Return the variables that decide how fast a CPU server is, as this process has them, else ours: one thread that
         is not pinned, because one that has to share its core stalls all others, and a cache that leaves memory."""

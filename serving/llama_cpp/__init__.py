@@ -1,0 +1,1 @@
+"""llama.cpp's server: where it is installed, and load on it."""

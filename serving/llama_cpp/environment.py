@@ -1,0 +1,69 @@
+"""Find llama.cpp's server, and what a process of it needs to know.
+
+It is one program, ``llama-server``: ``TRIALOGUE_LLAMA_SERVER``, or on the path. Written against llama.cpp of 2026.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ServingError
+
+VARIABLE = "TRIALOGUE_LLAMA_SERVER"
+
+
+class LlamaNotInstalled(ServingError):
+    """No ``llama-server`` could be found, or it does not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaEnvironment:
+    """An installed ``llama-server``. ``cpu``: whether its server shares cores with the load client."""
+
+    binary: Path
+    version: str
+    cpu: bool = True
+
+    @property
+    def python(self) -> Path:
+        """Interpreter of the host process: ours, the host imports nothing of the engine."""
+        return Path(sys.executable)
+
+    def command(self) -> list[str]:
+        """Return the program."""
+        return [str(self.binary)]
+
+    def plumbing(self, served_name: str | None) -> list[str]:
+        """Return the arguments that are no part of a configuration."""
+        return ["--no-ui", *(["--alias", served_name] if served_name else [])]
+
+    def decisive(self) -> dict[str, str]:
+        """Return no variables: flags decide everything."""
+        return {}
+
+    def variables(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return this process's environment and ``extra``."""
+        return {**os.environ, **(extra or {})}
+
+
+def find_llama(binary: str | Path | None = None) -> LlamaEnvironment:
+    """Return the installed server, or raise LlamaNotInstalled with what to do about it."""
+    named = str(binary or os.environ.get(VARIABLE) or "llama-server")
+    found = shutil.which(named)
+    if found is None:
+        raise LlamaNotInstalled(
+            f"llama.cpp's server must be installed, found none as {named!r}; build `llama-server` or name it in {VARIABLE}."
+        )
+    try:
+        told = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LlamaNotInstalled(f"{found!r} must be llama.cpp's server, but does not run: {error}.") from None
+    version = re.search(r"version: (\S+)(?: \((.*)\))?", told.stdout + told.stderr)
+    if version is None:
+        raise LlamaNotInstalled(f"{found!r} must be llama.cpp's server, but tells no version.")
+    return LlamaEnvironment(Path(found).absolute(), " ".join(filter(None, version.groups())))
