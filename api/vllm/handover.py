@@ -10,15 +10,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ...agent.tuning.findings import Effect, Sensitivity, ablation, did_not_work, sensitivities
-from ...agent.tuning.plan import TuningOutcome
+from ...agent.tuning.findings import (
+    Effect,
+    Sensitivity,
+    ablation,
+    did_not_work,
+    feasible_by_belief,
+    sensitivities,
+)
+from ...agent.tuning.plan import TuningOutcome, changes
 from ...agent.tuning.verdict import means
+from ...evaluators.engines.sizing import Capacity, fleets
 from ...evaluators.servers.bounds import bound_words
 from ...evaluators.servers.target import ServerTarget
 from ..reports.drawing import page_of
 from .page import agreement_words, front_words, page
 from .serve_files import serve_script, serve_yaml
 
+SHOWN_FLEETS = 3
 _SHOWN = (
     "output_tok_s",
     "requests_s",
@@ -31,10 +40,13 @@ _SHOWN = (
 )
 
 
-def hand_over(outcome: TuningOutcome, target: ServerTarget, folder: Path) -> str:
+def hand_over(
+    outcome: TuningOutcome, target: ServerTarget, folder: Path, *, rate_s: float | None = None
+) -> str:
     """Write ``serve.sh``, ``serve.yaml``, ``handover.json`` and ``handover.html`` and return what to print.
 
-    A change that was verified by more pairs than there are now stays as it was handed over.
+    ``rate_s``: requests per second for which the servers are counted that carry them. A change that was verified by more
+    pairs than there are now stays as it was handed over.
     """
     changed = outcome.verdict.recommendation == "change"
     command = outcome.command if changed else outcome.default_command
@@ -51,6 +63,7 @@ def hand_over(outcome: TuningOutcome, target: ServerTarget, folder: Path) -> str
     (folder / "study.html").write_text(page_of(outcome.study))
     kept = "serve.sh, serve.yaml, handover.html, study.html, attempts.jsonl, study.db"
     lines = ["", headline(outcome), *([earlier] if earlier else ["", f"  {command}"]), "", *_found(outcome)]
+    lines += sizing_lines(outcome, rate_s) if rate_s is not None else []
     return "\n".join([*lines, f"\nkept in {str(folder)!r}: {kept}"])
 
 
@@ -71,6 +84,24 @@ def _found(outcome: TuningOutcome) -> list[str]:
     lines += ablation_lines(outcome)
     title = "Effect of each knob around the best (? not tried, believed):"
     return lines + (["", title, *map(_strength, found)] if found else [])
+
+
+def sizing_lines(outcome: TuningOutcome, rate_s: float) -> list[str]:
+    """Return, in words, the fewest devices that carry a rate within the limits, by the configurations that were measured."""
+    space = outcome.study.problem.space
+    measured = [
+        Capacity(changes(space, t.params), t.measurement.metrics.get("max_rate_s", t.measurement.metrics["requests_s"]),
+                 int(t.measurement.metrics.get("devices", 1)))
+        for t in feasible_by_belief(outcome.study)[0]
+        if t.measurement is not None and "requests_s" in t.measurement.metrics
+    ]  # fmt: skip
+    found = fleets(measured, rate_s)[:SHOWN_FLEETS]
+    title = f"For {rate_s:g} requests/s within the limits, a fifth of each server left free:"
+    rows = [
+        f"  {f.devices} device{'s' * (f.devices > 1)}: {f.servers} × {f.of.name} ({f.of.requests_s:.3g} requests/s each)"
+        for f in found
+    ]
+    return ["", title, *(rows or ["  no measured configuration carries any"])]
 
 
 def ablation_lines(outcome: TuningOutcome) -> list[str]:

@@ -43,6 +43,7 @@ class Options:
     pairs: int
     earlier: Path | None
     price_per_hour: float | None
+    serve_rate: float | None = None
 
     def wanted(self) -> Any:  # Any: tune_vllm_setup.Wanted, imported on use
         """Return what is served, loaded and tuned; raises InvalidInput."""

@@ -100,6 +100,10 @@ def tune_vllm(
         typer.Option(help="Folder of an earlier tuning (other hardware, model or version) to start from."),
     ] = None,
     price_per_hour: Annotated[float | None, typer.Option(help="Money per hour and device.")] = None,
+    serve_rate: Annotated[
+        float | None,
+        typer.Option(help="Requests per second to serve: the hand-over counts the fewest devices for them."),
+    ] = None,
 ) -> None:
     """Tune the serving parameters of vLLM for a workload, and show that the result is better than the default.
 
@@ -127,4 +131,4 @@ def _tune(options: Options) -> None:
         except KeyboardInterrupt:
             print(f"\nstopped; `trialogue tune-vllm` with --folder {str(wanted.folder)!r} goes on from here")
             raise
-        print(hand_over(outcome, target, wanted.folder))
+        print(hand_over(outcome, target, wanted.folder, rate_s=options.serve_rate))

@@ -89,6 +89,18 @@ def test_the_hand_over_says_how_sure_a_percentile_is(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "handover.json").read_text())["percentiles"] == [told]
 
 
+def test_the_fewest_devices_for_a_rate_are_counted_from_what_was_measured(tmp_path: Path) -> None:
+    outcome, target = outcome_of(tmp_path, CHANGE)
+    assert "no measured configuration" in hand_over(outcome, target, tmp_path, rate_s=40.0)
+    for block, rate, devices in ((64, 10.0, 1.0), (32, 30.0, 2.0)):
+        metrics = {"requests_s": rate, "devices": devices}
+        outcome.study.add({"block_size": block}, Measurement([50.0, 50.0], metrics=metrics))
+    told = hand_over(outcome, target, tmp_path, rate_s=40.0)
+    assert "4 devices: 2 × block_size=32 (30 requests/s each)" in told
+    assert "5 devices: 5 × block_size=64 (10 requests/s each)" in told
+    assert "For 40 requests/s" not in hand_over(outcome, target, tmp_path)
+
+
 def test_the_headline_says_the_gain_once(tmp_path: Path) -> None:
     runs = [
         [{"output_tok_s": v + i, "tpot_p99_ms": t} for i in range(3)]

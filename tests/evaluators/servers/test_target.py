@@ -232,11 +232,11 @@ def test_the_deadline_follows_the_default_once_it_is_known_and_a_stated_one_rule
 ) -> None:
     with made() as target:
         target.measure({})
-        assert target._loads.deadline_s() == 120.0
+        assert target._loads.plans.deadline_s() == 120.0
         target.scale = {"duration_s": 100.0}
-        assert target._loads.deadline_s() == 600.0
+        assert target._loads.plans.deadline_s() == 600.0
         target.settings = replace(target.settings, load_deadline_s=7.0)
-        assert target._loads.deadline_s() == 7.0
+        assert target._loads.plans.deadline_s() == 7.0
 
 
 # The guard of lossy knobs -----------------------------------------------------------------------------------------
