@@ -199,17 +199,23 @@ def delete_study(connection: sa.Connection, study_id: int) -> None:
         connection.execute(table.delete().where(table.c.study_id == study_id))
 
 
-def report(connection: sa.Connection, trial_id: int, step: int, value: float) -> None:
-    """Write or overwrite the intermediate value of a trial at ``step``; of one that was deleted there, nothing."""
+def report(connection: sa.Connection, trial_id: int, values: Mapping[int, float]) -> None:
+    """Write or overwrite intermediate values by step; of a trial that was deleted there, nothing."""
     table = _reports
-    kind = _kind(value)
-    row = {"intermediate_value": value if kind == "FINITE" else None, "intermediate_value_type": kind}
-    where = (table.c.trial_id == trial_id, table.c.step == step)
-    if connection.execute(table.update().where(*where).values(row)).rowcount == 0:
-        columns = {"step": step, **row}
-        new = (sa.literal(v, table.c[name].type) for name, v in columns.items())
-        there = sa.select(_trials.c.trial_id, *new).where(_trials.c.trial_id == trial_id)
-        connection.execute(table.insert().from_select(["trial_id", *columns], there))
+    connection.execute(table.delete().where(table.c.trial_id == trial_id, table.c.step.in_(list(values))))
+    if connection.scalar(sa.select(_trials.c.trial_id).where(_trials.c.trial_id == trial_id)) is None:
+        return
+    rows = [
+        {
+            "trial_id": trial_id,
+            "step": step,
+            "intermediate_value": None,
+            "intermediate_value_type": _kind(value),
+        }
+        | ({"intermediate_value": value} if math.isfinite(value) else {})
+        for step, value in values.items()
+    ]
+    connection.execute(table.insert(), rows)
 
 
 def has_plain_study(connection: sa.Connection, name: str) -> bool:

@@ -7,14 +7,18 @@ stands. Only a trial that was failed as lost may still be told a result, because
 import json
 import math
 import operator
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 
 import sqlalchemy as sa
 
 from ...evaluators.errors import InvalidMeasurement
-from ...evaluators.problems.measurement import Measurement
+from ...evaluators.problems.measurement import Measurement, plain_number
 from ...evaluators.problems.problem import Problem
+from ...evaluators.spaces.base import shown
 from ..errors import ResultConflict, TrialNotFound
 from . import mirror as optuna, schema
 from .database import MAX_INTEGER, Database, storable
@@ -36,6 +40,11 @@ from .transaction import Change
 _T, _L, _R = schema.trials, schema.leases, schema.reports
 _ROW = sa.select(_T).where(_T.c.study_id == sa.bindparam("study_id"), _T.c.number == sa.bindparam("number"))
 _EVENT = {"finished": "told", "failed": "failed", "pruned": "pruned"}
+
+INTERVAL_S = 0.5
+"""A report that comes sooner after the last transaction waits for the next one."""
+MOST = 1_000
+"""Reports that wait at a time."""
 
 
 def end_trial(change: Change, mirror: Mirror, number: int, ending: Ending) -> TrialRecord:
@@ -82,28 +91,84 @@ def _close(change: Change, problem: Problem, record: TrialRecord, ending: Ending
 
 def check_report(step: int, value: float) -> tuple[int, float]:
     """Return a report as plain numbers; raises InvalidMeasurement. NaN and infinities are numbers here."""
-    whole = not isinstance(step, bool | str) and hasattr(step, "__index__")
-    if not whole or not 0 <= operator.index(step) <= MAX_INTEGER:
-        raise InvalidMeasurement(f"`step` must be a whole number in [0, {MAX_INTEGER}], got {step!r}.")
-    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
-        raise InvalidMeasurement(f"a reported value must be a number, got {value!r}.")
-    return operator.index(step), float(value)
+    try:
+        whole = -1 if isinstance(step, bool | str) else operator.index(step)
+    except TypeError:  # no integer, or an array
+        whole = -1
+    if not 0 <= whole <= MAX_INTEGER:
+        raise InvalidMeasurement(f"`step` must be a whole number in [0, {MAX_INTEGER}], got {shown(step)}.")
+    plain = plain_number(value)
+    try:
+        if not isinstance(plain, bool) and isinstance(plain, int | float):
+            return whole, float(plain)
+    except OverflowError:  # an integer past the largest float
+        pass
+    raise InvalidMeasurement(f"a reported value must be a number, got {shown(value)}.")
 
 
-def report_value(change: Change, number: int, step: int, value: float) -> int:
-    """Write an intermediate value of a running trial; return the trial's id in the mirror."""
+def report_values(change: Change, number: int, values: Mapping[int, float]) -> int:
+    """Write intermediate values of a running trial, by step; return the trial's id in the mirror."""
     row, record = find(change, number)
     if record.state != "running":
         raise ResultConflict(
-            f"trial {number} is {record.state}, only a running trial can report; got step {step!r}."
+            f"trial {number} is {record.state}, only a running trial can report; got step {max(values)!r}."
         )
-    where = (_R.c.study_id == change.study_id, _R.c.number == number, _R.c.step == step)
-    finite = value if math.isfinite(value) else None
-    if change.connection.execute(_R.update().where(*where).values(value=finite)).rowcount == 0:
-        row_of = {"study_id": change.study_id, "number": number, "step": step, "value": finite}
-        change.connection.execute(_R.insert().values(row_of))
-    optuna.report(change.connection, row.trial_id, step, value)
+    steps = _R.c.step.in_(list(values))
+    change.connection.execute(
+        _R.delete().where(_R.c.study_id == change.study_id, _R.c.number == number, steps)
+    )
+    rows = [
+        {"study_id": change.study_id, "number": number, "step": step, "value": value}
+        for step, value in ((step, v if math.isfinite(v) else None) for step, v in values.items())
+    ]
+    change.connection.execute(_R.insert(), rows)
+    optuna.report(change.connection, row.trial_id, values)
     return row.trial_id
+
+
+class PendingReports:
+    """Reports of one study's trials, from several threads: a burst is one transaction.
+
+    The first report of a trial, and each that comes after a pause, is written at once; what comes faster is written
+    together with a later one, or when the trial ends. Only where no pruner asks for each. A crash loses those of a burst.
+    """
+
+    def __init__(
+        self,
+        change: Callable[[], AbstractContextManager[Change]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._change, self._clock = change, clock
+        self._lock = threading.RLock()
+        self._pending: dict[int, dict[int, float]] = {}
+        self._written: dict[int, float] = {}
+
+    def add(self, number: int, step: int, value: float) -> bool:
+        """Take a report, never a reason to stop; a later one of the same step replaces it.
+
+        Raises InvalidMeasurement, ResultConflict.
+        """
+        step, value = check_report(step, value)
+        with self._lock:
+            pending = self._pending.setdefault(number, {})
+            pending[step] = value
+            since = self._clock() - self._written.get(number, float("-inf"))
+            if since >= INTERVAL_S or len(pending) >= MOST:
+                self._flush(number)
+        return False
+
+    def close(self, number: int) -> None:
+        """Write what waits for a trial that ends; nothing where it has ended elsewhere."""
+        with self._lock, suppress(ResultConflict):
+            self._flush(number)
+            self._written.pop(number, None)
+
+    def _flush(self, number: int) -> None:
+        pending = self._pending.pop(number, {})
+        if pending:
+            with self._change() as current:
+                report_values(current, number, pending)
+            self._written[number] = self._clock()
 
 
 def pruned_now(change: Change, number: int) -> Pruned:

@@ -84,6 +84,9 @@ def evaluate_job(job: Job) -> Ending:
             result = measure(job.evaluate, job.params, job.problem, run)
         except EvaluationFailed as failure:
             return Failure(failure.kind, failure.reason)
+        finally:
+            if isinstance(job.report, Reporter):
+                job.report.flush()
     if not isinstance(result, Stopped):
         return result
     if result.value != result.value:
@@ -284,7 +287,8 @@ class Reportable(Protocol):
     def address(self) -> tuple[str, str]: ...  # noqa: D102
     @property
     def opener(self) -> "Callable[[], Reportable] | None": ...  # noqa: D102
-    def report(self, number: int, step: int, value: float) -> bool: ...  # noqa: D102
+    def report_soon(self, number: int, step: int, value: float) -> bool: ...  # noqa: D102
+    def write_reports(self, number: int) -> None: ...  # noqa: D102
 
 
 class Reporter:
@@ -295,7 +299,11 @@ class Reporter:
 
     def __call__(self, step: int, value: float) -> bool:
         """Report to the study; return whether to stop."""
-        return self._study.report(self._number, step, value)
+        return self._study.report_soon(self._number, step, value)
+
+    def flush(self) -> None:
+        """Write what the study still holds."""
+        self._study.write_reports(self._number)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reporter_elsewhere, (self._study.address, self._study.opener, self._number)

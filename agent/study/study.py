@@ -86,6 +86,7 @@ class Study:
         self._decider = Decider(stored.problem, stored.seed, chosen.planner, chosen.strategy, engine)
         self._open = OpenStudy(self.ledger, stored)
         self._pruner = pruner
+        self._reports = endings.PendingReports(self._open.change)
         self._pruning = None if pruner is None else Pruning(self.ledger.database, stored.name, pruner)
         if opened.resumed and reap:
             self.reap()
@@ -172,7 +173,7 @@ class Study:
                 n or 1, self._decider.plan, self.budget, fixed, lease, receipt, allowance, self.knowledge
             )
             records = asking.ask(self._open, request)
-        trials = [Trial(record, self.report) for record in records]
+        trials = [Trial(record, self.report_soon) for record in records]
         return trials if n is not None else trials[0]
 
     def enqueue(
@@ -205,6 +206,7 @@ class Study:
     def finish(self, number: int, ending: Ending | None, *, requeue: bool = False) -> TrialRecord:
         """Record an ending as a value; ``tell`` in other words. None: pruned at its last report.
         ``requeue``: its worker was interrupted; in the same transaction the configuration is queued again."""
+        self.write_reports(number)
         with self._open.change() as current:
             record = endings.end_trial(
                 current, self._open.mirror, number, ending or endings.pruned_now(current, number)
@@ -215,10 +217,19 @@ class Study:
 
     def report(self, number: int, step: int, value: float) -> bool:
         """Record an intermediate value of a running trial; return whether the pruner would stop it."""
-        step, value = endings.check_report(step, value)
+        values = dict([endings.check_report(step, value)])
         with self._open.change() as current:
-            trial_id = endings.report_value(current, number, step, value)
+            trial_id = endings.report_values(current, number, values)
         return self._pruning is not None and self._pruning.should_stop(trial_id)
+
+    def report_soon(self, number: int, step: int, value: float) -> bool:
+        """Record an intermediate value with others of the same half second, unless a pruner is to judge it now."""
+        now = self._pruning is not None
+        return self.report(number, step, value) if now else self._reports.add(number, step, value)
+
+    def write_reports(self, number: int) -> None:
+        """Write what ``report_soon`` still holds of a trial that ends."""
+        self._reports.close(number)
 
     def add(
         self, params: Params, value: float | Sequence[float] | Measurement, *, source: str = "user"
