@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ...agent.lineage import ancestry
+from ...agent.lineage import ancestry, member_of
 from ...agent.study.study import Study
 from ...evaluators.programs.call import Evaluate
 from .live import LiveStudy
@@ -127,12 +127,17 @@ def comparison(view: StudyView, best: TrialRow) -> Table:
     return grid
 
 
+def _proposer(source: str) -> str:
+    """Return a source without the member and the checkpoint of a population's trial."""
+    return source if member_of(source) is None else "pbt"
+
+
 def who_did_what(view: StudyView) -> list[str]:
     """Return one line per source: how many trials it proposed, and how many of them were new bests."""
     improved = {number for number, _ in view.incumbents()}
     lines = []
-    for source in view.sources():
-        rows = [row for row in view.rows if row.source == source]
+    for source in dict.fromkeys(_proposer(source) for source in view.sources()):
+        rows = [row for row in view.rows if _proposer(row.source) == source]
         new = sum(row.number in improved for row in rows)
         lines.append(f"{source:<24} {len(rows):>3} trials, {new} of them new bests")
     if view.rejected:

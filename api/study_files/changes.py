@@ -36,9 +36,9 @@ def with_changes(settings: StudySettings, said: Sequence[str]) -> StudySettings:
                 raise InvalidSpecification(f"`--set {text}`: {table!r} is no table.")
         place[last] = _value(value.strip())
     try:
-        return StudySettings.model_validate(plain)
+        return type(settings).model_validate(plain)
     except ValidationError as error:
-        raise InvalidSpecification(f"--set: {first_complaint(error, StudySettings)}") from None
+        raise InvalidSpecification(f"--set: {first_complaint(error, type(settings))}") from None
 
 
 def _value(text: str) -> Any:  # Any: what TOML can say

@@ -1,8 +1,11 @@
 """Settings replaced from the command line: checked like the file, and told in the same words."""
 
+from pathlib import Path
+
 import pytest
 
 from trialogue.api.study_files.changes import with_changes
+from trialogue.api.study_files.study_file import read_specification
 from trialogue.api.study_files.tables import BudgetTable, EngineTable, StudySettings
 from trialogue.evaluators.errors import InvalidSpecification
 
@@ -21,6 +24,17 @@ def test_a_planner_is_a_text_or_a_table_and_takes_choices() -> None:
     assert stated.planner == "http://h/v1#m;history=mig;instructions=fusion"
     after = with_changes(stated, ["planner.history=recent"])
     assert after.planner == "http://h/v1#m;history=recent;instructions=fusion"
+
+
+def test_a_file_that_names_study_and_storage_keeps_them(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    space = '[parameters.x]\ntype = "float"\nlow = 0\nhigh = 1\n'
+    path.write_text(
+        f'[study]\nname = "n"\nstorage = "sqlite:///a.db"\n{space}[evaluator]\ncommand = ["true", "{{x}}"]\n'
+    )
+    changed = read_specification(path).changed_by(["engine.design=dpp"])
+    assert (changed.name, changed.storage) == ("n", "sqlite:///a.db")
+    assert changed.settings.engine == EngineTable(design="dpp")
 
 
 @pytest.mark.parametrize(
