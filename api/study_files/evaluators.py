@@ -3,6 +3,7 @@
 To add a kind, write a builder and a line in ``EVALUATORS``. What a kind needs is imported when it is used.
 """
 
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,11 +74,28 @@ def _replay(table: Table, folder: Path, file: StudyFile) -> Target:
     outline = Problem.from_dict({"name": "replay"} | outcomes | {"space": some})
     own = {"parameters": file.parameters}
     parameters = SearchSpace.from_dict(own).parameters if file.parameters else None
-    path = folder / str(table["replay"])
+    rows = {key: table[key] for key in ("ignore", "only") if key in table}
+    _check_rows(rows)
     replay = Replay.read(
-        path, objectives=outline.objectives, constraints=outline.constraints, parameters=parameters
+        folder / str(table["replay"]),
+        objectives=outline.objectives,
+        constraints=outline.constraints,
+        parameters=parameters,
+        **rows,
     )
     return Target(replay, problem=replay.problem, fixed_space=True)
+
+
+def _check_rows(rows: Table) -> None:
+    ignore, only = rows.get("ignore", []), rows.get("only", {})
+    if not (isinstance(ignore, list) and all(isinstance(name, str) for name in ignore)):
+        raise InvalidSpecification(
+            f"`ignore` must be a list of columns, such as ['note'], got {reprlib.repr(ignore)}."
+        )
+    if not isinstance(only, Mapping):
+        raise InvalidSpecification(
+            f'`only` must be a table of columns and values, such as {{ gpu = "A100" }}, got {reprlib.repr(only)}.'
+        )
 
 
 def _vllm(table: Table, folder: Path, file: StudyFile) -> Target:

@@ -90,6 +90,33 @@ def test_a_recorded_table_is_its_own_space(tmp_path: Path) -> None:
     assert read.evaluate({"batch": 8, "mode": "a"}, Run())["tok_s"] == 30
 
 
+RECORDED = '[problem]\nobjectives = [{ name = "tok_s", direction = "maximize" }]\n[evaluator]\nreplay = "table.csv"\n'
+
+
+def test_rows_of_a_recorded_table_are_chosen_and_columns_left_out(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("gpu,batch,tok_s,note\nA100,1,2,a\nA100,8,16,b\nT4,1,1,c\nT4,8,8,d\n")
+    text = RECORDED + 'ignore = ["note"]\nonly = { gpu = "A100" }\n'
+    read = read_specification(written(tmp_path, text))
+    assert read.problem.space.names == ("batch",)
+    assert read.evaluate({"batch": 8}, Run())["tok_s"] == 16
+    assert read_specification(written(tmp_path, RECORDED + 'only = { gpu = "T4" }\n')).problem.space.size == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ('ignore = "note"', "must be a list of columns"),
+        ('only = "A100"', "must be a table of columns and values"),
+        ('only = { gpu = "H100" }', "no row has"),
+        ('only = { cpu = "x" }', "no column 'cpu'"),
+    ],
+)
+def test_rows_that_cannot_be_chosen_are_told(tmp_path: Path, keys: str, told: str) -> None:
+    (tmp_path / "table.csv").write_text("gpu,batch,tok_s,note\nA100,1,2,a\nT4,8,8,d\n")
+    with pytest.raises(InvalidSpecification, match=re.escape(told)):
+        read_specification(written(tmp_path, RECORDED + keys + "\n"))
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
