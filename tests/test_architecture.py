@@ -253,3 +253,11 @@ def test_the_wheel_holds_the_tree(tmp_path: Path) -> None:
     files = {str(p.relative_to(ROOT)) for p in tracked()}
     expected = {f for f in files if f.split("/")[0] in STAIRS} | {"__init__.py", "py.typed"}
     assert shipped == expected, f"missing: {expected - shipped}; too much: {shipped - expected}"
+
+
+def test_every_folder_stands_in_the_description_of_the_house() -> None:
+    told = (ROOT / "docs" / "architecture.md").read_text()
+    folders = {p for p in packages() if "/" in p}
+    assert not {p for p in folders if f"| `{p}/` |" not in told}, "add it to docs/architecture.md"
+    named = {n.rstrip("/") for n in re.findall(r"^\| `([a-z_/]+/)` \|", told, re.MULTILINE)}
+    assert named == folders
