@@ -16,7 +16,9 @@ ARGUMENTS = {
     "max_tokens": "max_tokens",
     "max_completion_tokens": "max_completion_tokens",
 }
-"""What a server may refuse, by our name, and the argument that carries it. The "system" role has none of its own."""
+"""What a server may refuse, by our name, and the argument that carries it."""
+OTHER_FORMS = frozenset({"system", "json_schema"})
+"""What a server may refuse and is then sent in another form: the system's role, and OpenAI's way to state a schema."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Abilities:
         """Return what ``to_text`` wrote; nothing learnt where it is not that."""
         try:
             plain: Any = json.loads(text or "{}")
-            known = {"system", *ARGUMENTS}
+            known = OTHER_FORMS | ARGUMENTS.keys()
             return cls(frozenset(plain.get("refused", ())) & known, plain.get("stop_thinking") is True)
         except (ValueError, TypeError, AttributeError):
             return cls()

@@ -72,7 +72,13 @@ class Refusal(EndpointRefused):
         if self.status not in (400, 404, 405, 415, 422, 500, 501) or _OVERFLOW.search(text):
             return frozenset()
         found = {name: m.start() for name in sent(options) if (m := re.search(_WORDS[name], text, re.DOTALL))}
-        return frozenset({min(found, key=lambda name: (found[name], name))}) if found else frozenset()
+        if not found:
+            return frozenset()
+        first = min(found, key=lambda name: (found[name], name))
+        as_openai = options.get("response_format", {}).get("type") == "json_schema"
+        return frozenset(
+            {"json_schema" if first == "schema" and as_openai and "json_object" in text else first}
+        )
 
     def suspected(self, options: Mapping[str, Any]) -> frozenset[str]:
         """Return what to try without where nothing is named: the schema, the most demanding part; then all else."""

@@ -1,7 +1,7 @@
 """A chat request as the SDK's arguments, as far as its server takes them.
 
 "system" stands for messages of the system's role: where a server has no such role, their words open the first message
-of the user.
+of the user. "json_schema" stands for OpenAI's way to state a schema: llama.cpp's servers take it beside ``json_object``.
 """
 
 from collections.abc import Mapping
@@ -28,8 +28,13 @@ def options_for(model: str, request: ChatRequest, abilities: Abilities) -> dict[
     if request.top_logprobs:
         options |= {"logprobs": True, "top_logprobs": request.top_logprobs}
     if request.schema is not None:
-        schema = {"name": "proposals", "strict": True, "schema": dict(request.schema)}
-        options["response_format"] = {"type": "json_schema", "json_schema": schema}
+        schema = dict(request.schema)
+        named = {"name": "proposals", "strict": True, "schema": schema}
+        options["response_format"] = (
+            {"type": "json_object", "schema": schema}
+            if "json_schema" in refused
+            else {"type": "json_schema", "json_schema": named}
+        )
     if abilities.stop_thinking:
         options["extra_body"] = {"chat_template_kwargs": {"enable_thinking": False}}
     dropped = {ARGUMENTS[name] for name in refused if name in ARGUMENTS}

@@ -32,7 +32,14 @@ def error(message, **more):
 @pytest.mark.parametrize(
     ("status", "body", "name"),
     [
-        (400, error("response_format.type must be 'text' or 'json_object'"), "schema"),
+        (400, error("response_format.type must be 'text' or 'json_object'"), "json_schema"),
+        (
+            500,
+            error(
+                "[{'loc': ('response_format', 'type'), 'msg': \"Input should be 'text' or 'json_object'\"}]"
+            ),
+            "json_schema",
+        ),
         (500, error("Failed to initialize samplers: failed to parse grammar"), "schema"),
         (501, error("structured output is not implemented"), "schema"),
         (
@@ -98,3 +105,14 @@ def test_where_nothing_is_named_the_schema_is_suspected_first_and_then_all_else(
 )
 def test_a_person_is_told_the_message(body, said):
     assert said_in(body if isinstance(body, str) else json.dumps(body)) == said
+
+
+def test_a_schema_is_stated_beside_json_object_where_openais_way_is_refused_and_then_left_out():
+    request = ChatRequest((Message("user", "u"),), schema={"type": "object"})
+    words = refusal(500, error("Input should be 'text' or 'json_object'"))
+    learnt = Abilities().without(words.refused(options_for("m", request, Abilities())) or {"nothing"})
+    assert Abilities.read(learnt.to_text()) == learnt
+    options = options_for("m", request, learnt)
+    assert options["response_format"] == {"type": "json_object", "schema": {"type": "object"}}
+    again = learnt.without(words.refused(options))
+    assert "response_format" not in options_for("m", request, again)
