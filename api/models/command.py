@@ -38,7 +38,12 @@ def get(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Such as smollm2, or a GGUF file.")],
 ) -> None:
     """Install a pretrained model into the cache, as a checkpoint that transformers and vLLM load."""
-    from ...serving.models.pretrained import install_model
+    from ...serving.models.pretrained import PRETRAINED, install_model
 
+    if name in PRETRAINED:
+        print(
+            f"{PRETRAINED[name].title}: {PRETRAINED[name].megabytes} MB to download, unless it is here …",
+            flush=True,
+        )
     folder = install_model(name)
     print(f"{folder}\nplanner = 'vllm:{folder.name}', or `trialogue serve-model {folder.name}`")
