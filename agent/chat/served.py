@@ -18,9 +18,10 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr, SecretStr
 
 from ...serving.endpoints.refusals import Refusal
+from ...serving.endpoints.requests import without_system
 from ...serving.endpoints.stream import chat_events
 from ...serving.errors import EndpointUnreachable
-from .wire import Reply, latest_turn, sendable, without_system_role
+from .wire import Reply, latest_turn, sendable
 
 _REFUSABLE = {
     "tools": r"\btools?\b|function call",
@@ -103,7 +104,7 @@ class ServedChat(BaseChatModel):
     def _asked(self, said: list[dict[str, Any]], tools: list[Any]) -> Iterator[Any]:
         body: dict[str, Any] = {
             "model": self.name,
-            "messages": without_system_role(said) if "system" in self._refused else said,
+            "messages": without_system(said) if "system" in self._refused else said,
         }
         if tools and "tools" not in self._refused:
             body["tools"] = tools

@@ -63,14 +63,6 @@ def latest_turn(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [m for m in messages[:1] if m["role"] == "system" and last] + list(messages[last:])
 
 
-def without_system_role(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the messages with the system's words at the beginning of the first."""
-    if len(messages) < 2 or messages[0]["role"] != "system":
-        return list(messages)
-    opened = {"role": "user", "content": messages[0]["content"]}
-    return sendable([opened, *messages[1:]])
-
-
 @dataclass(frozen=True)
 class ToolRequest:
     """A tool that a model asks for."""

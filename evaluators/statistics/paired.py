@@ -21,7 +21,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from ...serving.errors import InvalidInput
 
@@ -155,8 +155,8 @@ def chance_left(d: np.ndarray, plan: PairPlan, until: int) -> float:
         return float(np.mean(np.sign(d)) > 0)
     z = float(drawn.mean()) / sem
     expected = (z * math.sqrt(n) + (until - n) * (z + 1) / math.sqrt(n)) / math.sqrt(until)
-    needed = float(stats.norm.isf((1 - _LATER) * (1 - plan.level)))
-    return float(stats.norm.sf((needed - expected) / math.sqrt((until - n) / until)))
+    needed = -float(ndtri((1 - _LATER) * (1 - plan.level)))
+    return float(ndtr((expected - needed) / math.sqrt((until - n) / until)))
 
 
 def lower_bound(d: Sequence[float], plan: PairPlan) -> float:

@@ -4,20 +4,20 @@
 of the user. "json_schema" stands for OpenAI's way to state a schema: llama.cpp's servers take it beside ``json_object``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .abilities import ARGUMENTS, Abilities
-from .chat import ChatRequest, Message
+from .chat import ChatRequest
 
 
 def options_for(model: str, request: ChatRequest, abilities: Abilities) -> dict[str, Any]:
     """Return the SDK's arguments, without what the server refuses."""
     refused = abilities.refused
-    messages = _without_system(request.messages) if "system" in refused else request.messages
+    messages = [{"role": m.role, "content": m.content} for m in request.messages]
     options: dict[str, Any] = {  # Any: the SDK's own arguments
         "model": model,
-        "messages": [{"role": m.role, "content": m.content} for m in messages],
+        "messages": without_system(messages) if "system" in refused else messages,
     }
     options["max_completion_tokens" if "max_tokens" in refused else "max_tokens"] = request.max_tokens
     if request.n > 1:
@@ -49,11 +49,13 @@ def sent(options: Mapping[str, Any]) -> set[str]:
     return names | {"system"} if has_system else names
 
 
-def _without_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    said = "\n\n".join(m.content for m in messages if m.role == "system")
-    others = [m for m in messages if m.role != "system"]
+def without_system(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the messages with the system's words at the beginning of the first one, which is the user's."""
+    said = "\n\n".join(m["content"] for m in messages if m["role"] == "system")
+    others = [dict(m) for m in messages if m["role"] != "system"]
     if not said:
-        return messages
-    if others and others[0].role == "user":
-        return (Message("user", f"{said}\n\n{others[0].content}"), *others[1:])
-    return (Message("user", said), *others)
+        return others
+    if others and others[0]["role"] == "user":
+        others[0]["content"] = f"{said}\n\n{others[0]['content']}"
+        return others
+    return [{"role": "user", "content": said}, *others]

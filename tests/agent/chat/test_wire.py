@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from trialogue.agent.chat.wire import Reply, latest_turn, sendable, without_system_role
+from trialogue.agent.chat.wire import Reply, latest_turn, sendable
+from trialogue.serving.endpoints.requests import without_system
 
 TOOLS = ("show", "run")
 
@@ -120,5 +121,5 @@ def test_what_strict_servers_refuse_is_not_sent():
     assert sent[4]["content"] == "b\n\nc"
     assert sendable(sent) == sent
     assert [m["role"] for m in latest_turn(sent)] == ["system", "user", "assistant", "tool"]
-    assert without_system_role(sent)[0] == {"role": "user", "content": "s\n\na"}
+    assert without_system(sent)[0] == {"role": "user", "content": "s\n\na"}
     json.dumps(sent)
