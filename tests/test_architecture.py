@@ -221,6 +221,12 @@ def test_importing_costs_nothing_heavy(statement: str) -> None:
     assert not HEAVY & set(loaded.split())
 
 
+def test_a_study_is_opened_without_loading_tables_of_distributions() -> None:
+    code = "import sys, trialogue; trialogue.Study; print([m for m in sys.modules if m in ('scipy.stats', 'torch')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]", "scipy.special has most of them, half a second sooner"
+
+
 def test_every_public_name_exists() -> None:
     import trialogue
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import bdtr, bdtrc
 
 from ...serving.errors import InvalidInput
 
@@ -55,8 +55,8 @@ def percentile(values: Sequence[float] | np.ndarray, share: float, *, level: flo
             f"a percentile needs values and a `share` in (0, 1), got {n} values and {share!r}."
         )
     ranks = np.arange(1, n + 1)
-    below = ranks[stats.binom.sf(ranks - 1, n, share) >= level]
-    above = ranks[stats.binom.cdf(ranks - 1, n, share) >= level]
+    below = ranks[bdtrc(ranks - 1, n, share) >= level]
+    above = ranks[bdtr(ranks - 1, n, share) >= level]
     low = float(ordered[below[-1] - 1]) if len(below) else -math.inf
     high = float(ordered[above[0] - 1]) if len(above) else math.inf
     return Percentile(share, float(np.quantile(ordered, share)), low, high, n, level)
