@@ -19,11 +19,15 @@ pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def planner():
+def vllm():
     try:
         find_vllm()
     except VllmNotInstalled as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def planner(vllm):
     return vllm_planner(str(tiny_model()))
 
 
@@ -59,7 +63,7 @@ def test_llambo_runs_to_the_end(planner):
     assert len(play(LlamboStrategy(problem(), 0, planner=planner, settings=settings), 5)) == 5
 
 
-def test_a_study_starts_one_server_and_ends_it():
+def test_a_study_starts_one_server_and_ends_it(vllm):
     """Whatever becomes of its budget: it was once that each change started another, which lived as long as Python."""
     with tl.Study(problem(), planner=f"vllm:{tiny_model()}", budget=tl.Budget(trials=5)) as study:
         study.run(value)
