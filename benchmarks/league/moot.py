@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from problems.base import Case, Outcome
 
 import trialogue as tl
 from trialogue.evaluators.targets.replay import Replay
+
+from .suite import Params, Task
 
 Cell = float | str
 OBJECTIVE = "distance to ideal"
@@ -84,6 +87,22 @@ class Table:
             for row, d in zip(self.rows, self.distance, strict=True)
         ]
         return Replay.of_rows(rows, objectives=[tl.Objective(OBJECTIVE, "minimize")], name=self.name)
+
+    def task(self, marks: tuple[int, ...]) -> Task:
+        """Return the table as a task that starts, like the published runs, from a row drawn at random."""
+        replay = self.replay()
+        space = replay.problem.space
+
+        def evaluate(params: Params) -> Outcome:
+            return Outcome(replay.rows[space.key(params)][0].result[OBJECTIVE])
+
+        def regret(params: Params) -> float:
+            return self.score(params) or 0.0
+
+        def first(seed: int) -> Params:
+            return space.sample(np.random.default_rng([seed, 18]), 1)[0]
+
+        return Task("moot", Case(replay.problem, "moot", evaluate), regret, marks, first, listed=True)
 
 
 def read(path: Path) -> Table | None:

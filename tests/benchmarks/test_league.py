@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ if not BENCHMARKS.exists():
     pytest.skip("benchmarks/ is not shipped with the wheel", allow_module_level=True)
 sys.path[:0] = [str(BENCHMARKS)]
 
-from league import moot, neo, own, report  # noqa: E402
+from league import bbob, moot, neo, own, report, tabular, yahpo  # noqa: E402
 
 TEXT = "Threads,Cache size,noteX,Speed+,Cost-\n1,10,a,0,4\n2,10,b,5,2\n4,20,c,10,0\n4,?,d,10,4\n"
 
@@ -65,13 +66,65 @@ def test_published_runs_are_scored_on_our_copy(tmp_path: Path, table: moot.Table
 
 
 def test_a_run_of_ours_is_kept_and_not_run_again(tmp_path: Path, table: moot.Table) -> None:
-    own.run_missing(tmp_path, [table], seeds=1, trials=3, stop_s=60)
+    tasks, names = [table.task((3,))], ["trialogue", "optuna-tpe", "random"]
+    own.run_missing(tmp_path, "moot", tasks, names, range(1), stop_s=60)
     lines = (tmp_path / "moot.jsonl").read_text()
-    own.run_missing(tmp_path, [table], seeds=1, trials=3, stop_s=60)
+    own.run_missing(tmp_path, "moot", tasks, names, range(1), stop_s=60)
     assert (tmp_path / "moot.jsonl").read_text() == lines
-    runs = own.load(tmp_path)
-    assert {name for _, name, _ in runs} == set(own.NAMES)
+    runs = own.load(tmp_path, "moot")
+    assert {name for _, name, _ in runs} == set(names)
     assert all(np.all(np.diff(r["regret"]) <= 0) for r in runs.values())
+    assert len({r["values"][0] for r in runs.values()}) == 1, "all start from the same row"
+
+
+def test_a_seed_counts_where_every_optimizer_ran_it_to_the_mark() -> None:
+    class Small:
+        name = "a"
+
+    def run(trials: int) -> dict[str, list[float]]:
+        return {"values": [1.0] * trials, "regret": [1.0] * trials}
+
+    runs = {("a", "x", 0): run(5), ("a", "y", 0): run(5), ("a", "x", 1): run(5), ("a", "y", 1): run(3)}
+    assert own.seeds(runs, Small(), ["x", "y"], 5) == {0}
+    assert own.seeds(runs, Small(), ["x", "y"], 3) == {0, 1}
+
+
+def test_levels_of_numbers_are_ordered_and_a_score_is_the_mean_over_seeds() -> None:
+    class Benchmark:
+        directions: ClassVar = {"val_acc": "maximize"}
+        search_space: ClassVar = {"width": [16, 32], "op": ["a", "b"]}
+        _dataset_name = "small"
+        _dataset: ClassVar = {
+            "00": {"val_acc": [0.9, 0.7]}, "01": {"val_acc": [0.5, 0.5]},
+            "10": {"val_acc": [0.6, 0.6]}, "11": {"val_acc": [0.4, 0.2]},
+        }  # fmt: skip
+
+    task = tabular.task("Kind", Benchmark())
+    assert [p.ordered for p in task.case.problem.space.parameters] == [True, False]
+    assert task.regret({"width": 16, "op": "a"}) == 0
+    assert task.regret({"width": 32, "op": "b"}) == pytest.approx(0.5 / 0.25)
+    assert task.case.evaluate({"width": 16, "op": "a"}).value in (-0.9, -0.7)
+
+
+def test_a_hyperparameter_of_yahpo_keeps_its_scale_and_its_condition() -> None:
+    described = {
+        "name": "eta",
+        "type": "uniform_float",
+        "lower": 0.001,
+        "upper": 1.0,
+        "log": True,
+        "default": 0.03,
+    }
+    parameter = yahpo.parameter(described, {"booster": ["dart", "gbtree"]})
+    assert (parameter.low, parameter.high, parameter.log, parameter.default) == (0.001, 1.0, True, None)
+    assert dict(parameter.when) == {"booster": ("dart", "gbtree")}
+
+
+def test_a_function_of_bbob_is_scored_by_the_logarithm_of_its_distance_to_the_optimum() -> None:
+    task = bbob.task("bowl", lambda x: x[0] ** 2 + 3.0, 3.0, 1, (3, 5, 10))
+    assert task.regret({"x0": 0.0}) == -8
+    assert task.regret({"x0": 10**0.5}) == pytest.approx(1)
+    assert task.trials == 10
 
 
 def test_differences_are_paired_by_table() -> None:
