@@ -30,7 +30,8 @@ from shared_engine import Shared
 import trialogue as tl
 from trialogue.agent.contracts import AbstractStrategy, Ask, Spent
 from trialogue.agent.planner.planner import Planner
-from trialogue.agent.referee.referee import ConformalReferee, SlackReferee, TrustReferee
+from trialogue.agent.referee.conformal import ConformalReferee
+from trialogue.agent.referee.referee import SlackReferee, TrustReferee
 from trialogue.agent.referee.warm_start import UncheckedWarmStart, WarmStartReferee
 from trialogue.agent.strategies.hybrid import Rules, TrialogueStrategy
 from trialogue.agent.strategies.simple import RandomStrategy, SurrogateStrategy, default_engine

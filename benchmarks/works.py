@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from works import designs, histories, noise, subsets, surrogates, training
+from works import designs, histories, noise, selection, subsets, surrogates, training
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,13 @@ WORKS = (
         'planner: instructions = "ensemble" | "fusion"',
         "several paraphrases in one round find better than one, fusion ranks what they agree on first",
         histories.paraphrases,
+    ),
+    Work(
+        19,
+        "OptCS",
+        'planner: referee = "conformal"',
+        "the model is chosen on the same data, and false discoveries stay below the rate, with more power than one model",
+        selection.conformal,
     ),
 )
 

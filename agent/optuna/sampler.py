@@ -22,6 +22,7 @@ from ...evaluators.problems.problem import Constraint, Objective, Problem
 from ...evaluators.spaces.space import SearchSpace
 from ..contracts import AbstractPlanner, AbstractStrategy, Ask, Decision
 from ..planner.by_name import planner_from
+from ..planner.specification import referee_of
 from ..strategies.by_name import needs_model, strategy_for
 
 
@@ -93,8 +94,9 @@ class TrialogueSampler(BaseSampler):
             else:
                 self._opened = planner_from(self._planner) if needs_model(given) else None
                 self._strategy = strategy_for(
-                    self._problem, seed=self._seed, planner=self._opened, strategy=given
-                )
+                    self._problem, seed=self._seed, planner=self._opened, strategy=given,
+                    referee=referee_of(self._planner),
+                )  # fmt: skip
         return self._problem, self._strategy
 
 

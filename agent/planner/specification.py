@@ -1,7 +1,7 @@
-"""How a planner is named: one text for every door, ``ADDRESS;history=NAME;instructions=NAME``.
+"""How a planner is named: one text for every door, ``ADDRESS;history=NAME;instructions=NAME;referee=NAME``.
 
-Knows nothing of planners. A study file may say the same as a table: ``[planner]`` with ``spec``, ``history`` and
-``instructions``.
+Knows nothing of planners. A study file may say the same as a table: ``[planner]`` with ``spec``, ``history``,
+``instructions`` and ``referee``.
 """
 
 from collections.abc import Mapping
@@ -10,25 +10,34 @@ from typing import Any, get_args
 
 from ...prompts.histories.by_name import HistoryName
 from ...serving.errors import InvalidInput
+from ..referee.by_name import RefereeName
 from .paraphrases import Instructions
 
-CHOICES = {"history": get_args(HistoryName), "instructions": get_args(Instructions)}
+CHOICES = {
+    "history": get_args(HistoryName),
+    "instructions": get_args(Instructions),
+    "referee": get_args(RefereeName),
+}
 
 
 @dataclass(frozen=True)
 class PlannerText:
-    """An address and what is chosen of the planner there; None is as usual. Raises InvalidInput."""
+    """An address and what is chosen of the planner there; None is as usual. ``referee``: who judges its proposals.
+
+    Raises InvalidInput.
+    """
 
     address: str
     history: HistoryName | None = None
     instructions: Instructions | None = None
+    referee: RefereeName | None = None
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
             value = getattr(self, name)
             if value is not None and value not in known:
                 raise InvalidInput(f"a planner's `{name}` must be one of {', '.join(known)}, got {value!r}.")
-        if self.has_choices and self.address == "embedded":
+        if (self.history or self.instructions) and self.address == "embedded":
             raise InvalidInput(
                 "the embedded planner reads numbers and has one instruction: leave out `history` and `instructions`."
             )
@@ -44,7 +53,7 @@ class PlannerText:
         if unknown:
             raise InvalidInput(
                 f"a planner has the choices {', '.join(CHOICES)}, not {min(unknown)!r}, in {text!r}; "
-                "write ADDRESS;history=NAME;instructions=NAME."
+                "write ADDRESS;history=NAME;instructions=NAME;referee=NAME."
             )
         return cls(address.strip(), **pairs)
 
@@ -64,12 +73,12 @@ class PlannerText:
         """Return the same as a table."""
         return {"spec" if k == "address" else k: v for k, v in asdict(self).items() if v is not None}
 
-    @property
-    def has_choices(self) -> bool:
-        """Whether anything is chosen beside the address."""
-        return self.history is not None or self.instructions is not None
-
     def to_text(self) -> str:
         """Return the text; inverse of ``read``."""
         chosen = {k: v for k, v in asdict(self).items() if k != "address" and v is not None}
         return ";".join([self.address, *(f"{k}={v}" for k, v in chosen.items())])
+
+
+def referee_of(spec: object) -> RefereeName | None:
+    """Return the referee that a planner's text names; None for none, and for a planner that is an object."""
+    return PlannerText.read(spec).referee if isinstance(spec, str) else None

@@ -1,20 +1,16 @@
 """The referees: which of a planner's proposals may be run, judged by the engine's belief. Pure functions of their
 arguments.
 
-Three rules, compared in ``benchmarks/no_harm.py`` (decision 0050): a slack that shrinks with t (LLINBO's Justify, on
-the log of the acquisition function), the same slack widened or closed by learnt trust, and conformal selection with
-false-discovery control. Notation: t finished trials · gap = log acquisition of the engine's own optimum minus that of
-the proposal. Sources: LLINBO (arXiv 2505.14756); Jin & Candès 2023, "Selection by prediction with conformal
-p-values"; OptCS (2024).
+Two rules, compared with others in ``benchmarks/no_harm.py`` (decision 0050): a slack that shrinks with t (LLINBO's
+Justify, on the log of the acquisition function), and the same slack widened or closed by learnt trust.
+Notation: t finished trials · gap = log acquisition of the engine's own optimum minus that of the proposal.
+Source: LLINBO (arXiv 2505.14756).
 """
 
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from ...evaluators.problems.history import Proposal
-from ...prompts.selection import goodness
 from ...surrogates.contracts import Assessment
 from ..contracts import Case, Verdict
 from .plausibility import plausibility
@@ -80,68 +76,6 @@ class TrustReferee:
         """Return the slack on the log acquisition after ``t`` trials, for a plausible planner."""
         share = max(0.0, trust.mean - self.floor) / (1 - self.floor)
         return min(self.cap, self.slack * share / max(1, t) ** self.power)
-
-
-@dataclass(frozen=True)
-class ConformalReferee:
-    """Keeps the proposals that conformal selection finds better than the engine's own choice, at a false-discovery
-    rate.
-
-    The null hypothesis of a proposal is that its outcome is at most what the engine expects of its own choice.
-    Calibration is on the study's trials, predicted by leave-one-out kernel regression in the unit cube; selection is
-    Benjamini-Hochberg. The guarantee needs trials that are exchangeable with the proposals, which chosen trials are
-    not: a heuristic here.
-    """
-
-    rate: float = 0.2
-    width: float = 0.25
-
-    def judge(self, case: Case) -> tuple[Verdict, ...]:
-        """Return one verdict per proposal, in order."""
-        proposals, history, own = case.proposals, case.history, case.suggestion.assessment
-        if not proposals or len(history.finished) < 5 or own is None or not case.belief.modelled:
-            return tuple(Verdict(p, False, "too few trials to calibrate on") for p in proposals)
-        g = goodness(history)
-        z = (g - g.mean()) / (g.std() or 1.0)
-        threshold = own.z_mean
-        X = history.rows("finished").X
-        calibrated = _kernel_regression(X, z, X, self.width, leave_one_out=True)
-        rows, _ = history.problem.space.encode([p.params for p in proposals])
-        predicted = _kernel_regression(X, z, rows, self.width, leave_one_out=False)
-        null = z <= threshold
-        p_values = (1 + ((calibrated[None, :] >= predicted[:, None]) & null[None, :]).sum(1)) / (1 + len(z))
-        kept = benjamini_hochberg(p_values, self.rate)
-        assessments = case.belief.assess([p.params for p in proposals])
-        return tuple(
-            _verdict(
-                p,
-                bool(k),
-                a,
-                own,
-                f"conformal p = {v:.2f} at a false-discovery rate of {self.rate}",
-            )
-            for p, k, a, v in zip(proposals, kept, assessments, p_values, strict=True)
-        )
-
-
-def benjamini_hochberg(p_values: np.ndarray, rate: float) -> np.ndarray:
-    """Return which hypotheses (n,) bool are rejected at the false-discovery rate ``rate``."""
-    order = np.argsort(p_values, kind="stable")
-    passed = np.flatnonzero(p_values[order] <= rate * np.arange(1, len(p_values) + 1) / len(p_values))
-    kept = np.zeros(len(p_values), bool)
-    if len(passed):
-        kept[order[: passed[-1] + 1]] = True
-    return kept
-
-
-def _kernel_regression(
-    X: np.ndarray, z: np.ndarray, at: np.ndarray, width: float, *, leave_one_out: bool
-) -> np.ndarray:
-    distance2 = ((at[:, None, :] - X[None, :, :]) ** 2).mean(-1)
-    weights = np.exp(-distance2 / (2 * width**2)) + 1e-12
-    if leave_one_out:
-        np.fill_diagonal(weights, 0.0)
-    return weights @ z / weights.sum(1)
 
 
 def _by_gap(case: Case, allowed: float, why: str, informative: float = 0.0) -> tuple[Verdict, ...]:

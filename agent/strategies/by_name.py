@@ -12,6 +12,7 @@ from ...surrogates.contracts import Engine
 from ..certainty.pairing import PREFIX, Pairing
 from ..contracts import AbstractPlanner, AbstractStrategy
 from ..engine_options import EngineOptions
+from ..referee.by_name import RefereeName, referee_named
 from .pairs import PairsStrategy
 from .simple import RandomStrategy, SurrogateStrategy, default_engine
 
@@ -60,10 +61,11 @@ def strategy_for(
     engine: Engine | None = None,
     options: EngineOptions | None = None,
     by_name: bool = True,
+    referee: RefereeName | None = None,
 ) -> AbstractStrategy:
     """Return the strategy of that name; None means ``"trialogue"`` with a planner and without one the engine, both with
     what is known of parameters by name unless ``by_name`` is False. ``"surrogate"`` is the engine alone. ``engine``: used
-    in place of the usual one; ``options``: of the usual one."""
+    in place of the usual one; ``options``: of the usual one. ``referee``: who judges a planner's proposals."""
     name = strategy or ("trialogue" if planner is not None else "surrogate")
     surrogate = name.partition(":")[2] if name.startswith("surrogate:") else None
     if options is not None:
@@ -97,13 +99,14 @@ def strategy_for(
     if planner is None:
         raise _without_model(name)
     if name == "llambo":
+        if referee is not None:
+            raise InvalidInput("strategy 'llambo' has no referee; leave out the planner's `referee`.")
         from .llambo import LlamboStrategy  # the strategies with a model are loaded only when used
 
         return LlamboStrategy(problem, seed, planner=planner)
     from ..planner.selftest import kept_result
-    from ..referee.referee import TrustReferee
     from .hybrid import Rules, TrialogueStrategy
 
     tested = kept_result(planner)
-    rules = Rules() if tested is None else Rules(referee=TrustReferee(prior=tested.prior_trust))
+    rules = Rules(referee=referee_named(referee, prior_trust=tested.prior_trust if tested else 0.5))
     return TrialogueStrategy(problem, seed, planner=planner, engine=engine, rules=rules, by_name=by_name)

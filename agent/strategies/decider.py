@@ -10,6 +10,7 @@ from ...serving.errors import InvalidInput
 from ..contracts import AbstractStrategy, Ask, Plan
 from ..engine_options import EngineOptions
 from ..planner.by_name import SharedPlanner
+from ..planner.specification import referee_of
 from .by_name import needs_model, strategy_for
 
 
@@ -51,8 +52,9 @@ class Decider:
         if self.chosen is None or isinstance(self.chosen, str):
             planner = self.planner.join(self) if needs_model(self.chosen) else None
             return strategy_for(
-                self._problem, seed=self._seed, planner=planner, strategy=self.chosen, options=self._options
-            )
+                self._problem, seed=self._seed, planner=planner, strategy=self.chosen, options=self._options,
+                referee=referee_of(self.planner.spec),
+            )  # fmt: skip
         if not isinstance(self.chosen, AbstractStrategy):
             raise InvalidInput(f"`strategy` must be a name or have `name` and `plan`, got {self.chosen!r}.")
         return self.chosen

@@ -4,19 +4,21 @@ import pytest
 
 from trialogue.agent.planner.by_name import planner_from
 from trialogue.agent.planner.planner import Planner
-from trialogue.agent.planner.specification import PlannerText
+from trialogue.agent.planner.specification import PlannerText, referee_of
 from trialogue.prompts.histories.information_gain import information_gain
 from trialogue.serving.errors import InvalidInput
 
-TEXT = "http://127.0.0.1:1/v1#some-model;history=mig;instructions=ensemble"
+TEXT = "http://127.0.0.1:1/v1#some-model;history=mig;instructions=ensemble;referee=conformal"
 
 
 def test_text_and_table_say_the_same() -> None:
     read = PlannerText.read(TEXT)
-    assert read == PlannerText("http://127.0.0.1:1/v1#some-model", "mig", "ensemble")
+    assert read == PlannerText("http://127.0.0.1:1/v1#some-model", "mig", "ensemble", "conformal")
     assert read.to_text() == TEXT
     assert PlannerText.from_table(read.to_table()) == read
     assert PlannerText.read("embedded").to_text() == "embedded"
+    assert referee_of("embedded;referee=slack") == "slack"
+    assert referee_of(None) is None
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,7 @@ def test_text_and_table_say_the_same() -> None:
         ("http://h/v1;history=best", "must be one of usual, recent, random, mig, diverse"),
         ("http://h/v1;colour=red", "not 'colour'"),
         ("embedded;instructions=fusion", "reads numbers"),
+        ("embedded;referee=judge", "must be one of trust, slack, conformal"),
     ],
 )
 def test_what_means_nothing_is_refused(text: str, words: str) -> None:

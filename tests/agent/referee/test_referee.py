@@ -7,8 +7,9 @@ from contracts.planner import history, problem
 from contracts.referee import RefereeContract, case
 
 import trialogue as tl
+from trialogue.agent.referee.conformal import ConformalReferee
 from trialogue.agent.referee.plausibility import plausibility
-from trialogue.agent.referee.referee import ConformalReferee, SlackReferee, TrustReferee, benjamini_hochberg
+from trialogue.agent.referee.referee import SlackReferee, TrustReferee
 from trialogue.agent.referee.trust import Trust, is_planned, trust_in_planner
 from trialogue.agent.referee.warm_start import (
     NoWarmStart,
@@ -107,24 +108,6 @@ def test_unchecked_trials_have_a_limit():
     values = [5.0] + [1.0] * 6
     many = told(values, [OWN] + [ME] * 6)
     assert not any(v.kept for v in UncheckedWarmStart(trials=30).judge(replace(case(), history=many)))
-
-
-def test_benjamini_hochberg_rejects_what_the_textbook_rejects():
-    p = np.array([0.01, 0.04, 0.03, 0.005, 0.2])
-    assert benjamini_hochberg(p, 0.05).tolist() == [True, True, True, True, False]
-    assert not benjamini_hochberg(np.array([0.3, 0.9]), 0.05).any()
-    assert benjamini_hochberg(np.array([]), 0.05).tolist() == []
-
-
-def test_false_discoveries_stay_below_the_rate():
-    rng = np.random.default_rng(0)
-    rates = []
-    for _ in range(2_000):
-        null = rng.random(16) < 0.7
-        p = np.where(null, rng.random(16), rng.beta(0.1, 5, 16))
-        kept = benjamini_hochberg(p, 0.2)
-        rates.append((kept & null).sum() / max(1, kept.sum()))
-    assert np.mean(rates) < 0.2
 
 
 def test_a_planner_is_looked_at_before_it_is_trusted_and_random_points_are_not_plausible():

@@ -43,7 +43,7 @@ def test_a_file_that_names_study_and_storage_keeps_them(tmp_path: Path) -> None:
         ("engine.design", "KEY=VALUE"),
         ("engine.design=latin", "'integrated', 'dpp' or 'volume', got 'latin'"),
         ("engine.desing=dpp", "did you mean 'design'"),
-        ("planner.histroy=mig", "knows spec, history, instructions, not 'histroy'"),
+        ("planner.histroy=mig", "knows spec, history, instructions, referee, not 'histroy'"),
         ("planner.history=mig", "needs `spec`"),
         ("planner.spec=embedded;history=mig", "the embedded planner reads numbers"),
         ("seed.x=1", "'seed' is no table"),
