@@ -28,8 +28,8 @@ ORDER = {
         "tuning", "chat",
     ),
     "api": (
-        "", "study_files", "reports", "client", "doctor", "vllm", "http", "service", "routes", "mcp", "server", "cli", "gate",
-        "gallery", "models", "dimension",
+        "", "study_files", "reports", "terminal", "client", "doctor", "vllm", "http", "service", "routes", "mcp", "server",
+        "cli", "gate", "gallery", "models", "dimension",
     ),
 }  # fmt: skip
 """The folders of each room, lowest first: a module imports from its own folder and those before it."""

@@ -54,7 +54,7 @@ OVER = {
     "optuna": {
         "agent/study/study.py", "api/reports/importance.py", "api/server/app.py",
     },
-    "typer": {"api/reports/terminal.py"},
+    "typer": {"api/terminal/session.py"},
     "torch": {"api/doctor/doctor.py", "surrogates/threads.py"},
     "subprocess": {"api/cli/chat.py"},
 }  # fmt: skip

@@ -54,7 +54,7 @@ WITHIN_NOISE = 2.0
 
 
 class Tuning:
-    """One tuning session on one target. Call ``run``; the caller closes the target."""
+    """One tuning session on one target. Call ``run``; the caller closes the target. ``study``: the search, None before it."""
 
     def __init__(
         self,
@@ -82,13 +82,14 @@ class Tuning:
         self.measures = Measures(plan, target, self.state)
         self.clock = Clock(self.measures)
         self._planner = SharedPlanner(plan.planner)
+        self.study: Study | None = None
 
     def run(self) -> TuningOutcome:
         """Measure the default, search, verify, and return the outcome. Ctrl-C passes; state is kept."""
         self.measure_default()
         self.target.scale = self.measures.default()
         try:
-            study = self._study()
+            self.study = study = self._study()
             self.search(study)
             self.simplify(study)
             return self.conclude(study)

@@ -36,7 +36,7 @@ def demo(
 
     from ...agent.study.study import Study
     from ...evaluators.targets.sklearn_cv import CrossValidation
-    from ..reports.terminal import Session
+    from ..terminal.session import Session
 
     spec = checked_planner(planner)
     target = CrossValidation(DATASET, MODEL)

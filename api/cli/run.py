@@ -53,7 +53,7 @@ def run(
             "say how long: --trials, --seconds, or budget = { trials = 30 } in the file."
         )
 
-    from ..reports.terminal import Session
+    from ..terminal.session import Session
 
     where = storage or specification.storage
     spec = checked_planner(planner or specification.settings.planner)

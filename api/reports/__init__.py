@@ -1,1 +1,1 @@
-"""What is looked at: figures, the HTML report, tables in a terminal."""
+"""What is looked at: figures, and the HTML report."""

@@ -23,7 +23,8 @@ Fate = Literal["finished", "failed", "pruned", "running"]
 @dataclass(frozen=True, slots=True)
 class TrialRow:
     """One trial. ``values`` in the objectives' own unit, empty without a result; ``mean``, ``sd``: what the surrogate
-    expected of the first objective before the trial ran; ``text``: why it failed, where it did."""
+    expected of the first objective before the trial ran; ``text``: why it failed, where it did; ``started_at``: seconds
+    since the epoch."""
 
     number: int
     fate: Fate
@@ -40,6 +41,7 @@ class TrialRow:
     constraints: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: float | None = None
+    started_at: float | None = None
     tokens: int = 0
     excluded: bool = False
     text: str = ""
@@ -138,6 +140,7 @@ def row_of(record: TrialRecord, problem: Problem) -> TrialRow:
         constraints=dict(measured.constraints) if measured else {},
         metrics=dict(measured.metrics) if measured else {},
         seconds=(measured.seconds if measured else None) or record.seconds or None,
+        started_at=record.started_at,
         tokens=record.tokens,
         excluded=record.excluded is not None,
         text=_in_words(record),

@@ -4,7 +4,7 @@ Declares the options, prints progress, and hands the result over. Knows the term
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -127,8 +127,23 @@ def _tune(options: Options) -> None:
             print(f"since the earlier tuning changed: {changed}")
         print(f"space: {len(space)} knobs ({', '.join(space.names)}), {space.size or 'many'} configurations")
         try:
-            outcome = Tuning(plan, target, space, say=print, context=context, earlier=known).run()
+            tuning = Tuning(plan, target, space, say=print, context=context, earlier=known)
+            with watched(tuning):
+                outcome = tuning.run()
         except KeyboardInterrupt:
             print(f"\nstopped; `trialogue tune-vllm` with --folder {str(wanted.folder)!r} goes on from here")
             raise
         print(hand_over(outcome, target, wanted.folder, rate_s=options.serve_rate))
+
+
+def watched(tuning: Any) -> Any:  # Any: a Tuning and a LiveStudy, which are imported when they are needed
+    """Return a block in which a terminal shows, below what the tuning says, its best so far and the time left."""
+    from ..reports.view import view_of
+    from ..terminal.live import LiveStudy
+    from ..terminal.screen import Ends
+
+    def read() -> Any:
+        study = tuning.study
+        return study and view_of(study.name, study.problem, study.trials)
+
+    return LiveStudy(read, Ends(seconds=tuning.clock.left_s), history=False)

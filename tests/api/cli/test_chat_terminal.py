@@ -1,82 +1,19 @@
 """``trialogue chat`` at a terminal: a real pseudo-terminal, a real line editor, keys as a person presses them."""
 
-import os
-import pty
-import re
-import select
 import signal
-import struct
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from fcntl import ioctl
 from pathlib import Path
-from termios import TIOCSWINSZ
 
 import pytest
 from contracts.study import problem
+from pseudo_terminal import Terminal
 
 from trialogue.agent.study.study import Study
 
 pytestmark = pytest.mark.slow
 TAB, UP, CTRL_C, CTRL_D, ENTER = "\t", "\x1b[A", "\x03", "\x04", "\r"
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]|\r")
-
-
-class Terminal:
-    """A process on a pseudo-terminal of 100 columns."""
-
-    def __init__(self, *command: str) -> None:
-        self.master, slave = pty.openpty()
-        ioctl(slave, TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-        environment = {**os.environ, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"}
-        self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
-        )
-        os.close(slave)
-        self.text = ""
-
-    def type(self, keys: str) -> None:
-        """Press keys."""
-        os.write(self.master, keys.encode())
-
-    def until(self, words: str, seconds: float = 60) -> str:
-        """Return what came since the last call, up to and with ``words``."""
-        end = time.monotonic() + seconds
-        while words not in self.text:
-            assert time.monotonic() < end, f"{words!r} did not come; the terminal shows {self.text[-2000:]!r}"
-            if not self._read():
-                break
-        seen, found, self.text = self.text.partition(words)
-        assert found, f"the program ended without {words!r}; the terminal showed {seen[-2000:]!r}"
-        return seen + found
-
-    def ended(self, seconds: float = 30) -> int:
-        """Return the exit code."""
-        end = time.monotonic() + seconds
-        while self.process.poll() is None:
-            assert time.monotonic() < end, "it did not end"
-            self._read()
-        return self.process.returncode
-
-    def _read(self) -> bool:
-        ready, _, _ = select.select([self.master], [], [], 0.2)
-        if not ready:
-            return True
-        try:
-            piece = os.read(self.master, 65_536)
-        except OSError:  # the other side is closed
-            return False
-        self.text += _CONTROL.sub("", piece.decode("utf-8", "replace"))
-        return bool(piece)
-
-    def close(self) -> None:
-        """End whatever is left."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-        os.close(self.master)
 
 
 @pytest.fixture

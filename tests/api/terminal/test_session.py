@@ -1,8 +1,8 @@
 """What a terminal is told at the end of a run."""
 
 import trialogue as tl
-from trialogue.api.reports.terminal import schedule
 from trialogue.api.reports.view import view_of
+from trialogue.api.terminal.session import schedule
 
 
 def test_the_schedule_of_the_best_follows_its_checkpoints() -> None:

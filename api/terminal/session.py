@@ -13,9 +13,10 @@ from rich.text import Text
 from ...agent.lineage import ancestry, member_of
 from ...agent.study.study import Study
 from ...evaluators.programs.call import Evaluate
+from ..reports.page import default_row, duration, short, write_report
+from ..reports.view import StudyView, TrialRow, certainty_in_words, view_of
 from .live import LiveStudy
-from .page import default_row, duration, short, write_report
-from .view import StudyView, TrialRow, certainty_in_words, view_of
+from .screen import Ends, ended
 
 
 class Session:
@@ -34,12 +35,11 @@ class Session:
         workdir: Path | None = None,
     ) -> None:  # fmt: skip
         """Run trials and show them. Raises typer.Exit(130) after Ctrl-C, with every finished trial in the ledger."""
-        live = LiveStudy(self.view, self._total(trials), self.console)
         try:
-            with live:
+            with LiveStudy(self.view, self._ends(trials, seconds), self.console):
                 self.study.run(evaluate, n_trials=trials, seconds=seconds, workers=workers, workdir=workdir)
         except KeyboardInterrupt:
-            done = sum(row.fate != "running" for row in self.view().rows)
+            done = ended(self.view())
             Console(stderr=True).print(
                 f"Interrupted. All {done} ended trials are in {self.storage}; the same command goes on from there.",
                 highlight=False,
@@ -62,15 +62,18 @@ class Session:
                 f"\n{len(view.front())} trials are not beaten in all objectives; the report shows them."
             )
         else:
-            self.console.print(f"\n{headline(view, best)}", style="bold", highlight=False, soft_wrap=True)
+            self._say(f"\n{headline(view, best)}", style="bold")
             self.console.print(comparison(view, best))
-            told = certainty_in_words(self.study.ledger, self.study.stored)
-            self.console.print(f"certain  {told}", highlight=False, soft_wrap=True)
+            self._say(f"certain  {certainty_in_words(self.study.ledger, self.study.stored)}")
             for text in schedule(view, best):
-                self.console.print(text, highlight=False, soft_wrap=True)
-        for text in who_did_what(view):
-            self.console.print(text, highlight=False)
-        self.console.print(f"time     {duration(seconds)}", highlight=False)
+                self._say(text)
+        for text in (*who_did_what(view), f"time     {duration(seconds)}"):
+            self._say(text)
+
+    def _say(self, text: str, style: str = "") -> None:
+        """Print a line: wrapped between words in a terminal, as it is elsewhere."""
+        wraps = self.console.is_terminal
+        self.console.print(text, style=style, highlight=False, markup=False, soft_wrap=not wraps)
 
     def as_json(self, seconds: float) -> str:
         """Return what came of the study as JSON."""
@@ -83,12 +86,10 @@ class Session:
             found["front"] = [asdict(row) for row in view.front()]
         return json.dumps(found, indent=1)
 
-    def _total(self, trials: int | None) -> int | None:
-        done = sum(row.fate != "running" for row in self.view().rows)
-        limits = [
-            n for n in (None if trials is None else done + trials, self.study.budget.trials) if n is not None
-        ]
-        return min(limits, default=None)
+    def _ends(self, trials: int | None, seconds: float | None) -> Ends:
+        done, budget = ended(self.view()), self.study.budget
+        limits = [n for n in (None if trials is None else done + trials, budget.trials) if n is not None]
+        return Ends(min(limits, default=None), budget.seconds, seconds)
 
 
 def headline(view: StudyView, best: TrialRow) -> str:
