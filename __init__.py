@@ -25,6 +25,7 @@ _ROOM_OF = {
     "Trial": "agent.study.trial",
     "Budget": "agent.budget",
     "EngineOptions": "agent.engine_options",
+    "StudyProtocol": "agent.protocol",
     "Planner": "agent.planner.planner",
     "TrialogueError": "serving.errors",
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from works import designs, histories, noise, selection, subsets, surrogates, training
+from works import designs, histories, noise, protocols, selection, subsets, surrogates, training
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,22 @@ WORKS = (
     ),
 )
 
+PROTOCOLS = (
+    Work(
+        7,
+        "Hyperparameters in reinforcement learning",
+        "seeds = { tuning = [...], test = [...] }",
+        "tuned on one seed, a winner's score is flattered; on several seeds less, and the winner is better on unseen ones",
+        protocols.seeds,
+    ),
+)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", nargs="*", type=int, help="Rows to measure; all without any.")
     rows = parser.parse_args().rows
-    for work in WORKS:
+    for work in (*WORKS, *PROTOCOLS):
         if rows and work.row not in rows:
             continue
         started = time.process_time()

@@ -24,8 +24,8 @@ ORDER = {
     "prompts": ("", "histories"),
     "surrogates": ("", "models", "acquisition", "optim", "alternatives", "options", "engine"),
     "agent": (
-        "", "ledger", "certainty", "referee", "views", "planner", "strategies", "optuna", "counterfactual", "study", "verbs",
-        "tuning", "chat",
+        "", "ledger", "certainty", "referee", "views", "planner", "strategies", "optuna", "counterfactual", "evaluation",
+        "study", "verbs", "tuning", "chat",
     ),
     "api": (
         "", "study_files", "reports", "terminal", "client", "doctor", "vllm", "http", "service", "routes", "mcp", "server",

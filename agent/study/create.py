@@ -14,24 +14,26 @@ from ..engine_options import EngineOptions
 from ..errors import StudyMismatch
 from ..ledger.ledger import Ledger, StoredStudy
 from ..planner.by_name import SharedPlanner, check_planner
+from ..protocol import StudyProtocol
 from ..strategies.by_name import check_strategy
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a study decides; budget and engine of None are as stored. Only text is stored of planner and strategy."""
+    """How a study decides; budget, engine and protocol of None are as stored. Only text is stored of planner and strategy."""
 
     planner: object = None
     budget: Budget | None = None
     strategy: str | AbstractStrategy | None = None
     engine: EngineOptions | None = None
+    protocol: StudyProtocol | None = None
 
     def config(self, stored: Mapping[str, Any]) -> dict[str, Any]:
         """Return the configuration to store."""
         planner = self.planner.spec if isinstance(self.planner, SharedPlanner) else self.planner
         texts = {"planner": planner, "strategy": self.strategy}
         given = {k: v for k, v in texts.items() if isinstance(v, str)}
-        tables = {"budget": self.budget, "engine": self.engine}
+        tables = {"budget": self.budget, "engine": self.engine, "protocol": self.protocol}
         return {**stored, **given} | {k: v.to_dict() for k, v in tables.items() if v is not None}
 
     def check(self, problem: Problem, stored: Mapping[str, Any]) -> None:
@@ -107,6 +109,9 @@ def create_or_resume(
     different = differences(stored.problem, problem)
     if seed is not None and seed != stored.seed:
         different.append(f"the seed is {stored.seed} there, {seed} here")
+    if settings.protocol is not None:
+        unlike = StudyProtocol.stored(stored.config).measured_differently(settings.protocol)
+        different += [unlike] if unlike else []
     if different:
         raise StudyMismatch(
             f"study {name!r} exists and is another one: {'; '.join(different)}. Choose another name, or change the "

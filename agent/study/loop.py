@@ -7,7 +7,6 @@ that did are failed as "lost", and queued again where the loop is a worker's.
 
 import logging
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,16 +18,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...evaluators.errors import EvaluationFailed, SpaceExhausted
-from ...evaluators.problems.history import Params, Value
+from ...evaluators.problems.history import Value
 from ...evaluators.problems.problem import Problem
-from ...evaluators.programs.call import Evaluate, measure
-from ...evaluators.programs.run import Report, Run, Stopped
-from ...evaluators.random_streams import stream
+from ...evaluators.programs.call import Evaluate
+from ...evaluators.programs.run import Report
 from ...serving.errors import InvalidInput
 from ..errors import BudgetExhausted, ExecutorBroken, LedgerUnavailable, ResultConflict
+from ..evaluation.job import Job, evaluate_job, evaluation_seed
+from ..evaluation.threads import DaemonThreads
 from ..ledger.leases import LEASE_S, Lease, own_lease
-from ..ledger.records import Ending, Failure, Pruned, TrialRecord
-from .threads import DaemonThreads
+from ..ledger.records import Ending, Failure, TrialRecord
+from ..protocol import StudyProtocol
 from .trial import Trial
 
 _log = logging.getLogger(__name__)
@@ -44,25 +44,12 @@ class Runnable(Protocol):
     def problem(self) -> Problem: ...  # noqa: D102
     @property
     def seed(self) -> int: ...  # noqa: D102
+    @property
+    def protocol(self) -> StudyProtocol: ...  # noqa: D102
     def ask(self, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None) -> Trial: ...  # noqa: D102
     def finish(self, number: int, ending: Ending, *, requeue: bool = False) -> TrialRecord: ...  # noqa: D102
     def renew(self, numbers: list[int], lasts_s: float = LEASE_S) -> None: ...  # noqa: D102
     def reporter(self, number: int) -> Report: ...  # noqa: D102
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything an evaluation needs, wherever it runs."""
-
-    evaluate: Evaluate
-    params: Params
-    problem: Problem
-    number: int
-    seed: int
-    report: Report
-    workdir: Path | None = None
-    fidelity: float = 1.0
-    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,38 +58,6 @@ class RunEnd:
 
     trials: int
     why: str
-
-
-def evaluate_job(job: Job) -> Ending:
-    """Evaluate one configuration; never raises for what the evaluator does. Runs in the executor's worker."""
-    with _folder(job.workdir, job.number) as folder:
-        checkpoint = _checkpoint(job)
-        run = Run(
-            seed=job.seed, fidelity=job.fidelity, workdir=folder, on_report=job.report, checkpoint=checkpoint
-        )
-        try:
-            result = measure(job.evaluate, job.params, job.problem, run)
-        except EvaluationFailed as failure:
-            return Failure(failure.kind, failure.reason)
-        finally:
-            if isinstance(job.report, Reporter):
-                job.report.flush()
-    if not isinstance(result, Stopped):
-        return result
-    if result.value != result.value:
-        return Failure("invalid", f"stopped early at step {result.step} without a finite reported value")
-    return Pruned(result.step, result.value)
-
-
-def evaluation_seed(study_seed: int, number: int) -> int:
-    """Return the seed that the evaluation of a trial gets, the same whenever it runs again."""
-    return int(stream(study_seed, number, "evaluation").integers(2**31))
-
-
-def evaluate_again(study: Runnable, evaluate: Evaluate, number: int, params: Params) -> Ending:
-    """Evaluate ``params`` as trial ``number`` of a study was evaluated; what it reports is not heard."""
-    seed = evaluation_seed(study.seed, number)
-    return evaluate_job(Job(evaluate, params, study.problem, number, seed, lambda step, value: False))
 
 
 class Loop:
@@ -227,7 +182,9 @@ class Loop:
                 f"trial {trial.number} goes on from the checkpoint of trial {trial.parent}: say where trials keep their "
                 "folders, with `workdir=` (`--workdir`), the same for all workers."
             )
-        return Job(*arguments, self._workdir, self._fidelity, trial.parent)
+        return Job(
+            *arguments, self._workdir, self._fidelity, trial.parent, self._study.protocol.instances("tuning")
+        )
 
     def _outcome(self, future: "Future[Ending]") -> Ending:
         try:
@@ -280,58 +237,6 @@ class Loop:
                 _log.warning("trial %s: %s", number, error)
 
 
-class Reportable(Protocol):
-    """What a reporter needs of a study, here and in the process to which it is sent."""
-
-    @property
-    def address(self) -> tuple[str, str]: ...  # noqa: D102
-    @property
-    def opener(self) -> "Callable[[], Reportable] | None": ...  # noqa: D102
-    def report_soon(self, number: int, step: int, value: float) -> bool: ...  # noqa: D102
-    def write_reports(self, number: int) -> None: ...  # noqa: D102
-
-
-class Reporter:
-    """Reports of one trial to its study; in another process it opens the study anew."""
-
-    def __init__(self, study: Reportable, number: int) -> None:
-        self._study, self._number = study, number
-
-    def __call__(self, step: int, value: float) -> bool:
-        """Report to the study; return whether to stop."""
-        return self._study.report_soon(self._number, step, value)
-
-    def flush(self) -> None:
-        """Write what the study still holds."""
-        self._study.write_reports(self._number)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _reporter_elsewhere, (self._study.address, self._study.opener, self._number)
-
-
-class _Unreachable:
-    """Takes the place of the reporter where the study is in another process's memory."""
-
-    def __call__(self, step: int, value: float) -> bool:
-        raise InvalidInput(
-            "a trial in another process cannot report to a study in memory; give the study a `storage=` such as "
-            "sqlite:///study.db."
-        )
-
-
-_opened: dict[tuple[str, str], Reportable] = {}
-
-
-def _reporter_elsewhere(
-    address: tuple[str, str], opener: Callable[[], Reportable] | None, number: int
-) -> Report:
-    if opener is None:
-        return _Unreachable()
-    if address not in _opened:
-        _opened[address] = opener()
-    return Reporter(_opened[address], number)
-
-
 def workers_of(executor: Executor) -> int:
     """Return how many evaluations an executor runs at a time, where it says so, else the number of processors."""
     for name in ("max_workers", "_max_workers"):  # the standard executors keep it under the second name only
@@ -360,23 +265,6 @@ def _heartbeat(study: Runnable, numbers: Callable[[], list[int]]) -> Iterator[No
     finally:
         stop.set()
         thread.join()
-
-
-def _checkpoint(job: Job) -> Path | None:
-    if job.workdir is None or job.parent is None:
-        return None
-    return job.workdir / f"trial-{job.parent:05d}"
-
-
-@contextmanager
-def _folder(base: Path | None, number: int) -> Iterator[Path]:
-    if base is None:
-        with tempfile.TemporaryDirectory(prefix=f"trial-{number}-", ignore_cleanup_errors=True) as folder:
-            yield Path(folder)
-        return
-    folder = base / f"trial-{number:05d}"
-    folder.mkdir(parents=True, exist_ok=True)
-    yield folder
 
 
 def _interruption(error: BaseException) -> str:

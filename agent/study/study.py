@@ -23,12 +23,15 @@ from ...evaluators.spaces.space import SearchSpace
 from ...serving.errors import InvalidInput
 from ...surrogates.contracts import Engine, Prediction
 from ..budget import Budget
+from ..certainty.held_out import HeldOutScore
 from ..certainty.verdict import Certified
 from ..contracts import AbstractPlanner, AbstractStrategy, CallRecord, Spent
 from ..counterfactual.replay import counterfactual
 from ..counterfactual.worth import Counterfactual
 from ..engine_options import EngineOptions
 from ..errors import TrialNotFound
+from ..evaluation.job import evaluate_again
+from ..evaluation.reporter import Reporter
 from ..ledger import idempotency, tell as endings
 from ..ledger.allowance import Allowance
 from ..ledger.events import Event, events_after
@@ -37,12 +40,13 @@ from ..ledger.ledger import Ledger
 from ..ledger.records import Ending, Failure, TrialRecord, ending_of
 from ..optuna.pruning import Pruning
 from ..planner.by_name import SharedPlanner
+from ..protocol import StudyProtocol
 from ..strategies.decider import Decider
 from ..strategies.simple import default_engine
 from ..views.best import best_of, front_of
-from . import add_results, ask as asking, fork as forks, verify as verifying
+from . import add_results, ask as asking, fork as forks, held_out, verify as verifying
 from .create import Settings, ledger_of, open_study
-from .loop import Loop, Reporter, RunEnd, evaluate_again
+from .loop import Loop, RunEnd
 from .open_study import OpenStudy
 from .trial import Trial
 from .verify import Wanted
@@ -55,8 +59,9 @@ class Study:
     does. ``storage``: None (in memory), a database URL or a shared ``Ledger``. ``seed``: None is 0 for a new study and
     whatever is stored for an old one. ``planner``: see ``agent/planner/by_name.py``. ``strategy``: a name of
     ``agent/strategies/by_name.py`` or an ``AbstractStrategy``. ``engine``: what is chosen of the surrogate's side.
-    ``pruner``: any of ``optuna.pruners``. None keeps the stored budget and engine. Resuming fails the trials whose worker
-    is dead as "lost"; those of living workers go on; ``reap=False`` leaves lost ones alone too.
+    ``protocol``: on which seeds and data it tunes and tests. ``pruner``: any of ``optuna.pruners``. None keeps the stored
+    budget, engine and protocol. Resuming fails the trials whose worker is dead as "lost"; those of living workers go on;
+    ``reap=False`` leaves lost ones alone too.
     A planner given by name is opened when it is first needed, shared with forks, and ended by ``close`` or ``with``.
     Raises StudyMismatch, StudyNotFound, LedgerUnavailable, InvalidInput.
     """
@@ -72,17 +77,22 @@ class Study:
         budget: Budget | None = None,
         strategy: "str | AbstractStrategy | None" = None,
         engine: EngineOptions | None = None,
+        protocol: StudyProtocol | None = None,
         pruner: BasePruner | None = None,
         reap: bool = True,
     ) -> None:
         self.ledger = ledger_of(storage)
-        opened = open_study(self.ledger, name, problem, seed, Settings(planner, budget, strategy, engine))
+        opened = open_study(
+            self.ledger, name, problem, seed, Settings(planner, budget, strategy, engine, protocol)
+        )
         self.stored = stored = opened.stored
         self.problem = stored.problem
         self.budget = budget or Budget(**stored.config.get("budget", {}))
         self.knowledge: tuple[str, ...] = ()
         engine = engine or EngineOptions.stored(stored.config)
         chosen = opened.settings
+        self.protocol = StudyProtocol.stored(stored.config)
+        engine = self.protocol.engine_options(engine, chosen.strategy)
         self._decider = Decider(stored.problem, stored.seed, chosen.planner, chosen.strategy, engine)
         self._open = OpenStudy(self.ledger, stored)
         self._pruner = pruner
@@ -186,14 +196,9 @@ class Study:
             asking.enqueue(current, valid, source, reason)
 
     def tell(
-        self,
-        trial: "Trial | TrialRecord | int",
-        value: float | Sequence[float] | Measurement | None = None,
-        *,
-        failed: str | EvaluationFailed | None = None,
-        kind: FailureKind = "crash",
-        pruned: bool = False,
-    ) -> TrialRecord:
+        self, trial: "Trial | TrialRecord | int", value: float | Sequence[float] | Measurement | None = None, *,
+        failed: str | EvaluationFailed | None = None, kind: FailureKind = "crash", pruned: bool = False,
+    ) -> TrialRecord:  # fmt: skip
         """Record how a trial ended: exactly one of a value, ``failed`` (a reason) or ``pruned=True`` (after a report).
 
         The same result again is fine; another one raises ResultConflict. A result that cannot be recorded raises
@@ -238,12 +243,9 @@ class Study:
         return self.trial(self.add_many([(params, value)], source=source)[0])
 
     def add_many(
-        self,
-        rows: Iterable[tuple[Params, "float | Sequence[float] | Measurement"]],
-        *,
-        source: str = "user",
+        self, rows: Iterable[tuple[Params, "float | Sequence[float] | Measurement"]], *, source: str = "user",
         receipt: str | None = None,
-    ) -> list[int]:
+    ) -> list[int]:  # fmt: skip
         """Record many finished results in one transaction; return their numbers. All are recorded or none."""
         return add_results.add_many(self._open, rows, source, receipt)
 
@@ -317,6 +319,11 @@ class Study:
         return best_of(self.problem, self.trials)
 
     @property
+    def winner(self) -> TrialRecord:
+        """The trial that the study recommends; raises as ``best_trial``."""
+        return self.best_trial
+
+    @property
     def pareto_front(self) -> tuple[TrialRecord, ...]:
         """The feasible trials that no other beats in every objective; empty when none is feasible."""
         return front_of(self.problem, self.trials)
@@ -365,18 +372,17 @@ class Study:
         return Loop(self, evaluate, n_trials=n_trials, seconds=seconds, **options).go()
 
     def verify(
-        self,
-        evaluate: Evaluate,
-        candidate: int | None = None,
-        *,
-        against: int | None = None,
-        pairs: int = 20,
-        least: float | None = None,
-        **options: Any,
-    ) -> Certified:
+        self, evaluate: Evaluate, candidate: int | None = None, *, against: int | None = None, pairs: int = 20,
+        least: float | None = None, **options: Any,
+    ) -> Certified:  # fmt: skip
         """Run the best trial and the default (or two others) anew, in turns, until the difference is certain or
         hopeless. Again: goes on where it ended. Arguments: ``verify.Wanted``; options: those of ``run``."""
         return verifying.verify(self, evaluate, Wanted(candidate, against, pairs=pairs, least=least), options)
+
+    def test(self, evaluate: Evaluate, number: int | None = None, **options: Any) -> HeldOutScore:
+        """Measure the winner (or a trial) once on the protocol's test seeds and data; return its score there, with what
+        tuning had shown. Again: reads what is there. Options: those of ``run``."""
+        return held_out.test(self, evaluate, number, options)
 
     def counterfactual(self, evaluate: Evaluate) -> Counterfactual:
         """Run the study again without its planner, trial for trial, and return what the planner was worth in it.

@@ -21,6 +21,7 @@ from ..certainty.verdict import Certified, searched_gain
 from ..errors import TrialNotFound
 from ..ledger.ledger import Ledger, StoredStudy
 from ..ledger.records import TrialRecord
+from ..protocol import StudyProtocol
 from ..views.best import best_of
 from .create import Settings, create_or_resume
 
@@ -30,6 +31,7 @@ class Verifiable(Protocol):
 
     ledger: Ledger
     problem: Problem
+    protocol: StudyProtocol
 
     @property
     def name(self) -> str: ...  # noqa: D102
@@ -97,7 +99,11 @@ def open_verification(study: Verifiable, wanted: Wanted) -> "StoredStudy | Certi
                 "planned before the first run stays: leave it out, or verify another trial."
             )
         pairing = there.extended(max(there.until, pairing.until))
-    settings = Settings(strategy=pairing.to_text(), budget=Budget(trials=2 * pairing.until))
+    settings = Settings(
+        strategy=pairing.to_text(),
+        budget=Budget(trials=2 * pairing.until),
+        protocol=study.protocol.unseeded if study.protocol.data else None,
+    )
     fresh = int(stream(study.seed, pairing.candidate.number or 0, "verification").integers(2**31))
     seed = (
         None if ledger.has(pairing.name) else fresh

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from ...evaluators.errors import InvalidParameters
 from ...evaluators.problems.problem import Problem
+from ..certainty.held_out import held_out_scores
 from ..certainty.of_study import certainty_of, is_verification, outcome
 from ..certainty.pairing import PREFIX
 from ..errors import StudyNotFound
@@ -44,6 +45,7 @@ def _whole(ledger: Ledger, overview: Overview) -> dict[str, Any]:
         "where": list(space.get("where", ())),
         "context": dict(problem.context),
         "seed": stored.seed,
+        "protocol": stored.config.get("protocol") or {},
         "forked_from": (stored.lineage or {}).get("parent"),
         "lineage": stored.lineage,
         "verdicts": dict(overview.counts.verdicts),
@@ -51,6 +53,7 @@ def _whole(ledger: Ledger, overview: Overview) -> dict[str, Any]:
         "problem": problem.to_dict(),
         "front": overview.front[:FRONT_SHOWN],
         "certainty": None if certain is None else certain.to_dict(),
+        "tests": [score.to_dict() for score in held_out_scores(ledger, stored)],
         "verification": outcome(ledger, stored).to_dict() if is_verification(stored) else None,
     }
 

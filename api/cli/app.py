@@ -39,6 +39,7 @@ COMMANDS: dict[str, Entry] = {
     "demo": Entry("cli.demo:demo", "Tune a real model on real data in a minute and show how."),
     "run": Entry("cli.run:run", "Run the study that a TOML file describes."),
     "verify": Entry("cli.run:verify", "Certify a winner with fresh runs of it and of the default."),
+    "test": Entry("cli.run:score_unseen", "Score a winner on seeds and data that its search has not seen."),
     "counterfactual": Entry(
         "cli.run:counterfactual", "Say what the planner was worth: the study without it."
     ),

@@ -1,5 +1,5 @@
-"""``trialogue run``, ``verify`` and ``counterfactual STUDY.toml``: run the study that a file describes; certify its winner;
-run it again without its planner."""
+"""``trialogue run``, ``verify``, ``test`` and ``counterfactual STUDY.toml``: run the study that a file describes; certify
+its winner; score it on what the search has not seen; run the study again without its planner."""
 
 import json
 import time
@@ -115,6 +115,31 @@ def verify(
     print(f"{found}.")
     if found.searched is not None and found.gain is not None:
         print(f"The search had shown {found.searched:.4g}, the luck of the pick included.")
+
+
+def score_unseen(
+    file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study; its evaluator is run.")],
+    trial: Annotated[int | None, typer.Option(min=0, help="Test this trial instead of the winner.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(metavar="URL", envvar="TRIALOGUE_STORAGE", help="Instead of the file's.")
+    ] = None,
+    workdir: Workdir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the winner once on the test seeds and data of [protocol]; say its score there and what tuning had shown.
+
+    Again: says what is there. The runs are a trial of the study NAME-test in the same database.
+    """
+    from ...agent.study.study import Study
+    from ..study_files.study_file import read_specification
+
+    stated = read_specification(file)
+    where = storage or stated.storage
+    require_database(where)
+    protocol = None if stated.settings.protocol is None else stated.settings.protocol.protocol()
+    study = Study(stated.problem, name=stated.name, storage=where, protocol=protocol, reap=False)
+    score = study.test(stated.evaluate, trial, workdir=workdir)
+    print(json.dumps(score.to_dict(), indent=1) if as_json else score)
 
 
 def counterfactual(

@@ -29,6 +29,7 @@ from ...agent.ledger.records import (
     ending_to_json,
     prediction_from_json,
 )
+from ...agent.protocol import StudyProtocol
 from ...agent.study.loop import Loop, RunEnd
 from ...agent.study.trial import Trial
 from ...evaluators.errors import EvaluationFailed, FailureKind
@@ -63,10 +64,12 @@ class RemoteStudy:
         planner: str | None = None,
         budget: Budget | None = None,
         strategy: str | None = None,
+        protocol: StudyProtocol | None = None,
         retry_s: float = RETRY_S,
     ) -> None:
         limits = None if budget is None else budget.to_dict()
         chosen = {"seed": seed, "planner": planner, "budget": limits, "strategy": strategy}
+        chosen["protocol"] = None if protocol is None else protocol.to_dict()
         self.name = _name_of(problem, name, chosen)
         self.worker = f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(3)}"
         self._connection = Connection(url, api_key or environ.get("TRIALOGUE_API_KEY"), retry_s)
@@ -99,6 +102,11 @@ class RemoteStudy:
     def seed(self) -> int:
         """The seed from which the study's random streams derive."""
         return self._view["seed"]
+
+    @property
+    def protocol(self) -> StudyProtocol:
+        """On which seeds and data the study tunes and tests."""
+        return StudyProtocol.stored(self._view)
 
     @property
     def lineage(self) -> Mapping[str, Any] | None:

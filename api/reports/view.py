@@ -10,9 +10,11 @@ from typing import Literal
 
 import numpy as np
 
+from ...agent.certainty.held_out import held_out_scores
 from ...agent.certainty.of_study import certainty_of, is_verification, outcome
 from ...agent.ledger.ledger import Ledger, StoredStudy
 from ...agent.ledger.records import Failure, Pruned, TrialRecord
+from ...agent.protocol import StudyProtocol
 from ...agent.views.best import nondominated
 from ...evaluators.problems.history import Params
 from ...evaluators.problems.problem import Problem
@@ -118,7 +120,10 @@ def certainty_in_words(ledger: Ledger, stored: StoredStudy) -> str:
     if is_verification(stored):
         return f"{outcome(ledger, stored)}."
     found = certainty_of(ledger, stored)
-    return "" if found is None else found.text
+    texts = ["" if found is None else found.text, *map(str, held_out_scores(ledger, stored))]
+    if (instances := StudyProtocol.stored(stored.config).instances("tuning")) and found is not None:
+        texts.insert(0, f"Each configuration was measured on {'; '.join(map(str, instances))}.")
+    return " ".join(filter(None, texts))
 
 
 def row_of(record: TrialRecord, problem: Problem) -> TrialRow:

@@ -23,6 +23,7 @@ from ...agent.budget import Budget
 from ...agent.certainty.pairing import PREFIX
 from ...agent.engine_options import Coreset, Design, EngineOptions, Replicates
 from ...agent.planner.specification import PlannerText
+from ...agent.protocol import StudyProtocol
 from ...evaluators.spaces.base import finite_number
 from ...serving.errors import InvalidInput
 
@@ -105,6 +106,45 @@ class EngineTable(Table):
         return EngineOptions(**self.model_dump())
 
 
+class SeedsTable(Table):
+    """Seeds of evaluations."""
+
+    tuning: Annotated[list[Seed], Field(max_length=1000)] = []
+    """Each configuration is measured on all of them. None: each trial has a seed of its own."""
+    test: Annotated[list[Seed], Field(max_length=1000)] = []
+    """The winner is measured on them by ``trialogue test``."""
+
+
+class DataTable(Table):
+    """Data that the evaluator knows by name: ``run.data``, ``{data}``."""
+
+    tuning: Annotated[list[Words], Field(max_length=1000)] = []
+    """Each configuration is measured on all of them."""
+    test: Annotated[list[Words], Field(max_length=1000)] = []
+    """The winner is measured on them by ``trialogue test``."""
+
+
+class ProtocolTable(Table):
+    """What results are made on and used for."""
+
+    seeds: SeedsTable | None = None
+    """Seeds to tune on, and others to test on."""
+    data: DataTable | None = None
+    """Data to tune on, and others to test on."""
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "ProtocolTable":
+        try:
+            self.protocol()
+        except InvalidInput as error:
+            raise ValueError(str(error).rstrip(".")) from None
+        return self
+
+    def protocol(self) -> StudyProtocol:
+        """Return it as the study takes it."""
+        return StudyProtocol(**self.model_dump(exclude_none=True))
+
+
 def _planner_as_text(planner: Any) -> Any:  # Any: what TOML and JSON can say
     if not isinstance(planner, dict):
         return planner
@@ -129,6 +169,8 @@ class StudySettings(Table):
     """What the study may use."""
     engine: EngineTable | None = None
     """What is chosen of the surrogate's side."""
+    protocol: ProtocolTable | None = None
+    """On which seeds and data results are made."""
 
     @field_validator("strategy")
     @classmethod

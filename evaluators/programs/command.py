@@ -34,7 +34,7 @@ from .placeholders import (
 from .processes import Finished, last_lines, run_program, signal_name
 from .run import Run
 
-EXTRAS = ("params_file", "result_file", "workdir", "seed", "fidelity", "python", "checkpoint")
+EXTRAS = ("params_file", "result_file", "workdir", "seed", "fidelity", "python", "checkpoint", "data")
 """Placeholders beside the parameters, which come first where a name is both."""
 _WHOLE = frozenset({"params_file", "workdir"})
 """Extras by which a program reaches all parameters: the file, and the folder in which it lies."""
@@ -134,7 +134,16 @@ class Command:
 
     def _extras(self, workdir: Path, params_file: Path, run: Run) -> dict[str, Any]:
         result_file = workdir / (self.result_file or "result.json")
-        extras = (params_file, result_file, workdir, run.seed, run.fidelity, sys.executable, run.checkpoint)
+        extras = (
+            params_file,
+            result_file,
+            workdir,
+            run.seed,
+            run.fidelity,
+            sys.executable,
+            run.checkpoint,
+            run.data,
+        )
         return {name: value for name, value in zip(EXTRAS, extras, strict=True) if value is not None}
 
     def _environment(
@@ -146,6 +155,7 @@ class Command:
             "TRIALOGUE_PARAMS": json.dumps(dict(params)),
             "TRIALOGUE_PARAMS_FILE": str(params_file),
             "TRIALOGUE_SEED": str(run.seed),
+            "TRIALOGUE_DATA": run.data,
             "TRIALOGUE_FIDELITY": str(run.fidelity),
             **{name: text for name, text in given.items() if text is not None},
         }

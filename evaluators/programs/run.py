@@ -1,4 +1,4 @@
-"""What an evaluator is told beside the parameters: a seed, a fidelity, a folder, and how to report progress.
+"""What an evaluator is told beside the parameters: a seed, data by name, a fidelity, a folder, and how to report progress.
 
 Knows nothing of studies and pruners: whoever runs a trial passes the function that receives reports.
 """
@@ -27,13 +27,15 @@ def never_stop(step: int, value: float) -> bool:
 
 @dataclass(frozen=True)
 class Run:
-    """One evaluation. ``seed``: for everything random in it; ``fidelity``: in (0, 1], 1 is the full task.
+    """One evaluation. ``seed``: for everything random in it; ``data``: the name of what it is to use, "" where the study
+    says nothing; ``fidelity``: in (0, 1], 1 is the full task.
 
     ``workdir``: a folder of this evaluation's own that exists; its owner is whoever made it. ``parameters``: all names
     of the search space, active or not (filled in by ``measure``). Not for several threads.
     """
 
     seed: int = 0
+    data: str = ""
     fidelity: float = 1.0
     workdir: Path = Path()
     checkpoint: Path | None = None

@@ -46,6 +46,13 @@ def limited() -> tl.Problem:
 class StudyContract:
     """Subclasses define the fixture ``make``."""
 
+    def test_every_trial_is_made_on_the_tuning_seeds(self, make: Make) -> None:
+        protocol = tl.StudyProtocol(seeds={"tuning": [2, 4], "test": [9]})
+        study = make(problem(), strategy="random", protocol=protocol)
+        study.run(lambda params, run: float(run.seed), 2)
+        assert [t.values for t in study.trials] == [(3.0,), (3.0,)]
+        assert make(None, name="svm").protocol == protocol
+
     def test_verify_runs_the_best_and_the_default_in_turns_and_says_what_is_certain(self, make: Make) -> None:
         study = make(problem(), strategy="random")
         calls: list[Any] = []

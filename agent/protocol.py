@@ -1,0 +1,106 @@
+"""What a study's results are made on and used for: seeds and data to tune on, others to test on, and how a winner is
+chosen. Stored with the study. Light: what carries it out stands in ``agent/evaluation/`` and ``agent/certainty/``."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from ..evaluators.programs.instances import Instance
+from ..serving.errors import InvalidInput
+from .engine_options import EngineOptions
+
+Part = Literal["tuning", "test"]
+_PARTS = ("tuning", "test")
+_SEARCHERS = ("trialogue", "surrogate")
+
+
+@dataclass(frozen=True, slots=True)
+class StudyProtocol:
+    """``seeds``: ``{"tuning": [0, 1, 2], "test": [100, 101, 102]}``: each configuration is measured on all tuning seeds,
+    the winner once on the test seeds; without any, each trial has a seed of its own. ``data``: the same with names of
+    data that the evaluator knows (``run.data``). Raises InvalidInput for what is in both parts.
+    """
+
+    seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    data: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, kind in (("seeds", int), ("data", str)):
+            object.__setattr__(self, name, _checked(name, getattr(self, name), kind))
+
+    @classmethod
+    def stored(cls, config: Mapping[str, Any]) -> "StudyProtocol":
+        """Return what a study's stored configuration says."""
+        return cls(**config.get("protocol") or {})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is said, as plain JSON values."""
+        tables = {"seeds": self.seeds, "data": self.data}
+        return {name: {k: list(v) for k, v in table.items()} for name, table in tables.items() if table}
+
+    def instances(self, part: Part) -> tuple[Instance, ...]:
+        """Return what a measurement of that part is made on; none: on the trial's own seed. A part of ``test`` that says
+        nothing of seeds takes those of ``tuning``, and of data likewise."""
+        seeds = self.seeds.get(part) or self.seeds.get("tuning") or (None,)
+        data = self.data.get(part) or self.data.get("tuning") or ("",)
+        if seeds == (None,) and data == ("",):
+            return ()
+        return tuple(Instance(seed, name) for name, seed in itertools.product(data, seeds))
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is anything that the search does not see."""
+        return bool(self.seeds.get("test") or self.data.get("test"))
+
+    @property
+    def tested(self) -> "StudyProtocol":
+        """The protocol of the study in which winners are measured on the test part."""
+        whole = {"seeds": self.seeds, "data": self.data}
+        tests = {n: {"tuning": table.get("test") or table.get("tuning", ())} for n, table in whole.items()}
+        return StudyProtocol(**tests)
+
+    @property
+    def unseeded(self) -> "StudyProtocol":
+        """The same with each trial on a seed of its own."""
+        return replace(self, seeds={})
+
+    def measured_differently(self, other: "StudyProtocol") -> str:
+        """Return in words why results of the two cannot stand in one study; "" where they can."""
+        pairs = (
+            (n, getattr(self, n).get("tuning", ()), getattr(other, n).get("tuning", ()))
+            for n in ("seeds", "data")
+        )
+        told = [f"the tuning {n} are {list(a)} there, {list(b)} here" for n, a, b in pairs if a != b]
+        return "; ".join(told)
+
+    def engine_options(self, options: EngineOptions | None, strategy: object) -> EngineOptions | None:
+        """Return the engine's options: on given seeds nothing is measured twice, for it would say the same again."""
+        searches = strategy is None or (
+            isinstance(strategy, str) and strategy.partition(":")[0] in _SEARCHERS
+        )
+        if not self.seeds.get("tuning") or not searches or (options is not None and options.replicates):
+            return options
+        return replace(options or EngineOptions(), replicates="never")
+
+
+def _checked(name: str, table: object, kind: type) -> dict[str, tuple[Any, ...]]:  # Any: seeds or names
+    """Return a table of parts with what stands in each; raises InvalidInput."""
+    example = "[0, 1, 2]" if kind is int else '["a", "b"]'
+    if not isinstance(table, Mapping) or not set(table) <= set(_PARTS):
+        raise InvalidInput(f"`{name}` must be a table of `tuning` and `test`, got {table!r:.200}.")
+    parts: dict[str, tuple[Any, ...]] = {}
+    for part, listed in table.items():
+        items = tuple(listed) if isinstance(listed, Sequence) and not isinstance(listed, str) else None
+        if items is None or not all(type(i) is kind and (kind is str or i >= 0) and i != "" for i in items):
+            raise InvalidInput(f"`{name}.{part}` must be a list such as {example}, got {listed!r:.200}.")
+        if len(set(items)) < len(items):
+            raise InvalidInput(f"`{name}.{part}` names something twice, got {listed!r:.200}; name each once.")
+        if items:
+            parts[str(part)] = items
+    both = sorted(set(parts.get("tuning", ())) & set(parts.get("test", ())))
+    if both:
+        raise InvalidInput(
+            f"`{name}.test` must be what tuning has not seen, but {both[0]!r} is in `tuning` too; take it out of one."
+        )
+    return parts
