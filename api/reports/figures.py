@@ -7,7 +7,7 @@ Colours are Okabe and Ito's, which colour-blind readers tell apart.
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ...evaluators.spaces.parameters import Categorical, Int
 from .parallel import parallel
@@ -28,7 +28,20 @@ from .parts import (
 )
 from .view import StudyView, TrialRow
 
-__all__ = ["calibration", "fates", "front", "history", "importances", "parallel", "slices", "sources"]
+__all__ = [
+    "calibration",
+    "fates",
+    "front",
+    "history",
+    "importances",
+    "parallel",
+    "slices",
+    "sources",
+    "thinned",
+]
+
+MOST_POINTS = 12_000
+"""Points in all slices together: each is a node of the page, and more hide each other."""
 
 
 def history(view: StudyView, objective: int = 0) -> Figure:
@@ -37,7 +50,6 @@ def history(view: StudyView, objective: int = 0) -> Figure:
     data.append(_best_line(view, objective))
     data += _marks_without_value(view, objective)
     layout: Figure = base_layout("trial", axis_title(view, objective))
-    layout["legend"] = {"orientation": "h", "y": 1.12, "x": 0}
     layout["yaxis"] |= {"range": telling_range(view, objective)}
     return {"data": [trace for trace in data if trace["x"]], "layout": layout}
 
@@ -45,6 +57,7 @@ def history(view: StudyView, objective: int = 0) -> Figure:
 def slices(view: StudyView, objective: int = 0) -> Figure:
     """Value against each parameter, one panel per parameter; later trials are lighter."""
     names = list(view.problem.space.names)
+    rows = thinned(view, objective)
     columns = min(3, len(names))
     layout: Figure = base_layout(None, None)
     layout["grid"] = {"rows": math.ceil(len(names) / columns), "columns": columns, "pattern": "independent"}
@@ -53,7 +66,7 @@ def slices(view: StudyView, objective: int = 0) -> Figure:
     data = []
     for i, name in enumerate(names, start=1):
         suffix = "" if i == 1 else str(i)
-        data.append(_slice(view, name, objective) | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"})
+        data.append(_slice(view, rows, name, objective) | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"})
         layout[f"xaxis{suffix}"] = _parameter_axis(view, name)
         title = axis_title(view, objective) if (i - 1) % columns == 0 else ""
         layout[f"yaxis{suffix}"] = {"title": {"text": title}, "range": telling_range(view, objective), **AXIS}
@@ -73,7 +86,7 @@ def importances(shares: Mapping[str, float]) -> Figure:
         "marker": {"color": "#0072B2"},
         "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
     }
-    layout: Figure = base_layout("importance (PED-ANOVA)", None) | {"height": 120 + 34 * len(ordered)}
+    layout: Figure = base_layout("importance", None) | {"height": 120 + 34 * len(ordered)}
     layout["xaxis"] |= {"tickformat": ".0%", "range": [0, max([*shares.values(), 0.01]) * 1.15]}
     layout["yaxis"] |= {"automargin": True}
     return {"data": [bar], "layout": layout}
@@ -101,6 +114,7 @@ def sources(view: StudyView) -> Figure:
         "color": [faded(FATES[b]) for _, b in flows],
     }
     layout: Figure = base_layout(None, None) | {"height": 140 + 42 * max(len(left), len(right))}
+    layout |= {"meta": {"least_width": 560}, "margin": {"l": 10, "r": 10, "t": 20, "b": 20}}
     return {"data": [{"type": "sankey", "node": nodes, "link": links}], "layout": layout}
 
 
@@ -233,8 +247,21 @@ def _cloud(view: StudyView, source: str, x: int, y: int) -> Figure:
     return look | points | {"hovertemplate": "%{text}<extra></extra>"}
 
 
-def _slice(view: StudyView, name: str, objective: int) -> Figure:
-    rows = [r for r in view.counted if name in r.params]
+def thinned(view: StudyView, objective: int = 0) -> Sequence[TrialRow]:
+    """Return the results that the slices draw, by number: all, or of many the better ones and an even sample of the
+    rest."""
+    rows, most = view.counted, MOST_POINTS // len(view.problem.space.names)
+    if len(rows) <= most:
+        return rows
+    sign = view.problem.signs[objective]
+    better = sorted(rows, key=lambda r: -sign * r.values[objective])
+    best, rest = better[: most // 2], sorted(better[most // 2 :], key=lambda r: r.number)
+    sample = rest[:: math.ceil(len(rest) / (most - most // 2))]
+    return sorted([*best, *sample], key=lambda r: r.number)
+
+
+def _slice(view: StudyView, drawn: Sequence[TrialRow], name: str, objective: int) -> Figure:
+    rows = [r for r in drawn if name in r.params]
     x = [r.params[name] for r in rows]
     return {
         "type": "scatter",
@@ -242,15 +269,15 @@ def _slice(view: StudyView, name: str, objective: int) -> Figure:
         "x": [word(v) for v in x] if isinstance(view.problem.space[name], Categorical) else x,
         "y": [r.values[objective] for r in rows],
         "marker": {"color": [r.number for r in rows], "colorscale": SCALE, "size": 8, "line": {"width": 0}},
-        "text": [hover(r) for r in rows],
-        "hovertemplate": "%{text}<extra></extra>",
+        "text": [r.number for r in rows],
+        "hovertemplate": "trial %{text}: %{x}<br>= %{y}<extra></extra>",
     }
 
 
 def _parameter_axis(view: StudyView, name: str) -> Figure:
     parameter = view.problem.space[name]
     unit = f" ({parameter.unit})" if parameter.unit else ""
-    axis: Figure = {"title": {"text": plain(name + unit, 40)}, **AXIS}
+    axis: Figure = {"title": {"text": plain(name + unit, 40), "standoff": 6}, **AXIS}
     if isinstance(parameter, Categorical):
         return axis | {"type": "category", "categoryarray": [word(c) for c in choices(parameter)]}
     if parameter.log:

@@ -5,20 +5,25 @@ Every text is escaped (jinja's autoescape; JSON in the page cannot close its ele
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from ...evaluators.spaces.parameters import Categorical, Parameter
 from . import figures
-from .parts import FATES, Figure, colour, telling_range
+from .parts import FATES, Figure, telling_range
 from .view import StudyView, TrialRow, read_view
+
+SHARED = ("dom", "fit", "table", "trials")
+"""Scripts in ``static/`` that the report has in itself, each after those it imports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +55,12 @@ def render(view: StudyView, importances: Mapping[str, float] | None = None, *, m
         best=view.best(),
         default=default_row(view),
         charts=charts,
-        fates=figures.fates(view),
+        study=_json(_table_of(view)),
         figures=_json({chart.name: chart.figure for chart in charts}),
         version=version("trialogue"),
         made=made,
-        css=_asset("report.css"),
-        script=_asset("report.js"),
+        css=Markup("\n").join([_asset("static/table.css"), _asset("templates/report.css")]),
+        script=_script(),
         plotly=Markup(files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8")),
     )
 
@@ -79,9 +84,14 @@ def charts_of(view: StudyView, importances: Mapping[str, float] | None = None) -
     if not view.counted:
         return charts
     if importances:
-        caption = "How much of the difference between good and bad trials each parameter explains."
+        caption = (
+            "How much of the difference between good and bad trials each parameter explains (PED-ANOVA)."
+        )
         charts.append(Chart("importances", "Importance", caption, figures.importances(importances)))
     caption = "Each panel is one parameter; later trials are lighter."
+    drawn, total = len(figures.thinned(view)), len(view.counted)
+    if drawn < total:
+        caption += f" {drawn} of {total} results are drawn, the better ones and a sample of the rest."
     charts.append(Chart("slices", "One parameter at a time", caption, figures.slices(view)))
     caption = "Each line is a trial, brighter ones are better; the thick one is the best."
     charts.append(Chart("parallel", "All parameters at once", caption, figures.parallel(view)))
@@ -168,14 +178,56 @@ def _json(values: object) -> Markup:
 
 
 def _asset(name: str) -> Markup:
-    return Markup(files(__package__ or "").joinpath("templates", name).read_text("utf-8"))
+    return Markup(files(__package__ or "").joinpath(name).read_text("utf-8"))
+
+
+def _script() -> Markup:
+    """Return the modules that the service's page uses too, and the report's own, as one that imports nothing."""
+    names = *(f"static/{name}.js" for name in SHARED), "templates/report.js"
+    return Markup("\n").join(Markup(re.sub(r"(?m)^import .*$", "", _asset(name))) for name in names)
+
+
+def _table_of(view: StudyView) -> dict[str, Any]:
+    """Return what the table of trials is made from: the columns' sources, and the rows as ``trial_view`` shapes them."""
+    plain = view.problem.to_dict()
+    parameters = plain["space"]["parameters"].items()
+    return {
+        "objectives": plain["objectives"],
+        "constraints": plain["constraints"],
+        "parameters": [
+            {"name": n, "unit": p.get("unit"), "description": p.get("description")} for n, p in parameters
+        ],
+        "trials": [_trial(row, fate) for row, fate in figures.fates(view)],
+    }
+
+
+def _trial(row: TrialRow, fate: str) -> dict[str, Any]:
+    expected = None if row.mean is None else {"mean": [row.mean], "sd": [row.sd]}
+    whole = {
+        "number": row.number,
+        "became": fate,
+        "params": row.params,
+        "values": row.values,
+        "constraints": row.constraints,
+        "source": row.source,
+        "verdict": row.verdict,
+        "prediction": expected,
+        "seconds": row.seconds,
+        "cost": row.cost,
+        "reason": row.reason,
+        "hypothesis": row.hypothesis,
+        "failure": {"reason": row.text} if row.text else None,
+    }
+    return {key: value for key, value in whole.items() if value not in (None, "", (), {})} | {
+        "params": row.params
+    }
 
 
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    filters: dict[str, Callable[..., str]] = {"short": short, "searched": _searched, "colour": colour}
+    filters: dict[str, Callable[..., str]] = {"short": short, "searched": _searched}
     environment.filters.update(filters)
-    return environment.from_string(_asset("report.html.jinja"))
+    return environment.from_string(_asset("templates/report.html.jinja"))
 
 
 def write_report(study: str, storage: str, path: Path) -> None:

@@ -11,6 +11,8 @@ from ...evaluators.spaces.parameters import Categorical, Int, Parameter
 from .parts import SCALE, Figure, base_layout, choices, hover, plain, rgb, word
 from .view import StudyView, TrialRow
 
+AXIS_PX = 96
+"""Width that an axis needs for its labels, in pixels."""
 MOST_LINES = 200
 """Lines in the parallel plot: more hide each other, and each is a path of the page."""
 
@@ -42,6 +44,7 @@ def parallel(view: StudyView, objective: int = 0) -> Figure:
     }
     layout["xaxis"] |= {"range": [-0.1, len(axes) - 0.6]}
     layout["yaxis"] |= {"visible": False, "range": [-0.16, 1.06]}
+    layout["meta"] = {"least_width": AXIS_PX * len(axes)}
     return {"data": data, "layout": layout}
 
 
@@ -87,7 +90,7 @@ def _polyline(row: TrialRow, axes: Sequence[Axis], shade: str, *, best: bool) ->
         "line": {"color": shade, "width": 4 if best else 1.3, "shape": "spline", "smoothing": 0.6},
         "marker": {"size": 7 if best else 4},
         "opacity": 1.0 if best else 0.75,
-        "text": [hover(row)] * len(axes),
+        "text": hover(row),
         "hovertemplate": "%{text}<extra></extra>",
     }
 

@@ -30,7 +30,9 @@ SCALE: list[tuple[float, str]] = [
     (0.75, "#5ec962"),
     (1.0, "#fde725"),
 ]
-AXIS: Figure = {"gridcolor": "#e8ebef", "zeroline": False, "linecolor": "#c5ccd3"}
+AXIS: Figure = {"gridcolor": "#e8ebef", "zeroline": False, "linecolor": "#c5ccd3", "automargin": True}
+MOST_NAMED = 16
+"""Parameters that a point of a figure names; the table of trials has all."""
 
 
 def colour(source: str) -> str:
@@ -58,7 +60,9 @@ def word(value: object) -> str:
 def hover(row: TrialRow) -> str:
     """Return the lines that a reader sees on a point."""
     lines = [f"<b>trial {row.number}</b> · {plain(row.source, 40)} {plain(row.verdict, 20)}"]
-    lines += [f"{plain(n, 40)}: {plain(short(v), 60)}" for n, v in row.params.items()]
+    shown = list(row.params.items())[:MOST_NAMED]
+    lines += [f"{plain(n, 40)}: {plain(short(v), 60)}" for n, v in shown]
+    lines += [f"and {len(row.params) - MOST_NAMED} more"] if len(row.params) > MOST_NAMED else []
     if row.values:
         lines.append("= " + ", ".join(short(v) for v in row.values))
     if row.mean is not None and row.sd is not None:
@@ -99,6 +103,7 @@ def base_layout(x: str | None, y: str | None) -> Figure:
         "margin": {"l": 64, "r": 20, "t": 30, "b": 48},
         "height": 400,
         "hoverlabel": {"align": "left"},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "xaxis": AXIS | {"title": {"text": x or ""}},
         "yaxis": AXIS | {"title": {"text": y or ""}},
     }

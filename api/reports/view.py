@@ -44,6 +44,7 @@ class TrialRow:
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: float | None = None
     started_at: float | None = None
+    cost: float | None = None
     tokens: int = 0
     excluded: bool = False
     text: str = ""
@@ -146,6 +147,7 @@ def row_of(record: TrialRecord, problem: Problem) -> TrialRow:
         metrics=dict(measured.metrics) if measured else {},
         seconds=(measured.seconds if measured else None) or record.seconds or None,
         started_at=record.started_at,
+        cost=measured.cost if measured else None,
         tokens=record.tokens,
         excluded=record.excluded is not None,
         text=_in_words(record),

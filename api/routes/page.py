@@ -20,6 +20,8 @@ guarded = APIRouter(tags=["page"], include_in_schema=False, route_class=GuardedR
 LOOK_S = 5.0
 """How long a probe waits for the database."""
 STATIC = Path(str(files("trialogue.api.routes").joinpath("static")))
+SHARED = Path(str(files("trialogue.api.reports").joinpath("static")))
+"""What the report has in itself too."""
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -47,7 +49,7 @@ async def static(name: str) -> Response:
         return FileResponse(
             plotly_js(), media_type="text/javascript", headers={**SAFE, "Cache-Control": "max-age=86400"}
         )
-    known = {p.name: p for p in STATIC.iterdir() if p.suffix in TYPES}
+    known = {p.name: p for p in (*STATIC.iterdir(), *SHARED.iterdir()) if p.suffix in TYPES}
     if name not in known:
         return answer(404, "HttpError", "There is no such file.")
     return FileResponse(known[name], media_type=TYPES[known[name].suffix], headers=SAFE)

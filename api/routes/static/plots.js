@@ -1,5 +1,6 @@
 // Figures: plotly JSON from the server, drawn with plotly.js from the plotly wheel, in the page's own colours.
 import { fill, h } from "./dom.js";
+import { fitted, onWidth } from "./fit.js";
 import { api, BASE, studyPath } from "./http.js";
 
 let library = null;
@@ -22,22 +23,13 @@ function recoloured(data) {
   return JSON.parse(JSON.stringify(data, (key, value) => (key === "colorscale" && Array.isArray(value) ? DARK_SCALE : value === "#222222" ? css("--ink") : value)));
 }
 
-// On a narrow page subplots stand below each other, and a legend of several lines grows upwards instead of over the plot.
-function narrowed(out, data, width) {
-  if (!out.grid || width >= 620) return out;
-  const n = data.length;
-  const columns = width >= 430 && n > 1 ? 2 : 1;
-  const rows = Math.ceil(n / columns);
-  return { ...out, grid: { ...out.grid, columns, rows }, height: Math.max(out.height, 205 * rows) };
-}
-
 function themed(layout, height) {
   const axis = { gridcolor: css("--line"), zerolinecolor: css("--line-strong"), linecolor: css("--line-strong"), tickcolor: css("--line-strong") };
-  const out = { ...layout, height: Math.min(layout.height ?? height, 620), autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+  const out = { ...layout, height: layout.height ?? height, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { ...(layout.font ?? {}), color: css("--soft"), family: "system-ui, sans-serif", size: 12 },
     margin: { l: 56, r: 14, b: 44, ...(layout.margin ?? {}), t: layout.showlegend === false ? 12 : 36 }, title: undefined,
     hoverlabel: { bgcolor: css("--card"), bordercolor: css("--line-strong"), font: { color: css("--ink") } },
-    legend: { orientation: "h", x: 0, ...(layout.legend ?? {}), y: 1.02, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" } };
+    legend: { ...(layout.legend ?? {}), bgcolor: "rgba(0,0,0,0)" } };
   delete out.width;
   delete out.template;
   for (const key of Object.keys(out)) if (/^[xy]axis\d*$/.test(key)) out[key] = { ...out[key], ...axis };
@@ -55,7 +47,7 @@ export function figurePanel(study, name, title, { wide = false, tall = false, qu
   async function draw() {
     if (!last) return;
     const Plotly = await plotly();
-    await Plotly.react(box, recoloured(last.data), narrowed(themed(last.layout ?? {}, height), last.data, box.clientWidth), { displayModeBar: false, responsive: true });
+    await Plotly.react(box, recoloured(last.data), fitted(themed(last.layout ?? {}, height), box.clientWidth), { displayModeBar: false });
     box.dataset.drawn = "yes";
   }
   async function refresh() {
@@ -73,7 +65,8 @@ export function figurePanel(study, name, title, { wide = false, tall = false, qu
     }
   }
   document.addEventListener("theme-changed", draw);
-  return { card, refresh, stop: () => document.removeEventListener("theme-changed", draw) };
+  const stop = onWidth(box, draw);
+  return { card, refresh, stop: () => { stop(); document.removeEventListener("theme-changed", draw); } };
 }
 
 // A bell curve of what the surrogate expected and a mark where the result fell.

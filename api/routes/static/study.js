@@ -1,11 +1,12 @@
 // One study: what was found, how it came about, what each part of the space is believed to give; live.
-import { ago, duration, family, FAMILY_WORD, fill, h, number, paramsText, plural, toast } from "./dom.js";
+import { family, FAMILY_WORD, fill, h, number, plural, toast } from "./dom.js";
 import { certaintyCard, workerCommand } from "./certainty.js";
 import { api, follow, studyPath } from "./http.js";
 import { figurePanel } from "./plots.js";
 import { chatPanel } from "./chat.js";
 import { progressText } from "./studies.js";
 import { isBest, paramsNode, sourceTag, STATE_TAG, VERDICT_WORD, verdictList } from "./trial.js";
+import { trialTable } from "./trials.js";
 
 const GLYPH = { kept: "✓", replaced: "↺", fallback: "!", unchecked: "?", own: "" };
 const trialHref = (name, t) => `#/studies/${encodeURIComponent(name)}/trials/${t.number}`;
@@ -64,11 +65,35 @@ function decision(study, t) {
     h("div", { class: "right" }, h("div", { class: "num" }, t.values ? h("b", {}, number(t.values[0])) : h("span", { class: `tag ${STATE_TAG[t.state]}` }, t.state)), t.tokens ? h("div", { class: "faint" }, `${number(t.tokens)} tokens`) : null));
 }
 
-function trialTable(study, trials) {
-  const rows = trials.map((t) => h("tr", { class: "link", onclick: () => { location.hash = trialHref(study.name, t); } },
-    h("td", { class: "num" }, h("a", { href: trialHref(study.name, t) }, t.number)), h("td", {}, h("span", { class: `tag ${t.excluded ? "warn" : STATE_TAG[t.state]}` }, t.excluded ? "excluded" : t.state)),
-    study.objectives.map((_, i) => h("td", { class: "num right" }, number(t.values?.[i]))), h("td", {}, sourceTag(t)), h("td", { class: "mono wide" }, paramsText(t.params)), h("td", { class: "faint num line" }, duration(t.seconds)), h("td", { class: "faint line" }, ago(t.ended_at ?? t.asked_at))));
-  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ["No.", "State", ...study.objectives.map((o) => o.name), "Source", "Parameters", "Took", "When"].map((c) => h("th", { scope: "col" }, c)))), h("tbody", {}, rows)));
+const MOST_ROWS = 3000; // trials that the table reads: the newest ones of a longer study
+
+// The table of all trials: read when it is first looked at, then kept by the newest page and by what the events name.
+function trialsPanel(study) {
+  const trials = new Map();
+  const card = h("section", { class: "card" });
+  const table = trialTable(study, { href: (t) => trialHref(study.name, t), sort: [0, -1] });
+  const left = h("p", { class: "faint" });
+  let reading = null;
+  const keep = (items) => items.forEach((t) => trials.set(t.number, t));
+  async function readAll() {
+    let [after, total] = [0, 0];
+    while (after !== null && after < MOST_ROWS) {
+      const page = await api(studyPath(study.name, `/trials?newest=true&limit=1000&after=${after}`));
+      keep(page.items);
+      [after, total] = [page.next, page.total];
+    }
+    left.textContent = after === null ? "" : `These are the newest ${number(trials.size)} of ${number(total)}.`;
+    fill(card, h("h2", {}, "Trials"), h("p", { class: "faint" }, "A heading sorts; two ticks compare."), left, table.node);
+  }
+  async function refresh(newest, changed) {
+    await (reading ??= readAll().catch((error) => { reading = null; throw error; }));
+    const old = changed.filter((n) => !newest.some((t) => t.number === n));
+    keep(newest);
+    if (old.length > 30) await readAll();
+    else keep(await Promise.all(old.map((n) => api(studyPath(study.name, `/trials/${n}`)))));
+    table.update([...trials.values()]);
+  }
+  return { card, refresh };
 }
 
 function spaceCard(study) {
@@ -96,6 +121,8 @@ export async function studyView(main, { args: [name, tab = "overview"], crumbs, 
   const figures = h("div", { class: "figures" }, panels.map((p) => p.card));
   const overview = h("div", {}, strip, figures);
   const list = h("section", { class: "card" });
+  const table = trialsPanel(study);
+  let changed = new Set(); // trials that events named since the table was last looked at
   let older = null;
 
   async function loadMore() {
@@ -112,8 +139,14 @@ export async function studyView(main, { args: [name, tab = "overview"], crumbs, 
     tiles(study), h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the study" }, TABS.map(([key, label]) => h("button", { role: "tab", "aria-selected": String(key === tab), "aria-controls": "panel", onclick: () => { tab = key; history.replaceState(null, "", `#/studies/${encodeURIComponent(name)}/${key}`); paint(); refreshFigures(); } }, label))));
     if (tab === "overview") { fill(strip, ribbon(study, [...newest.items].reverse()), certaintyCard(study, refresh)); figures.hidden = !newest.items.length; if (body.firstChild !== overview) fill(body, overview); }
     else if (tab === "decisions") fill(body, fill(list, h("h2", {}, "Every proposal and the referee’s answer"), newest.items.length ? newest.items.map((t) => decision(study, t)) : h("p", { class: "empty" }, "Nothing was proposed yet."), moreButton()));
-    else if (tab === "trials") fill(body, fill(list, h("h2", {}, plural(Object.values(study.trials_by_state ?? {}).reduce((a, b) => a + b, 0) || newest.items.length, "trial")), trialTable(study, newest.items), moreButton()));
+    else if (tab === "trials") showTable();
     else fill(body, spaceCard(study));
+  }
+  async function showTable() {
+    const named = [...changed];
+    changed = new Set();
+    if (body.firstChild !== table.card) fill(body, table.card);
+    try { await table.refresh(newest.items, named); } catch (error) { toast(error.message, "error"); }
   }
   const refreshFigures = () => (tab === "overview" && newest.items.length ? Promise.all(panels.map((p) => p.refresh())) : null);
   async function refresh() {
@@ -141,6 +174,6 @@ export async function studyView(main, { args: [name, tab = "overview"], crumbs, 
   fill(main, head, h("div", { class: "split" }, h("div", { id: "panel", role: "tabpanel" }, body), chat.node));
   await Promise.all([refresh(), chat.load()]);
   let due = null;
-  onLeave(follow(studyPath(name, "/events?from=now"), (kind) => { if (kind === "message") chat.load(); due ??= setTimeout(() => { due = null; refresh().catch(() => {}); }, 700); }, live));
+  onLeave(follow(studyPath(name, "/events?from=now"), (kind, event) => { if (kind === "message") chat.load(); if (Number.isInteger(event.trial_number)) changed.add(event.trial_number); due ??= setTimeout(() => { due = null; refresh().catch(() => {}); }, 700); }, live));
   onLeave(() => { clearTimeout(due); chat.stop(); panels.forEach((p) => p.stop()); });
 }

@@ -74,6 +74,21 @@ def test_the_front_is_what_nothing_beats(view_of_two_objectives: StudyView) -> N
     )
 
 
+def test_slices_of_a_long_study_draw_the_better_results_and_a_sample(
+    view: StudyView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "MOST_POINTS", 4 * 10)  # four parameters
+    drawn = figures.thinned(view)
+    assert len(drawn) <= 10 < len(view.counted)
+    assert view.best() in drawn
+    assert list(drawn) == sorted(drawn, key=lambda row: row.number)
+    assert len(figures.slices(view)["data"][0]["x"]) == len(drawn)
+
+
+def test_a_wide_figure_says_what_its_labels_need(view: StudyView) -> None:
+    assert figures.parallel(view)["layout"]["meta"]["least_width"] >= 80 * len(view.problem.space.names)
+
+
 def test_importances_are_largest_on_top() -> None:
     bar = figures.importances({"a": 0.2, "b": 0.7, "c": 0.1})["data"][0]
     assert bar["y"] == ["c", "a", "b"]

@@ -1,4 +1,4 @@
-// Building the page. Text only ever becomes a text node: nothing that came from a model, a user or a log is parsed as HTML.
+// Building pages, the service's and the report. Text only ever becomes a text node: nothing that came from a model, a user or a log is parsed as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 const SVG_TAGS = new Set(["svg", "path", "circle", "rect", "line", "g", "polyline", "text", "title"]);
@@ -41,10 +41,10 @@ export function number(x) {
   if (x === null || x === undefined) return "–";
   if (typeof x === "boolean") return x ? "true" : "false";
   if (typeof x !== "number") return String(x);
-  if (Number.isInteger(x) && Math.abs(x) < 1e7) return x.toLocaleString("en-US").replaceAll(",", "\u202f");
+  if (Number.isInteger(x) && Math.abs(x) < 1e7) return String(x).replace(/\B(?=(\d{3})+$)/g, "\u202f").replace("-", "−");
   const size = Math.abs(x);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return x.toExponential(2).replace("e+", "e").replace("-", "−");
-  return Number(x.toPrecision(4)).toString().replace("-", "−");
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return x.toExponential(3).replace(/\.?0+e/, "e").replace("e+", "e").replaceAll("-", "−");
+  return Number(x.toPrecision(5)).toString().replaceAll("-", "−");
 }
 
 export function ago(seconds) {
@@ -63,10 +63,6 @@ export function duration(seconds) {
 }
 
 export const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
-
-export function paramsText(params) {
-  return Object.entries(params ?? {}).map(([k, v]) => `${k}=${number(v)}`).join("  ");
-}
 
 // Who proposed a trial, as one of six families with a colour each (style.css).
 export function family(source) {
