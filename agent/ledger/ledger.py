@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from ...evaluators.problems.problem import Problem
+from ...evaluators.spaces.base import shown
 from ...serving.errors import InvalidInput
 from ..contracts import Spent
 from ..errors import StudyMismatch, StudyNotFound
@@ -53,9 +54,10 @@ class Heads:
 
 def check_study_name(name: str) -> None:
     """Raise InvalidInput for a name that some door could not say: in a URL, on a line, in a database."""
-    if not 1 <= len(name) <= 400 or not name.isprintable() or not name.strip() or name in (".", ".."):
+    text = isinstance(name, str) and 1 <= len(name) <= 400 and name.isprintable()
+    if not text or not name.strip() or name in (".", ".."):
         raise InvalidInput(
-            f"`name` of a study must have 1 to 400 printable characters and not be '.' or '..', got {name!r:.500}."
+            f"`name` of a study must have 1 to 400 printable characters and not be '.' or '..', got {shown(name, 500)}."
         )
 
 

@@ -6,7 +6,6 @@ stands. Only a trial that was failed as lost may still be told a result, because
 
 import json
 import math
-import operator
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +15,9 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from ...evaluators.errors import InvalidMeasurement
-from ...evaluators.problems.measurement import Measurement, plain_number
+from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
-from ...evaluators.spaces.base import shown
+from ...evaluators.spaces.base import plain_number, shown, whole_number
 from ..errors import ResultConflict, TrialNotFound
 from . import mirror as optuna, schema
 from .database import MAX_INTEGER, Database, storable
@@ -91,11 +90,8 @@ def _close(change: Change, problem: Problem, record: TrialRecord, ending: Ending
 
 def check_report(step: int, value: float) -> tuple[int, float]:
     """Return a report as plain numbers; raises InvalidMeasurement. NaN and infinities are numbers here."""
-    try:
-        whole = -1 if isinstance(step, bool | str) else operator.index(step)
-    except TypeError:  # no integer, or an array
-        whole = -1
-    if not 0 <= whole <= MAX_INTEGER:
+    whole = whole_number(step)
+    if whole is None or not 0 <= whole <= MAX_INTEGER:
         raise InvalidMeasurement(f"`step` must be a whole number in [0, {MAX_INTEGER}], got {shown(step)}.")
     plain = plain_number(value)
     try:

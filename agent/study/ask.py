@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from ...evaluators.problems.history import Params, Value
 from ...evaluators.problems.problem import Problem
+from ...evaluators.spaces.base import checked_mapping, shown, whole_number
+from ...serving.errors import InvalidInput
 from ..budget import Budget
 from ..contracts import Ask, CallRecord, Decision, Plan
 from ..errors import BudgetExhausted, DailyBudgetSpent, LedgerUnavailable
@@ -27,6 +29,9 @@ _Q = schema.queue
 
 _ATTEMPTS = 200
 """Each failed attempt means that another process got a trial; with 200 in a row something else is wrong."""
+
+MOST_AT_ONCE = 100_000
+"""Trials of one ask."""
 
 MAX_TRIES = 3
 """How often a configuration is given out in all when its workers die."""
@@ -142,11 +147,19 @@ def _done_before(study: OpenStudy, request: Request) -> list[TrialRecord]:
     return records
 
 
+def checked_n(n: object) -> int:
+    """Return how many trials are asked for; raises InvalidInput."""
+    whole = whole_number(n)
+    if whole is None or not 1 <= whole <= MOST_AT_ONCE:
+        raise InvalidInput(f"`n` must be a whole number in [1, {MOST_AT_ONCE}], got {shown(n)}.")
+    return whole
+
+
 def check_fixed(problem: Problem, fixed: Mapping[str, Value] | None) -> dict[str, Value] | None:
     """Return the fixed parameters with canonical values; raises InvalidParameters."""
-    if not fixed:
+    if fixed is None:
         return None
-    return {name: problem.space[name].coerce(value) for name, value in fixed.items()}
+    return {name: problem.space[name].coerce(value) for name, value in checked_mapping(fixed).items()} or None
 
 
 def enqueue(current: Change, params: Params, source: str, reason: str) -> None:

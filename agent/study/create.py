@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...evaluators.problems.problem import Problem
+from ...evaluators.spaces.base import shown, whole_number
 from ...evaluators.spaces.parameters import Categorical
 from ...evaluators.spaces.space import SearchSpace
 from ...serving.errors import InvalidInput
@@ -12,7 +13,7 @@ from ..budget import Budget
 from ..contracts import AbstractStrategy
 from ..engine_options import EngineOptions
 from ..errors import StudyMismatch
-from ..ledger.ledger import Ledger, StoredStudy
+from ..ledger.ledger import Ledger, StoredStudy, check_study_name
 from ..planner.by_name import SharedPlanner, check_planner
 from ..protocol import StudyProtocol
 from ..strategies.by_name import check_strategy
@@ -83,6 +84,8 @@ def open_study(
         raise InvalidInput(
             f"`problem` must be a Problem, got {problem!r}; `Study.load(name, storage=…)` reads a stored one."
         )
+    if name is not None:
+        check_study_name(name)
     if problem is not None:
         return create_or_resume(ledger, name or problem.name, problem, seed, settings)
     if name is None or seed is not None:
@@ -182,6 +185,7 @@ def _limits(limits: tuple[float | None, float | None] | None) -> str:
 def _checked_seed(seed: int | None) -> int:
     if seed is None:
         return 0
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise InvalidInput(f"`seed` must be a whole number in [0, 2^63), got {seed!r}.")
-    return seed
+    whole = seed if isinstance(seed, int) else whole_number(seed)
+    if isinstance(seed, bool) or whole is None or not 0 <= whole < 2**63:
+        raise InvalidInput(f"`seed` must be a whole number in [0, 2^63), got {shown(seed)}.")
+    return whole

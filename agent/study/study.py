@@ -6,7 +6,6 @@ made one at a time. ``Ask.index``, which selects the random streams, counts the 
 added, enqueued and told trials do not shift it, so the same seed and the same results give the same trials.
 """
 
-import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, Self, overload
@@ -19,6 +18,7 @@ from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
 from ...evaluators.programs.call import Evaluate
 from ...evaluators.random_streams import stream
+from ...evaluators.spaces.base import shown
 from ...evaluators.spaces.space import SearchSpace
 from ...serving.errors import InvalidInput
 from ...surrogates.contracts import Engine, Prediction
@@ -48,7 +48,7 @@ from . import add_results, ask as asking, fork as forks, held_out, verify as ver
 from .create import Settings, ledger_of, open_study
 from .loop import Loop, RunEnd
 from .open_study import OpenStudy
-from .trial import Trial
+from .trial import Trial, number_of
 from .verify import Wanted
 
 
@@ -176,11 +176,10 @@ class Study:
         ``allowance``: what the caller may use today. Raises BudgetExhausted, DailyBudgetSpent, SpaceExhausted,
         InvalidParameters, LedgerUnavailable.
         """
-        if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
-            raise InvalidInput(f"`n` must be a whole number >= 1, got {n!r}.")
+        at_once = 1 if n is None else asking.checked_n(n)
         with self._decider.lock:
             request = asking.Request(
-                n or 1, self._decider.plan, self.budget, fixed, lease, receipt, allowance, self.knowledge
+                at_once, self._decider.plan, self.budget, fixed, lease, receipt, allowance, self.knowledge
             )
             records = asking.ask(self._open, request)
         trials = [Trial(record, self.report_soon) for record in records]
@@ -205,8 +204,7 @@ class Study:
         InvalidMeasurement and leaves the trial running. Raises TrialNotFound, LedgerUnavailable.
         """
         ending = ending_of(self.problem, value, failed, kind, pruned)
-        number = trial.number if isinstance(trial, Trial | TrialRecord) else operator.index(trial)
-        return self.finish(number, ending)
+        return self.finish(number_of(trial), ending)
 
     def finish(self, number: int, ending: Ending | None, *, requeue: bool = False) -> TrialRecord:
         """Record an ending as a value; ``tell`` in other words. None: pruned at its last report.
@@ -224,7 +222,7 @@ class Study:
         """Record an intermediate value of a running trial; return whether the pruner would stop it."""
         values = dict([endings.check_report(step, value)])
         with self._open.change() as current:
-            trial_id = endings.report_values(current, number, values)
+            trial_id = endings.report_values(current, number_of(number), values)
         return self._pruning is not None and self._pruning.should_stop(trial_id)
 
     def report_soon(self, number: int, step: int, value: float) -> bool:
@@ -254,12 +252,12 @@ class Study:
         if not reason:
             raise InvalidInput("`reason` must say why the trial is excluded, got ''.")
         with self._open.change() as current:
-            endings.mark_excluded(current, number, reason)
+            endings.mark_excluded(current, number_of(number), reason)
 
     def restore(self, number: int) -> None:
         """Let an excluded trial count again."""
         with self._open.change() as current:
-            endings.mark_excluded(current, number, None)
+            endings.mark_excluded(current, number_of(number), None)
 
     def reap(self, *, requeue: bool = False) -> list[int]:
         """Fail the running trials whose worker is dead as "lost"; return their numbers.
@@ -291,7 +289,7 @@ class Study:
     def note(self, text: str, *, trial_number: int | None = None, receipt: str | None = None) -> None:
         """Leave a remark among the study's events."""
         with idempotency.once(self._open.change(), receipt) as current:
-            current.event("note", trial_number, text=text)
+            current.event("note", trial_number, text=text if isinstance(text, str) else shown(text))
 
     def record_calls(self, calls: Iterable[CallRecord], allowance: Allowance | None = None) -> None:
         """Count model calls made outside ``ask`` (a chat session) against the study's budgets, and the caller's day."""
@@ -309,9 +307,11 @@ class Study:
 
     def trial(self, number: int) -> TrialRecord:
         """Return one trial; raises TrialNotFound."""
-        for record in self._open.named([number]):
+        for record in self._open.named([number_of(number)]):
             return record
-        raise TrialNotFound(f"no trial {number!r} in study {self.name!r}; it has {len(self.trials)} trials.")
+        raise TrialNotFound(
+            f"no trial {shown(number)} in study {self.name!r}; it has {len(self.trials)} trials."
+        )
 
     @property
     def best_trial(self) -> TrialRecord:

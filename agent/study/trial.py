@@ -4,9 +4,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...evaluators.problems.history import Params
+from ...evaluators.spaces.base import shown, whole_number
 from ...surrogates.contracts import Prediction
+from ..errors import TrialNotFound
 from ..ledger.records import TrialRecord
 from ..lineage import parent_of
+
+
+def number_of(trial: object) -> int:
+    """Return the number of a trial, or of what says one (3.0 is 3). Raises TrialNotFound."""
+    number = trial.number if isinstance(trial, Trial | TrialRecord) else whole_number(trial)
+    if number is None:
+        raise TrialNotFound(f"a trial is named by its number, got {shown(trial)}.")
+    return number
 
 
 class Trial:

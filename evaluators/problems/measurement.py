@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InvalidMeasurement
-from ..spaces.base import shown
+from ..spaces.base import plain_number, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,9 @@ class Measurement:
         set_ = object.__setattr__
         set_(self, "values", _finite_tuple("values", values))
         set_(self, "sem", None if sem is None else _finite_tuple("sem", sem))
-        set_(self, "constraints", {k: _finite("constraints", v) for k, v in (constraints or {}).items()})
-        set_(self, "metrics", _kept(metrics or {}))
+        limits = _mapping("constraints", constraints)
+        set_(self, "constraints", {k: _finite("constraints", v) for k, v in limits.items()})
+        set_(self, "metrics", _kept(_mapping("metrics", metrics)))
         set_(self, "seconds", None if seconds is None else _finite("seconds", seconds))
         set_(self, "cost", None if cost is None else _finite("cost", cost))
         if self.sem is not None and (len(self.sem) != len(self.values) or min(self.sem) < 0):
@@ -52,6 +53,14 @@ class Measurement:
     def value(self) -> float:
         """The first value: the only one of a single-objective problem."""
         return self.values[0]
+
+
+def _mapping(name: str, values: object) -> Mapping[str, Any]:
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        raise InvalidMeasurement(f"`{name}` must be a mapping from names to numbers, got {shown(values)}.")
+    return values
 
 
 def _finite(name: str, value: object) -> float:
@@ -72,17 +81,6 @@ def _is_finite(number: float) -> bool:
         return math.isfinite(number)
     except OverflowError:
         return False
-
-
-def plain_number(value: Any) -> Any:  # Any: whatever an evaluator returned
-    """Return Python's own number for a scalar of another library (numpy, torch, Decimal), else the value itself."""
-    try:
-        if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
-            return value.item()
-        other = isinstance(value, str | bool | int | float) or hasattr(value, "ndim")
-        return value if other or not hasattr(value, "__float__") else float(value)
-    except (ArithmeticError, TypeError, ValueError):  # no number after all, or one past the largest float
-        return value
 
 
 def _kept(metrics: Mapping[str, object]) -> dict[str, float]:

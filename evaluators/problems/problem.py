@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import InvalidMeasurement, InvalidProblem, InvalidSpace
-from ..spaces.base import finite_number, is_text
+from ..spaces.base import finite_number, is_text, shown
 from ..spaces.expressions import Binary, Constant, Expression, Name, Node, Unary, parse
 from ..spaces.schema import refuse_unknown_keys, without_none_tables
 from ..spaces.space import SearchSpace
@@ -64,7 +64,7 @@ class Constraint:
                 number = finite_number(limit)
                 if number is None:
                     raise InvalidProblem(
-                        f"`{side}` of constraint {self.name!r} must be a finite number, got {limit!r:.100}."
+                        f"`{side}` of constraint {self.name!r} must be a finite number, got {shown(limit)}."
                     )
                 object.__setattr__(self, side, number)
         if self.upper is None and self.lower is None:
@@ -85,7 +85,7 @@ class Constraint:
             raise InvalidProblem(str(error)) from None
         names = {name for name, _, _ in comparisons}
         if len(names) != 1:
-            raise InvalidProblem(f"A constraint must be like 'ttft_p99_ms <= 200', got {text!r}.")
+            raise InvalidProblem(f"A constraint must be like 'ttft_p99_ms <= 200', got {shown(text)}.")
         upper = min((limit for _, side, limit in comparisons if side == "upper"), default=None)
         lower = max((limit for _, side, limit in comparisons if side == "lower"), default=None)
         return cls(names.pop(), upper=upper, lower=lower)
@@ -121,7 +121,7 @@ class Problem:
         _check_name("problem", name)
         space = space.space if isinstance(space, Tree) else space
         if not isinstance(space, SearchSpace):
-            raise InvalidProblem(f"`space` must be a SearchSpace or a Tree, got {space!r}.")
+            raise InvalidProblem(f"`space` must be a SearchSpace or a Tree, got {shown(space)}.")
         _check_texts(name, description=description)
         set_ = object.__setattr__
         set_(self, "name", name)
@@ -191,6 +191,8 @@ class Problem:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Problem":
         """Return the problem that ``to_dict`` describes. Raises InvalidProblem or InvalidSpace."""
+        if not isinstance(plain, Mapping):
+            raise InvalidProblem(f"A problem must be a table, got {shown(plain)}.")
         known = ("name", "description", "objectives", "constraints", "context", "space")
         refuse_unknown_keys(plain, known, "a problem", InvalidProblem)
         objectives, constraints = plain.get("objectives"), plain.get("constraints", ())
@@ -236,19 +238,21 @@ def _number(node: Node) -> float | None:
 
 def _check_name(what: str, name: object) -> None:
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > 200:
-        raise InvalidProblem(f"`name` of the {what} must be 1 to 200 printable characters, got {name!r}.")
+        raise InvalidProblem(
+            f"`name` of the {what} must be 1 to 200 printable characters, got {shown(name)}."
+        )
 
 
 def _check_texts(of: str, **texts: object) -> None:
     for field_name, text in texts.items():
         if not is_text(text):
-            raise InvalidProblem(f"`{field_name}` of {of!r} must be text, got {text!r}.")
+            raise InvalidProblem(f"`{field_name}` of {of!r} must be text, got {shown(text)}.")
 
 
 def _list(what: str, value: object) -> Sequence[Any]:
     """Return a sequence as it is; refuse a single thing."""
     if isinstance(value, str | Mapping) or not isinstance(value, Sequence):
-        raise InvalidProblem(f"`{what}` must be a list, got {value!r}; put it into brackets.")
+        raise InvalidProblem(f"`{what}` must be a list, got {shown(value)}; put it into brackets.")
     return value
 
 
@@ -257,7 +261,7 @@ def _checked_objectives(objectives: object) -> tuple[Objective, ...]:
         return (Objective("objective"),)
     listed = _list("objectives", objectives)
     if not listed or not all(isinstance(o, Objective) for o in listed):
-        raise InvalidProblem(f"`objectives` must list at least one Objective, got {objectives!r}.")
+        raise InvalidProblem(f"`objectives` must list at least one Objective, got {shown(objectives)}.")
     _refuse_many("objectives", listed, MAX_OBJECTIVES)
     _refuse_repeated("objective", [o.name for o in listed])
     return tuple(listed)
@@ -269,7 +273,7 @@ def _checked_constraints(constraints: object) -> tuple[Constraint, ...]:
     made = tuple(Constraint.parse(c) if isinstance(c, str) else c for c in listed)
     if not all(isinstance(c, Constraint) for c in made):
         raise InvalidProblem(
-            f"`constraints` must list Constraints or text such as 'fit_s <= 2', got {constraints!r}."
+            f"`constraints` must list Constraints or text such as 'fit_s <= 2', got {shown(constraints)}."
         )
     _refuse_repeated("constraint", [c.name for c in made])
     return made
@@ -288,14 +292,14 @@ def _refuse_repeated(what: str, names: Sequence[str]) -> None:
 
 def _checked_context(context: object) -> dict[str, Any]:
     if not isinstance(context, Mapping):
-        raise InvalidProblem(f"`context` must be a mapping of facts, got {context!r}.")
+        raise InvalidProblem(f"`context` must be a mapping of facts, got {shown(context)}.")
     try:
         plain = json.dumps(dict(context), allow_nan=False, ensure_ascii=False)
         plain.encode()  # a half of a surrogate pair is no text
         return json.loads(plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidProblem(
-            f"`context` must hold plain JSON values, got {dict(context)!r} ({error})."
+            f"`context` must hold plain JSON values, got {shown(dict(context))} ({error})."
         ) from None
 
 
@@ -308,8 +312,8 @@ def _made(kind: Any, table: object) -> Any:
     """Return an Objective or Constraint from its table."""
     what = kind.__name__.lower()
     if not isinstance(table, Mapping):
-        raise InvalidProblem(f"Each {what} must be a table with a `name`, got {table!r}.")
+        raise InvalidProblem(f"Each {what} must be a table with a `name`, got {shown(table)}.")
     refuse_unknown_keys(table, tuple(kind.__dataclass_fields__), f"the {what} table", InvalidProblem)
     if "name" not in table:
-        raise InvalidProblem(f"Each {what} must have a `name`, got {dict(table)!r}.")
+        raise InvalidProblem(f"Each {what} must have a `name`, got {shown(dict(table))}.")
     return kind(**table)

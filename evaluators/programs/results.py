@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import EvaluationFailed, FailureKind, InvalidMeasurement
-from ..problems.measurement import Measurement, plain_number
+from ..problems.measurement import Measurement
 from ..problems.problem import Problem
-from ..spaces.base import shown
+from ..spaces.base import plain_number, shown
 
 _KINDS: tuple[FailureKind, ...] = (
     "crash",
@@ -59,17 +59,25 @@ def _from_mapping(result: Mapping[Any, Any], problem: Problem) -> Measurement:
         )
     rest = dict(result)
     values = _values(rest, problem)
-    constraints = {**dict(rest.pop("constraints", None) or {})}
+    constraints = _numbers_in(rest, "constraints")
     objectives = {o.name for o in problem.objectives}
     limits = [c.name for c in problem.constraints if c.name not in objectives]
     constraints |= {name: rest.pop(name) for name in limits if name in rest}
-    metrics = {**dict(rest.pop("metrics", None) or {})}
+    metrics = _numbers_in(rest, "metrics")
     sem, seconds, cost = rest.pop("sem", None), rest.pop("seconds", None), rest.pop("cost", None)
     for name, value in rest.items():
         plain = plain_number(value)
         if isinstance(plain, int | float) and not isinstance(plain, bool):
             metrics[str(name)] = plain
     return Measurement(values, sem, constraints=constraints, metrics=metrics, seconds=seconds, cost=cost)
+
+
+def _numbers_in(rest: dict[Any, Any], key: str) -> dict[str, Any]:
+    """Take the table of that name out of ``rest``; an empty one where there is none."""
+    table = rest.pop(key, None)
+    if table is not None and not isinstance(table, Mapping):
+        raise InvalidMeasurement(f"`{key}` must map names to numbers, got {shown(table)}.")
+    return dict(table or {})
 
 
 def _values(rest: dict[Any, Any], problem: Problem) -> Any:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InvalidMeasurement
-from ..problems.measurement import plain_number
-from ..spaces.base import finite_number, shown
+from ..spaces.base import plain_number, shown, whole_number
 
 Report = Callable[[int, float], bool]
 """Receives (step, value), returns whether to stop."""
@@ -52,15 +51,15 @@ class Run:
         After True, return at once; what is returned then does not count. Raises InvalidMeasurement for a step that
         is no whole number and a value that is no number; NaN and infinities are reported as they are.
         """
-        at, number = finite_number(step), _real(value)
-        if at is None or at < 0 or at != int(at) or at > MAX_STEP:
+        at, number = whole_number(step), _real(value)
+        if at is None or not 0 <= at <= MAX_STEP:
             raise InvalidMeasurement(
                 f"`step` must be a whole number from 0 to {MAX_STEP}, got {shown(step)}; count from 0."
             )
         if number is None:
             raise InvalidMeasurement(f"`value` must be a number, got {shown(value)}; report one at a time.")
-        self.reports.append((int(at), number))
-        stop = bool(self.on_report(int(at), number))
+        self.reports.append((at, number))
+        stop = bool(self.on_report(at, number))
         if stop:
             self._told.append(True)
         return stop

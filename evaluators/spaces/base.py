@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidSpace
+from ..errors import InvalidParameters, InvalidSpace
 
 Choice = bool | int | float | str | None
 
@@ -54,7 +54,7 @@ def check_name(name: object) -> None:
         or "`" in name
     ):
         raise InvalidSpace(
-            f"A parameter's name must be 1 to {MAX_NAME} printable characters without backquotes, got {name!r}."
+            f"A parameter's name must be 1 to {MAX_NAME} printable characters without backquotes, got {shown(name)}."
         )
 
 
@@ -93,22 +93,54 @@ def shown(value: object, most: int = 100) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def plain_number(value: Any) -> Any:  # Any: whatever an evaluator returned
+    """Return Python's own number for a scalar of another library (numpy, torch, Decimal) or a member of an enumeration,
+    else the value itself; one that is masked is none."""
+    if isinstance(value, int | float):
+        return plain_choice(value)
+    try:
+        if isinstance(value, np.ma.MaskedArray | np.timedelta64):
+            return value
+        if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+            return value.item()
+        other = isinstance(value, str) or hasattr(value, "ndim")
+        return value if other or not hasattr(value, "__float__") else float(value)
+    except (ArithmeticError, TypeError, ValueError):  # no number after all, or one past the largest float
+        return value
+
+
 def finite_number(value: object) -> float | None:
     """Return the real number that ``value`` is; None for anything else: bools, NaN, infinities, integers past them."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+    plain = value if type(value) in (int, float) else plain_number(value)
+    if isinstance(plain, bool | np.timedelta64) or not isinstance(plain, numbers.Real):
         return None
     try:
-        number = float(value)
-    except OverflowError:
+        number = float(plain)
+    except (OverflowError, TypeError):
         return None
     return number if math.isfinite(number) else None
+
+
+def whole_number(value: object) -> int | None:
+    """Return the integer that ``value`` is (3.0 and numpy's 3 are 3); None for anything else."""
+    if type(value) is int:
+        return value
+    number = finite_number(value)
+    return int(number) if number is not None and number == int(number) else None
+
+
+def checked_mapping(params: object) -> Mapping[str, Any]:
+    """Return parameters as they are; raises InvalidParameters for what maps no names to values."""
+    if not isinstance(params, Mapping):
+        raise InvalidParameters(f"Parameters must be a mapping from names to values, got {shown(params)}.")
+    return params
 
 
 def check_texts(name: str, description: object, unit: object) -> None:
     """Refuse a description or unit that is not text."""
     for field_name, text in (("description", description), ("unit", unit)):
         if not is_text(text):
-            raise InvalidSpace(f"`{name}`: `{field_name}` must be text, got {text!r}.")
+            raise InvalidSpace(f"`{name}`: `{field_name}` must be text, got {shown(text)}.")
 
 
 def checked_when(
@@ -120,7 +152,7 @@ def checked_when(
         return None
     if not isinstance(when, Mapping) or not when:
         raise InvalidSpace(
-            f"`{name}`: `when` must map a parent to its values, as {{'kernel': ['rbf']}}, got {when!r}."
+            f"`{name}`: `when` must map a parent to its values, as {{'kernel': ['rbf']}}, got {shown(when)}."
         )
     return {parent: _when_values(name, parent, allowed) for parent, allowed in when.items()}
 
@@ -141,7 +173,7 @@ def _when_values(name: str, parent: object, allowed: object) -> Any:
     single = isinstance(allowed, str | numbers.Number | np.generic | Enum) or allowed is None
     if not single and not isinstance(allowed, Sequence | set | frozenset):
         raise InvalidSpace(
-            f"`{name}`: `when` needs a value or a list of values for {parent!r}, got {allowed!r}."
+            f"`{name}`: `when` needs a value or a list of values for {parent!r}, got {shown(allowed)}."
         )
     values = (allowed,) if single else tuple(allowed)  # pyright: ignore[reportArgumentType]
     if not values:

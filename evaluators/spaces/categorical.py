@@ -25,6 +25,7 @@ from .base import (
     is_text,
     plain_choice,
     plain_when,
+    shown,
 )
 from .scales import round_significant
 
@@ -112,7 +113,7 @@ class Categorical(BaseParameter):
             if index is not None:
                 return self.choices[index]
         raise InvalidParameters(
-            f"`{self.name}` must be one of {self._shown}, got {value!r}{self._hint(plain)}."
+            f"`{self.name}` must be one of {self._shown}, got {shown(value)}{self._hint(plain)}."
         )
 
     def nearest(self, value: object) -> Choice:
@@ -213,12 +214,12 @@ def _checked_labels(name: str, choices: Mapping[Any, Any]) -> dict[str, Any]:
     choices = {plain_choice(label): value for label, value in choices.items()}
     for label in choices:
         if not label or not is_text(label):
-            raise InvalidSpace(f"`{name}`: labels of choices must be non-empty text, got {label!r}.")
+            raise InvalidSpace(f"`{name}`: labels of choices must be non-empty text, got {shown(label)}.")
     try:
         return json.loads(json.dumps(dict(choices), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InvalidSpace(
-            f"`{name}`: objects behind labels must be plain JSON values, got {choices!r} ({error}); "
+            f"`{name}`: objects behind labels must be plain JSON values, got {shown(choices)} ({error}); "
             "use the label and look the object up in the evaluator."
         ) from None
 
@@ -226,9 +227,11 @@ def _checked_labels(name: str, choices: Mapping[Any, Any]) -> dict[str, Any]:
 def _checked_choices(name: str, choices: object) -> tuple[Choice, ...]:
     if isinstance(choices, EnumMeta):
         choices = tuple(choices)
-    if isinstance(choices, str | bytes) or not isinstance(choices, Sequence | Mapping | np.ndarray):
+    if isinstance(choices, np.ndarray) and choices.ndim == 1:
+        choices = choices.tolist()
+    if isinstance(choices, str | bytes) or not isinstance(choices, Sequence | Mapping):
         raise InvalidSpace(
-            f"`{name}`: `choices` must be a list, or a mapping from labels to objects, or an enumeration, got {choices!r}."
+            f"`{name}`: `choices` must be a list, or a mapping from labels to objects, or an enumeration, got {shown(choices)}."
         )
     plain = tuple(plain_choice(c) for c in choices)
     if not plain:
@@ -253,16 +256,16 @@ def _checked_choices(name: str, choices: object) -> tuple[Choice, ...]:
 def _check_choice(name: str, choice: object) -> None:
     if not (isinstance(choice, bool | int | float | str) or choice is None):
         raise InvalidSpace(
-            f"`{name}`: a choice must be text, a number, a bool or None, got {choice!r:.100}; label objects, as "
+            f"`{name}`: a choice must be text, a number, a bool or None, got {shown(choice)}; label objects, as "
             f"choices={_labelled_example(choice)}: configurations carry the label, `value_of(label)` is the object."
         )
     if isinstance(choice, str) and not is_text(choice):
         raise InvalidSpace(
-            f"`{name}`: a choice may hold no NUL and no half of a surrogate pair, got {choice!r}."
+            f"`{name}`: a choice may hold no NUL and no half of a surrogate pair, got {shown(choice)}."
         )
     if isinstance(choice, int | float) and not isinstance(choice, bool) and finite_number(choice) is None:
         raise InvalidSpace(
-            f"`{name}`: a choice must be finite, got {choice!r:.100}; use text or None for it."
+            f"`{name}`: a choice must be finite, got {shown(choice)}; use text or None for it."
         )
 
 

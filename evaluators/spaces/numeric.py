@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidParameters, InvalidSpace
-from .base import BaseParameter, check_name, check_texts, checked_when, finite_number, plain_when
+from .base import BaseParameter, check_name, check_texts, checked_when, finite_number, plain_when, shown
 from .scales import Grid, Linear, Log, Scale, round_significant, rounded_inward, tidied
 
 LARGEST = 1e100
@@ -63,14 +63,14 @@ class _Number(BaseParameter):
         number = self._number(value)
         if not self._inside(number):
             raise InvalidParameters(
-                f"`{self.name}` must be in [{self.low!r}, {self.high!r}], got {value!r}; "
+                f"`{self.name}` must be in [{self.low!r}, {self.high!r}], got {shown(value)}; "
                 "widen the search space or clip with `space.clip(params)`."
             )
         canonical = self._plain(self.scale.canonical(number))
         if self.levels and abs(canonical - number) > self._rounding(number):
             rule = f"{self.low!r} plus a multiple of {self.step!r}" if self.step else "a whole number"
             raise InvalidParameters(
-                f"`{self.name}` must be {rule}, got {value!r}; the nearest is {canonical!r}."
+                f"`{self.name}` must be {rule}, got {shown(value)}; the nearest is {canonical!r}."
             )
         return canonical
 
@@ -128,7 +128,7 @@ class _Number(BaseParameter):
     def _number(self, value: object) -> float:
         number = finite_number(value)
         if number is None:
-            raise InvalidParameters(f"`{self.name}` must be a finite number, got {value!r:.100}.")
+            raise InvalidParameters(f"`{self.name}` must be a finite number, got {shown(value)}.")
         return number
 
     def _inside(self, number: float) -> bool:
@@ -300,7 +300,7 @@ class Int(_Number):
 def _finite(name: str, field_name: str, value: object) -> float:
     number = finite_number(value)
     if number is None:
-        raise InvalidSpace(f"`{name}`: `{field_name}` must be a finite number, got {value!r:.100}.")
+        raise InvalidSpace(f"`{name}`: `{field_name}` must be a finite number, got {shown(value)}.")
     return number
 
 
@@ -308,6 +308,6 @@ def _whole(name: str, field_name: str, value: object) -> int:
     number = _finite(name, field_name, value)
     if number != int(number):
         raise InvalidSpace(
-            f"`{name}`: `{field_name}` of an Int must be a whole number, got {value!r}; use a Float."
+            f"`{name}`: `{field_name}` of an Int must be a whole number, got {shown(value)}; use a Float."
         )
     return int(number)

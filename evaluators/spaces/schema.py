@@ -12,7 +12,7 @@ from typing import Any
 
 from ...serving.errors import InvalidInput
 from ..errors import InvalidSpace
-from .base import check_name
+from .base import check_name, shown
 from .parameters import Categorical, Float, Int, Parameter
 
 MAX_ENUM = 250
@@ -72,7 +72,7 @@ def space_from_dict(
     ):
         tables = {t.get("name", ""): {k: v for k, v in t.items() if k != "name"} for t in tables}
     if not isinstance(tables, Mapping):
-        raise InvalidSpace(f"`parameters` must map names to tables with a `type`, got {tables!r}.")
+        raise InvalidSpace(f"`parameters` must map names to tables with a `type`, got {shown(tables)}.")
     parameters = [parameter_from_dict(name, table) for name, table in tables.items()]
     return space_type(parameters, plain.get("where", ()), allowed=plain.get("allowed"))
 

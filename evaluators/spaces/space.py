@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import InvalidParameters, InvalidSpace
 from . import schema
+from .base import checked_mapping
 from .conditions import Condition, conditions_of
 from .expressions import Expression
 from .parameters import Categorical, Choice, Float, Int, Parameter
@@ -110,7 +111,7 @@ class SearchSpace:
         repaired: dict[str, Choice] = {}
         for parameter, conditions in zip(self.parameters, self._conditions, strict=True):
             if self._is_active(conditions, repaired):
-                given = parameter.name in params
+                given = parameter.name in checked_mapping(params)
                 repaired[parameter.name] = (
                     parameter.nearest(params[parameter.name]) if given else parameter.typical
                 )
@@ -334,9 +335,7 @@ class SearchSpace:
 
     def _canonical(self, params: Params) -> dict[str, Choice]:
         """Return canonical active parameters without looking at relations."""
-        if not isinstance(params, Mapping):
-            raise InvalidParameters(f"Parameters must be a mapping from names to values, got {params!r}.")
-        for name in params:
+        for name in checked_mapping(params):
             if name not in self._column:
                 raise InvalidParameters(self._unknown(name))
         valid: dict[str, Choice] = {}

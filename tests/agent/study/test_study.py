@@ -2,7 +2,7 @@ import math
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import optuna
 import pytest
@@ -10,7 +10,7 @@ from contracts.study import Make, StudyContract, limited, problem, space
 
 import trialogue as tl
 from trialogue.agent.contracts import Ask, CallRecord, Decision, Plan
-from trialogue.agent.errors import ResultConflict, StudyMismatch, StudyNotFound
+from trialogue.agent.errors import ResultConflict, StudyMismatch, StudyNotFound, TrialNotFound
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.agent.ledger.records import Pruned
 from trialogue.agent.study.study import Study
@@ -355,3 +355,49 @@ def test_a_claim_made_while_a_strategy_thinks_is_respected(url: str) -> None:
     study = Study(problem(), name="a", storage=url, strategy=strategy)
     assert study.ask().params == {"kernel": "linear", "C": 2.0}
     assert strategy.plans == 2
+
+
+@pytest.mark.parametrize("bad", [2.5, "3", True, 0, 10**6, 10**5000, [1]], ids=lambda v: type(v).__name__)
+def test_how_many_trials_is_a_whole_number_in_bounds(bad: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"`n` must be a whole number in \[1, 100000\]"):
+        Study(problem(), strategy="random").ask(bad)
+
+
+def test_whole_numbers_may_be_written_as_floats() -> None:
+    study = Study(problem(), strategy="random", seed=cast(Any, 3.0))
+    n: Any = 2.0
+    assert len(study.ask(n)) == 2
+    number: Any = 1.0
+    assert study.tell(number, 0.5).number == study.trial(number).number == 1
+
+
+@pytest.mark.parametrize("bad", ["x", None, [1], {}], ids=repr)
+def test_what_names_no_trial_is_refused_in_words(bad: Any) -> None:
+    study = Study(problem(), strategy="random")
+    for call in (study.trial, study.restore, lambda n: study.tell(n, 1.0), lambda n: study.exclude(n, "why")):
+        with pytest.raises(TrialNotFound, match="named by its number"):
+            call(bad)
+
+
+@pytest.mark.parametrize("bad", [3.0, [1], "", "..", "a\nb", "a\0b", "x" * 401, "\ud800"], ids=ascii)
+def test_a_study_s_name_is_text_that_every_door_can_say(bad: Any) -> None:
+    with pytest.raises(InvalidInput, match="`name` of a study"):
+        Study(problem(), name=bad, strategy="random")
+
+
+@pytest.mark.parametrize("bad", [3, "x", [1]], ids=repr)
+def test_parameters_map_names_to_values_at_every_verb(bad: Any) -> None:
+    study = Study(problem(), strategy="random")
+    calls: list[Any] = [study.enqueue, study.predict, lambda p: study.ask(fixed=p), study.problem.space.clip]
+    for call in calls:
+        with pytest.raises(InvalidInput, match="must be a mapping"):
+            call(bad)
+
+
+def test_remarks_and_reasons_are_kept_as_text() -> None:
+    study = Study(problem(), strategy="random")
+    words: Any = 3.5
+    study.exclude(study.ask().number, words)
+    study.note(cast(Any, [1]))
+    assert study.trial(0).excluded == "3.5"
+    assert [e.data["text"] for e in study.events() if e.kind == "note"] == ["[1]"]

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import asdict
 from decimal import Decimal
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -63,3 +64,24 @@ def test_what_is_no_number_is_refused_with_a_typed_error(bad: Any) -> None:
         Measurement(bad)
     with pytest.raises(InvalidMeasurement):
         Measurement(1.0, metrics={"x": object()})  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("where", ["constraints", "metrics"])
+def test_what_maps_no_names_to_numbers_is_refused(where: str) -> None:
+    tables: list[Any] = [[1.0], "a", 3, np.array([1.0])]
+    for table in tables:
+        with pytest.raises(InvalidMeasurement, match=f"`{where}` must be a mapping"):
+            Measurement(1.0, **{where: table})
+
+
+def test_a_masked_number_is_no_result() -> None:
+    with pytest.raises(InvalidMeasurement, match="finite numbers"):
+        Measurement(np.ma.masked)
+
+
+def test_a_metric_that_is_a_member_of_an_enumeration_is_kept_as_its_value() -> None:
+    class Level(IntEnum):
+        LOW = 3
+
+    (metric,) = Measurement(1.0, metrics={"level": Level.LOW}).metrics.values()
+    assert type(metric) is int

@@ -186,3 +186,25 @@ def test_long_reasons_keep_their_beginning_and_end() -> None:
     assert len(text) < 2010
     assert text.startswith("aaa")
     assert text.endswith("bbb")
+
+
+class Unwritable(Exception):
+    """An error whose message cannot be written."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def test_an_error_without_words_fails_its_trial() -> None:
+    def evaluate(params: Any) -> float:
+        raise Unwritable
+
+    with pytest.raises(EvaluationFailed, match="Unwritable: its message cannot be written: RuntimeError"):
+        measure(evaluate, {"x": 1.0}, ONE, Run())
+
+
+@pytest.mark.parametrize("table", [[1], "abc", 3])
+@pytest.mark.parametrize("key", ["metrics", "constraints"])
+def test_a_table_that_is_none_is_named(key: str, table: Any) -> None:
+    with pytest.raises(EvaluationFailed, match=f"`{key}` must map names to numbers"):
+        measure(lambda params: {"value": 1.0, key: table}, {"x": 1.0}, ONE, Run())

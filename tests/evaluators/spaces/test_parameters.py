@@ -314,3 +314,35 @@ def test_parameters_are_equal_by_meaning() -> None:
     assert Float("x", 0, 1) != Float("x", 0, 1, log=False, unit="s")
     assert Int("x", 0, 1) != Float("x", 0, 1)
     assert Float("x", 0, 1) != "x"
+
+
+THREE: list[Any] = [3.0, np.int8(3), np.float32(3), Decimal(3), Decimal("3.0"), np.array(3), np.array(3.0)]
+NO_NUMBER: list[Any] = [
+    True, np.True_, "3", 3 + 0j, np.array([3]), np.ma.masked, np.timedelta64(3), Decimal("NaN"), Decimal("sNaN"),
+    Decimal("1e500"), 10**400, 10**5000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", THREE, ids=repr)
+def test_a_number_is_a_number_whoever_made_it(value: Any) -> None:
+    whole = Int("n", 1, 9).coerce(value)
+    assert (type(whole), whole) == (int, 3)
+    real = Float("x", 1, 9).coerce(value)
+    assert (type(real), real) == (float, 3.0)
+    assert Int("n", value, 9, default=value).low == 3
+
+
+@pytest.mark.parametrize("value", NO_NUMBER, ids=lambda v: f"{type(v).__name__}")
+def test_what_is_no_number_is_refused_in_words(value: Any) -> None:
+    for parameter in (Int("n", 1, 9), Float("x", 1, 9), Categorical("c", [7, 8])):
+        with pytest.raises(InvalidParameters, match="got"):
+            parameter.coerce(value)
+    with pytest.raises(InvalidSpace):
+        Float("x", 0, value)
+
+
+def test_choices_come_in_rows_only() -> None:
+    assert Categorical("c", np.array([1, 2])).choices == (1, 2)
+    for table in (np.array(3), np.array([[1, 2], [3, 4]])):
+        with pytest.raises(InvalidSpace, match="must be a list"):
+            Categorical("c", table)
