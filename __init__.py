@@ -20,6 +20,8 @@ _ROOM_OF = {
     "Problem": "evaluators.problems.problem",
     "PowerSchedule": "evaluators.schedules.power",
     "CosinePowerSchedule": "evaluators.schedules.cosine_power",
+    "bilevel": "evaluators.gradients.bilevel",
+    "BilevelSteps": "evaluators.gradients.bilevel",
     "Measurement": "evaluators.problems.measurement",
     "Study": "agent.study.study",
     "Trial": "agent.study.trial",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from works import designs, histories, noise, protocols, selection, subsets, surrogates, training
+from works import designs, gradients, histories, noise, protocols, selection, subsets, surrogates, training
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,13 @@ WORKS = (
         "tl.PowerSchedule",
         "tuned once, it stays near the best rate when batch size and number of tokens change",
         training.power_schedule,
+    ),
+    Work(
+        27,
+        "Blockwise bilevel optimization",
+        "tl.bilevel",
+        "fewer steps with more blocks and with more rows per step, and no Hessian inverse",
+        gradients.blockwise,
     ),
     Work(
         3,

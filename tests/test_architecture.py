@@ -18,8 +18,8 @@ STAIRS = ("serving", "evaluators", "prompts", "surrogates", "agent", "api")  # e
 ORDER = {
     "serving": ("", "endpoints", "embedded", "models", "servers", "llama_cpp", "vllm", "scripted"),
     "evaluators": (
-        "", "schedules", "statistics", "spaces", "trees", "problems", "programs", "targets", "traffic", "servers", "engines",
-        "vllm",
+        "", "schedules", "gradients", "statistics", "spaces", "trees", "problems", "programs", "targets", "traffic", "servers",
+        "engines", "vllm",
     ),
     "prompts": ("", "histories"),
     "surrogates": ("", "models", "acquisition", "optim", "alternatives", "options", "engine"),

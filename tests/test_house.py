@@ -34,7 +34,7 @@ FENCES = {
         "api/models",
         "api/dimension",
     },
-    "torch": {"serving/embedded", "serving/models", "surrogates/alternatives"},
+    "torch": {"serving/embedded", "serving/models", "surrogates/alternatives", "evaluators/gradients"},
     "subprocess": {
         "serving/models",
         "serving/servers",
@@ -99,7 +99,7 @@ COMMAND_FOLDERS = ("api/cli", "api/vllm", "api/doctor", "api/gate", "api/gallery
 
 CODE_LINES = {
     "serving": 3_100,
-    "evaluators": 5_800,
+    "evaluators": 6_100,
     "prompts": 1_400,
     "surrogates": 3_400,
     "agent": 10_300,
