@@ -11,6 +11,7 @@ from ..serving.errors import InvalidInput
 from .engine_options import EngineOptions
 
 Part = Literal["tuning", "test"]
+CHOICES = "best, robust, or robust:Q with a quantile 0 < Q < 1"
 _PARTS = ("tuning", "test")
 _SEARCHERS = ("trialogue", "surrogate")
 
@@ -19,13 +20,21 @@ _SEARCHERS = ("trialogue", "surrogate")
 class StudyProtocol:
     """``seeds``: ``{"tuning": [0, 1, 2], "test": [100, 101, 102]}``: each configuration is measured on all tuning seeds,
     the winner once on the test seeds; without any, each trial has a seed of its own. ``data``: the same with names of
-    data that the evaluator knows (``run.data``). Raises InvalidInput for what is in both parts.
+    data that the evaluator knows (``run.data``). ``choose``: which trial is the winner: the ``"best"`` measured, or the one
+    around which most is believed to be good (``"robust"``: the mean of the posterior over a neighbourhood,
+    ``"robust:0.1"``: that quantile of it). ``only``: the parameters that are searched for now; the others stand at the
+    winner's values. Raises InvalidInput for what cannot be meant.
     """
 
     seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
     data: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    choose: str = "best"
+    only: Sequence[str] = ()
+
     def __post_init__(self) -> None:
+        quantile_of(self.choose)
+        object.__setattr__(self, "only", _listed("only", self.only, str))
         for name, kind in (("seeds", int), ("data", str)):
             object.__setattr__(self, name, _checked(name, getattr(self, name), kind))
 
@@ -37,7 +46,9 @@ class StudyProtocol:
     def to_dict(self) -> dict[str, Any]:
         """Return what is said, as plain JSON values."""
         tables = {"seeds": self.seeds, "data": self.data}
-        return {name: {k: list(v) for k, v in table.items()} for name, table in tables.items() if table}
+        said: dict[str, Any] = {n: {k: list(v) for k, v in t.items()} for n, t in tables.items() if t}
+        said |= {"choose": self.choose} if self.choose != "best" else {}
+        return said | ({"only": list(self.only)} if self.only else {})
 
     def instances(self, part: Part) -> tuple[Instance, ...]:
         """Return what a measurement of that part is made on; none: on the trial's own seed. A part of ``test`` that says
@@ -58,12 +69,20 @@ class StudyProtocol:
         """The protocol of the study in which winners are measured on the test part."""
         whole = {"seeds": self.seeds, "data": self.data}
         tests = {n: {"tuning": table.get("test") or table.get("tuning", ())} for n, table in whole.items()}
-        return StudyProtocol(**tests)
+        return StudyProtocol(tests["seeds"], tests["data"])
 
     @property
     def unseeded(self) -> "StudyProtocol":
-        """The same with each trial on a seed of its own."""
-        return replace(self, seeds={})
+        """The data of the protocol alone, each trial on a seed of its own: for runs that verify."""
+        return StudyProtocol(data=self.data)
+
+    def check(self, names: Sequence[str]) -> None:
+        """Raise InvalidInput where ``only`` names no parameter of these."""
+        unknown = [name for name in self.only if name not in names]
+        if unknown:
+            raise InvalidInput(
+                f"`only` must name parameters, got {unknown[0]!r}; there are {', '.join(names)}."
+            )
 
     def measured_differently(self, other: "StudyProtocol") -> str:
         """Return in words why results of the two cannot stand in one study; "" where they can."""
@@ -84,19 +103,29 @@ class StudyProtocol:
         return replace(options or EngineOptions(), replicates="never")
 
 
+def quantile_of(choose: str) -> float | None:
+    """Return the quantile that ``robust:Q`` names, None for the mean. Raises InvalidInput for what is no choice."""
+    name, colon, text = choose.partition(":")
+    try:
+        quantile = float(text) if colon else None
+    except ValueError:
+        quantile = -1.0
+    if (
+        name not in ("best", "robust")
+        or (name == "best" and colon)
+        or not (quantile is None or 0 < quantile < 1)
+    ):
+        raise InvalidInput(f"`choose` must be {CHOICES}, got {choose!r}.")
+    return quantile
+
+
 def _checked(name: str, table: object, kind: type) -> dict[str, tuple[Any, ...]]:  # Any: seeds or names
     """Return a table of parts with what stands in each; raises InvalidInput."""
-    example = "[0, 1, 2]" if kind is int else '["a", "b"]'
     if not isinstance(table, Mapping) or not set(table) <= set(_PARTS):
         raise InvalidInput(f"`{name}` must be a table of `tuning` and `test`, got {table!r:.200}.")
     parts: dict[str, tuple[Any, ...]] = {}
     for part, listed in table.items():
-        items = tuple(listed) if isinstance(listed, Sequence) and not isinstance(listed, str) else None
-        if items is None or not all(type(i) is kind and (kind is str or i >= 0) and i != "" for i in items):
-            raise InvalidInput(f"`{name}.{part}` must be a list such as {example}, got {listed!r:.200}.")
-        if len(set(items)) < len(items):
-            raise InvalidInput(f"`{name}.{part}` names something twice, got {listed!r:.200}; name each once.")
-        if items:
+        if items := _listed(f"{name}.{part}", listed, kind):
             parts[str(part)] = items
     both = sorted(set(parts.get("tuning", ())) & set(parts.get("test", ())))
     if both:
@@ -104,3 +133,14 @@ def _checked(name: str, table: object, kind: type) -> dict[str, tuple[Any, ...]]
             f"`{name}.test` must be what tuning has not seen, but {both[0]!r} is in `tuning` too; take it out of one."
         )
     return parts
+
+
+def _listed(name: str, listed: object, kind: type) -> tuple[Any, ...]:  # Any: seeds or names
+    """Return a list as a tuple; raises InvalidInput."""
+    example = "[0, 1, 2]" if kind is int else '["a", "b"]'
+    items = tuple(listed) if isinstance(listed, Sequence) and not isinstance(listed, str) else None
+    if items is None or not all(type(i) is kind and (kind is str or i >= 0) and i != "" for i in items):
+        raise InvalidInput(f"`{name}` must be a list such as {example}, got {listed!r:.200}.")
+    if len(set(items)) < len(items):
+        raise InvalidInput(f"`{name}` names something twice, got {listed!r:.200}; name each once.")
+    return items

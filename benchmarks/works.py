@@ -138,6 +138,20 @@ PROTOCOLS = (
         "tuned on one seed, a winner's score is flattered; on several seeds less, and the winner is better on unseen ones",
         protocols.seeds,
     ),
+    Work(
+        44,
+        "Hitchhiker's guide to preference optimization",
+        'choose = "robust"',
+        "a winner chosen by what is around it is better than the best measured one when it is run slightly elsewhere",
+        protocols.robust,
+    ),
+    Work(
+        49,
+        "A hack for long text",
+        'only = ["..."]',
+        "tuned group after group, a study gets as far in as many trials as one that searches all at once",
+        protocols.gradual,
+    ),
 )
 
 

@@ -42,7 +42,8 @@ class Request:
     """Up to ``n`` trials, decided by ``plan``, with these parameters fixed, for this holder.
 
     ``receipt``: the key of the request, if any. ``allowance``: what the caller may use today. ``knowledge``: facts from
-    elsewhere for planners that read text.
+    elsewhere for planners that read text. ``standing``: what stands while only some parameters are searched; unlike
+    ``fixed`` it lets queued configurations pass.
     """
 
     n: int
@@ -53,6 +54,7 @@ class Request:
     receipt: str | None = None
     allowance: Allowance | None = None
     knowledge: tuple[str, ...] = ()
+    standing: Mapping[str, Value] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,8 @@ def _question(request: Request, now: Snapshot, n: int) -> Ask:
     """Return what the strategy is asked after a look at the ledger."""
     history, heads = now.history, now.heads
     limits, knowledge = request.budget, request.knowledge
-    return Ask(
-        history, heads.asked, n, request.fixed, heads.spent, now.past, limits=limits, knowledge=knowledge
-    )
+    fixed = dict(request.standing or {}) | dict(request.fixed or {}) or None
+    return Ask(history, heads.asked, n, fixed, heads.spent, now.past, limits=limits, knowledge=knowledge)
 
 
 def _done_before(study: OpenStudy, request: Request) -> list[TrialRecord]:

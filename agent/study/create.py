@@ -40,6 +40,8 @@ class Settings:
     def check(self, problem: Problem, stored: Mapping[str, Any]) -> None:
         """Raise InvalidInput for a planner or a strategy that could decide nothing. Opens nothing."""
         whole = self.completed(stored)
+        if self.protocol is not None:
+            self.protocol.check(problem.space.names)
         check_planner(whole.planner.spec if isinstance(whole.planner, SharedPlanner) else whole.planner)
         if isinstance(self.strategy, str):
             planned = whole.planner is not None

@@ -25,6 +25,7 @@ from ...surrogates.contracts import Engine, Prediction
 from ..budget import Budget
 from ..certainty.held_out import HeldOutScore
 from ..certainty.verdict import Certified
+from ..certainty.winner import robust_trial, standing_values
 from ..contracts import AbstractPlanner, AbstractStrategy, CallRecord, Spent
 from ..counterfactual.replay import counterfactual
 from ..counterfactual.worth import Counterfactual
@@ -103,16 +104,10 @@ class Study:
 
     @classmethod
     def load(
-        cls,
-        name: str,
-        *,
-        storage: "str | Ledger",
-        planner: "str | AbstractPlanner | SharedPlanner | None" = None,
-        budget: Budget | None = None,
-        strategy: "str | AbstractStrategy | None" = None,
-        pruner: BasePruner | None = None,
-        reap: bool = True,
-    ) -> Self:
+        cls, name: str, *, storage: "str | Ledger", planner: "str | AbstractPlanner | SharedPlanner | None" = None,
+        budget: Budget | None = None, strategy: "str | AbstractStrategy | None" = None,
+        pruner: BasePruner | None = None, reap: bool = True,
+    ) -> Self:  # fmt: skip
         """Return the stored study of that name; what is not given is as stored. Raises StudyNotFound.
 
         With ``reap=False`` nothing is written, so a read-only database can be looked at.
@@ -178,8 +173,9 @@ class Study:
         """
         at_once = 1 if n is None else asking.checked_n(n)
         with self._decider.lock:
+            kept = (self.knowledge, standing_values(self))
             request = asking.Request(
-                at_once, self._decider.plan, self.budget, fixed, lease, receipt, allowance, self.knowledge
+                at_once, self._decider.plan, self.budget, fixed, lease, receipt, allowance, *kept
             )
             records = asking.ask(self._open, request)
         trials = [Trial(record, self.report_soon) for record in records]
@@ -320,8 +316,8 @@ class Study:
 
     @property
     def winner(self) -> TrialRecord:
-        """The trial that the study recommends; raises as ``best_trial``."""
-        return self.best_trial
+        """The trial that the study recommends, as the protocol's ``choose`` says; raises as ``best_trial``."""
+        return self.best_trial if self.protocol.choose == "best" else robust_trial(self, self._engine)
 
     @property
     def pareto_front(self) -> tuple[TrialRecord, ...]:

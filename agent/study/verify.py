@@ -6,7 +6,7 @@ pairs that are there.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ...evaluators.problems.problem import Problem
@@ -39,13 +39,15 @@ class Verifiable(Protocol):
     def seed(self) -> int: ...  # noqa: D102
     @property
     def trials(self) -> tuple[TrialRecord, ...]: ...  # noqa: D102
+    @property
+    def winner(self) -> TrialRecord: ...  # noqa: D102
     @classmethod
     def load(cls, name: str, *, storage: Ledger) -> Any: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a caller wants verified; None is the best trial, and the default configuration.
+    """What a caller wants verified; None is the winner, and the default configuration.
 
     ``pairs``: after how many pairs it ends undecided. ``least``: the smallest gain that counts, as a ratio where all
     results are positive, else as a difference; None is any. ``level``: confidence that a change is one.
@@ -85,6 +87,8 @@ def open_verification(study: Verifiable, wanted: Wanted) -> "StoredStudy | Certi
 
     Returns the outcome where there is nothing to compare. Raises as ``pairing_of``.
     """
+    if wanted.candidate is None and study.protocol.choose != "best":
+        wanted = replace(wanted, candidate=study.winner.number)
     pairing = pairing_of(study.name, study.problem, study.trials, wanted)
     key = study.problem.space.key
     if key(pairing.candidate.params) == key(pairing.baseline.params):

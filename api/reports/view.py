@@ -4,7 +4,8 @@ Figures, the report, the live table and the exports read these values and nothin
 ledger and drawn from a file. Knows no plotly and no terminal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -12,9 +13,11 @@ import numpy as np
 
 from ...agent.certainty.held_out import held_out_scores
 from ...agent.certainty.of_study import certainty_of, is_verification, outcome
+from ...agent.errors import NoFeasibleTrial
 from ...agent.ledger.ledger import Ledger, StoredStudy
 from ...agent.ledger.records import Failure, Pruned, TrialRecord
 from ...agent.protocol import StudyProtocol
+from ...agent.study.study import Study
 from ...agent.views.best import nondominated
 from ...evaluators.problems.history import Params
 from ...evaluators.problems.problem import Problem
@@ -124,7 +127,19 @@ def certainty_in_words(ledger: Ledger, stored: StoredStudy) -> str:
     texts = ["" if found is None else found.text, *map(str, held_out_scores(ledger, stored))]
     if (instances := StudyProtocol.stored(stored.config).instances("tuning")) and found is not None:
         texts.insert(0, f"Each configuration was measured on {'; '.join(map(str, instances))}.")
-    return " ".join(filter(None, texts))
+    return " ".join(filter(None, (*texts, *_chosen(ledger, stored))))
+
+
+def _chosen(ledger: Ledger, stored: StoredStudy) -> Iterator[str]:
+    """Yield in words which trial a protocol chooses instead of the best, and what it has searched for."""
+    protocol = StudyProtocol.stored(stored.config)
+    if protocol.choose != "best":
+        study = Study.load(stored.name, storage=ledger, reap=False)
+        with suppress(NoFeasibleTrial):
+            winner = study.winner
+            yield f"Recommended is trial {winner.number} ({winner.value:.4g}), by {protocol.choose!r}: good around it too."
+    if protocol.only:
+        yield f"Only {', '.join(protocol.only)} is searched for now, the other parameters stand."
 
 
 def row_of(record: TrialRecord, problem: Problem) -> TrialRow:

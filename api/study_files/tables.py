@@ -131,6 +131,10 @@ class ProtocolTable(Table):
     """Seeds to tune on, and others to test on."""
     data: DataTable | None = None
     """Data to tune on, and others to test on."""
+    choose: Words | None = None
+    """Which trial is the winner: best (the default), robust, or robust:0.1, a quantile over what is around it."""
+    only: Annotated[list[Words], Field(max_length=1000)] | None = None
+    """The parameters that are searched for now; the others stand at the winner's values. All."""
 
     @model_validator(mode="after")
     def _told_apart(self) -> "ProtocolTable":

@@ -1,0 +1,66 @@
+"""Which trial a study recommends where that is not the best measured one, and what of it stands while a few parameters
+are searched.
+
+Knows how a protocol says it; what a neighbourhood is stands in ``surrogates/options/robust.py``.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from ...evaluators.problems.history import History, Value
+from ...evaluators.problems.problem import Problem
+from ...surrogates.contracts import Engine
+from ..ledger.records import TrialRecord
+from ..protocol import StudyProtocol, quantile_of
+
+_MOST = 100
+"""Candidates: the best measured ones."""
+
+
+class Recommending(Protocol):
+    """What choosing needs of a study."""
+
+    problem: Problem
+    protocol: StudyProtocol
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]: ...  # noqa: D102
+    @property
+    def best_trial(self) -> TrialRecord: ...  # noqa: D102
+    @property
+    def winner(self) -> TrialRecord: ...  # noqa: D102
+    def refresh(self) -> History: ...  # noqa: D102
+
+
+def robust_trial(study: Recommending, engine: Engine) -> TrialRecord:
+    """Return the feasible trial whose neighbourhood is believed to be best; the best one while too little is known to
+    model. Deterministic: the same trials give the same winner. Raises as ``best_trial``."""
+    from ...surrogates.options.robust import robust_values
+
+    best, problem = study.best_trial, study.problem
+    belief = engine.condition(study.refresh(), np.random.default_rng(0))
+    if not belief.modelled:
+        return best
+    measured = [
+        r for r in study.trials if r.excluded is None and r.measurement and problem.feasible(r.measurement)
+    ]
+    sign = float(problem.signs[0])
+    ranked = sorted(measured, key=lambda r: -sign * (r.values or (0.0,))[0])[:_MOST]
+    params, quantile = [r.params for r in ranked], quantile_of(study.protocol.choose)
+    worth = robust_values(belief, problem, params, np.random.default_rng(1), quantile=quantile)
+    return ranked[int(worth.argmax())]
+
+
+def standing_values(study: Recommending) -> dict[str, Value] | None:
+    """Return what stands while the protocol's ``only`` parameters are searched: the values of the winner, or of the default
+    where none is, of all others but those that depend on a searched one. None where all are searched."""
+    if not study.protocol.only:
+        return None
+    counts = any(r.excluded is None and r.values is not None for r in study.trials)
+    params = study.winner.params if counts else study.problem.space.default()
+    searched = set(study.protocol.only)
+    for parameter in study.problem.space.parameters:  # parents stand before their children
+        if searched & set(parameter.when or ()):
+            searched.add(parameter.name)
+    return {name: value for name, value in params.items() if name not in searched}
