@@ -15,14 +15,25 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from works import designs, gradients, histories, noise, protocols, selection, subsets, surrogates, training
+from works import (
+    beliefs,
+    designs,
+    gradients,
+    histories,
+    noise,
+    protocols,
+    selection,
+    subsets,
+    surrogates,
+    training,
+)
 
 
 @dataclass(frozen=True)
 class Work:
-    """A row: the paper, the door to it, its claim, and what measures it: words and whether the claim holds."""
+    """A row, by number or word: the paper, its door, its claim, and what measures it: words and whether the claim holds."""
 
-    row: int
+    row: int | str
     title: str
     door: str
     claim: str
@@ -154,13 +165,23 @@ PROTOCOLS = (
     ),
 )
 
+BESIDE = (
+    Work(
+        "beliefs",
+        "piBO",
+        "prior = { mean, sd }",
+        "a right belief finds better sooner, and a wrong one is unlearnt",
+        beliefs.priors,
+    ),
+)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("rows", nargs="*", type=int, help="Rows to measure; all without any.")
+    parser.add_argument("rows", nargs="*", help="Rows to measure; all without any.")
     rows = parser.parse_args().rows
-    for work in (*WORKS, *PROTOCOLS):
-        if rows and work.row not in rows:
+    for work in (*WORKS, *PROTOCOLS, *BESIDE):
+        if rows and str(work.row) not in rows:
             continue
         started = time.process_time()
         words, holds = work.measure()

@@ -58,6 +58,8 @@ def parameter_line(p: Parameter, wire: Wire) -> str:
     parts = [f"{quoted(wire.alias[p.name])}{_real_name(p, wire)}: {_range(p)}"]
     if p.has_default:
         parts.append(f"default {json.dumps(p.default, ensure_ascii=False)}")
+    if p.prior is not None:
+        parts.append(f"the user believes its best value near {json.dumps(p.typical, ensure_ascii=False)}")
     if p.when:
         parts.append(f"only active when {_condition(p.to_dict()['when'], wire)}, else null")
     line = ", ".join(parts)

@@ -171,7 +171,7 @@ def _space_differences(stored: SearchSpace, given: SearchSpace) -> list[str]:
 
 def _meaning(parameter: Any) -> dict[str, Any]:  # Any: the three kinds of parameters
     plain = parameter.to_dict()
-    for words in ("description", "unit", "default"):
+    for words in ("description", "unit", "default", "prior"):
         plain.pop(words, None)
     if isinstance(parameter, Categorical):
         plain["choices"] = list(parameter.choices)

@@ -157,6 +157,23 @@ def checked_when(
     return {parent: _when_values(name, parent, allowed) for parent, allowed in when.items()}
 
 
+def checked_prior(name: str, prior: object, *, log: bool) -> Mapping[str, float] | None:
+    """Return what is believed of a number, as ``mean`` and ``sd``; on a log scale ``sd`` is a factor above 1."""
+    if prior is None:
+        return None
+    numbers_given = {k: finite_number(v) for k, v in prior.items()} if isinstance(prior, Mapping) else {}
+    mean, sd = numbers_given.get("mean"), numbers_given.get("sd")
+    least = 1.0 if log else 0.0
+    if set(numbers_given) != {"mean", "sd"} or mean is None or sd is None or sd <= least:
+        scale = (
+            "on a log scale a factor above 1, as 3 for a third to three times the mean" if log else "above 0"
+        )
+        raise InvalidSpace(
+            f"`{name}`: `prior` must be {{'mean': …, 'sd': …}} with `sd` {scale}, got {shown(prior)}."
+        )
+    return {"mean": mean, "sd": sd}
+
+
 def is_comparison(allowed: object) -> bool:
     """Whether a condition is written as a comparison, as ``">= 2"``."""
     return isinstance(allowed, str) and allowed.lstrip()[:1] in tuple("<>")

@@ -51,6 +51,7 @@ class Categorical(BaseParameter):
     unit: str = ""
     when: Mapping[str, Any] | None = None  # Any: one value, a list of values, or a comparison as text
     ordered: bool = False
+    prior: Sequence[float] | None = None
     labelled: Mapping[str, Any] | None = field(repr=False, default=None)
     """Objects behind the labels; set from ``choices`` when that is a mapping."""
 
@@ -67,6 +68,7 @@ class Categorical(BaseParameter):
         if not isinstance(self.ordered, bool):
             raise InvalidSpace(f"`{self.name}`: `ordered` must be True or False, got {self.ordered!r}.")
         object.__setattr__(self, "when", checked_when(self.name, self.when))
+        object.__setattr__(self, "prior", _checked_weights(self.name, self.prior, len(self.choices)))
         if self.default is not None:
             try:
                 object.__setattr__(self, "default", self.coerce(self.default))
@@ -90,9 +92,11 @@ class Categorical(BaseParameter):
 
     @property
     def typical(self) -> Choice:
-        """The default where declared, else the first choice (the middle one when ordered)."""
+        """The default where declared, else the likeliest, else the first choice (the middle one when ordered)."""
         if self.has_default:
             return self.default
+        if self.prior is not None:
+            return self.choices[int(np.argmax(self.prior))]
         return self.choices[(len(self.choices) - 1) // 2] if self.ordered else self.choices[0]
 
     @cached_property
@@ -165,6 +169,7 @@ class Categorical(BaseParameter):
             "description": self.description or None,
             "unit": self.unit or None,
             "when": plain_when(self.when),
+            "prior": self.prior and list(self.prior),
         }
         choices = list(self.choices) if self.labelled is None else dict(self.labelled)
         return {
@@ -251,6 +256,19 @@ def _checked_choices(name: str, choices: object) -> tuple[Choice, ...]:
             )
         seen[key] = choice
     return plain
+
+
+def _checked_weights(name: str, weights: object, count: int) -> tuple[float, ...] | None:
+    if weights is None:
+        return None
+    listed = [finite_number(w) for w in weights] if isinstance(weights, Sequence | np.ndarray) else []
+    checked = tuple(w for w in listed if w is not None and w > 0)
+    if isinstance(weights, str) or len(checked) != len(listed) or len(listed) != count:
+        raise InvalidSpace(
+            f"`{name}`: `prior` must be {count} positive weights, one per choice, got {shown(weights)}; "
+            "leave a choice out that cannot be the best."
+        )
+    return checked
 
 
 def _check_choice(name: str, choice: object) -> None:

@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidParameters, InvalidSpace
-from .base import BaseParameter, check_name, check_texts, checked_when, finite_number, plain_when, shown
+from .base import (
+    BaseParameter,
+    check_name,
+    check_texts,
+    checked_prior,
+    checked_when,
+    finite_number,
+    plain_when,
+    shown,
+)
 from .scales import Grid, Linear, Log, Scale, round_significant, rounded_inward, tidied
 
 LARGEST = 1e100
@@ -38,6 +47,7 @@ class _Number(BaseParameter):
     description: str
     unit: str
     when: Mapping[str, Any] | None
+    prior: Mapping[str, float] | None
     is_categorical = False
 
     @property
@@ -84,7 +94,9 @@ class _Number(BaseParameter):
 
     @cached_property
     def typical(self) -> Any:
-        """The default where declared, else the middle of the scaled range."""
+        """The default where declared, else what is believed most, else the middle of the scaled range."""
+        if self.prior is not None and not self.has_default:
+            return self.nearest(self.prior["mean"])
         return self.default if self.has_default else self.decode(np.array([0.5]))[0]
 
     def encode(self, values: Sequence[Any]) -> np.ndarray:
@@ -121,6 +133,7 @@ class _Number(BaseParameter):
             "description": self.description or None,
             "unit": self.unit or None,
             "when": plain_when(self.when),
+            "prior": self.prior and dict(self.prior),
         }
         stated = {k: v for k, v in optional.items() if v is not None}
         return {"type": type(self).__name__.lower(), "low": self.low, "high": self.high, **stated}
@@ -167,6 +180,12 @@ class _Number(BaseParameter):
             )
 
     def _check_default(self) -> None:
+        object.__setattr__(self, "prior", checked_prior(self.name, self.prior, log=self.log))
+        if self.prior is not None and not self._inside(self.prior["mean"]):
+            raise InvalidSpace(
+                f"`{self.name}`: the mean of `prior` must be in [{self.low!r}, {self.high!r}], got "
+                f"{self.prior['mean']!r}; widen the range, or move the mean to its edge."
+            )
         if self.default is None:
             return
         try:
@@ -198,7 +217,8 @@ class Float(_Number):
     """A real number in [low, high]; ``log``: uniform in the logarithm; ``step``: only low, low + step, …, high.
 
     ``when``: active only while every named parent has one of these values: ``{"kernel": ["rbf"]}``, ``{"layers":
-    ">= 2"}``.
+    ">= 2"}``. ``prior``: where its best value is believed to lie, ``{"mean": 0.01, "sd": 3}``; on a log scale ``sd`` is a
+    factor (a third to three times the mean), else in the parameter's unit.
     """
 
     name: str
@@ -211,6 +231,7 @@ class Float(_Number):
     description: str = ""
     unit: str = ""
     when: Mapping[str, Any] | None = None  # Any: one value, a list of values, or a comparison as text
+    prior: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         for side in ("low", "high", "step"):
@@ -251,7 +272,7 @@ class Float(_Number):
 
 @dataclass(frozen=True, eq=False)
 class Int(_Number):
-    """An integer in [low, high]; ``log``, ``step`` and ``when`` as for Float."""
+    """An integer in [low, high]; ``log``, ``step``, ``when`` and ``prior`` as for Float."""
 
     name: str
     low: int
@@ -263,6 +284,7 @@ class Int(_Number):
     description: str = ""
     unit: str = ""
     when: Mapping[str, Any] | None = None  # Any: one value, a list of values, or a comparison as text
+    prior: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         for side in ("low", "high", "step"):

@@ -212,8 +212,8 @@ class SearchSpace:
 
     @cached_property
     def has_defaults(self) -> bool:
-        """Whether every parameter that is active in the default configuration declares a default."""
-        return all(self[name].has_default for name in self._typical)
+        """Whether every parameter that is active in the default configuration declares a default or a prior."""
+        return all(self[n].has_default or self[n].prior is not None for n in self._typical)
 
     def default(self) -> dict[str, Choice]:
         """Return the declared defaults; for the rest the middle of the scaled range, the first choice.

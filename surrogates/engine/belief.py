@@ -26,6 +26,7 @@ from ..optim.search import Domain, keys, maximise
 from ..optim.trust_region import trust_side
 from ..options.allocation import next_repeat
 from ..options.determinantal import RandomDesign
+from ..options.prior import BelievedDensity
 from ..options.subspace import RandomSubspace
 from ..threads import one_thread
 
@@ -80,6 +81,9 @@ class Model:
     price: OutcomeModel | None = None
     """Of the logarithm of what a trial costs; expected improvement is then per unit of it."""
     notes: tuple[str, ...] = ()
+    believed: BelievedDensity | None = None
+    """Where the user believes the best to be, counted with power ``trust``."""
+    trust: float = 0.0
 
     def log_feasible(self, Z: np.ndarray) -> np.ndarray:
         """Return log P(feasible) (m,) at embedded rows."""
@@ -105,7 +109,8 @@ class Model:
 
     def score(self, X: np.ndarray, active: np.ndarray) -> np.ndarray:
         """Return ``log_acquisition`` of canonical rows."""
-        return self.log_acquisition(self.embedding.embed(X, active))
+        value = self.log_acquisition(self.embedding.embed(X, active))
+        return value if self.believed is None else value + self.trust * self.believed.log_density(X, active)
 
     def with_fantasies(self, X: np.ndarray, active: np.ndarray) -> "Model":
         """Return the model that also believes its own means at these rows: how running trials are taken in."""
@@ -204,6 +209,11 @@ class GaussianBelief:
             found = subspace.maximise(lambda X, _: rng.random(len(X)), domain, X[:0], rng, n=64)
             if found is not None:
                 return found[0], "initial_design", f"drawn from a random subspace of {s.subspace} dimensions"
+        believed = BelievedDensity(self.embedding.space)
+        rows = domain.repair(believed.draw(rng, 64))[0] if believed.columns else X[:0]
+        rows = rows[domain.untaken(rows)]
+        if len(rows):
+            return rows[0], "initial_design", "drawn from what is believed of the parameters"
         if s.design_kind == "integrated":
             x = next_design_row(
                 self.embedding, domain, X, active, rng, length=s.design_length, survival=self._survival
@@ -281,7 +291,7 @@ class GaussianBelief:
 
     def _assess_rows(self, model: Model, X: np.ndarray, active: np.ndarray) -> tuple[Assessment, ...]:
         Z = self.embedding.embed(X, active)
-        log_acquisition, p = model.log_acquisition(Z), np.exp(model.log_feasible(Z))
+        log_acquisition, p = model.score(X, active), np.exp(model.log_feasible(Z))
         natural = [o.natural(Z) for o in model.objectives]
         z_mean, z_sd = mixture(*model.objectives[0].predict(Z))
         out = []
@@ -313,5 +323,7 @@ class GaussianBelief:
         y = (history.Y * self.signs)[:, 0]
         feasible = np.array([history.problem.feasible(t.measurement) for t in history.finished])
         order = np.lexsort([-y, ~feasible])
-        rows = history.rows("finished").X
-        return rows[order[:5]]
+        rows = history.rows("finished").X[order[:5]]
+        if self.model is None or self.model.believed is None:
+            return rows
+        return np.vstack([rows, self.embedding.space.encode([self.embedding.space.default()])[0]])

@@ -20,6 +20,7 @@ from ..models.feasibility import Classifier, failure_rows, fit_classifier
 from ..models.mean import Bowl, Slope
 from ..models.outcome import OutcomeModel, Settings, Warm, fit_outcome, mixture
 from ..options.features import prior_kernel
+from ..options.prior import DRAWS, BelievedDensity, sampled_scores, trust
 from ..options.sensitivity import coreset
 from ..threads import one_thread
 from .belief import GaussianBelief, LimitModel, Model
@@ -72,8 +73,20 @@ class GaussianEngine:
             *_scalarisations(Y.shape[1]), self.settings.caution, self._price(history, rows, D, Z, rng),
             chosen.notes + self._stated_error(history, rows, standard[:, 0], objectives[0]),
         )  # fmt: skip
+        believed = BelievedDensity(self.problem.space)
+        if believed.columns:
+            model = replace(model, believed=believed, trust=self._trust(model, believed, history, rng))
         running = history.rows("running")
         return model.with_fantasies(running.X, running.active)
+
+    def _trust(
+        self, model: Model, believed: BelievedDensity, history: History, rng: np.random.Generator
+    ) -> float:
+        """Return the power with which the user's belief counts."""
+        rows = (believed.draw(rng, DRAWS), self.problem.space.sample_rows(rng, DRAWS))
+        Z = [self._embedding.embed(*self.problem.space.canonical(X)) for X in rows]
+        scores = [sampled_scores(*model.objectives[0].predict(z), model.log_feasible(z), rng) for z in Z]
+        return trust(*scores, ended=len(history.finished) + len(history.failed))
 
     def _training_rows(
         self, data: Rows, feasible_y: np.ndarray, y: np.ndarray, rng: np.random.Generator
