@@ -1,12 +1,12 @@
 # Set up and go: each target creates .venv when it is missing, installs what is new, and runs.
-.PHONY: demo test check format clean vllm peers
+.PHONY: demo test check format clean vllm llama peers
 PYTHON ?= python3
 WORKERS ?= 2
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 INSTALL = $(if $(shell command -v uv),uv pip install --python $(PY),$(PY) -m pip install)
-QUICK := not slow and not vllm and not browser and not postgres and not ray
+QUICK := not slow and not vllm and not llama and not browser and not postgres and not ray
 
 # Tune a real model on real data and write a report: about a minute.
 demo: $(STAMP)
@@ -51,6 +51,33 @@ $(VLLM)/.installed:
 	printf 'Metadata-Version: 2.1\nName: vllm\nVersion: $(VLLM_VERSION)+cpu\n' > "$(VLLM)/shim/vllm-$(VLLM_VERSION)+cpu.dist-info/METADATA"
 	PYTHONPATH=$(VLLM)/shim $(VLLM)/bin/python -c "import importlib.metadata as m; assert m.version('vllm') == '$(VLLM_VERSION)+cpu'"
 	touch $(VLLM)/.installed
+
+# llama.cpp in an environment of its own: its server, and llama-cpp-python's on the same libraries, compiled once from the
+# package's sources (nine minutes of one core; -O1, because most of it only reads arguments). Needs a C++ compiler.
+LLAMA := .llama
+LLAMA_VERSION := 0.3.36
+LLAMA_BUILT = $(LLAMA)/build/bin
+
+llama: $(LLAMA)/.installed
+
+$(LLAMA)/.installed:
+	test -x $(LLAMA)/bin/python || python3 -m venv $(LLAMA)
+	$(LLAMA)/bin/python -m pip install -q cmake ninja scikit-build-core
+	$(LLAMA)/bin/python -m pip download -q --no-deps --no-binary :all: --no-build-isolation -d $(LLAMA)/sdist llama-cpp-python==$(LLAMA_VERSION)
+	mkdir -p $(LLAMA)/source
+	tar -xzf $(LLAMA)/sdist/llama_cpp_python-$(LLAMA_VERSION).tar.gz -C $(LLAMA)/source --strip-components 1
+	$(LLAMA)/bin/cmake -G Ninja -S $(LLAMA)/source/vendor/llama.cpp -B $(LLAMA)/build -Wno-dev --log-level=ERROR \
+		-DCMAKE_MAKE_PROGRAM=$(abspath $(LLAMA))/bin/ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE="-O1 -DNDEBUG" \
+		-DCMAKE_BUILD_RPATH_USE_ORIGIN=ON -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF \
+		-DLLAMA_OPENSSL=OFF -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_ALL_WARNINGS=OFF
+	$(LLAMA)/bin/cmake --build $(LLAMA)/build --target llama-server --parallel $(WORKERS)
+	$(LLAMA)/bin/python -m pip install -q --no-build-isolation "$(LLAMA)/source[server]" -C cmake.args="-DLLAMA_BUILD=OFF;-DLLAVA_BUILD=OFF"
+	cp -a $(LLAMA_BUILT) $$(echo $(LLAMA)/lib/python3*/site-packages/llama_cpp)/lib
+	ln -sf $$(cd $(LLAMA) && echo ../lib/python3*/site-packages/llama_cpp/lib/llama-server) $(LLAMA)/bin/llama-server
+	$(LLAMA)/bin/llama-server --version
+	$(LLAMA)/bin/python -c "import llama_cpp.server.app"
+	rm -rf $(LLAMA)/build $(LLAMA)/source $(LLAMA)/sdist
+	touch $(LLAMA)/.installed
 
 # The benchmark's peers, each in an environment of its own (.peers/NAME, about 3 GB in all), so that they cannot change each
 # other's dependencies or ours. HEBO needs GPy and NumPy 1.

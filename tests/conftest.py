@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 # Before numpy and torch are imported: they read these once.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "N_THREADS", "N_THREADS_BATCH")
+for _name in _THREADS:  # the last two are llama-cpp-python's
     os.environ[_name] = "1"
 for _name in [n for n in os.environ if n.startswith(("OPENAI_", "TRIALOGUE_"))]:
     if _name != "TRIALOGUE_CI" and not _name.startswith("TRIALOGUE_TEST_"):
@@ -101,6 +102,19 @@ def postgres_url() -> Iterator[str]:
         pytest.skip("no PostgreSQL server (Debian: apt-get install postgresql)")
     with tempfile.TemporaryDirectory(prefix="trialogue-pg-") as folder:
         yield from _postgres(binaries, Path(folder))
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> str:
+    """The name of SmolLM2, installed, or a skip."""
+    from trialogue.serving.errors import InvalidInput
+    from trialogue.serving.models.pretrained import model_folder
+
+    try:
+        model_folder("smollm2")
+    except InvalidInput as error:
+        pytest.skip(str(error))
+    return "smollm2"
 
 
 def _postgres_binaries() -> Path | None:

@@ -20,7 +20,7 @@ from pydantic import PrivateAttr, SecretStr
 from ...serving.endpoints.refusals import Refusal
 from ...serving.endpoints.requests import without_system
 from ...serving.endpoints.stream import chat_events
-from ...serving.errors import EndpointUnreachable
+from ...serving.errors import EndpointTimeout, EndpointUnreachable
 from .wire import Reply, latest_turn, sendable
 
 _REFUSABLE = {
@@ -58,9 +58,13 @@ class ServedChat(BaseChatModel):
         tools = kwargs.get("tools") or []
         said = sendable(convert_to_openai_messages(messages))
         reply = Reply([tool["function"]["name"] for tool in tools])
-        for event in self._answer(said, tools):
-            if words := reply.feed(event):
-                yield ChatGenerationChunk(message=AIMessageChunk(content=words))
+        try:
+            for event in self._answer(said, tools):
+                if words := reply.feed(event):
+                    yield ChatGenerationChunk(message=AIMessageChunk(content=words))
+        except EndpointTimeout:
+            if not reply.has_words:
+                raise  # else what has come by now is the answer: a small model may never end one by itself
         rest, requests = reply.end()
         usage = reply.usage(said)
         counts: Any = {

@@ -91,6 +91,11 @@ class Reply:
     _thought_chars: int = 0
     _ended: bool = False
 
+    @property
+    def has_words(self) -> bool:
+        """Whether anything was shown by now."""
+        return bool(self._shown.strip())
+
     def feed(self, event: Mapping[str, Any]) -> str:
         """Take in an event; return the words that may be shown by now."""
         self._last = {**self._last, **{k: v for k, v in event.items() if v and k != "choices"}}

@@ -13,14 +13,13 @@ from urllib.parse import urlsplit
 from ...serving.errors import InvalidInput
 from ..contracts import AbstractPlanner
 from .planner import Planner
-from .specification import PlannerText
+from .specification import PLANNER_FORMS, PlannerText
 
 
 def planner_from(spec: object) -> AbstractPlanner | None:
-    """Return the planner that ``spec`` names: None, ``"embedded"``, a base URL, ``"vllm:MODEL"`` (the last two with the
-    choices of ``specification.py``), or a planner itself.
+    """Return the planner that ``spec`` names: None, a text of ``specification.py``, or a planner itself.
 
-    Whoever calls this for a name must ``close`` what comes back. Raises InvalidInput, and for vLLM ServingError.
+    Whoever calls this for a name must ``close`` what comes back. Raises InvalidInput, and for own servers ServingError.
     """
     if spec is None:
         return None
@@ -37,12 +36,10 @@ def planner_from(spec: object) -> AbstractPlanner | None:
         from .embedded import EmbeddedPlanner  # transformers and torch are loaded only for this one
 
         return EmbeddedPlanner()
-    if address.startswith("vllm:") and len(address) > 5:
-        from .vllm import vllm_planner  # starts a server
+    if text.own_server:
+        from .own_server import own_planner
 
-        return vllm_planner(
-            address.removeprefix("vllm:"), history=text.history, instructions=text.instructions
-        )
+        return own_planner(text)
     if address.startswith(("http://", "https://")):
         return Planner(address, history=text.history or "usual", instructions=text.instructions or "bandit")
     raise _no_planner(spec)
@@ -52,8 +49,9 @@ def check_planner(spec: object) -> None:
     """Raise InvalidInput for a text that names no planner. Opens nothing, and asks no server."""
     if not isinstance(spec, str):
         return
-    address = PlannerText.read(spec).address
-    if address == "embedded" or (address.startswith("vllm:") and len(address) > 5):
+    text = PlannerText.read(spec)
+    address = text.address
+    if address == "embedded" or text.own_server:
         return
     try:
         parts = urlsplit(address)
@@ -65,10 +63,7 @@ def check_planner(spec: object) -> None:
 
 
 def _no_planner(spec: str) -> InvalidInput:
-    return InvalidInput(
-        "`planner` must be None, 'embedded', 'http://HOST:PORT/v1' (optionally '#model') or 'vllm:MODEL', "
-        f"got {spec!r:.300}."
-    )
+    return InvalidInput(f"`planner` must be None or one of {PLANNER_FORMS}, got {spec!r:.300}.")
 
 
 class SharedPlanner:

@@ -6,13 +6,16 @@ Knows nothing of planners. A study file may say the same as a table: ``[planner]
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from ...prompts.histories.by_name import HistoryName
 from ...serving.errors import InvalidInput
 from ..referee.by_name import RefereeName
 from .paraphrases import Instructions
 
+Engine = Literal["vllm", "llama"]
+"""Servers that we start ourselves."""
+PLANNER_FORMS = "embedded, http://HOST:PORT/v1[#MODEL], vllm:MODEL, llama:MODEL"
 CHOICES = {
     "history": get_args(HistoryName),
     "instructions": get_args(Instructions),
@@ -72,6 +75,12 @@ class PlannerText:
     def to_table(self) -> dict[str, str]:
         """Return the same as a table."""
         return {"spec" if k == "address" else k: v for k, v in asdict(self).items() if v is not None}
+
+    @property
+    def own_server(self) -> tuple[Engine, str] | None:
+        """Engine and model, where the address names a server of our own."""
+        engine, sign, model = self.address.partition(":")
+        return next(((e, model) for e in get_args(Engine) if e == engine and sign and model), None)
 
     def to_text(self) -> str:
         """Return the text; inverse of ``read``."""

@@ -6,17 +6,18 @@ Later the study goes on without a model that fails; a model that is not there at
 import os
 from importlib.util import find_spec
 
-from ...agent.planner.specification import PlannerText
+from ...agent.planner.specification import PLANNER_FORMS, PlannerText
 from ...serving.errors import EndpointUnreachable, InvalidInput
 
-FORMS = "embedded, http://HOST:PORT/v1[#MODEL], vllm:MODEL or none"
+FORMS = f"{PLANNER_FORMS} or none"
 
 
 def checked_planner(spec: str | None, *, deadline_s: float = 10.0) -> str | None:
     """Return the specification, None for none. Raises InvalidInput, or EndpointUnreachable where nothing listens."""
     if spec is None or spec == "none":
         return None
-    address = PlannerText.read(spec).address
+    text = PlannerText.read(spec)
+    address = text.address
     if address.startswith(("http://", "https://")):
         _require_listener(address, deadline_s)
         return spec
@@ -24,7 +25,7 @@ def checked_planner(spec: str | None, *, deadline_s: float = 10.0) -> str | None
         raise InvalidInput(
             "`--planner embedded`: the embedded model is not part of this installation; use --planner none."
         )
-    if address != "embedded" and not (address.startswith("vllm:") and len(address) > len("vllm:")):
+    if address != "embedded" and not text.own_server:
         raise InvalidInput(f"`--planner` must be {FORMS}, got {spec!r}.")
     return spec
 

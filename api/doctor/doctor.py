@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from ...agent.planner.specification import PLANNER_FORMS, PlannerText
 from ...serving.errors import TrialogueError
 from ..options import DEFAULT_STORAGE, AsJson, Storage
 from .finding import Finding, State
@@ -24,9 +25,7 @@ SIGNS: dict[State, str] = {"ok": "✓", "note": "·", "bad": "✗"}
 def doctor(
     planner: Annotated[
         str | None,
-        typer.Option(
-            metavar="SPEC", help="Check this planner: embedded, http://HOST:PORT/v1[#MODEL] or vllm:MODEL."
-        ),
+        typer.Option(metavar="SPEC", help=f"Check this planner: {PLANNER_FORMS}."),
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
     timeout_s: Annotated[float, typer.Option(help="Seconds the endpoint may take.", min=0.1)] = 60.0,
@@ -121,13 +120,12 @@ def check_planner(spec: str | None, timeout_s: float) -> Iterator[Finding]:
         yield from check_served(spec, timeout_s)
     elif spec == "embedded":
         yield check_embedded()
-    elif spec.startswith("vllm:"):
+    elif own := PlannerText.read(spec).own_server:
         from .endpoint import check_own_server
 
-        yield from check_own_server(spec.removeprefix("vllm:"), timeout_s)
+        yield from check_own_server(*own, timeout_s)
     else:
-        cure = "use embedded, http://HOST:PORT/v1[#MODEL] or vllm:MODEL"
-        yield Finding("planner", "bad", f"{spec!r} is not a planner", cure)
+        yield Finding("planner", "bad", f"{spec!r} is not a planner", f"use one of {PLANNER_FORMS}")
 
 
 def check_embedded() -> Finding:

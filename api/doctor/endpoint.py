@@ -8,9 +8,10 @@ import os
 import time
 from collections.abc import Iterator
 
+from ...agent.planner.specification import Engine
 from ...serving.endpoints.chat import ChatRequest, Message
 from ...serving.endpoints.client import OpenAIClient
-from ...serving.errors import ServingError
+from ...serving.errors import InvalidInput, ServingError
 from ...serving.vllm.capabilities import capabilities
 from .finding import Finding
 
@@ -83,19 +84,19 @@ def check_capabilities(base_url: str, model: str, timeout_s: float) -> Iterator[
         yield Finding(one.name, "ok" if one.shown else "note", detail, "" if one.shown else CURES[one.name])
 
 
-def check_own_server(model: str, timeout_s: float) -> Iterator[Finding]:
-    """Start a vLLM server of ``model`` as a study would, prove what it can do, and end it."""
-    from ...agent.planner.vllm import started
-    from ...serving.vllm.environment import find_vllm
+def check_own_server(engine: Engine, model: str, timeout_s: float) -> Iterator[Finding]:
+    """Start a server of ``model`` as a study would, prove what it can do, and end it."""
+    from ...agent.planner.own_server import served_by, started
 
+    title = {"vllm": "vLLM", "llama": "llama.cpp"}[engine]
     try:
-        environment = find_vllm()
-        yield Finding("vLLM", "ok", f"{environment.version} at {str(environment.python)!r}")
-        with started(model) as server:
+        installation, _ = served_by(engine, model)
+        yield Finding(title, "ok", f"{installation.version} at {str(installation.python)!r}")
+        with started(engine, model) as server:
             yield Finding("server", "ok", f"ready after {server.ready_s:.0f} s")
             yield from check_capabilities(server.base_url, server.name, timeout_s)
-    except ServingError as error:
-        yield Finding("vLLM", "bad", str(error), "see the message")
+    except (ServingError, InvalidInput) as error:
+        yield Finding(title, "bad", str(error), "see the message")
 
 
 def _check_structured_output(client: OpenAIClient, timeout_s: float) -> Finding:

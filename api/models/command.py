@@ -46,4 +46,6 @@ def get(
             flush=True,
         )
     folder = install_model(name)
-    print(f"{folder}\nplanner = 'vllm:{folder.name}', or `trialogue serve-model {folder.name}`")
+    print(
+        f"{folder}\nplanner = 'vllm:{folder.name}' or 'llama:{folder.name}', or `trialogue serve-model {folder.name}`"
+    )

@@ -164,8 +164,8 @@ class StudySettings(Table):
     seed: Seed | None = None
     """The same seed and the same results give the same trials. 0 for a new study."""
     planner: Annotated[Words, BeforeValidator(_planner_as_text)] | None = None
-    """Who proposes: embedded, http://HOST:PORT/v1[#MODEL], vllm:MODEL, or nobody; or a table of ``spec``, which is one of
-    these, ``history`` (which trials a model is shown), ``instructions`` (how its paraphrases are used) and ``referee``
+    """Who proposes: embedded, http://HOST:PORT/v1[#MODEL], vllm:MODEL, llama:MODEL, or nobody; or a table of ``spec``, one
+    of these, ``history`` (which trials a model is shown), ``instructions`` (how its paraphrases are used) and ``referee``
     (who judges what it proposes: trust, slack or conformal)."""
     strategy: Words | None = None
     """How it decides: trialogue, surrogate, surrogate:NAME, llambo or random."""

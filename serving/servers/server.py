@@ -9,6 +9,7 @@ import http.client
 import json
 import socket
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -249,9 +250,10 @@ class RunningServer:
                 raise self.failed(self.failure("start"))
             try:
                 self.get("/health", timeout_s=1)
-            except OSError:
-                time.sleep(0.1)
-                continue
+            except OSError as error:
+                if not isinstance(error, urllib.error.HTTPError) or error.code >= 500:
+                    time.sleep(0.1)  # it does not listen yet, or loads; one that has no such path is up
+                    continue
             if not self.gone() and self.answers(max(deadline - time.monotonic(), 1)):
                 return
         raise self.failed(self.failure("start", timed_out=True))

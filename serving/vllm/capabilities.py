@@ -137,8 +137,14 @@ class _Asker:
 
 
 def _structured(ask: _Asker) -> tuple[bool, str]:
-    wanted = {"type": "json_schema", "json_schema": {"name": "choice", "schema": _SCHEMA, "strict": True}}
-    reply = ask.chat("Choose a kernel.", response_format=wanted, max_tokens=ROOM)
+    ways: tuple[dict[str, Any], ...] = (
+        {"type": "json_schema", "json_schema": {"name": "choice", "schema": _SCHEMA, "strict": True}},
+        {"type": "json_object", "schema": _SCHEMA},  # llama-cpp-python's
+    )
+    try:
+        reply = ask.chat("Choose a kernel.", response_format=ways[0], max_tokens=ROOM)
+    except urllib.error.HTTPError:
+        reply = ask.chat("Choose a kernel.", response_format=ways[1], max_tokens=ROOM)
     answer = _parsed(_part(reply, "message", "content"))
     kernel, c = _part(answer, "kernel"), _part(answer, "c")
     return kernel in ("linear", "rbf") and c in range(1, 10), json.dumps(answer)

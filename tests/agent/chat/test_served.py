@@ -1,11 +1,16 @@
 """Servers with quirks, over real HTTP: the conversation goes on with each of them."""
 
+import contextlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 from contracts.chat_peer import chat_peer
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 
 from trialogue.agent.chat.endpoint import Endpoint
+from trialogue.agent.chat.served import ServedChat
 from trialogue.serving.errors import EndpointRefused
 
 
@@ -88,3 +93,32 @@ def test_a_wrong_key_is_told_and_asked_for_once():
     with chat_peer((401, "wrong key")) as peer, pytest.raises(EndpointRefused, match="401: wrong key"):
         model(peer).invoke(TALK)
     assert len(peer.requests) == 1
+
+
+@pytest.fixture
+def endless():
+    """A server that writes words for ever, one after the other."""
+
+    class Writer(BaseHTTPRequestHandler):
+        def log_message(self, format, *args): ...
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not ended.wait(0.02):
+                    self.wfile.write(b'data: {"choices": [{"index": 0, "delta": {"content": "more "}}]}\n\n')
+
+    ended = threading.Event()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Writer) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}/v1"
+        ended.set()
+        http.shutdown()
+
+
+def test_an_answer_that_never_ends_is_what_has_come_in_time(endless):
+    said = ServedChat(base_url=endless, name="m", timeout_s=1.0).invoke(TALK)
+    assert said.text.startswith("more more")

@@ -1,10 +1,8 @@
 """llama.cpp's server as a target: its space, and on a real one what a tuning is promised.
 
-The real one runs where ``TRIALOGUE_TEST_LLAMA_SERVER`` names it and ``TRIALOGUE_TEST_GGUF`` a model; elsewhere there are no
-such tests, because building the server takes half an hour.
+The real one is what ``make llama`` builds, with SmolLM2.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +17,10 @@ from trialogue.evaluators.servers.metrics import objective_named
 from trialogue.evaluators.spaces.parameters import Categorical
 from trialogue.evaluators.spaces.space import SearchSpace
 from trialogue.evaluators.traffic.workload import Workload
-from trialogue.serving.llama_cpp.environment import LlamaEnvironment, find_llama
+from trialogue.serving.llama_cpp.environment import LlamaEnvironment, LlamaNotInstalled, find_llama
+from trialogue.serving.models.pretrained import gguf_file
 
 WORKLOAD = "random:input=32,output=8,prompts=8,concurrency=4,warm_up=2"
-BINARY, MODEL = (os.environ.get(f"TRIALOGUE_TEST_{name}", "") for name in ("LLAMA_SERVER", "GGUF"))
 
 
 def test_the_space_has_the_servers_defaults_and_no_smaller_batch_than_its_part() -> None:
@@ -42,44 +40,49 @@ def test_defaults_are_not_on_the_command_line_and_slots_have_room(tmp_path: Path
     assert settings.fixed == {"ctx_size": 512}  # eight slots of 40 tokens, in steps of 256
 
 
-if BINARY and MODEL:
+@pytest.fixture
+def servers(tmp_path: Path, smollm2: str) -> Iterator[LlamaServers]:
+    try:
+        environment = find_llama()
+    except LlamaNotInstalled as error:
+        pytest.skip(str(error))
+    settings = llama_settings(gguf_file(smollm2), Workload.parse(WORKLOAD), tmp_path, llama_space(2))
+    with LlamaServers(environment, settings) as made:
+        yield made
+
+
+@pytest.mark.llama
+@pytest.mark.slow
+class TestLlamaServers(TunableContract):
+    @pytest.fixture
+    def target(self, servers: LlamaServers) -> LlamaServers:
+        return servers
 
     @pytest.fixture
-    def servers(tmp_path: Path) -> Iterator[LlamaServers]:
-        space = llama_space(2)
-        settings = llama_settings(Path(MODEL), Workload.parse(WORKLOAD), tmp_path, space)
-        with LlamaServers(find_llama(BINARY), settings) as made:
-            yield made
+    def changed(self) -> Params:
+        return {"threads": 1}
 
-    @pytest.mark.slow
-    class TestLlamaServers(TunableContract):
-        @pytest.fixture
-        def target(self, servers: LlamaServers) -> LlamaServers:
-            return servers
 
-        @pytest.fixture
-        def changed(self) -> Params:
-            return {"threads": 1}
+@pytest.mark.llama
+@pytest.mark.slow
+def test_a_server_that_does_not_start_and_one_that_dies_are_failures_in_words(
+    servers: LlamaServers,
+) -> None:
+    failed = servers.measure({"flash_attn": "perhaps"})
+    assert failed.failure is not None
+    assert failed.failure.phase == "start"
+    assert servers.measure({"threads": 1}).failure is None
+    servers.stop_server()
+    assert not servers.reuses({"threads": 1})
 
-    @pytest.mark.slow
-    def test_a_server_that_does_not_start_and_one_that_dies_are_failures_in_words(
-        servers: LlamaServers,
-    ) -> None:
-        failed = servers.measure({"flash_attn": "perhaps"})
-        assert failed.failure is not None
-        assert failed.failure.phase == "start"
-        assert servers.measure({"threads": 1}).failure is None
-        servers.stop_server()
-        assert not servers.reuses({"threads": 1})
 
-    @pytest.mark.slow
-    def test_a_tuning_runs_from_default_to_verdict(servers: LlamaServers) -> None:
-        space = SearchSpace([Categorical("parallel", [None, 1, 4], default=None)])
-        plan = TuningPlan(
-            "model", objective_named("output_tok_s"), trials=2, pairs=2, most_pairs=2, budget_s=600
-        )
-        outcome = Tuning(plan, servers, space, say=lambda line: None).run()
-        assert outcome.study.problem.name == "llama.cpp"
-        assert {t.params["parallel"] for t in outcome.study.trials} == {None, 1, 4}
-        assert outcome.verdict.recommendation in ("change", "no change")
-        assert outcome.default_command.startswith("llama-server --model")
+@pytest.mark.llama
+@pytest.mark.slow
+def test_a_tuning_runs_from_default_to_verdict(servers: LlamaServers) -> None:
+    space = SearchSpace([Categorical("parallel", [None, 1, 4], default=None)])
+    plan = TuningPlan("model", objective_named("output_tok_s"), trials=2, pairs=2, most_pairs=2, budget_s=600)
+    outcome = Tuning(plan, servers, space, say=lambda line: None).run()
+    assert outcome.study.problem.name == "llama.cpp"
+    assert {t.params["parallel"] for t in outcome.study.trials} == {None, 1, 4}
+    assert outcome.verdict.recommendation in ("change", "no change")
+    assert outcome.default_command.startswith("llama-server --model")

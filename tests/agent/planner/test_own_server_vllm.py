@@ -4,7 +4,8 @@ from contracts.planner import problem, request, value
 from contracts.strategy import play
 
 import trialogue as tl
-from trialogue.agent.planner.vllm import vllm_planner
+from trialogue.agent.planner.own_server import own_planner
+from trialogue.agent.planner.specification import PlannerText
 from trialogue.agent.strategies.hybrid import TrialogueStrategy
 from trialogue.agent.strategies.llambo import LlamboSettings, LlamboStrategy
 from trialogue.serving.endpoints.chat import ChatRequest, Message
@@ -28,7 +29,7 @@ def vllm():
 
 @pytest.fixture(scope="module")
 def planner(vllm):
-    return vllm_planner(str(tiny_model()))
+    return own_planner(PlannerText(f"vllm:{tiny_model()}"))
 
 
 def test_a_model_that_knows_nothing_obeys_the_schema_on_a_real_server(planner):
