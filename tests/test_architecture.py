@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,7 @@ MODULES = modules()
 NAMES = [str(p.relative_to(ROOT)) for p in MODULES]
 
 
+@cache
 def imports(path: Path) -> list[tuple[int, str, ast.stmt]]:
     """(level, module, statement) of each import statement; level 0 is absolute."""
     found: list[tuple[int, str, ast.stmt]] = []
@@ -73,10 +75,11 @@ def imports(path: Path) -> list[tuple[int, str, ast.stmt]]:
     return found
 
 
+@cache
 def targets(path: Path) -> set[str]:
     """Modules of the package that a module imports, lazily or at its top, as dotted names below the root."""
     here = path.relative_to(ROOT).with_suffix("").parts[:-1]
-    known = {dotted(p) for p in MODULES}
+    known = modules_by_name()
     found: set[str] = set()
     for level, module, node in imports(path):
         if level and isinstance(node, ast.ImportFrom):
@@ -87,11 +90,18 @@ def targets(path: Path) -> set[str]:
     return (found & known) - {dotted(path)}
 
 
+@cache
+def modules_by_name() -> frozenset[str]:
+    return frozenset(dotted(p) for p in MODULES)
+
+
+@cache
 def dotted(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
 def folder(module: str) -> tuple[str, str]:
     """Return the room and the folder in it ('' for the room itself) of a dotted module."""
     room, *rest = module.split(".")
