@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from ..serving.errors import InvalidInput
 
-Design = Literal["integrated", "dpp", "volume"]
+Design = Literal["integrated", "dpp", "volume", "ariel"]
 Coreset = Literal["usual", "sensitivity"]
 Replicates = Literal["gain", "variance", "never"]
 
@@ -17,12 +17,12 @@ class EngineOptions:
     """Choices of the surrogate side of a study; None is the default.
 
     ``design``: how the first trials are placed: lowering the integrated variance (``"integrated"``, the default), drawn
-    by a determinantal point process (``"dpp"``), or by volume-rescaled sampling (``"volume"``). ``design_trials``: how
-    many there are, the default configuration included (default 3). ``coreset``: which rows of a history of more than 320
-    train the model: the best, the latest and a random third (``"usual"``), or drawn by ``"sensitivity"``.
-    ``replicates``: when a configuration is measured again: where that tells more than a new one (``"gain"``), two fifths
-    of the time and most where noise and failures are (``"variance"``), or ``"never"``. ``subspace``: dimensions of a
-    random subspace through the default, in which alone is searched.
+    by a determinantal point process (``"dpp"``) or by volume-rescaled sampling (``"volume"``), or spread over the
+    branches of a tree (``"ariel"``). ``design_trials``: how many there are, the default configuration included (default
+    3). ``coreset``: which rows of a history of more than 320 train the model: the best, the latest and a random third
+    (``"usual"``), or drawn by ``"sensitivity"``. ``replicates``: when a configuration is measured again: where that tells
+    more than a new one (``"gain"``), two fifths of the time and most where noise and failures are (``"variance"``), or
+    ``"never"``. ``subspace``: dimensions of a random subspace through the default, in which alone is searched.
     """
 
     design: Design | None = None

@@ -26,6 +26,7 @@ from works import (
     subsets,
     surrogates,
     training,
+    trees,
 )
 
 
@@ -138,6 +139,13 @@ WORKS = (
         'planner: referee = "conformal"',
         "the model is chosen on the same data, and false discoveries stay below the rate, with more power than one model",
         selection.conformal,
+    ),
+    Work(
+        21,
+        "AriEL",
+        'design = "ariel", strategy = "random:ariel"',
+        "random points of the cube find more of what is coded as volumes than of what is coded as points",
+        trees.volumes,
     ),
 )
 

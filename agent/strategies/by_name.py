@@ -16,7 +16,7 @@ from ..referee.by_name import RefereeName, referee_named
 from .pairs import PairsStrategy
 from .simple import RandomStrategy, SurrogateStrategy, default_engine
 
-NAMES = ("trialogue", "surrogate", "llambo", "random", "mcts", "mcts:surrogate", "pbt")
+NAMES = ("trialogue", "surrogate", "llambo", "random", "mcts", "mcts:surrogate", "pbt", "random:ariel")
 """Strategies that can be named."""
 NEEDS_MODEL = ("trialogue", "llambo")
 
@@ -82,6 +82,10 @@ def strategy_for(
         from .alternatives.tree_search import TreeSearchStrategy
 
         return TreeSearchStrategy(problem, seed, surrogate=name == "mcts:surrogate")
+    if name == "random:ariel":
+        from .alternatives.volumes import VolumeStrategy
+
+        return VolumeStrategy(problem, seed)
     if name == "pbt":
         from .alternatives.population import PopulationStrategy
 

@@ -91,7 +91,7 @@ class EngineTable(Table):
     """Choices of the surrogate's side; what is absent or null is as usual."""
 
     design: Design | None = None
-    """How the first trials are placed: integrated (the default), dpp or volume."""
+    """How the first trials are placed: integrated (the default), dpp, volume or ariel."""
     design_trials: Annotated[int, Field(ge=1, le=1000)] | None = None
     """How many first trials there are, the default configuration included. 3."""
     coreset: Coreset | None = None

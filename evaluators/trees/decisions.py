@@ -52,8 +52,28 @@ class Decisions:
         x, active = self.space.encode([params])
         return tuple(step for i in np.flatnonzero(active[0]).tolist() for step in self._path(i, x[0, i]))
 
+    def values(self, i: int) -> int:
+        """Return how many values of a parameter are told apart: all there are, or the 32nds of a continuous one."""
+        return int(self.space.levels[i]) or 2**BISECTIONS
+
+    def branches(self, i: int) -> int:
+        """Return how many branches each decision on a parameter has."""
+        return self.values(i) if self.space.is_categorical[i] else 2
+
+    def is_long(self, i: int) -> bool:
+        """Whether the decisions on a parameter may leave several of its values."""
+        levels = int(self.space.levels[i])
+        return not self.space.is_categorical[i] and not 0 < levels <= 2**BISECTIONS
+
+    def left(self, steps: Sequence[Step], i: int) -> tuple[int, int]:
+        """Return the positions [low, high) of the values of parameter i that steps leave."""
+        low, high = 0, self.values(i)
+        for branch in (branch for j, branch in steps if j == i):
+            low, high = (branch, branch + 1) if self.space.is_categorical[i] else _half(low, high, branch)
+        return low, high
+
     def _decide(self, i: int, steps: list[Step], choose: Choose, rng: np.random.Generator) -> float:
-        values = int(self.space.levels[i]) or 2**BISECTIONS
+        values = self.values(i)
         if self.space.is_categorical[i]:
             steps.append((i, choose(steps, i, values)))
             return (steps[-1][1] + 0.5) / values
@@ -69,7 +89,7 @@ class Decisions:
 
     def _path(self, i: int, u: float) -> Iterator[Step]:
         parameter = self.space.parameters[i]
-        values = int(self.space.levels[i]) or 2**BISECTIONS
+        values = self.values(i)
         index = min(int(u * values), values - 1)
         if isinstance(parameter, Int | Float) and parameter.levels:
             number = float(parameter.column(np.array([u]))[0])

@@ -28,6 +28,7 @@ from ..options.allocation import next_repeat
 from ..options.determinantal import RandomDesign
 from ..options.prior import BelievedDensity
 from ..options.subspace import RandomSubspace
+from ..options.volumes import spread_design_row
 from ..threads import one_thread
 
 _WHY_AGAIN = {
@@ -214,7 +215,10 @@ class GaussianBelief:
         rows = rows[domain.untaken(rows)]
         if len(rows):
             return rows[0], "initial_design", "drawn from what is believed of the parameters"
-        if s.design_kind == "integrated":
+        spread = spread_design_row(domain, len(X), rng) if s.design_kind == "ariel" else None
+        if spread is not None:
+            return spread, "initial_design", "the next of points spread over the boxes of all configurations"
+        if s.design_kind in ("integrated", "ariel"):
             x = next_design_row(
                 self.embedding, domain, X, active, rng, length=s.design_length, survival=self._survival
             )

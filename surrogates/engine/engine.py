@@ -12,6 +12,7 @@ import numpy as np
 
 from ...evaluators.problems.history import History, Rows
 from ...evaluators.problems.problem import Problem
+from ...evaluators.trees.decisions import Decisions
 from ..alternatives.portfolio import Portfolio, SurrogateOutcome
 from ..contracts import Surrogate, TrainingData
 from ..models.coreset import MOST, TrainingRows, choose_rows, left_out_error
@@ -41,6 +42,8 @@ class GaussianEngine:
 
     def __post_init__(self) -> None:
         self._embedding = Embedding(self.problem.space)
+        if self.settings.design_kind == "ariel":
+            Decisions(self.problem.space)  # refuses a listed space now rather than at the first ask
 
     def condition(self, history: History, rng: np.random.Generator) -> GaussianBelief:
         """Return the belief given ``history``. Never raises for what a history holds, however degenerate."""

@@ -57,8 +57,9 @@ class Settings:
     """Parameters beyond which the search stays in a trust region around the best trial."""
     changed: int = 8
     """About how many coordinates a candidate in the trust region changes."""
-    design_kind: Literal["integrated", "dpp", "volume"] = "integrated"
-    """The initial design lowers the integrated variance, or is drawn as in ``options/determinantal.py``."""
+    design_kind: Literal["integrated", "dpp", "volume", "ariel"] = "integrated"
+    """The initial design lowers the integrated variance, is drawn as in ``options/determinantal.py``, or is spread over
+    the boxes of ``options/volumes.py``."""
     coreset: Literal["usual", "sensitivity"] = "usual"
     """Which rows of a long history are trained on: ``models/coreset.py``, or ``options/sensitivity.py``."""
     replicates: Literal["gain", "variance", "never"] = "gain"
