@@ -73,7 +73,7 @@ $(LLAMA)/.installed:
 	$(LLAMA)/bin/cmake --build $(LLAMA)/build --target llama-server --parallel $(WORKERS)
 	$(LLAMA)/bin/python -m pip install -q --no-build-isolation "$(LLAMA)/source[server]" -C cmake.args="-DLLAMA_BUILD=OFF;-DLLAVA_BUILD=OFF"
 	cp -a $(LLAMA_BUILT) $$(echo $(LLAMA)/lib/python3*/site-packages/llama_cpp)/lib
-	ln -sf $$(cd $(LLAMA) && echo ../lib/python3*/site-packages/llama_cpp/lib/llama-server) $(LLAMA)/bin/llama-server
+	cd $(LLAMA)/bin && ln -sf ../lib/python3*/site-packages/llama_cpp/lib/llama-server .
 	$(LLAMA)/bin/llama-server --version
 	$(LLAMA)/bin/python -c "import llama_cpp.server.app"
 	rm -rf $(LLAMA)/build $(LLAMA)/source $(LLAMA)/sdist

@@ -4,6 +4,7 @@
     python benchmarks/no_harm.py                    # 24 problems x 20 seeds x 30 trials x 12 models: hours
     python benchmarks/no_harm.py --first-seed 10 --seeds 10 --out b.jsonl --jobs 2    # a part of it, two processes
     python benchmarks/no_harm.py --report a.jsonl b.jsonl                             # the table of such parts
+    python benchmarks/no_harm.py --gates default coin_flip override transient justify constrained seeding   # peers' rules
     python benchmarks/no_harm.py --gates default slack conformal open closed early    # compares gate rules
 
 Prints normalised regret (0 the optimum, 1 the median random point) at 10 and 30 trials, as mean and as ratio to the
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from acceptance import PEERS
 from no_harm_report import report, targets
 from planted import Planted, problems
 from shared_engine import Shared
@@ -72,9 +74,11 @@ GATES: Mapping[str, Rules] = {
     "closed": Rules(referee=SlackReferee(slack=-1e9)),
     "unchecked": Rules(warm_start=UncheckedWarmStart()),
     "early": Rules(warm_start=WarmStartReferee()),
+    **{name: Rules(warm_start=rule, referee=rule, every=1) for name, rule in PEERS.items()},
 }
 """``default``: plausibility and learnt trust; ``trust``: learnt trust alone; ``open`` keeps every proposal and ``closed``
-none: the two ends. ``unchecked`` runs warm starts without a check; ``early`` checks them by two or three trials."""
+none: the two ends. ``unchecked`` runs warm starts without a check; ``early`` checks them by two or three trials. The
+others are the literature's rules (``acceptance.py``), which have a proposal to judge at every trial, from the second on."""
 
 TIMEOUT_S = 1.0
 """Of the slow model; others get half a minute, so that a busy machine does not make them slow."""

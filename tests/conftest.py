@@ -16,6 +16,7 @@ from typing import Any
 
 # Before numpy and torch are imported: they read these once.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "N_THREADS", "N_THREADS_BATCH")
+os.environ["OMP_WAIT_POLICY"] = "passive"  # threads that wait for others leave the core to them
 for _name in _THREADS:  # the last two are llama-cpp-python's
     os.environ[_name] = "1"
 for _name in [n for n in os.environ if n.startswith(("OPENAI_", "TRIALOGUE_"))]:

@@ -121,6 +121,9 @@ def _streamed(readline: Callable[[], bytes], began: float, end: float) -> _Answe
         if told.get("tokens"):
             chunks.append(time.monotonic() - began)
         if told.get("stop"):
+            chunks = chunks or [
+                time.monotonic() - began
+            ]  # bytes that are no whole character yet are held back
             return _Answer(tuple(chunks), told["tokens_evaluated"], told["tokens_predicted"])
     return _Answer(problem="the answer ended early")
 

@@ -1,12 +1,13 @@
 """llama.cpp's server as a target: its space, and on a real one what a tuning is promised.
 
-The real one is what ``make llama`` builds, with SmolLM2.
+The real one is what ``make llama`` builds, with a made model.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from contracts.gguf_file import gguf_of
 
 from tests.contracts.tunable import TunableContract
 from trialogue.agent.tuning.plan import TuningPlan
@@ -18,7 +19,7 @@ from trialogue.evaluators.spaces.parameters import Categorical
 from trialogue.evaluators.spaces.space import SearchSpace
 from trialogue.evaluators.traffic.workload import Workload
 from trialogue.serving.llama_cpp.environment import LlamaEnvironment, LlamaNotInstalled, find_llama
-from trialogue.serving.models.pretrained import gguf_file
+from trialogue.serving.models.sample_models import tiny_model
 
 WORKLOAD = "random:input=32,output=8,prompts=8,concurrency=4,warm_up=2"
 
@@ -40,13 +41,20 @@ def test_defaults_are_not_on_the_command_line_and_slots_have_room(tmp_path: Path
     assert settings.fixed == {"ctx_size": 512}  # eight slots of 40 tokens, in steps of 256
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
+    gguf_of(tiny_model(), file)
+    return file
+
+
 @pytest.fixture
-def servers(tmp_path: Path, smollm2: str) -> Iterator[LlamaServers]:
+def servers(tmp_path: Path, model: Path) -> Iterator[LlamaServers]:
     try:
         environment = find_llama()
     except LlamaNotInstalled as error:
         pytest.skip(str(error))
-    settings = llama_settings(gguf_file(smollm2), Workload.parse(WORKLOAD), tmp_path, llama_space(2))
+    settings = llama_settings(model, Workload.parse(WORKLOAD), tmp_path, llama_space(2))
     with LlamaServers(environment, settings) as made:
         yield made
 

@@ -16,7 +16,7 @@ from trialogue.serving.servers.load import LoadPlan
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
-    """Streams as many tokens as are asked for; ``fault``: a status, or "cut" after the first token."""
+    """Streams as many tokens as are asked for; ``fault``: a status, "cut" after the first, "held": none before the end."""
 
     protocol_version = "HTTP/1.0"
     asked: ClassVar[list[dict[str, Any]]] = []
@@ -33,7 +33,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         for i in range(body["n_predict"]):
             time.sleep(0.01)
-            self.tell(content="x", tokens=[i], stop=False)
+            if self.fault != "held":
+                self.tell(content="x", tokens=[i], stop=False)
             if self.fault == "cut":
                 return
         self.tell(content="", tokens=[], stop=True, tokens_predicted=body["n_predict"], tokens_evaluated=9)
@@ -120,6 +121,14 @@ def test_a_request_that_is_not_answered_fails_the_load(
     assert not result.ok
     assert (result.failed_requests, result.timed_out) == (3, False)
     assert told in result.problem
+
+
+def test_an_answer_that_comes_only_with_its_end_has_that_time(server: Any, tmp_path: Path) -> None:
+    """The server holds back bytes that are no whole character yet, of a whole answer if need be."""
+    Answers.fault = "held"
+    result = run_llama_load(server, plan(tmp_path, *ROWS), vocabulary=999, turn=0)
+    assert result.ok
+    assert result.metrics["ttft_p50_ms"] == result.metrics["e2e_p50_ms"] > 0
 
 
 def test_a_load_ends_with_its_time(server: Any, tmp_path: Path) -> None:
