@@ -23,7 +23,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from ...evaluators.spaces.base import shown
+from ...evaluators.spaces.base import is_text, shown
 from ...serving.errors import InvalidInput
 from ..errors import LedgerUnavailable
 from . import schema
@@ -205,9 +205,9 @@ def normal_url(url: str | None) -> str:
         url = "postgresql://" + url.removeprefix("postgres://")
     try:
         parsed = sa.make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         parsed = None
-    if parsed is None or parsed.get_backend_name() not in ("sqlite", "postgresql"):
+    if parsed is None or not _is_ours(parsed):
         raise InvalidInput(
             "`storage` must be a URL such as sqlite:///study.db or postgresql://user@host/name, or None (in "
             f"memory), got {url!r}."
@@ -215,6 +215,12 @@ def normal_url(url: str | None) -> str:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     return parsed.render_as_string(hide_password=False)
+
+
+def _is_ours(url: sa.URL) -> bool:
+    """Whether a URL names a database of a kind that we use, and, for SQLite, a file."""
+    named = url.get_backend_name() == "postgresql" or bool(url.database)
+    return url.get_backend_name() in ("sqlite", "postgresql") and named and is_text(url.database or "")
 
 
 def _engine_options(url: str) -> dict:

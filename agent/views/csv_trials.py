@@ -6,6 +6,7 @@ as people would, unless that could be read as another choice of its parameter: t
 """
 
 import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any, TextIO
 from ...evaluators.errors import InvalidMeasurement
 from ...evaluators.problems.problem import Problem
 from ...evaluators.spaces.parameters import Categorical, Parameter
+from ...evaluators.text_files import read_text
 
 REMARKS = ("number", "state", "source", "verdict", "why", "hypothesis", "failure", "excluded")
 """Columns that say how a trial came about; an import reads ``excluded`` of them."""
@@ -52,17 +54,14 @@ def read_csv(problem: Problem, path: str | Path) -> list[Result]:
     """Return the lines of a table, not yet checked against ``problem``.
 
     An empty cell is an inactive parameter or no value; a column of another name is a metric. Raises InvalidMeasurement
-    when an objective has no column, or a column could be a parameter or an objective.
+    when an objective has no column, or a column could be a parameter or an objective, InvalidSpecification for what is no text.
     """
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        try:
-            columns = _Table(problem).found_in(str(path), [c for c in reader.fieldnames or () if c])
-            return [columns.result(reader.line_num, row) for row in reader]
-        except csv.Error as error:
-            raise InvalidMeasurement(
-                f"{str(path)!r} is no table, at line {reader.line_num}: {error}."
-            ) from None
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    try:
+        columns = _Table(problem).found_in(str(path), [c for c in reader.fieldnames or () if c])
+        return [columns.result(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise InvalidMeasurement(f"{str(path)!r} is no table, at line {reader.line_num}: {error}.") from None
 
 
 class _Table:

@@ -11,12 +11,13 @@ nothing of statistics. Formats: vLLM 0.32, GuideLLM 0.8, AIPerf 0.13.
 import csv
 import io
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...evaluators.spaces.base import finite_number, shown, whole_number
+from ...evaluators.text_files import read_text
 from ...serving.errors import InvalidInput
 
 Json = Mapping[str, Any]  # Any: what other programs wrote
@@ -34,15 +35,32 @@ class MeasuredRun:
     completed: int | None = None
     failed: int | None = None
 
+    def __post_init__(self) -> None:
+        times = [time for kind in self.requests.values() for time in kind]
+        counts = [count for count in (self.completed, self.failed) if count is not None]
+        if any(finite_number(time) is None for time in times) or any(
+            (whole_number(c) or 0) < 0 for c in counts
+        ):
+            raise InvalidInput(f"{self.source} must hold finite times and counts of requests.")
+
 
 def read_runs(path: Path) -> list[MeasuredRun]:
-    """Return the runs of a file. Raises InvalidInput for a form that is not known, OSError."""
-    text = path.read_text(encoding="utf-8")
+    """Return the runs of a file. Raises InvalidInput for a form that is not known or does not hold, OSError."""
+    try:
+        return _read(path)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(f"{path} is no result as its tool writes it: {shown(error)}.") from None
+
+
+def _read(path: Path) -> list[MeasuredRun]:
+    text = read_text(path)
     if path.suffix == ".csv":
         return _of_csv(path, text)
     try:
         plain = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         lines = _json_lines(path, text)
         return _of_aiperf_records(path, lines) if "metadata" in lines[0] else _of_export(path, lines)
     if isinstance(plain, dict):
@@ -60,7 +78,7 @@ def read_runs(path: Path) -> list[MeasuredRun]:
 def _json_lines(path: Path, text: str) -> list[Json]:
     try:
         lines = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{path} is neither JSON nor JSON lines: {error}.") from None
     if not lines or not all(isinstance(line, dict) for line in lines):
         raise InvalidInput(f"{path} holds no results: expected a JSON object, or one per line.")
@@ -71,7 +89,7 @@ def _numbers(plain: Iterable[tuple[str, Any]]) -> dict[str, float]:
     return {
         name: float(value)
         for name, value in plain
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if isinstance(value, int | float) and finite_number(value) is not None
     }
 
 

@@ -3,7 +3,6 @@
 Knows nothing of commands.
 """
 
-import tomllib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from ...agent.planner.specification import PlannerText
 from ...evaluators.errors import InvalidSpecification
+from ...evaluators.problems.toml import read_toml
 from .complaints import first_complaint
 from .tables import StudySettings
 
@@ -43,6 +43,6 @@ def with_changes(settings: StudySettings, said: Sequence[str]) -> StudySettings:
 
 def _value(text: str) -> Any:  # Any: what TOML can say
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return read_toml(f"value = {text}", "--set")["value"]
+    except InvalidSpecification:
         return text

@@ -20,6 +20,7 @@ from ...evaluators.errors import InvalidSpecification
 from ...evaluators.problems.problem import Problem
 from ...evaluators.problems.toml import read_toml
 from ...evaluators.programs.call import Evaluate
+from ...evaluators.text_files import read_text
 from ...serving.errors import InvalidInput
 from ..options import DEFAULT_STORAGE
 from .changes import with_changes
@@ -116,10 +117,7 @@ def _read(path: Path) -> StudyFile:
     """Return a file as it stands."""
     if str(path).startswith(OF_A_TARGET):
         return StudyFile(evaluator={"target": str(path).removeprefix(OF_A_TARGET)})
-    try:
-        return _parsed(path.read_text(encoding="utf-8"), str(path))
-    except UnicodeDecodeError as error:
-        raise InvalidSpecification(f"{path} is not TOML, which is UTF-8: {error}.") from None
+    return _parsed(read_text(path), str(path))
 
 
 def _specification(file: StudyFile, problem: Problem, name: str) -> Specification:

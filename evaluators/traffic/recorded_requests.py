@@ -6,12 +6,12 @@ Every complaint names the file and the line (or the item of the array). What is 
 
 import functools
 import itertools
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidSpecification
+from ..text_files import read_json, read_text
 from .conversations import abreast, every_request, first_request, tokens_of
 from .replay import TraceReplay
 from .traces import MOONCAKE, azure_row, count, csv_items, mooncake_row, seconds
@@ -91,30 +91,15 @@ def _shortened(
 
 def _items(path: Path) -> Iterator[tuple[str, Any]]:  # Any: JSON
     """Yield what the file holds, with the place where it stands."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidSpecification(
-            f"A recorded workload must be UTF-8 text, got {str(path)!r}: {error}."
-        ) from None
+    text = read_text(path)
     if path.suffix.casefold() == ".csv":
         yield from csv_items(text, f"{str(path)!r}")
     elif text.lstrip().startswith("["):
-        yield from ((f"item {i}", item) for i, item in enumerate(_json(text, f"{str(path)!r}"), 1))
+        yield from ((f"item {i}", item) for i, item in enumerate(read_json(text, f"{str(path)!r}"), 1))
     else:
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
-                yield f"line {number}", _json(line, f"{str(path)!r}, line {number}")
-
-
-def _json(text: str, where: str) -> Any:  # Any: JSON
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidSpecification(
-            f"{where} must be JSON, got {text.strip()[:60]!r} ({error}); a workload is one JSON object per line, or an "
-            "array of them."
-        ) from None
+                yield f"line {number}", read_json(line, f"{str(path)!r}, line {number}")
 
 
 def _requests(given: Any, replay: TraceReplay, where: str) -> list[dict[str, Any]]:  # Any: JSON

@@ -19,7 +19,7 @@ from trialogue.agent.errors import LedgerUnavailable, StudyNotFound
 from trialogue.agent.ledger import database
 from trialogue.agent.ledger.ledger import Ledger, delete_study, export_rows
 from trialogue.agent.study.study import Study
-from trialogue.serving.errors import InvalidInput
+from trialogue.serving.errors import InvalidInput, TrialogueError
 
 
 class TestLedgerInMemory(LedgerContract):
@@ -252,3 +252,11 @@ def _cut_in_the_middle(ledger: Ledger, other: Ledger, cut: sa.TextClause) -> Non
         with other.database.write() as killer:
             killer.execute(cut)
         connection.execute(sa.text("SELECT 1"))
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///", "sqlite:///\udcff.db", "", "postgresql://h:x/y", "sqlite:///a\0b"], ids=ascii
+)
+def test_a_storage_that_names_no_database_is_refused_in_words(url: str) -> None:
+    with pytest.raises(TrialogueError, match="`storage` must be a URL"):
+        Ledger(url)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from trialogue.agent.ledger.records import Failure, TrialRecord
 from trialogue.agent.study.add_results import from_csv
 from trialogue.agent.views.csv_trials import read_csv, write_csv
-from trialogue.evaluators.errors import InvalidMeasurement
+from trialogue.evaluators.errors import InvalidMeasurement, InvalidSpecification
 from trialogue.evaluators.problems.measurement import Measurement
 from trialogue.evaluators.problems.problem import Objective, Problem
 from trialogue.evaluators.spaces.parameters import Categorical, Float
@@ -116,3 +116,11 @@ def test_a_cell_that_no_reader_takes_is_said(tmp_path: Path) -> None:
     file.write_text("x,loss\n0.5,1\n" + "9" * 200_000 + ",1\n")
     with pytest.raises(InvalidMeasurement, match="is no table, at line"):
         read_csv(problem, file)
+
+
+@pytest.mark.parametrize("content", ["x,größe\n1,2\n".encode("latin-1"), "x,y\n1,2\n".encode("utf-16")])
+def test_a_table_that_is_not_utf_8_is_refused_in_words(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(InvalidSpecification, match="must be UTF-8 text"):
+        read_csv(Problem("p", SearchSpace([Float("x", 0, 1)]), [Objective("y")]), path)

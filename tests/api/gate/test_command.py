@@ -1,5 +1,6 @@
 """``trialogue gate``: files as each tool writes them, the answer, and its exit code."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from contracts.hostile import HOSTILE, places, with_mark
 
 import trialogue as tl
 from trialogue.api.cli.app import main
@@ -230,6 +232,30 @@ def test_what_no_tool_wrote_is_refused_in_words(
     path = write("x.json", content)
     code, said = gate(capsys, [path], [path])
     assert (code, "x.json" in said) == (2, True)
+
+
+def first_of_each(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: first_of_each(inner) for key, inner in value.items()}
+    return [first_of_each(inner) for inner in value[:2]] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    "tool", [vllm(n=2), guidellm(n=2), aiperf(), json.loads(aiperf_records(n=2).split("\n")[0])]
+)
+def test_what_another_tool_did_not_write_there_is_refused_in_words_or_left_out(
+    tool: Any, tmp_path: Path
+) -> None:
+    good, path = first_of_each(tool), tmp_path / "x.json"
+    for i, at in enumerate(places(good)):
+        marked = json.dumps(with_mark(good, at))
+        for text in HOSTILE[i % 3 :: 3]:
+            path.write_text(marked.replace('"@@"', text), encoding="utf-8", errors="surrogatepass")
+            with contextlib.suppress(InvalidInput):
+                for run in read_runs(path):
+                    assert np.isfinite(
+                        [*run.numbers.values(), *(t for k in run.requests.values() for t in k)]
+                    ).all()
 
 
 def test_a_file_that_is_not_there_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:

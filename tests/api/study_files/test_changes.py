@@ -53,3 +53,16 @@ def test_a_file_that_names_study_and_storage_keeps_them(tmp_path: Path) -> None:
 def test_what_is_wrong_is_said(said: str, words: str) -> None:
     with pytest.raises(InvalidSpecification, match=words):
         with_changes(StudySettings(seed=1), [said])
+
+
+@pytest.mark.parametrize("value", ["[" * 10_000 + "]" * 10_000, "9" * 5_000, "nan", "\udcff", "a." * 200])
+def test_what_no_setting_can_be_is_refused(value: str) -> None:
+    with pytest.raises(InvalidSpecification, match="--set"):
+        with_changes(StudySettings(), [f"seed={value}"])
+
+
+def test_a_file_with_a_mark_of_byte_order_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    text = "[parameters.x]\ntype = 'float'\nlow = 0\nhigh = 1\n[evaluator]\ncommand = ['true', '{x}']\n"
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert read_specification(path).problem.space.names == ("x",)
