@@ -1,5 +1,5 @@
 # Set up and go: each target creates .venv when it is missing, installs what is new, and runs.
-.PHONY: demo test check format clean vllm llama peers
+.PHONY: demo test check docs format clean vllm llama peers
 PYTHON ?= python3
 WORKERS ?= 2
 VENV := .venv
@@ -20,6 +20,10 @@ test: $(STAMP)
 # The quick tests only.
 check: $(STAMP)
 	PYTHONSAFEPATH=1 $(PY) -m pytest -q -n $(WORKERS) -m "$(QUICK)" tests
+
+# The documents as web pages, with a reference of every module: build/docs/index.html.
+docs: $(STAMP)
+	PYTHONSAFEPATH=1 $(PY) docs/build.py
 
 format: $(STAMP)
 	$(VENV)/bin/ruff format .

@@ -8,6 +8,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import dropwhile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +37,7 @@ NOT_RUN = {
     "serve-model": "needs vLLM, and does not end by itself",
 }
 """Commands of ours that the tests give to the parser only, and why."""
+_sets_a_variable = re.compile(r"[A-Z_]+=").match
 _BLOCK = re.compile(
     r"(?:<!-- not run: (?P<why>[^>]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S
 )
@@ -60,7 +62,7 @@ class Block:
         """The words of each command of a shell block, without comments and prompts."""
         whole = self.text.replace("\\\n", " ")
         lines = [shlex.split(line.removeprefix("$ "), comments=True) for line in whole.splitlines()]
-        return [words for words in lines if words]
+        return [list(dropwhile(_sets_a_variable, words)) for words in lines if words]
 
     def why_not_run(self, words: list[str]) -> str:
         """Return why a command of this block is not run; empty where it is."""
