@@ -5,6 +5,7 @@
     python benchmarks/no_harm.py --first-seed 10 --seeds 10 --out b.jsonl --jobs 2    # a part of it, two processes
     python benchmarks/no_harm.py --report a.jsonl b.jsonl                             # the table of such parts
     python benchmarks/no_harm.py --gates default coin_flip override transient justify constrained seeding   # peers' rules
+    python benchmarks/no_harm.py --tables DIR --trials 10 --models none expert novice  # on tables that the gate never saw
     python benchmarks/no_harm.py --gates default slack conformal open closed early    # compares gate rules
 
 Prints normalised regret (0 the optimum, 1 the median random point) at 10 and 30 trials, as mean and as ratio to the
@@ -27,6 +28,7 @@ import numpy as np
 from acceptance import PEERS
 from no_harm_report import report, targets
 from planted import Planted, problems
+from planted_tables import table_problems
 from shared_engine import Shared
 
 import trialogue as tl
@@ -143,7 +145,9 @@ def run(
     ``share`` (i, k): only every k-th problem from the i-th on.
     """
     rows: list[dict[str, Any]] = []
-    chosen = problems()[:: max(1, 24 // args.problems)][: args.problems][share[0] :: share[1]]
+    planted = problems()[:: max(1, 24 // args.problems)]
+    chosen = table_problems(args.tables, args.problems) if args.tables else planted[: args.problems]
+    chosen = chosen[share[0] :: share[1]]
     gates = {name: GATES[name] for name in args.gates}
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         for p in chosen:
@@ -183,6 +187,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="6 problems x 2 seeds")
     parser.add_argument("--problems", type=int, default=24)
+    parser.add_argument(
+        "--tables", type=Path, metavar="DIR", help="MOOT's tables instead of planted problems"
+    )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--trials", type=int, default=30)
