@@ -100,6 +100,7 @@ def _content(problem: Problem, trial: NewTrial) -> dict[str, Any]:
         "feasible": feasible_of(problem, trial.ending),
         "outcome": None if ending is None else json.dumps(ending),
         "excluded": None,
+        "note": trial.note or None,
         "started_at": trial.started_at,
         "ended_at": trial.ended_at,
     }

@@ -15,7 +15,7 @@ from .database import MAX_INTEGER, Database
 
 EventKind = Literal[
     "created", "asked", "fallback", "told", "failed", "pruned", "recovered", "added", "enqueued", "excluded",
-    "restored", "forked", "note", "message",
+    "restored", "forked", "note", "remark", "message",
 ]  # fmt: skip
 
 

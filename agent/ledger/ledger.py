@@ -31,7 +31,8 @@ _S, _T = schema.studies, schema.trials
 
 @dataclass(frozen=True)
 class StoredStudy:
-    """A study as it stands in the ledger. ``config``: budget, planner and strategy as data. ``lineage``: of a fork."""
+    """A study as it stands in the ledger. ``config``: budget, planner and strategy as data. ``lineage``: of a fork.
+    ``note``: what people wrote beside it, when it was read."""
 
     study_id: int
     name: str
@@ -40,6 +41,7 @@ class StoredStudy:
     config: Mapping[str, Any]
     lineage: Mapping[str, Any] | None
     created_at: float
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,4 +301,5 @@ def stored_of(row: Any) -> StoredStudy:
         json.loads(row.config),
         None if row.lineage is None else json.loads(row.lineage),
         row.created_at,
+        row.note or "",
     )

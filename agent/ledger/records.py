@@ -67,11 +67,13 @@ class NewTrial:
     ending: Ending | None = None
     started_at: float | None = None
     ended_at: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
-    """A trial as it stands in the ledger. ``ending`` is None while it runs; ``excluded`` is the reason, or None.
+    """A trial as it stands in the ledger. ``ending`` is None while it runs; ``excluded`` is the reason, or None; ``note``
+    is what people wrote beside it, ``notes`` what was remarked when it was decided.
 
     ``started_at`` and ``ended_at`` are seconds since the epoch; ``replicate`` counts earlier trials of the same
     configuration.
@@ -96,6 +98,7 @@ class TrialRecord:
     replicate: int = 0
     started_at: float | None = None
     ended_at: float | None = None
+    note: str = ""
     revision: int = field(default=0, compare=False)
 
     @property
@@ -151,7 +154,7 @@ class TrialRecord:
             },
             **{"proposals": [dict(p) for p in self.proposals], "ending": ending_to_json(self.ending)},
             **{"excluded": self.excluded, "replicate": self.replicate},
-            **{"started_at": self.started_at, "ended_at": self.ended_at},
+            **{"started_at": self.started_at, "ended_at": self.ended_at, "note": self.note},
         }
 
 
@@ -198,6 +201,7 @@ def record_from_row(row: Any) -> TrialRecord:  # Any: a SQLAlchemy row of `trial
         replicate=row.replicate,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        note=row.note or "",
         revision=row.revision,
     )
 

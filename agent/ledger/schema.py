@@ -22,7 +22,7 @@ studies = _ours(
     {
         **{"study_id": _I, "problem": _T, "seed": _I, "config": _T, "lineage": _T, "created_at": _F},
         **{"revision": _I, "asked": _I, "next_number": _I, "queued": _I, "queue_end": _I},
-        **{"calls": _I, "tokens": _I, "price": _F, "name": _T},
+        **{"calls": _I, "tokens": _I, "price": _F, "name": _T, "note": _T},
     },
 )
 trials = _ours(
@@ -31,6 +31,7 @@ trials = _ours(
         **{"study_id": _I, "number": _I, "trial_id": _I, "key": _T, "replicate": _I, "revision": _I},
         **{"state": _T, "params": _T, "source": _T, "verdict": _T, "decision": _T},
         **{"value": _F, "feasible": _I, "outcome": _T, "excluded": _T, "started_at": _F, "ended_at": _F},
+        **{"note": _T},
     },
 )
 leases = _ours(
@@ -142,6 +143,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
            JOIN trial_intermediate_values r ON r.trial_id = t.trial_id""",
         "ALTER TABLE trialogue_studies DROP COLUMN last_trial_id",
         "DROP TABLE trialogue_foreign",
+    ),
+    (  # what people write beside a study or a trial
+        "ALTER TABLE trialogue_studies ADD COLUMN note TEXT",
+        "ALTER TABLE trialogue_trials ADD COLUMN note TEXT",
     ),
 )
 """Statements of migration i + 1, in portable SQL (SQLite and PostgreSQL)."""

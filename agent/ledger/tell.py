@@ -1,13 +1,15 @@
-"""What becomes of a trial after it was given out: results, failures, reports, exclusion, lost leases.
+"""What becomes of a trial after it was given out: results, failures, reports, exclusion, notes, lost leases.
 
 Telling is idempotent: the same ending again changes nothing, a different one raises ResultConflict and the first
 stands. Only a trial that was failed as lost may still be told a result, because its worker turned out to live.
+A note stands in the row of its study or trial; every change of it leaves an event with the words (decision 0161).
 """
 
 import json
 import math
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -18,6 +20,7 @@ from ...evaluators.errors import InvalidMeasurement
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
 from ...evaluators.spaces.base import plain_number, shown, whole_number
+from ...serving.errors import InvalidInput
 from ..errors import ResultConflict, TrialNotFound
 from . import mirror as optuna, schema
 from .database import MAX_INTEGER, Database, storable
@@ -44,6 +47,10 @@ INTERVAL_S = 0.5
 """A report that comes sooner after the last transaction waits for the next one."""
 MOST = 1_000
 """Reports that wait at a time."""
+NOTE_CHARACTERS = 2_000
+"""At most, in a note: it is read in lists; what is longer is a document, and a note may name it."""
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They turn the words around them, in a terminal too."""
 
 
 def end_trial(change: Change, mirror: Mirror, number: int, ending: Ending) -> TrialRecord:
@@ -211,6 +218,42 @@ def mark_excluded(change: Change, number: int, reason: str | None) -> None:
         .values(excluded=reason, revision=revision)
     )
     change.records.append(replace(record, excluded=reason, revision=revision))
+
+
+def checked_note(text: str) -> str:
+    """Return a note as it is kept: no space around it, lines ended by a newline. Raises InvalidInput for what no door
+    could show."""
+    plain = text.replace("\r\n", "\n").strip(" \n\t")
+    if len(plain) > NOTE_CHARACTERS:
+        raise InvalidInput(
+            f"a note must have at most {NOTE_CHARACTERS} characters, got {len(plain)}; shorten it."
+        )
+    for c in plain:
+        if c in _TURNING or (unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"):
+            raise InvalidInput(
+                f"a note must have no control characters but newlines and tabs, got {c!r}; leave it out."
+            )
+    return plain
+
+
+def write_note(change: Change, text: str, trial_number: int | None) -> None:
+    """Write the note of the study, or of a trial (raises TrialNotFound); the same words again change nothing."""
+    if trial_number is None:
+        mine = schema.studies.c.study_id == change.study_id
+        if (change.connection.scalar(sa.select(schema.studies.c.note).where(mine)) or "") != text:
+            change.event("note", text=text)
+            change.connection.execute(schema.studies.update().where(mine).values(note=text))
+        return
+    _, record = find(change, trial_number)
+    if record.note == text:
+        return
+    revision = change.event("note", trial_number, text=text)
+    change.connection.execute(
+        _T.update()
+        .where(_T.c.study_id == change.study_id, _T.c.number == trial_number)
+        .values(note=text, revision=revision)
+    )
+    change.records.append(replace(record, note=text, revision=revision))
 
 
 def lost_trials(connection: sa.Connection, study_id: int, now: float) -> list[tuple[int, str]]:

@@ -11,10 +11,12 @@ from ...evaluators.errors import InvalidMeasurement, InvalidParameters
 from ...evaluators.problems.history import Params
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
+from ...serving.errors import InvalidInput
 from ..contracts import Decision
 from ..ledger import idempotency
 from ..ledger.claims import write_trials
 from ..ledger.records import NewTrial
+from ..ledger.tell import checked_note
 from ..views.csv_trials import Result, read_csv
 from .open_study import OpenStudy
 
@@ -53,11 +55,13 @@ def add_many(
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """Rows that fit a problem, and the others: (row number, why). ``excluded``: why, by position among the rows."""
+    """Rows that fit a problem, and the others: (row number, why). ``excluded``: why, by position among the rows;
+    ``notes``: what people wrote beside them."""
 
     rows: tuple[tuple[Params, Measurement], ...]
     left_out: tuple[tuple[int, str], ...]
     excluded: Mapping[int, str] = field(default_factory=dict)
+    notes: Mapping[int, str] = field(default_factory=dict)
 
 
 def from_optuna(problem: Problem, study: Any) -> Readable:  # Any: an ``optuna.Study``, not imported here
@@ -85,15 +89,18 @@ def from_csv(problem: Problem, path: str | Path) -> Readable:
 
 
 def _fitting(problem: Problem, found: Iterable[Result]) -> Readable:
-    rows, left_out, excluded = [], [], {}
+    rows, left_out, excluded, notes = [], [], {}, {}
     for result in found:
         try:
             valid = problem.space.validate(result.params)
             measurement = problem.check(Measurement(**result.measured))
-        except (InvalidParameters, InvalidMeasurement) as error:
+            note = checked_note(result.note)
+        except InvalidInput as error:
             left_out.append((result.line, str(error)))
             continue
         if result.excluded:
             excluded[len(rows)] = result.excluded
+        if note:
+            notes[len(rows)] = note
         rows.append((valid, measurement))
-    return Readable(tuple(rows), tuple(left_out), excluded)
+    return Readable(tuple(rows), tuple(left_out), excluded, notes)

@@ -60,7 +60,7 @@ def fork(parent: Forkable, name: str, problem: Problem) -> StoredStudy:
             continue
         reason = f"trial {record.number} of {parent.stored.name!r}: {record.reason}"
         decision = Decision(params, record.source, reason, "added", record.prediction, record.hypothesis)
-        new.append(NewTrial(params, decision, ending, record.started_at, record.ended_at))
+        new.append(NewTrial(params, decision, ending, record.started_at, record.ended_at, record.note))
     counts = {"copied": len(new), "left_out": len(left_out)}
     lineage = {"parent": parent.stored.name, **counts, "why_left_out": left_out[:20]}
     ledger = parent.ledger

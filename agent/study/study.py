@@ -282,10 +282,21 @@ class Study:
             return None
         return partial(Study.load, self.name, storage=self.ledger.url, pruner=self._pruner, reap=False)
 
-    def note(self, text: str, *, trial_number: int | None = None, receipt: str | None = None) -> None:
+    def note(self, text: str, *, trial_number: int | None = None) -> str:
+        """Write the note of the study, or of a trial, in place of the last one; no words take it away. Return it
+        as it is kept.
+
+        Raises InvalidInput for more than 2,000 characters or control characters, TrialNotFound.
+        """
+        text = endings.checked_note(text if isinstance(text, str) else shown(text))
+        with self._open.change() as current:
+            endings.write_note(current, text, trial_number)
+        return text
+
+    def remark(self, text: str, *, trial_number: int | None = None) -> None:
         """Leave a remark among the study's events."""
-        with idempotency.once(self._open.change(), receipt) as current:
-            current.event("note", trial_number, text=text if isinstance(text, str) else shown(text))
+        with self._open.change() as current:
+            current.event("remark", trial_number, text=text)
 
     def record_calls(self, calls: Iterable[CallRecord], allowance: Allowance | None = None) -> None:
         """Count model calls made outside ``ask`` (a chat session) against the study's budgets, and the caller's day."""

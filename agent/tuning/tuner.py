@@ -241,7 +241,7 @@ class Tuning:
             study.tell(trial, self.measures.cut_off(attempt) if cut else self.measures.measured(attempt))
             found = self.measures.told(attempt.mean(), attempt)
         self.say(f"trial {trial.number}: {changes(self.space, trial.params)} · {found}")
-        study.note(
+        study.remark(
             f"{attempt.command} · {attempt.rung} · {len(attempt.results)} runs", trial_number=trial.number
         )
 

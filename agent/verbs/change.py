@@ -196,10 +196,11 @@ def stop(desk: Desk) -> Answer:
     return Answer(f"No further trials are handed out ({limit} so far). `/run N` goes on.", {"limit": limit})
 
 
-def note(desk: Desk, text: str) -> Answer:
-    """Leave a remark with the study."""
-    desk.study.note(text)
-    return Answer("Noted.", None)
+def note(desk: Desk, text: str = "", trial: int | None = None) -> Answer:
+    """Write the note of the study, or of a trial (trial=N before the words); it lasts until the next one, and no words
+    take it away."""
+    kept = desk.study.note(text, trial_number=trial)
+    return Answer("Noted." if kept else "The note is gone.", {"text": kept, "trial": trial})
 
 
 def open_(desk: Desk, name: str) -> Answer:

@@ -55,12 +55,12 @@ class Desk:
 
 
 def set_budget(study: Study, budget: Budget) -> None:
-    """Give a study another budget, for this process and in the ledger, and leave a note of it."""
+    """Give a study another budget, for this process and in the ledger, and leave a remark."""
     ledger, stored = study.ledger, study.stored
     config = {**ledger.find(stored.name).config, "budget": budget.to_dict()}
     ledger.configure(stored.study_id, problem=stored.problem, config=config)
     study.budget = budget
-    study.note(f"the budget is now {budget.to_dict() or 'unlimited'}")
+    study.remark(f"the budget is now {budget.to_dict() or 'unlimited'}")
 
 
 def used_trials(study: Study) -> int:

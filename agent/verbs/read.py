@@ -35,8 +35,8 @@ def studies(desk: Desk) -> Answer:
         value = number(best_so_far["values"][0]) if best_so_far else "–"
         if line["front_size"]:
             value = f"front of {line['front_size']}"
-        rows.append((line["name"], f"{goal['direction']} {goal['name']}", done, value))
-    return Answer(table(("study", "goal", "trials", "best"), rows), lines)
+        rows.append((line["name"], f"{goal['direction']} {goal['name']}", done, value, line["note"]))
+    return Answer(table(("study", "goal", "trials", "best", "note"), rows), lines)
 
 
 _ENDED = ("finished", "failed", "pruned")
@@ -50,6 +50,8 @@ def show(desk: Desk) -> Answer:
     lines = [f"**{view['name']}**: {goals} over {view['n_parameters']} parameters."]
     if view["description"]:
         lines.append(view["description"])
+    if view["note"]:
+        lines.append(f"Note: {view['note']}")
     lines.append(
         f"Trials: {counts['finished']} finished, {counts['failed']} failed, {counts['pruned']} pruned, "
         f"{counts['running']} running, {counts['waiting']} waiting."
@@ -144,6 +146,8 @@ def explain(desk: Desk, trial: int) -> Answer:
     now = study.predict(record.params)
     if now is not None:
         lines.append(f"The surrogate now believes {number(now.mean[0])} ± {number(now.sd[0])} there.")
+    if record.note:
+        lines.append(f"Note: {record.note}")
     if record.excluded:
         lines.append(f"It is excluded: {record.excluded}.")
     return Answer("\n\n".join(lines), trial_view(study.problem, record))

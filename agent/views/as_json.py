@@ -65,6 +65,7 @@ def study_line(overview: Overview) -> dict[str, Any]:
     plain = stored.problem.to_dict()
     return {
         "name": stored.name,
+        "note": stored.note,
         "description": stored.problem.description,
         "objectives": plain["objectives"],
         "constraints": plain["constraints"],
@@ -122,6 +123,7 @@ def trial_view(problem: Problem, record: TrialRecord) -> dict[str, Any]:
         "hypothesis": record.hypothesis,
         "prediction": prediction_to_json(record.prediction),
         "tokens": record.tokens,
+        "note": record.note,
         "notes": list(record.notes),
         "verdicts": [_proposal(p) for p in record.proposals],
         "sem": list(measured.sem) if measured and measured.sem else None,

@@ -22,7 +22,8 @@ from ...evaluators.text_files import read_text
 
 REMARKS = ("number", "state", "source", "verdict", "why", "hypothesis", "failure", "excluded")
 """Columns that say how a trial came about; an import reads ``excluded`` of them."""
-PREFIXES = ("parameter:", "objective:", "constraint:", "metric:", "sem:", "measurement:")
+PREFIXES = ("parameter:", "objective:", "constraint:", "metric:", "sem:", "measurement:", "trial:")
+NOTE = "trial:note"
 PRICES = ("seconds", "cost")
 
 Row = Mapping[str, Any]  # Any: cells as text, or JSON-ready data of a trial
@@ -30,12 +31,13 @@ Row = Mapping[str, Any]  # Any: cells as text, or JSON-ready data of a trial
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One line of a table: ``line`` in the file, parameters, arguments of a Measurement, why it is excluded."""
+    """One line of a table: ``line`` in the file, parameters, arguments of a Measurement, why it is excluded, its note."""
 
     line: int
     params: Mapping[str, Any]
     measured: Mapping[str, Any]
     excluded: str = ""
+    note: str = ""
 
 
 def write_csv(file: TextIO, problem: Problem, rows: Sequence[Row]) -> None:
@@ -105,6 +107,8 @@ class _Table:
             "failure": ending.get("reason", ""),
             "excluded": row["excluded"] or "",
         }
+        if row["note"]:
+            cells[NOTE] = row["note"]
         cells |= {n: text.replace("\r\n", "\n").replace("\r", "\n") for n, text in remarks.items()}
         return cells | {self._metric(n): _metric_text(v) for n, v in ending.get("metrics", {}).items()}
 
@@ -132,7 +136,7 @@ class _Table:
             raise InvalidMeasurement(
                 f"{path!r} needs a column for each objective, {missing!r} is missing; it has {sorted(columns)!r}."
             )
-        extra = {f"sem:{n}" for n in names} | {f"measurement:{n}" for n in PRICES} | set(REMARKS)
+        extra = {f"sem:{n}" for n in names} | {f"measurement:{n}" for n in PRICES} | {*REMARKS, NOTE}
         metrics = {c: _metric_name(c) for c in columns if c not in extra and c not in found.values()}
         return _FoundColumns(self, found, metrics)
 
@@ -162,7 +166,7 @@ class _FoundColumns:
             measured["sem"] = sem
         measured |= {n: number(cell) for n in PRICES if (cell := row.get(f"measurement:{n}"))}
         remark = "" if "excluded" in self.found.values() else row.get("excluded") or ""
-        return Result(line, cells, measured, remark)
+        return Result(line, cells, measured, remark, row.get(NOTE) or "")
 
 
 class _Cells:

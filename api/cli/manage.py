@@ -5,6 +5,7 @@ Everything is read and written through the ledger. What a script reads goes to s
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -30,12 +31,13 @@ def list_studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) ->
     if not rows:
         print(f"No studies in {storage}. `trialogue demo` makes one.", file=sys.stderr)
         return
-    lines = [("study", "trials", "running", "failed", "best", "last")]
+    lines: list[tuple[str, ...]] = [("study", "trials", "running", "failed", "best", "last", "note")]
     for one, row in zip(studies, rows, strict=True):
         best = "–" if row["best"] is None else f"{row['best']:.6g} {row['objectives'][0]}"
         best = f"front of {row['front']}" if row["front"] else best
         last = datetime.fromtimestamp(one.updated_at).strftime("%Y-%m-%d %H:%M")
-        lines.append((one.name, str(row["trials"]), str(row["running"]), str(row["failed"]), best, last))
+        numbers = (str(row[n]) for n in ("trials", "running", "failed"))
+        lines.append((one.name, *numbers, best, last, _first_words(row["note"])))
     print(in_columns(lines))
 
 
@@ -44,6 +46,7 @@ def _summary(overview: Any) -> dict[str, Any]:  # Any: an Overview, whose module
     objectives, states = overview.stored.problem.objectives, overview.counts.states
     return {
         "name": overview.name,
+        "note": overview.stored.note,
         "direction": objectives[0].direction,
         "objectives": [objective.name for objective in objectives],
         "trials": overview.trials,
@@ -54,6 +57,11 @@ def _summary(overview: Any) -> dict[str, Any]:  # Any: an Overview, whose module
         "last_at": overview.counts.last_at,
         "front": len(overview.front) if len(objectives) > 1 else None,
     }
+
+
+def _first_words(note: str) -> str:
+    """Return the beginning of a note, on one line."""
+    return textwrap.shorten(note, 50, placeholder=" …")
 
 
 def export(
@@ -101,6 +109,8 @@ def import_(
     numbers = opened.add_many(found.rows)
     for position, reason in found.excluded.items():
         opened.exclude(numbers[position], reason)
+    for position, text in found.notes.items():
+        opened.note(text, trial_number=numbers[position])
     for line, why in found.left_out:
         print(f"{file}, line {line}, left out: {why}", file=sys.stderr)
     print(json.dumps(numbers) if as_json else f"Added {len(numbers)} trials to {study!r}.")

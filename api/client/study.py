@@ -239,9 +239,9 @@ class RemoteStudy:
         """Let an excluded trial count again."""
         self._call("POST", f"/trials/{number}/restore", {})
 
-    def note(self, text: str) -> None:
-        """Leave a remark with the study."""
-        self._call("POST", "/note", {"text": text})
+    def note(self, text: str, *, trial_number: int | None = None) -> str:
+        """Write the note of the study, or of a trial, in place of the last one; no words take it away."""
+        return self._call("POST", "/note", {"text": text, "trial": trial_number})["text"]
 
     def fork(
         self, name: str, *, space: SearchSpace | None = None, problem: Problem | None = None
@@ -342,6 +342,7 @@ def record_from_view(view: Mapping[str, Any]) -> TrialRecord:
         "verdict",
         "reason",
         "hypothesis",
+        "note",
         "tokens",
         "excluded",
         "replicate",

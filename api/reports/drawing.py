@@ -45,7 +45,8 @@ def page_of(study: Study, *, made: str = "") -> str:
 
     records, _ = drawn_records(study)
     view = view_of(study.name, study.problem, records, tokens=study.spent.tokens)
-    view = replace(view, certainty=certainty_in_words(study.ledger, study.stored))
+    stored = study.ledger.find(study.name)
+    view = replace(view, certainty=certainty_in_words(study.ledger, stored), note=stored.note)
     return page.render(view, importances(view), made=made)
 
 

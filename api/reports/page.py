@@ -209,6 +209,7 @@ def _trial(row: TrialRow, fate: str) -> dict[str, Any]:
         "params": row.params,
         "values": row.values,
         "constraints": row.constraints,
+        "note": row.note,
         "source": row.source,
         "verdict": row.verdict,
         "prediction": expected,

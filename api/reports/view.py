@@ -51,6 +51,7 @@ class TrialRow:
     tokens: int = 0
     excluded: bool = False
     text: str = ""
+    note: str = ""
 
     @property
     def counts(self) -> bool:
@@ -61,7 +62,7 @@ class TrialRow:
 @dataclass(frozen=True)
 class StudyView:
     """A study's name, problem and rows in the order of their numbers. ``rejected``: proposals the referee refused;
-    ``certainty``: what is certain about the best one, in words."""
+    ``certainty``: what is certain about the best one, in words; ``note``: what people wrote beside it."""
 
     name: str
     problem: Problem
@@ -69,6 +70,7 @@ class StudyView:
     rejected: int = 0
     tokens: int = 0
     certainty: str = ""
+    note: str = ""
 
     @property
     def counted(self) -> tuple[TrialRow, ...]:
@@ -116,7 +118,7 @@ def read_view(study_name: str, storage: str) -> StudyView:
     stored = ledger.find(study_name)
     records = list(ledger.records(stored.study_id))
     view = view_of(stored.name, stored.problem, records, tokens=ledger.heads(stored.study_id).spent.tokens)
-    return replace(view, certainty=certainty_in_words(ledger, stored))
+    return replace(view, certainty=certainty_in_words(ledger, stored), note=stored.note)
 
 
 def certainty_in_words(ledger: Ledger, stored: StoredStudy) -> str:
@@ -166,6 +168,7 @@ def row_of(record: TrialRecord, problem: Problem) -> TrialRow:
         tokens=record.tokens,
         excluded=record.excluded is not None,
         text=_in_words(record),
+        note=record.note,
     )
 
 

@@ -8,8 +8,8 @@ from fastapi.responses import Response
 from ...agent.certainty.of_study import outcome
 from ...agent.certainty.verdict import Certified
 from ...agent.study.verify import Wanted, open_verification
-from ...agent.verbs.change import allow_more
-from ...agent.verbs.context import set_budget
+from ...agent.verbs.change import allow_more, note as noted
+from ...agent.verbs.context import Desk, set_budget
 from ...agent.verbs.draft import draft as drafted, guesses_in
 from ...agent.views.as_json import study_lines, study_view
 from ...evaluators.problems.problem import Problem
@@ -141,9 +141,8 @@ def verify(here: Here, body: schemas.VerifyBody) -> Json:
 
 @router.post("/studies/{study_name}/note", openapi_extra=WRITE)
 def note(here: Here, body: schemas.NoteBody) -> Json:
-    """Leave a remark with the study."""
-    here.study.note(body.text, receipt=here.receipt())
-    return Json({"text": body.text})
+    """Write the note of the study or of a trial, in place of the last one."""
+    return here.once(lambda: noted(Desk(here.services.ledger, here.study), body.text, body.trial).data)
 
 
 @router.post("/studies/{study_name}/reap", openapi_extra=WRITE)

@@ -37,7 +37,7 @@ class Answers:
     """Answers to requests that carried an idempotency key: the second one gets the first one's answer.
 
     Kept in the ledger's database, so that a retry after a crash of the server is recognised too. For what may be done
-    twice, or has an answer of its own to give again (create, fork, order); ask, enqueue, add and note leave a receipt
+    twice, or has an answer of its own to give again (create, fork, order); ask, enqueue and add leave a receipt
     in their own transaction instead (``StudyInPath.receipt``). Thread-safe.
     """
 

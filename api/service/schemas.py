@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from ...agent.ledger.tell import NOTE_CHARACTERS
 from ...evaluators.problems.problem import Problem
 from ..study_files.study_file import Specification, parse_specification
 from ..study_files.tables import StudySettings, Table
@@ -141,9 +142,10 @@ class ReasonBody(Table):
 
 
 class NoteBody(Table):
-    """A remark that stays with the study and is told to the model."""
+    """The note of the study, or of one trial, in place of the last one; an empty text takes it away."""
 
-    text: Text
+    text: Annotated[str, StringConstraints(max_length=NOTE_CHARACTERS)]
+    trial: int | None = Field(None, ge=0, le=2**31 - 1)
 
 
 class FinishedRow(Table):

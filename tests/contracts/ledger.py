@@ -123,7 +123,7 @@ class LedgerContract:
         trial = study.ask(lease=remote_lease(nasty))
         study.tell(trial, failed=nasty)
         study.exclude(trial.number, reason=nasty)
-        study.note(nasty)
+        study.remark(nasty)
         study.record_calls([CallRecord(nasty, "chat", nasty, "ok", detail=nasty)])
         again = Study.load("a", storage=ledger)
         assert again.trials[0].failure == Failure("crash", nasty)

@@ -53,6 +53,24 @@ class StudyContract:
         assert [t.values for t in study.trials] == [(3.0,), (3.0,)]
         assert make(None, name="svm").protocol == protocol
 
+    def test_a_note_lasts_until_the_next_one(self, make: Make) -> None:
+        study = make(problem(), strategy="random")
+        trial = study.ask()
+        assert study.note(" with the old data \r\n") == "with the old data"
+        study.note("diverged at step 30\nsee run 7", trial_number=trial.number)
+        again = make(None, name="svm")
+        assert again.trial(trial.number).note == "diverged at step 30\nsee run 7"
+        again.note("", trial_number=trial.number)
+        assert study.trial(trial.number).note == ""
+        assert [e.data["text"] for e in study.events() if e.kind == "note"] == [
+            "with the old data", "diverged at step 30\nsee run 7", "",
+        ]  # fmt: skip
+        with pytest.raises(TrialNotFound):
+            study.note("nobody's", trial_number=99)
+        for text in ("x" * 2_001, "nul \0", "\x1b[31mred", "turned \u202e"):
+            with pytest.raises(InvalidInput):
+                study.note(text)
+
     def test_verify_runs_the_best_and_the_default_in_turns_and_says_what_is_certain(self, make: Make) -> None:
         study = make(problem(), strategy="random")
         calls: list[Any] = []

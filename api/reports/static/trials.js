@@ -21,6 +21,7 @@ export function trialColumns(study, href = null) {
     { label: "became", of: became, show: (t) => h("span", { class: `fate ${became(t)}` }, became(t)) },
     ...study.objectives.map((o, i) => ({ label: named(o), of: (t) => t.values?.[i] })),
     ...study.constraints.map((c) => ({ label: named(c), of: (t) => t.constraints?.[c.name] })),
+    { label: "note", class: "why", of: (t) => t.note, show: (t) => long(t.note) },
     ...study.parameters.map((p) => ({ label: named(p), title: p.description, class: "p", of: (t) => (p.name in t.params ? choice(t.params[p.name]) : null) })),
     { label: "proposed by", of: (t) => t.source, show: (t) => [h("i", { class: `dot ${family(t.source)}` }), " ", t.source] },
     { label: "verdict", of: (t) => t.verdict },

@@ -25,6 +25,7 @@ function card(study) {
     h("div", { class: "row between" }, h("h2", {}, study.name),
       study.counts.running ? h("span", { class: "tag good" }, `${study.counts.running} running`) : null),
     h("p", { class: "desc" }, study.description || `${plural(study.n_parameters, "parameter")}, ${study.objectives.length > 1 ? `${study.objectives.length} objectives` : objective.direction}`),
+    study.note ? h("p", { class: "desc words" }, study.note) : null,
     h("div", { class: "row between" },
       many ? h("div", {}, h("span", { class: "best num" }, number(study.front_size)), " ", h("span", { class: "soft" }, "on the Pareto front"))
         : h("div", {}, h("span", { class: "best num" }, number(best)), " ", h("span", { class: "soft" }, objective.unit || objective.name)),

@@ -2,6 +2,7 @@
 import { family, FAMILY_WORD, fill, h, number, plural, toast } from "./dom.js";
 import { certaintyCard, workerCommand } from "./certainty.js";
 import { api, follow, studyPath } from "./http.js";
+import { noteBox } from "./notes.js";
 import { figurePanel } from "./plots.js";
 import { chatPanel } from "./chat.js";
 import { progressText } from "./studies.js";
@@ -122,6 +123,7 @@ export async function studyView(main, { args: [name, tab = "overview"], crumbs, 
   const overview = h("div", {}, strip, figures);
   const list = h("section", { class: "card" });
   const table = trialsPanel(study);
+  const note = noteBox(name);
   let changed = new Set(); // trials that events named since the table was last looked at
   let older = null;
 
@@ -134,9 +136,10 @@ export async function studyView(main, { args: [name, tab = "overview"], crumbs, 
   const moreButton = () => (older ? h("p", {}, h("button", { class: "small", onclick: loadMore }, "Older trials")) : null);
 
   function paint() {
+    note.update(study.note);
     fill(head, h("div", { class: "row between head" }, h("div", { class: "grow" }, h("h1", {}, study.name), study.description ? h("p", { class: "soft", style: "margin:.2rem 0 0" }, study.description) : null),
       h("div", { class: "row" }, h("button", { onclick: order, title: "Allow this many more trials to the workers" }, "Run more…"), h("button", { class: "primary", id: "report", onclick: report }, "Report"))),
-    tiles(study), h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the study" }, TABS.map(([key, label]) => h("button", { role: "tab", "aria-selected": String(key === tab), "aria-controls": "panel", onclick: () => { tab = key; history.replaceState(null, "", `#/studies/${encodeURIComponent(name)}/${key}`); paint(); refreshFigures(); } }, label))));
+    note.node, tiles(study), h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the study" }, TABS.map(([key, label]) => h("button", { role: "tab", "aria-selected": String(key === tab), "aria-controls": "panel", onclick: () => { tab = key; history.replaceState(null, "", `#/studies/${encodeURIComponent(name)}/${key}`); paint(); refreshFigures(); } }, label))));
     if (tab === "overview") { fill(strip, ribbon(study, [...newest.items].reverse()), certaintyCard(study, refresh)); figures.hidden = !newest.items.length; if (body.firstChild !== overview) fill(body, overview); }
     else if (tab === "decisions") fill(body, fill(list, h("h2", {}, "Every proposal and the referee’s answer"), newest.items.length ? newest.items.map((t) => decision(study, t)) : h("p", { class: "empty" }, "Nothing was proposed yet."), moreButton()));
     else if (tab === "trials") showTable();

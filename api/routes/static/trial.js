@@ -1,6 +1,7 @@
 // One trial: what was decided and why, what was believed, what came of it, and the log when it failed.
 import { ago, duration, family, FAMILY_WORD, fill, h, number, plural, toast } from "./dom.js";
 import { api, follow, studyPath } from "./http.js";
+import { noteBox } from "./notes.js";
 import { beliefCurve } from "./plots.js";
 
 export const STATE_TAG = { finished: "good", failed: "bad", pruned: "warn", running: "", waiting: "" };
@@ -54,6 +55,7 @@ export async function trialView(main, { args: [name, no], crumbs, live, onLeave 
   const home = `#/studies/${encodeURIComponent(name)}`;
   crumbs([["Studies", "#/"], [name, home], [`Trial ${no}`, null]]);
   let study = await api(studyPath(name));
+  const note = noteBox(name, Number(no));
   async function change(verb) {
     const reason = verb === "exclude" ? window.prompt("Why should this trial not count?", "") : "";
     if (reason === null) return;
@@ -62,13 +64,14 @@ export async function trialView(main, { args: [name, no], crumbs, live, onLeave 
   async function load() {
     const trial = await api(studyPath(name, `/trials/${no}`));
     study = await api(studyPath(name));
+    note.update(trial.note);
     const best = isBest(study, trial.number);
     const last = study.counts.finished + study.counts.failed + study.counts.pruned + study.counts.running - 1;
     fill(main, h("div", { class: "row between" },
       h("div", { class: "row" }, h("h1", {}, `Trial ${trial.number}`), h("span", { class: `tag ${STATE_TAG[trial.state]}` }, trial.state), best ? h("span", { class: "tag good" }, study.objectives.length > 1 ? "★ on the Pareto front" : "★ best") : null, trial.excluded ? h("span", { class: "tag warn" }, `excluded: ${trial.excluded}`) : null, h("span", { class: "faint" }, ago(trial.ended_at ?? trial.asked_at), trial.worker ? ` · ${trial.worker}` : "")),
       h("div", { class: "row" }, trial.number > 0 ? h("a", { class: "button small", href: `${home}/trials/${trial.number - 1}` }, "← Previous") : null, trial.number < last ? h("a", { class: "button small", href: `${home}/trials/${trial.number + 1}` }, "Next →") : null,
         trial.state === "running" ? null : h("button", { class: "small", onclick: () => change(trial.excluded ? "restore" : "exclude") }, trial.excluded ? "Count it again" : "Exclude…"))),
-    h("p", {}), h("div", { class: "figures" },
+    note.node, h("p", {}), h("div", { class: "figures" },
       trial.failure ? h("section", { class: "card wide failure" }, h("h2", {}, `Failed: ${trial.failure.kind}`), h("pre", {}, trial.failure.reason)) : null,
       h("section", { class: "card" }, h("h2", {}, "Parameters"), facts(Object.entries(trial.params).map(([k, v]) => [k, h("code", {}, number(v))]))),
       resultCard(trial, study), decisionCard(trial), beliefCard(trial)));

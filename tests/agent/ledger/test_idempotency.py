@@ -42,15 +42,13 @@ def test_asking_again_holds_the_trial_anew() -> None:
     assert study.reap() == []
 
 
-def test_queueing_adding_and_noting_are_done_once() -> None:
+def test_queueing_and_adding_are_done_once() -> None:
     study = Study(problem(), strategy="random")
     for _ in range(2):
         study.enqueue(GOOD, receipt="q")
         assert study.add_many([(GOOD, 1.0), (GOOD, 2.0)], receipt="a") == [0, 1]
-        study.note("once", receipt="n")
     assert study.ledger.heads(study.stored.study_id).queued == 1
     assert len(study.trials) == 2
-    assert [e.kind for e in study.events()].count("note") == 1
 
 
 def test_threads_with_one_receipt_get_one_trial(tmp_path: Path) -> None:

