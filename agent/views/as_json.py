@@ -65,6 +65,7 @@ def study_line(overview: Overview) -> dict[str, Any]:
     plain = stored.problem.to_dict()
     return {
         "name": stored.name,
+        "state": overview.state,
         "note": stored.note,
         "description": stored.problem.description,
         "objectives": plain["objectives"],

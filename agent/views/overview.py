@@ -61,6 +61,17 @@ class Overview:
         return sum(self.counts.states.values())
 
     @property
+    def state(self) -> str:
+        """``new`` without trials, ``running`` while one is, ``done`` at its budget of trials, else ``idle``."""
+        if self.counts.states.get("running"):
+            return "running"
+        most = (self.stored.config.get("budget") or {}).get("trials")
+        ended = self.counts.states.get("finished", 0) + self.counts.states.get("pruned", 0)
+        if most is not None and max(self.heads.asked, ended - self.counts.verdicts.get("added", 0)) >= most:
+            return "done"
+        return "idle" if self.trials else "new"
+
+    @property
     def updated_at(self) -> float:
         """When something last happened to its trials, or when it was made."""
         return self.counts.last_at or self.stored.created_at
@@ -74,12 +85,14 @@ def overviews(
     contains: str = "",
     names: Sequence[str] | None = None,
 ) -> list[Overview]:
-    """Return how studies stand, the newest study first; ``names``: only these; ``before``: only older than this id."""
+    """Return how studies stand, the newest study first; ``names``: only these; ``before``: only older than this id;
+    ``contains``: words that must all be in the name or the note."""
     query = sa.select(_S).order_by(_S.c.study_id.desc()).limit(limit)
     if before is not None:
         query = query.where(_S.c.study_id < before)
-    if contains:
-        query = query.where(_S.c.name.icontains(contains, autoescape=True))
+    for word in contains.split():
+        texts = (_S.c.name, sa.func.coalesce(_S.c.note, ""))
+        query = query.where(sa.or_(*(text.icontains(word, autoescape=True) for text in texts)))
     if names is not None:
         query = query.where(_S.c.name.in_(names))
     with ledger.database.read() as connection:

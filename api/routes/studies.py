@@ -11,6 +11,7 @@ from ...agent.study.verify import Wanted, open_verification
 from ...agent.verbs.change import allow_more, note as noted
 from ...agent.verbs.context import Desk, set_budget
 from ...agent.verbs.draft import draft as drafted, guesses_in
+from ...agent.views.across import across
 from ...agent.views.as_json import study_lines, study_view
 from ...evaluators.problems.problem import Problem
 from ..http.rendering import Json
@@ -48,9 +49,33 @@ def studies(
     after: Annotated[int | None, Query(ge=0, le=2**62)] = None,
     contains: Annotated[str, Query(max_length=100)] = "",
 ) -> dict[str, Any]:
-    """List the studies you may see, newest first; ``next`` is the ``after`` of the next page."""
+    """List the studies you may see, newest first; ``next`` is the ``after`` of the next page.
+
+    ``contains``: words that must all be in the name or the note.
+    """
     names = None if caller.studies is None else sorted(caller.studies)
     items, following = study_lines(services.ledger, limit=limit, before=after, contains=contains, names=names)
+    return {"items": items, "next": following}
+
+
+@router.get("/across", openapi_extra=READ | LONG)
+def side_by_side(
+    services: Parts,
+    caller: Who,
+    *,
+    study: Annotated[list[schemas.StoredName], Query(default_factory=list, max_length=60)],
+    limit: Annotated[int, Query(ge=1, le=60)] = 20,
+    after: Annotated[int | None, Query(ge=0, le=2**62)] = None,
+    contains: Annotated[str, Query(max_length=100)] = "",
+) -> dict[str, Any]:
+    """Put studies side by side, newest first: what a list says of each, its cost and time, and its best so far over
+    trials, seconds and cost. ``study`` (repeated) takes only these; ``next`` is the ``after`` of the next page."""
+    seen = (
+        None
+        if not study and caller.studies is None
+        else [n for n in study or caller.studies or () if caller.sees(n)]
+    )
+    items, following = across(services.ledger, limit=limit, before=after, contains=contains, names=seen)
     return {"items": items, "next": following}
 
 

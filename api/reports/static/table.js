@@ -27,18 +27,18 @@ function matching(rows, text, columns) {
 
 // A column without any value is left out. columns: [{label, title?, of(item) → number | text | null, show?(item) → node, class?}]; items are told apart by `key(item)`.
 // picks: how many rows may be picked at once; `picked(items)` is called with them, the earliest pick first.
-export function dataTable({ columns, key, picks = 0, picked = () => {}, pickLabel = "Pick", noun = "row", sort = [0, 1] }) {
+export function dataTable({ columns, key, picks = 0, picked = () => {}, pickLabel = "Pick", noun = "row", nouns = `${noun}s`, sort = [0, 1] }) {
   let rows = [];
   let visible = [];
   let chosen = [];
   let [column, sign] = sort;
   const count = h("span", { class: "count" });
-  const filter = h("input", { type: "search", "aria-label": `Show only ${noun}s with these words`, placeholder: "Filter by words, NAME=VALUE …" });
+  const filter = h("input", { type: "search", "aria-label": `Show only ${nouns} with these words`, placeholder: "Filter by words, NAME=VALUE …" });
   const body = h("tbody");
   const heads = columns.map((c, i) => h("th", { scope: "col", class: c.class, title: c.title }, h("button", { type: "button", onclick: () => sortBy(i) }, c.label)));
   const head = h("tr");
   let full = [];
-  const box = h("div", { class: "databox", tabindex: "0", role: "region", "aria-label": `Table of ${noun}s`, onscroll: () => { if (box.scrollTop + box.clientHeight > box.scrollHeight - 600) grow(); } },
+  const box = h("div", { class: "databox", tabindex: "0", role: "region", "aria-label": `Table of ${nouns}`, onscroll: () => { if (box.scrollTop + box.clientHeight > box.scrollHeight - 600) grow(); } },
     h("table", { class: "data" }, h("thead", {}, head), body));
 
   function sortBy(i) {
@@ -79,7 +79,7 @@ export function dataTable({ columns, key, picks = 0, picked = () => {}, pickLabe
     fill(body);
     grow(Math.max(WINDOW, made));
     box.scrollTop = top;
-    count.textContent = visible.length === rows.length ? `${number(rows.length)} ${noun}${rows.length === 1 ? "" : "s"}` : `${number(visible.length)} of ${number(rows.length)} ${noun}s`;
+    count.textContent = visible.length === rows.length ? `${number(rows.length)} ${rows.length === 1 ? noun : nouns}` : `${number(visible.length)} of ${number(rows.length)} ${nouns}`;
   }
 
   function update(items) {
@@ -100,6 +100,9 @@ export function dataTable({ columns, key, picks = 0, picked = () => {}, pickLabe
   addEventListener("beforeprint", () => grow(visible.length));
   return { node: h("div", {}, h("div", { class: "controls" }, filter, count), box), update, choose };
 }
+
+// A text of many words shows its beginning; a click shows all of it.
+export const long = (text) => (text ? h("div", { class: "long", onclick: (event) => event.currentTarget.classList.toggle("open") }, text) : null);
 
 // Two items side by side: first what differs, then what is equal behind a line that opens.
 export function comparison(columns, [a, b]) {

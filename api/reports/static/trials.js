@@ -1,13 +1,10 @@
 // The table of a study's trials, a column per parameter, as the report and the service's page show it.
 import { duration, family, fill, h } from "./dom.js";
-import { comparison, dataTable } from "./table.js";
+import { comparison, dataTable, long } from "./table.js";
 
 const became = (t) => t.became ?? (t.excluded ? "excluded" : t.feasible === false ? "infeasible" : t.state);
 const choice = (value) => (value === null ? "none" : typeof value === "boolean" ? String(value) : value);
 const named = (thing) => (thing.unit ? `${thing.name} (${thing.unit})` : thing.name);
-
-// A text of many lines shows its beginning; a click shows all of it.
-const long = (text) => (text ? h("div", { class: "long", onclick: (event) => event.currentTarget.classList.toggle("open") }, text) : null);
 
 function why(t) {
   return [t.hypothesis && `“${t.hypothesis}”`, t.reason, t.failure && `${t.failure.kind ? `${t.failure.kind}: ` : ""}${t.failure.reason}`, t.excluded && `excluded: ${t.excluded}`].filter(Boolean).join(" ");

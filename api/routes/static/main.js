@@ -1,7 +1,8 @@
-// The router: one page, four views, addresses behind the '#', so that any URL prefix works.
+// The router: one page, five views, addresses behind the '#', so that any URL prefix works.
 import { BASE, saveKey } from "./http.js";
 import { fill, h } from "./dom.js";
 import { studiesView } from "./studies.js";
+import { acrossView } from "./across.js";
 import { createView } from "./create.js";
 import { studyView } from "./study.js";
 import { trialView } from "./trial.js";
@@ -12,6 +13,7 @@ let leave = null;
 const ROUTES = [
   [/^\/?$/, studiesView],
   [/^\/new$/, createView],
+  [/^\/across$/, acrossView],
   [/^\/studies\/([^/]+)\/trials\/(\d+)$/, trialView],
   [/^\/studies\/([^/]+)(?:\/(\w+))?$/, studyView],
 ];

@@ -37,6 +37,12 @@ function themed(layout, height) {
   return out;
 }
 
+export async function drawIn(box, { data, layout = {} }, height = 300) {
+  const Plotly = await plotly();
+  await Plotly.react(box, recoloured(data), fitted(themed(layout, height), box.clientWidth), { displayModeBar: false });
+  box.dataset.drawn = "yes";
+}
+
 // A panel that draws one figure of a study and can be refreshed. Text for screen readers: the figure's own summary.
 export function figurePanel(study, name, title, { wide = false, tall = false, query = "" } = {}) {
   const height = tall ? 360 : 300; // where the figure states none
@@ -45,10 +51,7 @@ export function figurePanel(study, name, title, { wide = false, tall = false, qu
   let last = null;
   let drawn = "";
   async function draw() {
-    if (!last) return;
-    const Plotly = await plotly();
-    await Plotly.react(box, recoloured(last.data), fitted(themed(last.layout ?? {}, height), box.clientWidth), { displayModeBar: false });
-    box.dataset.drawn = "yes";
+    if (last) await drawIn(box, last, height);
   }
   async function refresh() {
     try {

@@ -38,7 +38,7 @@ export async function studiesView(main, { crumbs, live, onLeave }) {
   crumbs([["Studies", null]]);
   const grid = h("div", { class: "cards" });
   const more = h("button", { hidden: true }, "More");
-  const search = h("input", { type: "search", placeholder: "Find a study", "aria-label": "Find a study", style: "max-width:16rem" });
+  const search = h("input", { type: "search", placeholder: "Find a study", "aria-label": "Find a study by words of its name or note", style: "max-width:16rem" });
   let after = "";
   async function load(append) {
     const query = new URLSearchParams({ limit: "60", ...(append ? { after } : {}), ...(search.value ? { contains: search.value } : {}) });
@@ -55,7 +55,7 @@ export async function studiesView(main, { crumbs, live, onLeave }) {
   more.addEventListener("click", () => load(true));
   let timer;
   search.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => load(false), 200); });
-  fill(main, h("div", { class: "row between" }, h("h1", {}, "Studies"), h("div", { class: "row", style: "flex-wrap:nowrap" }, search, h("a", { class: "button primary", href: "#/new" }, "New study"))), grid, h("p", {}), more);
+  fill(main, h("div", { class: "row between" }, h("h1", {}, "Studies"), h("div", { class: "row" }, search, h("a", { class: "button", href: "#/across" }, "Side by side"), h("a", { class: "button primary", href: "#/new" }, "New study"))), grid, h("p", {}), more);
   await load(false);
   let due;
   onLeave(follow("v1/events?from=now", () => { clearTimeout(due); due = setTimeout(() => { if (!after) load(false); }, 800); }, live));

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
 from contracts.chat_peer import chat_peer
 from contracts.served import served
@@ -252,3 +253,42 @@ def test_the_best_is_verified_by_a_button_and_the_workers(page: Any, tmp_path: P
         shot(page, "certainty")
         page.click("#certainty a")
         page.wait_for_selector("#certainty h2:has-text('Verification of sure')")
+
+
+def test_studies_side_by_side_and_notes_that_last(page: Any, tmp_path: Path) -> None:
+    space = tl.SearchSpace([tl.Float("x", 0, 1), tl.Categorical("kernel", ["linear", "rbf"])])
+    with served(f"sqlite:///{tmp_path}/side.db") as url:
+        for name in ("first", "second"):
+            problem = tl.Problem(name, space, [tl.Objective("loss")])
+            study = RemoteStudy(problem, url=url, strategy="random")
+            study.add_many(
+                [(p, tl.Measurement(p["x"], cost=2.0)) for p in space.sample(np.random.default_rng(0), 5)]
+            )
+        page.goto(f"{url}/#/studies/first/trials")
+        page.get_by_role("button", name="Add a note").click()
+        page.get_by_label("Note", exact=True).fill(f"old data {ATTACK}")
+        page.get_by_role("button", name="Save the note").click()
+        page.wait_for_selector(".note p:has-text('old data <img')")
+        page.get_by_label("Show only trials with these words").fill("kernel=rbf")
+        kernels = page.locator("table.data tbody tr")
+        assert kernels.count() == sum(t.params["kernel"] == "rbf" for t in study.trials) > 0
+        page.get_by_role("link", name="2", exact=True).or_(
+            page.get_by_role("link", name="0", exact=True)
+        ).first.click()
+        page.wait_for_selector("h1:has-text('Trial')")
+        page.get_by_role("button", name="Add a note").click()
+        page.get_by_label("Note", exact=True).fill("the fan was off")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector(".note p:has-text('the fan was off')")
+        assert "the fan was off" in {t.note for t in RemoteStudy.load("first", url=url).trials}
+        page.goto(f"{url}/#/across")
+        page.wait_for_selector("[data-drawn='yes'] .legendtext:has-text('second')")
+        assert page.locator("tr.picked").count() == 2
+        page.get_by_role("button", name="cost", exact=True).first.click()
+        page.wait_for_selector(".xtitle:has-text('cost')")
+        page.get_by_label("Draw the study first").uncheck()
+        page.get_by_label("Show only studies with these words").fill("old data")
+        page.wait_for_selector(".count:text-is('1 of 2 studies')")
+        shot(page, "across")
+        page.set_viewport_size({"width": 360, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") == 360

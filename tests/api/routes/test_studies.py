@@ -140,3 +140,35 @@ def test_a_name_that_no_path_can_say_is_refused(client: TestClient, name: str) -
 def test_a_server_does_not_start_with_a_planner_that_is_none(planner: str) -> None:
     with pytest.raises(InvalidInput, match="planner"):
         create_app(Settings("", planners=(planner,)), Ledger())
+
+
+def test_studies_stand_side_by_side_as_far_as_one_may_see_them(client: TestClient) -> None:
+    for i in range(3):
+        assert made(client, f"side {i}", strategy="random").status_code == 201
+        study = f"/v1/studies/side {i}"
+        number = client.post(f"{study}/ask", json={}).json()["trials"][0]["number"]
+        client.post(f"{study}/trials/{number}/tell", json={"measurement": {"values": [i], "cost": 2.5}})
+        assert client.post(f"{study}/note", json={"text": f"number {i} "}).json() == {
+            "text": f"number {i}",
+            "trial": None,
+        }
+    page = client.get("/v1/across", params={"contains": "side number", "limit": 2}).json()
+    assert [s["name"] for s in page["items"]] == ["side 2", "side 1"]
+    assert page["items"][0]["history"] | {"seconds": 0} == {
+        "trials": [0],
+        "best": [2.0],
+        "seconds": 0,
+        "cost": [2.5],
+    }
+    rest = client.get("/v1/across", params={"contains": "side number", "after": page["next"]}).json()
+    assert ([s["name"] for s in rest["items"]], rest["next"]) == (["side 0"], None)
+    chosen = client.get("/v1/across", params={"study": ["side 0", "side 2", "nobody"]}).json()["items"]
+    assert [s["name"] for s in chosen] == ["side 2", "side 0"]
+
+
+@pytest.mark.parametrize("text", ["x" * 2_001, "nul \x00", "\x1b[31m", "\u202e"])
+def test_a_note_that_no_door_could_show_is_refused(client: TestClient, text: str) -> None:
+    made(client, "noted", strategy="random")
+    assert client.post("/v1/studies/noted/note", json={"text": text}).status_code == 422
+    assert client.get("/v1/studies/noted").json()["note"] == ""
+    assert client.post("/v1/studies/noted/note", json={"text": "x", "trial": 9}).status_code == 404

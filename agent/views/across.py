@@ -1,0 +1,95 @@
+"""Studies side by side: how each came to its best so far, over its trials, their time and their cost.
+
+Reads every trial of the studies asked for, once: for a page of studies, not for each request. With several objectives
+the history is that of the first one. Knows no door and no drawing.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..ledger import schema
+from ..ledger.ledger import Ledger
+from .as_json import study_line
+from .overview import Overview, overviews
+
+_T = schema.trials
+_ROWS = sa.select(
+    _T.c.study_id,
+    _T.c.number,
+    _T.c.value,
+    _T.c.outcome,
+    sa.and_(_T.c.state == "finished", _T.c.feasible == 1, _T.c.excluded.is_(None)).label("counts"),
+    (_T.c.ended_at - _T.c.started_at).label("took"),
+).order_by(_T.c.study_id, _T.c.number)
+
+
+@dataclass(slots=True)
+class _Course:
+    """A study's course so far: sums over all trials, and a point for each that became the best."""
+
+    sign: float
+    seconds: float = 0.0
+    cost: float | None = None
+    number: int | None = None
+    best: float | None = None
+
+    def take(self, row: Any) -> bool:  # Any: a SQLAlchemy row
+        """Take in the next trial; return whether it is the best so far."""
+        told = json.loads(row.outcome) if row.outcome else {}
+        self.number = row.number
+        self.seconds += told.get("seconds") or max(row.took or 0.0, 0.0)
+        if told.get("cost") is not None:
+            self.cost = (self.cost or 0.0) + told["cost"]
+        if not row.counts or (self.best is not None and self.sign * row.value <= self.sign * self.best):
+            return False
+        self.best = row.value
+        return True
+
+
+def across(
+    ledger: Ledger,
+    *,
+    limit: int = 20,
+    before: int | None = None,
+    contains: str = "",
+    names: Sequence[str] | None = None,
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Return studies side by side, newest first, and where the next page begins (None: this is the last).
+
+    Each is its line in a list, with ``seconds`` and ``cost`` of all its trials (``cost`` null where none is told) and
+    ``history``: lists of equal length, a place for each trial that became the best, and one for the newest trial.
+    """
+    page = overviews(ledger, limit=limit + 1, before=before, contains=contains, names=names)
+    shown = page[:limit]
+    courses = _courses(ledger, shown)
+    lines = [study_line(one) | courses[one.stored.study_id] for one in shown]
+    return lines, (shown[-1].stored.study_id if len(page) > limit else None)
+
+
+def _courses(ledger: Ledger, studies: Sequence[Overview]) -> dict[int, dict[str, Any]]:
+    courses = {one.stored.study_id: _Course(float(one.stored.problem.signs[0])) for one in studies}
+    points: dict[int, list[tuple[Any, ...]]] = {study_id: [] for study_id in courses}
+    for row in _rows(ledger, list(courses)):
+        course = courses[row.study_id]
+        if course.take(row):
+            points[row.study_id].append((course.number, course.best, course.seconds, course.cost))
+    return {study_id: _told(course, points[study_id]) for study_id, course in courses.items()}
+
+
+def _rows(ledger: Ledger, study_ids: Sequence[int]) -> Iterator[Any]:
+    with ledger.database.read() as connection:
+        yield from connection.execution_options(yield_per=1_000).execute(
+            _ROWS.where(_T.c.study_id.in_(study_ids))
+        )
+
+
+def _told(course: _Course, points: list[tuple[Any, ...]]) -> dict[str, Any]:
+    if points and points[-1][0] != course.number:
+        points.append((course.number, course.best, course.seconds, course.cost))
+    columns = ("trials", "best", "seconds", "cost")
+    history = {name: [point[i] for point in points] for i, name in enumerate(columns)}
+    return {"seconds": course.seconds, "cost": course.cost, "history": history}
