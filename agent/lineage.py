@@ -1,28 +1,42 @@
 """Trials that go on from an earlier trial's checkpoint: who continues whom, read from the trials' sources.
 
-A source ``pbt:MEMBER`` begins a member of a population, ``pbt:MEMBER:PARENT`` goes on from the checkpoint of trial PARENT.
-The source travels with a trial wherever it goes: queue, history, export. Knows nothing of strategies.
+A source ``pbt:MEMBER`` begins a member of a population, ``pbt:MEMBER:PARENT`` goes on from the checkpoint of trial PARENT;
+so do the sources of trainings that tune themselves. The source travels with a trial wherever it goes: queue, history,
+export. Knows nothing of strategies.
 """
 
 from collections.abc import Mapping
 
-PREFIX = "pbt:"
+SELF_TUNING = ("stn", "differentiable")
+"""Strategies whose trainings tune themselves."""
+CONTINUING = ("pbt", *SELF_TUNING)
 
 
-def source_of(member: int, parent: int | None) -> str:
+def source_of(member: int, parent: int | None, strategy: str = "pbt") -> str:
     """Return the source of a trial of a member; inverse: ``member_of`` and ``parent_of``."""
-    return f"{PREFIX}{member}" if parent is None else f"{PREFIX}{member}:{parent}"
+    return f"{strategy}:{member}" if parent is None else f"{strategy}:{member}:{parent}"
+
+
+def _parts(source: str) -> list[str]:
+    parts = source.split(":")
+    return parts if parts[0] in CONTINUING and len(parts) > 1 else []
 
 
 def member_of(source: str) -> int | None:
     """Return the member of a population that a source names; None for any other source."""
-    return int(source.split(":")[1]) if source.startswith(PREFIX) else None
+    parts = _parts(source)
+    return int(parts[1]) if parts else None
 
 
 def parent_of(source: str) -> int | None:
     """Return the trial from whose checkpoint a trial with this source goes on; None where it starts anew."""
-    parts = source.split(":") if source.startswith(PREFIX) else []
+    parts = _parts(source)
     return int(parts[2]) if len(parts) == 3 else None
+
+
+def tunes_itself(source: str) -> bool:
+    """Return whether the evaluation of a trial with this source moves its parameters itself."""
+    return source.partition(":")[0] in SELF_TUNING
 
 
 def ancestry(sources: Mapping[int, str], number: int) -> list[int]:

@@ -99,6 +99,20 @@ WORKS = (
         gradients.blockwise,
     ),
     Work(
+        26,
+        "Self-Tuning Networks",
+        'strategy = "stn"',
+        "hyperparameters tuned in one training end ahead of the best fixed ones",
+        gradients.self_tuned,
+    ),
+    Work(
+        28,
+        "sharpDARTS",
+        'strategy = "differentiable"',
+        "what one training with Max-W weights chooses is better than what softmax weights choose",
+        gradients.weights_of_choices,
+    ),
+    Work(
         3,
         "BNN surrogates",
         "surrogate:sghmc, surrogate:infinite-network",

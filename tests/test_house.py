@@ -102,7 +102,7 @@ CODE_LINES = {
     "evaluators": 6_100,
     "prompts": 1_400,
     "surrogates": 3_400,
-    "agent": 10_600,
+    "agent": 10_700,
     "api": 6_900,
 }
 """Lines of a room that hold code, targets aside: raised only with a decision."""

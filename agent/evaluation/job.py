@@ -18,6 +18,7 @@ from ...evaluators.programs.instances import Instance, measure_on
 from ...evaluators.programs.run import Report, Run, Stopped
 from ...evaluators.random_streams import stream
 from ..ledger.records import Ending, Failure, Pruned
+from ..lineage import parent_of, tunes_itself
 from ..protocol import StudyProtocol
 from .reporter import Reporter
 
@@ -45,16 +46,21 @@ class Job:
     report: Report
     workdir: Path | None = None
     fidelity: float = 1.0
-    parent: int | None = None
+    source: str = ""
+    """Of the trial: it says from whose checkpoint the evaluation goes on, and whether it tunes itself."""
     instances: tuple[Instance, ...] = ()
 
 
 def evaluate_job(job: Job) -> Ending:
     """Evaluate one configuration; never raises for what the evaluator does. Runs in the executor's worker."""
     with _folder(job.workdir, job.number) as folder:
-        checkpoint = _checkpoint(job)
         run = Run(
-            seed=job.seed, fidelity=job.fidelity, workdir=folder, on_report=job.report, checkpoint=checkpoint
+            seed=job.seed,
+            fidelity=job.fidelity,
+            workdir=folder,
+            on_report=job.report,
+            checkpoint=_checkpoint(job),
+            self_tuning=tunes_itself(job.source),
         )
         try:
             result = measure_on(job.instances, job.evaluate, job.params, job.problem, run)
@@ -84,9 +90,8 @@ def evaluate_again(study: Evaluated, evaluate: Evaluate, number: int, params: Pa
 
 
 def _checkpoint(job: Job) -> Path | None:
-    if job.workdir is None or job.parent is None:
-        return None
-    return job.workdir / f"trial-{job.parent:05d}"
+    parent = parent_of(job.source)
+    return None if job.workdir is None or parent is None else job.workdir / f"trial-{parent:05d}"
 
 
 @contextmanager

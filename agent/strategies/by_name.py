@@ -12,11 +12,14 @@ from ...surrogates.contracts import Engine
 from ..certainty.pairing import PREFIX, Pairing
 from ..contracts import AbstractPlanner, AbstractStrategy
 from ..engine_options import EngineOptions
+from ..lineage import SELF_TUNING
 from ..referee.by_name import RefereeName, referee_named
 from .pairs import PairsStrategy
 from .simple import RandomStrategy, SurrogateStrategy, default_engine
 
-NAMES = ("trialogue", "surrogate", "llambo", "random", "mcts", "mcts:surrogate", "pbt", "random:ariel")
+NAMES = (
+    "trialogue", "surrogate", "llambo", "random", "random:ariel", "mcts", "mcts:surrogate", "pbt", "stn", "differentiable",
+)  # fmt: skip
 """Strategies that can be named."""
 NEEDS_MODEL = ("trialogue", "llambo")
 
@@ -90,6 +93,10 @@ def strategy_for(
         from .alternatives.population import PopulationStrategy
 
         return PopulationStrategy(problem, seed)
+    if name in SELF_TUNING:
+        from .alternatives.self_tuning import SelfTuningStrategy
+
+        return SelfTuningStrategy(problem, seed, name)
     if name == "surrogate":
         return SurrogateStrategy(problem, seed, engine=engine, by_name=by_name and strategy is None)
     if surrogate is not None:

@@ -183,7 +183,7 @@ class Loop:
                 "folders, with `workdir=` (`--workdir`), the same for all workers."
             )
         return Job(
-            *arguments, self._workdir, self._fidelity, trial.parent, self._study.protocol.instances("tuning")
+            *arguments, self._workdir, self._fidelity, trial.source, self._study.protocol.instances("tuning")
         )
 
     def _outcome(self, future: "Future[Ending]") -> Ending:

@@ -49,7 +49,8 @@ class Trial:
 
     @property
     def parent(self) -> int | None:
-        """The trial from whose checkpoint this one goes on (strategy ``"pbt"``); None where it starts anew."""
+        """The trial from whose checkpoint this one goes on (strategies ``"pbt"``, ``"stn"``,
+        ``"differentiable"``); None where it starts anew."""
         return parent_of(self.record.source)
 
     @property

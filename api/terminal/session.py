@@ -130,7 +130,7 @@ def comparison(view: StudyView, best: TrialRow) -> Table:
 
 def _proposer(source: str) -> str:
     """Return a source without the member and the checkpoint of a population's trial."""
-    return source if member_of(source) is None else "pbt"
+    return source if member_of(source) is None else source.partition(":")[0]
 
 
 def who_did_what(view: StudyView) -> list[str]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 import trialogue as tl
+from trialogue.evaluators.targets.training import operation_grid, self_tuning
 
 BLOCKS, SIZE, ROWS, NEAR = 40, 10, 40, 0.05
 
@@ -67,6 +68,18 @@ def blockwise() -> tuple[str, bool]:
     return words, line == sorted(line, reverse=True) and line[0] > 2 * line[2] and reached[8, 32, 0.1] < line[
         0
     ]
+
+
+def self_tuned() -> tuple[str, bool]:
+    """The claim of the target ``self-tuning``, checked anew."""
+    found = self_tuning.check()
+    return f"digits, 300 images, a fifth of the labels wrong: {found.measured}", found.holds
+
+
+def weights_of_choices() -> tuple[str, bool]:
+    """The claim of the target ``operation-grid``, checked anew."""
+    found = operation_grid.check()
+    return f"digits, a grid of 64 small networks, trained anew: {found.measured}", found.holds
 
 
 def _count(steps: float) -> str:

@@ -157,6 +157,7 @@ class Command:
             "TRIALOGUE_SEED": str(run.seed),
             "TRIALOGUE_DATA": run.data,
             "TRIALOGUE_FIDELITY": str(run.fidelity),
+            "TRIALOGUE_SELF_TUNING": str(int(run.self_tuning)),
             **{name: text for name, text in given.items() if text is not None},
         }
 

@@ -39,6 +39,9 @@ class Run:
     workdir: Path = Path()
     checkpoint: Path | None = None
     """The folder of the trial that this one goes on from (strategy ``"pbt"``); None: start anew."""
+    self_tuning: bool = False
+    """Whether the evaluator shall move its hyperparameters itself and say where they stand, as metrics ``tuned:NAME``
+    (strategies ``"stn"`` and ``"differentiable"``)."""
     parameters: tuple[str, ...] = field(default=(), repr=False)
     on_report: Report = field(default=never_stop, repr=False)
     reports: list[tuple[int, float]] = field(default_factory=list, repr=False, compare=False)

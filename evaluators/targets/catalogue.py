@@ -31,6 +31,8 @@ MODULES: dict[str, str] = {
     "power-schedule": "language.power_schedule",
     "hard-negatives": "retrieval.hard_negatives",
     "interest-hashing": "retrieval.interest_hashing",
+    "operation-grid": "training.operation_grid",
+    "self-tuning": "training.self_tuning",
     "dnn-accelerator": "systems.accelerator",
     "dram-controller": "systems.dram",
     "frontier-layout": "systems.frontier",

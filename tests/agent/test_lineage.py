@@ -2,7 +2,7 @@
 
 import pytest
 
-from trialogue.agent.lineage import ancestry, member_of, parent_of, source_of
+from trialogue.agent.lineage import ancestry, member_of, parent_of, source_of, tunes_itself
 
 
 @pytest.mark.parametrize(("member", "parent"), [(0, None), (3, 0), (12, 345)])
@@ -15,6 +15,12 @@ def test_member_and_parent_come_back(member: int, parent: int | None) -> None:
 def test_other_sources_have_none(source: str) -> None:
     assert member_of(source) is None
     assert parent_of(source) is None
+
+
+def test_a_training_that_tunes_itself_is_known_by_its_source() -> None:
+    source = source_of(0, 4, "stn")
+    assert (source, member_of(source), parent_of(source), tunes_itself(source)) == ("stn:0:4", 0, 4, True)
+    assert not tunes_itself("pbt:0:4")
 
 
 def test_ancestry_goes_back_to_the_beginning_through_other_members() -> None:
