@@ -29,6 +29,12 @@ Workdir = Annotated[
         help="Keep each trial's folder below this one; needed where trials go on from others' checkpoints."
     ),
 ]
+Fidelity = Annotated[
+    float | None,
+    typer.Option(
+        help="Evaluate only this part of the full task (data, epochs, requests): above 0, at most 1."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
 Study = Annotated[
     str, typer.Argument(metavar="STUDY", help="Name of the study; `trialogue list` shows them.")

@@ -78,6 +78,13 @@ WORKS = (
         histories.fresh_subsets,
     ),
     Work(
+        16,
+        "RS2 in training",
+        'sklearn = { …, subsets = "fresh" }, fidelity = 0.05',
+        "a fresh subset in each epoch trains better in as many epochs than one subset kept",
+        training.fresh_epochs,
+    ),
+    Work(
         23,
         "GVM-RAFT",
         'replicates = "variance"',

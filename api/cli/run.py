@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import AsJson, Changes, Workdir
+from ..options import AsJson, Changes, Fidelity, Workdir
 from .manage import require_database
 from .planner_option import FORMS, checked_planner
 
@@ -36,6 +36,7 @@ def run(
     ] = False,
     changes: Changes = None,
     workdir: Workdir = None,
+    fidelity: Fidelity = None,
     report: Annotated[Path | None, typer.Option(help="Write the report page here at the end.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +46,7 @@ def run(
     """
     from ..study_files.study_file import read_specification
 
-    specification = read_specification(file).changed_by(changes or ())
+    specification = read_specification(file).changed_by(changes or ()).at(fidelity)
     budget = specification.settings.budget
     limited = budget is not None and (budget.trials or budget.seconds)
     if trials is None and seconds is None and not limited:

@@ -15,7 +15,7 @@ import typer
 
 from ...agent.errors import LedgerUnavailable
 from ...serving.errors import InvalidInput
-from ..options import DEFAULT_STORAGE, Storage, Workdir
+from ..options import DEFAULT_STORAGE, Fidelity, Storage, Workdir
 
 log = structlog.get_logger("trialogue.worker")
 
@@ -38,6 +38,7 @@ def worker(
     ] = False,
     poll_s: Annotated[float, typer.Option(min=0.05, help="Seconds between looks for new trials.")] = 2.0,
     workdir: Workdir = None,
+    fidelity: Fidelity = None,
 ) -> None:
     """Evaluate trials of a study. The key of a service comes from TRIALOGUE_API_KEY.
 
@@ -47,7 +48,7 @@ def worker(
     from ..study_files.study_file import read_specification
 
     configure_logs(as_json=False)
-    specification = read_specification(evaluator)
+    specification = read_specification(evaluator).at(fidelity)
     signal.signal(signal.SIGTERM, _interrupt)
     opened = _opened(study, url, storage)
     _same_space(specification.problem, opened.problem, evaluator)

@@ -5,13 +5,14 @@ To add a kind, write a builder and a line in ``EVALUATORS``. What a kind needs i
 
 import reprlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...evaluators.errors import InvalidSpecification
 from ...evaluators.problems.problem import Problem
 from ...evaluators.programs.call import Evaluate
+from ...evaluators.programs.fidelity import at_fidelity
 from ...evaluators.spaces.space import SearchSpace
 from .complaints import unknown_key
 from .tables import StudyFile
@@ -60,7 +61,7 @@ def _sklearn(table: Table, folder: Path, file: StudyFile) -> Target:
     from ...evaluators.targets.sklearn_cv import CrossValidation
 
     target = CrossValidation(
-        **_options("sklearn", table["sklearn"], ("dataset", "model", "folds", "max_fit_s"))
+        **_options("sklearn", table["sklearn"], ("dataset", "model", "folds", "max_fit_s", "subsets"))
     )
     return Target(target, problem=target.problem)
 
@@ -149,6 +150,9 @@ def _options(kind: str, table: object, known: tuple[str, ...]) -> dict[str, Any]
     return dict(table)
 
 
+FIDELITY = "fidelity"
+"""The key that may stand beside every kind: how much of the full task is evaluated, in (0, 1]."""
+
 EVALUATORS: dict[str, Kind] = {
     "command": Kind(_command, ("timeout_s", "env", "result_file", "cwd")),
     "function": Kind(_function),
@@ -168,8 +172,9 @@ def target_of(file: StudyFile, folder: Path) -> Target:
         got = " and ".join(kinds) if kinds else "none"
         raise InvalidSpecification(f"it needs exactly one of {', '.join(EVALUATORS)}, got {got}.")
     kind = EVALUATORS[kinds[0]]
-    known = (kinds[0], *kind.options)
+    known = (kinds[0], *kind.options, FIDELITY)
     unknown = [key for key in table if key not in known]
     if unknown:
         raise InvalidSpecification(unknown_key(unknown[0], known, "[evaluator]"))
-    return kind.build(table, folder, file)
+    target = kind.build({key: value for key, value in table.items() if key != FIDELITY}, folder, file)
+    return replace(target, evaluate=at_fidelity(target.evaluate, table.get(FIDELITY)))

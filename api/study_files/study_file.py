@@ -20,6 +20,7 @@ from ...evaluators.errors import InvalidSpecification
 from ...evaluators.problems.problem import Problem
 from ...evaluators.problems.toml import read_toml
 from ...evaluators.programs.call import Evaluate
+from ...evaluators.programs.fidelity import at_fidelity
 from ...evaluators.text_files import read_text
 from ...serving.errors import InvalidInput
 from ..options import DEFAULT_STORAGE
@@ -58,6 +59,10 @@ class Specification:
         Raises InvalidSpecification.
         """
         return replace(self, settings=with_changes(self.settings, said)) if said else self
+
+    def at(self, fidelity: float | None) -> "Specification":
+        """Return the same study, evaluated at a part of what the file says. Raises InvalidSpecification."""
+        return replace(self, evaluate=at_fidelity(self.evaluate, fidelity))
 
     def open(
         self, storage: "str | Ledger | None", *, planner: SharedPlanner | None = None, pruner: Any = None

@@ -74,6 +74,16 @@ def test_a_bundled_target_brings_its_own_problem(tmp_path: Path) -> None:
     assert read.evaluate(read.problem.space.default(), Run()).value > 0.8
 
 
+def test_fidelity_stands_beside_any_evaluator_and_on_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "seen.py").write_text("def seen(params, run):\n    return run.fidelity\n")
+    text = '[parameters.x]\ntype = "float"\nlow = 0\nhigh = 1\n[evaluator]\nfunction = "seen.py:seen"\n'
+    stated = read_specification(written(tmp_path, text + "fidelity = 0.5\n"))
+    assert stated.evaluate({}, Run()) == 0.5
+    assert stated.at(0.5).evaluate({}, Run()) == 0.25
+    with pytest.raises(InvalidSpecification, match=r"\[evaluator\].*`fidelity` must be a number"):
+        read_specification(written(tmp_path, text + "fidelity = 2\n"))
+
+
 def test_a_file_may_narrow_the_space_of_a_bundled_target(tmp_path: Path) -> None:
     text = '[parameters.n_neighbors]\ntype = "int"\nlow = 1\nhigh = 9\n'
     text += '[evaluator]\nsklearn = { dataset = "wine", model = "knn" }\n'

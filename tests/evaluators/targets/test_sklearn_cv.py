@@ -1,5 +1,6 @@
 """Cross-validation targets: real scores, the library's defaults, limits and fidelities."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from trialogue.evaluators.problems.measurement import Measurement
 from trialogue.evaluators.problems.problem import Problem
 from trialogue.evaluators.programs.call import Evaluate, measure
 from trialogue.evaluators.programs.run import Run
-from trialogue.evaluators.targets.sklearn_cv import DATASETS, CrossValidation
+from trialogue.evaluators.targets.sklearn_cv import DATASETS, CrossValidation, fresh_subsets
 from trialogue.evaluators.targets.sklearn_spaces import SPACES
 
 
@@ -87,9 +88,29 @@ def test_a_lower_fidelity_fits_on_fewer_rows() -> None:
     assert small.value < full.value
 
 
+def test_fresh_subsets_give_every_row_its_turn_before_any_comes_again() -> None:
+    drawn = list(itertools.islice(fresh_subsets(10, 4, seed=3), 5))
+    assert all(len(set(subset.tolist())) == 4 for subset in drawn)
+    in_order = np.concatenate(drawn).tolist()
+    assert sorted(in_order[:10]) == sorted(in_order[10:]) == list(range(10))
+
+
+def test_fresh_subsets_teach_more_than_one_that_is_kept() -> None:
+    problem = CrossValidation("digits", "mlp").problem
+    params = {**problem.space.default(), "width": 32}
+    kept, fresh = (
+        measure(CrossValidation("digits", "mlp", 2, subsets=kind), params, problem, Run(fidelity=0.05))
+        for kind in ("fixed", "fresh")
+    )
+    assert isinstance(kept, Measurement)
+    assert isinstance(fresh, Measurement)
+    assert fresh.value > kept.value + 0.05
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"dataset": "mnist"}, "`dataset` must be one of digits, wine"),
     ({"model": "xgboost"}, "`model` must be one of svm"),
+    ({"subsets": "fresh", "model": "svm"}, "'fresh' with model 'mlp'"),
     ({"folds": 1}, r"`folds` must be a whole number in \[2, 20\]"),
 ]
 
