@@ -2,8 +2,9 @@
 
 The text is a chain whose next token depends on the last two, so that the lowest possible loss is known. The model reads
 four tokens.
-Notation: n tokens seen of N · warm-up is linear · ``power``: the rate is lr · (n / 1000)^b, at most ``MAX_LR`` ·
-``constant``: lr · ``cosine``: lr falls to a tenth; the first two end with an exponential decay to a tenth.
+Notation: n tokens seen of N · ``power``: ``PowerSchedule``, whose rate is batch · a · n^b, at most ``MAX_LR``, batch in
+units of 64 tokens · ``constant``: lr with an exponential decay to a tenth · ``cosine``: lr falls to a tenth; both after a
+linear warm-up.
 Source: Shen et al. 2024, Power Scheduler: A Batch Size and Token Number Agnostic Learning Rate Scheduler (arXiv 2408.13359),
 b = -0.51; Li et al. 2025, Step Law (arXiv 2503.04715), for the best rate falling with tokens.
 """
@@ -21,6 +22,7 @@ from torch.nn import functional
 from ...problems.measurement import Measurement
 from ...problems.problem import Objective, Problem
 from ...programs.run import Run
+from ...schedules.power import PowerSchedule
 from ...spaces.parameters import Categorical, Float, Int
 from ...spaces.space import SearchSpace
 from ..networks import generator, mlp
@@ -29,6 +31,8 @@ from ..target import Evidence, GalleryTarget, SourceClaim
 TOKENS, CONTEXT, EMBEDDED = 24, 4, 12
 BUDGET = 40_000
 MAX_LR = 0.05
+UNIT = 64
+"""Tokens of a batch for which the rate is a · n^b."""
 EXPONENT = -0.51
 
 
@@ -36,9 +40,11 @@ def target() -> GalleryTarget:
     """Return the target ``power-schedule``."""
     space = SearchSpace(
         [
-            Float("lr", 3e-4, 0.05, log=True, default=3e-3, description="learning rate of Adam; of `power` after 1,000 tokens"),
             Categorical("schedule", ["cosine", "constant", "power"], default="cosine", description="over the tokens"),
-            Float("exponent", -1.0, -0.1, default=EXPONENT, when={"schedule": "power"}, description="b"),
+            Float("lr", 3e-4, 0.05, log=True, default=3e-3, when={"schedule": ["cosine", "constant"]},
+                  description="learning rate of Adam"),
+            Float("a", 0.01, 2.0, log=True, default=0.1, when={"schedule": "power"}, description="factor of the power law"),
+            Float("b", -1.0, -0.1, default=EXPONENT, when={"schedule": "power"}, description="its exponent"),
             Float("warm_up", 0.0, 0.2, default=0.02, description="share of the tokens"),
             Float("decay", 0.0, 0.5, default=0.2, when={"schedule": ["constant", "power"]},
                   description="share of the tokens at the end"),
@@ -58,7 +64,7 @@ def target() -> GalleryTarget:
         evaluate,
         "language",
         "Shen et al. 2024, Power Scheduler, arXiv 2408.13359",
-        region={"schedule": ("power",), "exponent": (-0.6, -0.4)},
+        region={"schedule": ("power",), "b": (-0.6, -0.4)},
         claim=SourceClaim(
             "A rate tuned on few tokens loses less on eight times as many with the power schedule than with a constant one.",
             check,
@@ -83,11 +89,25 @@ def windows(n: int, rng: np.random.Generator) -> Tensor:
     return torch.from_numpy(text[:, -CONTEXT - 1 :].copy())
 
 
+def power(params: Mapping[str, Any], budget: int) -> PowerSchedule:
+    """Return the Power schedule of these parameters."""
+    return PowerSchedule(
+        params["batch"] / UNIT,
+        budget,
+        tokens_per_step=params["batch"],
+        a=params["a"],
+        b=params["b"],
+        largest=MAX_LR,
+        warmup=params["warm_up"],
+        decay=params["decay"],
+    )
+
+
 def rate(params: Mapping[str, Any], seen: int, budget: int) -> float:
-    """Return the learning rate after ``seen`` of ``budget`` tokens."""
-    progress, base = seen / budget, params["lr"]
+    """Return the learning rate of the step that begins after ``seen`` of ``budget`` tokens."""
     if params["schedule"] == "power":
-        base = min(MAX_LR, base * (max(seen, 1) / 1000) ** params["exponent"])
+        return power(params, budget)(seen // params["batch"])
+    progress, base = seen / budget, params["lr"]
     if progress < params["warm_up"]:
         return base * max(progress / params["warm_up"], 0.01)
     if params["schedule"] == "cosine":
@@ -150,11 +170,16 @@ def excess_loss(model: TokenModel) -> float:
 
 def check() -> Evidence:
     """Tune the rate on 6,000 tokens, use it on 48,000; what it loses there against the best rate of the same grid."""
-    default = {"warm_up": 0.02, "decay": 0.2, "batch": 64, "width": 64, "exponent": EXPONENT}
+    default = {"warm_up": 0.02, "decay": 0.2, "batch": 64, "width": 64, "b": EXPONENT}
     rates, lost = np.geomspace(1e-3, 4e-2, 6), dict[str, float]()
     for schedule in ("constant", "power"):
         short, long = (
-            [pretrained(default | {"schedule": schedule, "lr": float(r)}, Run(seed=0), n) for r in rates]
+            [
+                pretrained(
+                    default | {"schedule": schedule, "lr": r, "a": r * 1000**-EXPONENT}, Run(seed=0), n
+                )
+                for r in rates.tolist()
+            ]
             for n in (6_000, 48_000)
         )
         lost[schedule] = long[int(np.argmin(short))] - min(long)
