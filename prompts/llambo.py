@@ -1,7 +1,7 @@
 """LLAMBO's prompts: candidates for a target score, the score of a configuration, and whether it is among the best.
 
 Examples stand as JSON rows, in an order that changes with every call: the order is the prompt's only random part.
-Source: Liu et al., "Large Language Models to Enhance Bayesian Optimization", ICLR 2024 (arXiv 2402.03921).
+Source: Liu et al. 2024, "Large Language Models to Enhance Bayesian Optimization", ICLR (arXiv 2402.03921).
 """
 
 import json

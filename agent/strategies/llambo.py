@@ -3,7 +3,7 @@
 Zero-shot warm start, then in each step candidates for a target score and an LLM surrogate that picks by expected
 improvement. No Gaussian process, no referee. Differences from the release: the default configuration is run first,
 the warm start is part of the loop, targets have any sign and scale, near copies are dropped, and where no candidate
-is left a random one is run and said to be a fallback. Source: Liu et al., ICLR 2024 (arXiv 2402.03921); constants of
+is left a random one is run and said to be a fallback. Source: Liu et al. 2024, ICLR (arXiv 2402.03921); constants of
 its end-to-end runs.
 """
 

@@ -2,7 +2,7 @@
 
 A model sees examples labelled 1 (the best fraction) or 0 and answers with one character. p = p("1") / (p("0") +
 p("1")); where the server gives no log-probabilities, the share of ones among samples. As a belief on y it is the
-normal that puts probability p above the threshold. Source: Liu et al., ICLR 2024 (arXiv 2402.03921), broken in its
+normal that puts probability p above the threshold. Source: Liu et al. 2024, ICLR (arXiv 2402.03921), broken in its
 release.
 
 Notation: as in contracts.py.

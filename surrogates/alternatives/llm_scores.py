@@ -2,7 +2,7 @@
 
 Each candidate is asked for with several orders of the examples and several samples each; mean and spread over the
 answers are the belief, recalibrated on rows that were left out. Slow and costly: for studies of LLAMBO itself, not
-for use. Source: Liu et al., ICLR 2024 (arXiv 2402.03921), where recalibration is described but its code fails.
+for use. Source: Liu et al. 2024, ICLR (arXiv 2402.03921), where recalibration is described but its code fails.
 
 Notation: as in contracts.py; scores in the prompt are 50 + 10 z, z standardized y.
 """
