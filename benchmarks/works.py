@@ -85,6 +85,13 @@ WORKS = (
         training.fresh_epochs,
     ),
     Work(
+        24,
+        "Equitable sampling",
+        "GroupBudget, target:equitable-sampling",
+        "a budget over groups by estimated learning curves beats even and proportional splits",
+        training.groups,
+    ),
+    Work(
         23,
         "GVM-RAFT",
         'replicates = "variance"',

@@ -29,6 +29,7 @@ MODULES: dict[str, str] = {
     "model-soups": "finetuning.model_soups",
     "preference-optimization": "finetuning.preferences",
     "power-schedule": "language.power_schedule",
+    "equitable-sampling": "retrieval.equitable_sampling",
     "hard-negatives": "retrieval.hard_negatives",
     "interest-hashing": "retrieval.interest_hashing",
     "operation-grid": "training.operation_grid",
