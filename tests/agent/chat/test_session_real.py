@@ -21,7 +21,7 @@ from trialogue.serving.errors import ServingError
 from trialogue.serving.servers.server import RunningServer
 from trialogue.serving.vllm.capabilities import capabilities
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 TURNS = (
     "How does the study stand?",
     "Run two trials, please.",
@@ -45,7 +45,7 @@ TURNS = (
 )
 def served(request: pytest.FixtureRequest, smollm2: str) -> Iterator[RunningServer]:
     try:
-        with started(request.param, smollm2) as server:
+        with started(request.param, smollm2, deadline_s=1200.0) as server:
             yield server
     except ServingError as error:
         if "must be installed" not in str(error):
