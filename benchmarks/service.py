@@ -5,6 +5,7 @@ fast a large ledger opens.
     python benchmarks/service.py surrogate
     python benchmarks/service.py crowd
     python benchmarks/service.py large
+    python benchmarks/service.py health
 
 Client and server on one machine; CPU seconds are those of the server's process (user + system), so that other load on
 the machine changes them little. Prints one JSON object per run.
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -298,12 +300,37 @@ def large(trials: int = 100_000) -> dict[str, Any]:
             return {**found, "rss_mb": rss_mb(pid)}
 
 
+def health(asks: int = 200, studies: int = 8) -> dict[str, Any]:
+    """Ask ``asks`` times at once of studies with a surrogate, and look how long ``/health`` takes meanwhile."""
+    with tempfile.TemporaryDirectory() as folder, served(f"sqlite:///{folder}/h.db") as (url, _):
+        names = make_studies(url, studies, "surrogate", "health")
+        drive(url, names, 6)
+        paths = [f"{url}/v1/studies/{names[i % studies]}/ask" for i in range(asks)]
+        times: list[float] = []
+        with (
+            ThreadPoolExecutor(asks) as pool,
+            httpx2.Client(base_url=url, timeout=60, trust_env=False) as http,
+        ):
+            began = time.perf_counter()
+            sent = [pool.submit(httpx2.post, path, json={}, timeout=600, trust_env=False) for path in paths]
+            while not all(one.done() for one in sent):
+                started = time.perf_counter()
+                assert http.get("/health").status_code == 200
+                times.append(1000 * (time.perf_counter() - started))
+                time.sleep(0.02)
+            statuses = Counter(one.result().status_code for one in sent)
+        times.sort()
+        p50, p99 = (times[int(q * (len(times) - 1))] for q in (0.5, 0.99))
+        return {"asks": asks, "statuses": dict(statuses), "asks_took_s": time.perf_counter() - began, "looks": len(times),
+                "p50_ms": p50, "p99_ms": p99, "max_ms": times[-1], "load_average": os.getloadavg()[0]}  # fmt: skip
+
+
 def main() -> None:
     """Run one of the measurements."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["cost", "surrogate", "crowd", "large"])
+    parser.add_argument("what", choices=["cost", "surrogate", "crowd", "large", "health"])
     parser.add_argument("--storage", help="database URL for `cost`; default: a new SQLite file")
     parser.add_argument("--pairs", type=int, default=20)
     given = parser.parse_args()
@@ -313,6 +340,7 @@ def main() -> None:
         "surrogate": lambda: surrogate(given.pairs),
         "crowd": crowd,
         "large": large,
+        "health": health,
     }
     found = {k: round(v, 3) if isinstance(v, float) else v for k, v in measured[given.what]().items()}
     print(json.dumps({"what": given.what, **found}))

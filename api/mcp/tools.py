@@ -8,10 +8,12 @@ local process was started with an evaluator of its own (stdio only).
 
 import contextlib
 import inspect
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import anyio.to_thread
+import structlog
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
@@ -34,6 +36,7 @@ INSTRUCTIONS = """trialogue tunes expensive things: a language model proposes, a
 experiment decides.
 Begin with the tool `studies`. A trial is asked for with `ask`, evaluated by you or by a worker, and told with `tell`
 (or `fail`, with the reason). `explain` says why a trial was chosen. Results are in the objective's own unit."""
+log = structlog.get_logger("trialogue.api")
 _OF_NO_STUDY = {"studies", "create", "draft"}
 
 
@@ -56,6 +59,7 @@ def build_mcp(services: Services) -> tuple[Any, Callable[[], contextlib.Abstract
 
 def mcp_for(services: Services, *, evaluate: Evaluate | None = None) -> MCPServer:
     """Return an MCP server over these studies. ``evaluate``: for a local process that may run trials itself."""
+    _log_in_short()
     server = MCPServer("trialogue", instructions=INSTRUCTIONS, log_level="WARNING")
     door = _Door(services, evaluate)
     for verb in (*STUDY_VERBS, *LEDGER_VERBS):
@@ -153,6 +157,22 @@ class _Door:
                 return [trial_view(study.problem, r) for r in records]
 
             return rendered(await anyio.to_thread.run_sync(read))
+
+
+class ShortLog(logging.Handler):
+    """Takes what the SDK logs into our log, a line for each; drawn as the SDK does it, the trace of one deeply nested
+    message keeps the event loop for minutes."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one record."""
+        kind = record.exc_info[0] if record.exc_info else None
+        log.warning("mcp", detail=record.getMessage()[:300], error=kind.__name__ if kind else "")
+
+
+def _log_in_short() -> None:
+    theirs = logging.getLogger("mcp")
+    theirs.propagate = False
+    theirs.handlers = [ShortLog(logging.WARNING)]
 
 
 def _caller(ctx: Any) -> Caller:

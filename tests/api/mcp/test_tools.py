@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,10 +14,11 @@ from contracts.served import served
 from contracts.study import problem
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from structlog.testing import capture_logs
 
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.agent.study.study import Study
-from trialogue.api.mcp.tools import mcp_for
+from trialogue.api.mcp.tools import ShortLog, mcp_for
 from trialogue.api.server.app import Settings, build_services
 from trialogue.api.service.keys import KeyStore
 
@@ -141,3 +143,22 @@ def test_over_stdio(tmp_path: Path) -> None:
         assert "maximize accuracy" in shown.structured_content["text"]  # pyright: ignore[reportOptionalSubscript]
 
     talk(command, work)
+
+
+def test_what_goes_wrong_in_the_sdk_is_logged_in_one_short_line(ledger: Ledger) -> None:
+    mcp_for(build_services(Settings(""), ledger))
+    theirs = logging.getLogger("mcp")
+    assert [type(handler) for handler in theirs.handlers] == [ShortLog]
+    assert not theirs.propagate
+
+    def deep(n: int) -> None:
+        if n == 0:
+            raise RecursionError("deep")
+        deep(n - 1)
+
+    with capture_logs() as lines:
+        try:
+            deep(500)
+        except RecursionError:
+            logging.getLogger("mcp.shared").exception("x" * 10_000)
+    assert [(line["error"], len(line["detail"])) for line in lines] == [("RecursionError", 300)]
