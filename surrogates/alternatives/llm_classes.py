@@ -18,7 +18,7 @@ from scipy.special import ndtri
 from ...evaluators.spaces.space import SearchSpace
 from ...prompts.llambo import render_class
 from ...prompts.wire import Wire
-from ...serving.endpoints.chat import ChatEndpoint, ChatRequest, Completion, Usage
+from ...serving.endpoints.chat import ChatEndpoint, ChatRequest, Completion, TokenLogprob, Usage
 from ...serving.errors import ServingError
 from ..contracts import TrainingData
 from .llm_scores import Account
@@ -117,17 +117,24 @@ class GenerativePosterior:
 
 
 def probability_of_one(completions: Sequence[Completion]) -> float | None:
-    """Return p("1") / (p("0") + p("1")) at the first token that is one of them; else the share of ones; None if
-    neither."""
+    """Return p("1") / (p("0") + p("1")) at the first token that is one of them; else the share of ones; else the same of
+    what it might have begun with, as small models begin with a word; None if none of it is known."""
     for completion in completions:
         for token in completion.logprobs:
-            options = {**token.top, token.token: token.logprob}
-            mass = {
-                digit: sum(math.exp(min(v, 0.0)) for t, v in options.items() if t.strip(' "\n') == digit)
-                for digit in ("0", "1")
-            }
+            mass = _mass(token)
             if token.token.strip(' "\n') in mass and sum(mass.values()) > 0:
                 return mass["1"] / (mass["0"] + mass["1"])
     texts = [c.text.strip(' "\n.')[:1] for c in completions]
     ones, zeros = texts.count("1"), texts.count("0")
-    return (ones + 0.5) / (ones + zeros + 1) if ones + zeros else None
+    if ones + zeros:
+        return (ones + 0.5) / (ones + zeros + 1)
+    firsts = [_mass(c.logprobs[0]) for c in completions if c.logprobs]
+    return next((m["1"] / (m["0"] + m["1"]) for m in firsts if m["0"] + m["1"] > 0), None)
+
+
+def _mass(token: TokenLogprob) -> dict[str, float]:
+    options = {**token.top, token.token: token.logprob}
+    return {
+        digit: sum(math.exp(min(v, 0.0)) for t, v in options.items() if t.strip(' "\n') == digit)
+        for digit in ("0", "1")
+    }

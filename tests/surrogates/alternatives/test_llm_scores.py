@@ -135,6 +135,8 @@ def test_probabilities_come_from_the_first_token_that_decides():
     assert probability_of_one([Completion(" 1", logprobs=tokens)]) == pytest.approx(0.75)
     assert probability_of_one([Completion("1"), Completion("0"), Completion("1")]) == pytest.approx(0.625)
     assert probability_of_one([Completion("yes")]) is None
+    worded = (TokenLogprob("Yes", math.log(0.9), {"1": math.log(0.03), "0": math.log(0.01)}),)
+    assert probability_of_one([Completion("Yes.", logprobs=worded)]) == pytest.approx(0.75)
 
 
 def test_the_generative_belief_puts_its_probability_above_the_threshold(endpoint):
