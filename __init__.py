@@ -22,6 +22,8 @@ _ROOM_OF = {
     "CosinePowerSchedule": "evaluators.schedules.cosine_power",
     "bilevel": "evaluators.gradients.bilevel",
     "BilevelSteps": "evaluators.gradients.bilevel",
+    "rankme": "evaluators.statistics.rankme",
+    "data_card": "surrogates.data_card",
     "Measurement": "evaluators.problems.measurement",
     "Study": "agent.study.study",
     "Trial": "agent.study.trial",

@@ -27,6 +27,7 @@ from works import (
     surrogates,
     training,
     trees,
+    unseen,
 )
 
 
@@ -198,6 +199,34 @@ PROTOCOLS = (
         'only = ["..."]',
         "tuned group after group, a study gets as far in as many trials as one that searches all at once",
         protocols.gradual,
+    ),
+    Work(
+        46,
+        "Interpolation and extrapolation; prior cases with time (47)",
+        'split = "similarity" | "time"',
+        "a model is worse on what is unlike its training data, and another one may be the best there",
+        unseen.splits,
+    ),
+    Work(
+        8,
+        "Continual learning: a reality check",
+        "data = { tuning = [...], test = [...] }",
+        "tuned and evaluated on the same data, a winner is flattered; on other data of the scenario it shows",
+        unseen.phases,
+    ),
+    Work(
+        51,
+        "DATED",
+        "trialogue export --card",
+        "what a data card says of diversity goes with what a model trained on the data knows of the whole space",
+        unseen.cards,
+    ),
+    Work(
+        41,
+        "Model soups",
+        "trialogue soup, study.soup()",
+        "the greedy mean of a study's best checkpoints is better on test images than the best of them",
+        unseen.soups,
     ),
 )
 

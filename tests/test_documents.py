@@ -24,7 +24,7 @@ from trialogue.api.cli.app import app_for, main
 from trialogue.api.study_files.study_file import read_specification
 
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
-LONG = {"README.md", "docs/service.md"}
+LONG = {"README.md", "docs/service.md", "docs/protocols.md"}
 """Pages whose Python takes more than about three seconds."""
 GIVEN = """
 import trialogue as tl

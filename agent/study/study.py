@@ -8,6 +8,7 @@ added, enqueued and told trials do not shift it, so the same seed and the same r
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, Self, overload
 
 from optuna.pruners import BasePruner
@@ -33,6 +34,7 @@ from ..engine_options import EngineOptions
 from ..errors import TrialNotFound
 from ..evaluation.job import evaluate_again
 from ..evaluation.reporter import Reporter
+from ..evaluation.soup import Scored, SoupResult, greedy_soup
 from ..ledger import idempotency, tell as endings
 from ..ledger.allowance import Allowance
 from ..ledger.events import Event, events_after
@@ -68,20 +70,12 @@ class Study:
     """
 
     def __init__(
-        self,
-        problem: Problem | None,
-        *,
-        name: str | None = None,
-        storage: "str | Ledger | None" = None,
-        seed: int | None = None,
-        planner: "str | AbstractPlanner | SharedPlanner | None" = None,
-        budget: Budget | None = None,
-        strategy: "str | AbstractStrategy | None" = None,
-        engine: EngineOptions | None = None,
-        protocol: StudyProtocol | None = None,
-        pruner: BasePruner | None = None,
-        reap: bool = True,
-    ) -> None:
+        self, problem: Problem | None, *, name: str | None = None, storage: "str | Ledger | None" = None,
+        seed: int | None = None, planner: "str | AbstractPlanner | SharedPlanner | None" = None,
+        budget: Budget | None = None, strategy: "str | AbstractStrategy | None" = None,
+        engine: EngineOptions | None = None, protocol: StudyProtocol | None = None,
+        pruner: BasePruner | None = None, reap: bool = True,
+    ) -> None:  # fmt: skip
         self.ledger = ledger_of(storage)
         opened = open_study(
             self.ledger, name, problem, seed, Settings(planner, budget, strategy, engine, protocol)
@@ -390,6 +384,13 @@ class Study:
         """Measure the winner (or a trial) once on the protocol's test seeds and data; return its score there, with what
         tuning had shown. Again: reads what is there. Options: those of ``run``."""
         return held_out.test(self, evaluate, number, options)
+
+    def soup(self, score: Scored, workdir: str | Path, *, most: int = 10) -> SoupResult:
+        """Return the greedy mean of the weights that the best trials left in their folders below ``workdir``, as
+        ``score(weights)`` on held-out data allows; noted among the events."""
+        found = greedy_soup(self, score, Path(workdir), most)
+        self.remark(str(found))
+        return found
 
     def counterfactual(self, evaluate: Evaluate) -> Counterfactual:
         """Run the study again without its planner, trial for trial, and return what the planner was worth in it.

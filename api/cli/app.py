@@ -40,6 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "run": Entry("cli.run:run", "Run the study that a TOML file describes."),
     "verify": Entry("cli.run:verify", "Certify a winner with fresh runs of it and of the default."),
     "test": Entry("cli.run:score_unseen", "Score a winner on seeds and data that its search has not seen."),
+    "soup": Entry("cli.run:soup", "Average the weights that a study's best trials left behind."),
     "counterfactual": Entry(
         "cli.run:counterfactual", "Say what the planner was worth: the study without it."
     ),

@@ -16,13 +16,21 @@ from ..options import AsJson, Changes
 
 
 def compare(
-    file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study to compare on.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="STUDY.toml...", help="Studies to compare on; target:all is the whole gallery."
+        ),
+    ],
     strategies: Annotated[
         str, typer.Option(metavar="NAMES", help="Of trialogue, llambo, surrogate and random, with commas.")
     ] = "trialogue,surrogate,random",
     seeds: Annotated[int, typer.Option(min=1, help="Studies per strategy.")] = 5,
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trials per study (default: the file's budget, or 30).")
+    ] = None,
+    tasks: Annotated[
+        int | None, typer.Option(min=1, help="Of many studies take so many, each family in proportion.")
     ] = None,
     planner: Annotated[str | None, typer.Option(metavar="SPEC", help="Instead of the file's.")] = None,
     changes: Changes = None,
@@ -40,22 +48,24 @@ def compare(
 ) -> None:
     """Run a study with several strategies and seeds and say which finds good configurations sooner.
 
-    Evaluates seeds x strategies x trials times. The strategies see the same seeds, so their differences are paired.
+    Evaluates studies x seeds x strategies x trials times. The strategies see the same seeds, so their differences are paired.
     """
-    from ..reports.comparison import table, totals
+    from ..reports.comparison import pooled, table, totals
     from ..study_files.study_file import read_specification
-    from .comparison_runs import bias, page, run_all
+    from .comparison_runs import bias, page, run_all, sampled
 
-    specification = read_specification(file).changed_by(changes or ())
+    stated = [read_specification(file).changed_by(changes or ()) for file in sampled(files, tasks)]
+    specification = stated[0]
     spec = planner or specification.settings.planner
     budget = specification.settings.budget
     names = checked_names(strategies, has_planner=spec not in (None, "none"))
     length = trials or (budget.trials if budget is not None else None) or 30
-    runs = run_all(specification, names, range(seeds), length, spec, quiet=as_json)
+    runs = [run_all(one, names, range(seeds), length, spec, quiet=as_json) for one in stated]
+    runs = runs[0] if len(runs) == 1 else pooled(runs)
     reference = "surrogate" if "surrogate" in names else names[0]
     lines = table(runs, reference, sorted({min(t, length) for t in (5, 10, 20, length)}))
     lacking = bias(specification, length) if with_bias else {}
-    out.write_text(page(runs, specification.name), encoding="utf-8")
+    out.write_text(page(runs, ", ".join(one.name for one in stated)), encoding="utf-8")
     if as_json:
         print(
             json.dumps(

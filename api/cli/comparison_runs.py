@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from markupsafe import escape
@@ -13,11 +14,13 @@ from ...agent.ledger.records import TrialRecord
 from ...agent.planner.by_name import SharedPlanner
 from ...agent.study.study import Study
 from ...evaluators.problems.measurement import Measurement
+from ...evaluators.statistics.strata import stratified_sample
+from ...evaluators.targets.catalogue import MODULES
 from ...serving.errors import TrialogueError
 from ...surrogates.contracts import TrainingData
 from ...surrogates.options.inductive_bias import bits_needed
 from ..reports.comparison import SeededRun, figure
-from ..study_files.study_file import Specification
+from ..study_files.study_file import OF_A_TARGET, Specification
 from ..study_files.tables import BudgetTable
 
 
@@ -42,6 +45,16 @@ def run_all(
                 if not quiet:
                     print(_line(runs[-1]))
     return runs
+
+
+def sampled(files: Sequence[Path], n: int | None) -> list[Path]:
+    """Return the files, ``target:all`` in full, or ``n`` of them in proportion to their families: those of the gallery, and
+    study files."""
+    stated = [Path(f"{OF_A_TARGET}{name}") for name in MODULES]
+    listed = [path for file in files for path in (stated if str(file) == f"{OF_A_TARGET}all" else [file])]
+    families = [MODULES.get(str(f).removeprefix(OF_A_TARGET), "files").split(".")[0] for f in listed]
+    rng = np.random.default_rng(0)
+    return listed if n is None else [listed[i] for i in stratified_sample(families, n, rng)]
 
 
 def _line(run: SeededRun) -> str:

@@ -70,6 +70,13 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; without it, stdout.")
     ] = None,
+    card: Annotated[
+        bool,
+        typer.Option("--card", help="Write a data card instead; STUDY may be several, with commas."),
+    ] = False,
+    reference: Annotated[
+        str | None, typer.Option(metavar="STUDY", help="With --card: how real it is beside this one.")
+    ] = None,
     form: Annotated[
         Literal["csv", "jsonl"],
         typer.Option("--format", help="csv: one column per parameter; jsonl: everything."),
@@ -80,6 +87,12 @@ def export(
     from ...agent.views.csv_trials import write_csv
 
     require_database(storage)
+    if card:
+        from ..reports.data_card import cards_of
+
+        with _opened(output) as file:
+            file.write(cards_of(study, storage, reference))
+        return
     rows = export_rows(study, storage)
     with _opened(output) as file:
         if form == "jsonl":

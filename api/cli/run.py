@@ -143,6 +143,38 @@ def score_unseen(
     print(json.dumps(score.to_dict(), indent=1) if as_json else score)
 
 
+def soup(
+    file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study, already run.")],
+    workdir: Annotated[Path, typer.Option(help="Where its trials kept their folders.")],
+    score: Annotated[
+        str,
+        typer.Option(
+            metavar="MODULE:NAME", help="Python function of the weights, arrays by name: their score."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Write the averaged weights here.")] = Path("soup.safetensors"),
+    most: Annotated[int, typer.Option(min=1, help="Try this many of the best trials.")] = 10,
+    storage: Annotated[
+        str | None, typer.Option(metavar="URL", envvar="TRIALOGUE_STORAGE", help="Instead of the file's.")
+    ] = None,
+) -> None:
+    """Average the checkpoints of the best trials: from the best downwards, one stays where it does not harm the score.
+
+    A trial leaves a .safetensors file in its folder (`run.workdir`). The score must be of held-out data.
+    """
+    from ...agent.study.study import Study
+    from ...evaluators.programs.function import load_function
+    from ..study_files.study_file import read_specification
+
+    stated = read_specification(file)
+    where = storage or stated.storage
+    require_database(where)
+    study = Study.load(stated.name, storage=where, reap=False)
+    found = study.soup(load_function(score, file.parent), workdir, most=most)
+    found.save(out)
+    print(f"{found} Written to {out}.")
+
+
 def counterfactual(
     file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study; its evaluator is run.")],
     storage: Annotated[

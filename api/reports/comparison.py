@@ -7,7 +7,7 @@ Notation: R (seeds, trials) normalised regret of the best trial so far, NaN whil
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,16 +44,33 @@ def regrets(runs: Sequence[SeededRun]) -> dict[str, np.ndarray]:
     """Return R for each strategy, seeds in order; runs that ended early keep their last regret."""
     length = max(len(r.values) for r in runs)
     filled = {r: _padded(r.values, length) for r in runs}
-    known = np.concatenate([v[np.isfinite(v)] for v in filled.values()])
-    if not len(known):
-        return {name: np.full((len(of), length), np.nan) for name, of in _by_strategy(runs).items()}
-    best = known.max()
-    firsts = [v[np.isfinite(v)][0] for v in filled.values() if np.isfinite(v).any()]
-    spread = best - float(np.median(firsts)) or float(np.ptp(known)) or 1.0
+    best, spread = _scale(runs)
     return {
         name: np.array([(best - _best_so_far(filled[r])) / spread for r in of])
         for name, of in _by_strategy(runs).items()
     }
+
+
+def pooled(tasks: Sequence[Sequence[SeededRun]]) -> list[SeededRun]:
+    """Return the runs of several tasks as those of one: each on the scale of its task, every seed of a task a seed."""
+    runs: list[SeededRun] = []
+    for task, of in enumerate(tasks):
+        best, spread = _scale(of)
+        for run in of:
+            values = tuple((v - best) / spread for v in run.values)
+            runs.append(replace(run, seed=10_000 * task + run.seed, values=values))
+    return runs
+
+
+def _scale(runs: Sequence[SeededRun]) -> tuple[float, float]:
+    """Return the best value and its distance to the median first one; NaN where nothing feasible was found."""
+    found = [v for v in (np.array(r.values, float) for r in runs) if np.isfinite(v).any()]
+    if not found:
+        return float("nan"), 1.0
+    known = np.concatenate([v[np.isfinite(v)] for v in found])
+    best = float(known.max())
+    median = float(np.median([v[np.isfinite(v)][0] for v in found]))
+    return best, best - median or float(np.ptp(known)) or 1.0
 
 
 def table(runs: Sequence[SeededRun], reference: str, at: Sequence[int]) -> list[Line]:

@@ -61,7 +61,9 @@ def _sklearn(table: Table, folder: Path, file: StudyFile) -> Target:
     from ...evaluators.targets.sklearn_cv import CrossValidation
 
     target = CrossValidation(
-        **_options("sklearn", table["sklearn"], ("dataset", "model", "folds", "max_fit_s", "subsets"))
+        **_options(
+            "sklearn", table["sklearn"], ("dataset", "model", "folds", "max_fit_s", "subsets", "split")
+        )
     )
     return Target(target, problem=target.problem)
 

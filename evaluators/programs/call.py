@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from ..errors import EvaluationFailed, FailureKind, InvalidMeasurement
 from ..problems.measurement import Measurement
 from ..problems.problem import Problem
+from .energy import EnergyMeter, wants_energy
 from .results import measurement_of, with_seconds
 from .run import Run, Stopped
 
@@ -45,6 +46,7 @@ def measure(
     Raises EvaluationFailed for everything that goes wrong inside the evaluator. ``seconds`` is filled in.
     """
     run = replace(run, parameters=problem.space.names)  # its reports stay the same list
+    meter = EnergyMeter() if wants_energy(problem) else None
     start = time.perf_counter()
     try:
         result = evaluate(dict(params), run) if takes_run(evaluate) else evaluate(dict(params))
@@ -57,7 +59,9 @@ def measure(
     if run.stop_requested:
         return Stopped.after(run)
     try:
-        return with_seconds(measurement_of(result, problem), time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        found = measurement_of(result, problem) if meter is None else meter.measurement(result, problem)
+        return with_seconds(found, seconds)
     except EvaluationFailed:
         raise
     except InvalidMeasurement as error:

@@ -26,6 +26,7 @@ MODULES: dict[str, str] = {
     "solver-schedules": "diffusion.solver_schedules",
     "hypernetwork": "finetuning.hypernetworks",
     "intrinsic-dimension": "finetuning.intrinsic_dimension",
+    "label-free": "finetuning.label_free",
     "model-soups": "finetuning.model_soups",
     "preference-optimization": "finetuning.preferences",
     "power-schedule": "language.power_schedule",

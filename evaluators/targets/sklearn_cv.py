@@ -1,7 +1,8 @@
 """Cross-validation of scikit-learn models on real data sets that ship with it: small, honest targets without a
 network.
 
-Splits are the same for every trial; ``run.seed`` seeds the model only. One thread, so that timings mean something.
+Splits are the same for every trial; ``run.seed`` seeds the model only. One thread, so that timings mean something. Asked
+for data called ``test``, it scores the last part of one more, trained on the others; ``tuning`` is the rest, among itself.
 Fresh subsets in every epoch: Okanovic et al. 2023, "Repeated random sampling" (RS2), without replacement.
 Data: digits, wine, breast_cancer (accuracy, maximized) and diabetes (root-mean-square error, minimized).
 """
@@ -28,10 +29,11 @@ from sklearn import (
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from ..errors import InvalidSpecification
+from ..errors import EvaluationFailed, InvalidSpecification
 from ..problems.measurement import Measurement
 from ..problems.problem import Constraint, Objective, Problem
 from ..programs.run import Run
+from ..splits import Split, by_similarity, by_time
 from .sklearn_spaces import SPACES
 
 DATASETS = {
@@ -51,6 +53,8 @@ _TITLES = {
 }
 _SPLIT_SEED = 0
 MLP_EPOCHS = 100
+SPLITS = ("random", "similarity", "time")
+_PARTS = ("", "tuning", "test")
 _SCALED = frozenset({"svm", "mlp", "knn"})
 """Models that measure distances or descend gradients, which need features of like size."""
 
@@ -62,6 +66,7 @@ _MAX_SVM_ITERATIONS = 50_000
 class CrossValidation:
     """Mean score over ``folds`` of ``model`` on ``dataset``; a callable for ``Study.run``.
 
+    ``split``: folds at ``"random"``, by ``"similarity"`` (clusters) or by ``"time"`` (the order of the rows).
     ``max_fit_s``: optional limit on the mean seconds to fit one fold, which becomes an outcome constraint. A fidelity
     below 1 fits on that fraction of each training fold: on always the same rows, or with ``subsets="fresh"`` (for
     ``"mlp"``) in every epoch on new ones, without repetition until all had their turn. Raises InvalidSpecification for
@@ -73,11 +78,17 @@ class CrossValidation:
     folds: int = 5
     max_fit_s: float | None = None
     subsets: Literal["fixed", "fresh"] = "fixed"
+    split: str = "random"
 
     def __post_init__(self) -> None:
-        for what, value, known in (("dataset", self.dataset, DATASETS), ("model", self.model, SPACES)):
+        for what, known in {"dataset": tuple(DATASETS), "model": tuple(SPACES), "split": SPLITS}.items():
+            value = getattr(self, what)
             if not isinstance(value, str) or value not in known:
                 raise InvalidSpecification(f"`{what}` must be one of {', '.join(known)}, got {value!r}.")
+        if (self.dataset, self.split) == ("wine", "time"):
+            raise InvalidSpecification(
+                "`split` of 'wine' must not be 'time': its rows stand class by class; use 'random' or 'similarity'."
+            )
         if isinstance(self.folds, bool) or not isinstance(self.folds, int) or not 2 <= self.folds <= 20:
             raise InvalidSpecification(f"`folds` must be a whole number in [2, 20], got {self.folds!r}.")
 
@@ -124,7 +135,7 @@ class CrossValidation:
         with threadpool_limits(1), warnings.catch_warnings():
             for kind in (exceptions.ConvergenceWarning, RuntimeWarning):  # a bad fit scores what it scores
                 warnings.simplefilter("ignore", kind)
-            for fold, (train, test) in enumerate(self._splitter.split(X, y)):
+            for fold, (train, test) in enumerate(self._splits(X, y, run.data)):
                 start = time.perf_counter()
                 model = self._fitted(params, run, X[train], y[train])
                 seconds.append(time.perf_counter() - start)
@@ -151,10 +162,26 @@ class CrossValidation:
             classes = {}
         return model
 
-    @property
-    def _splitter(self) -> Any:  # Any: two splitters without a common type
+    def _splits(self, X: np.ndarray, y: np.ndarray, part: str) -> Split:
+        """Return (training rows, test rows) of each fold of all rows, or of a part of them by name."""
+        if part not in _PARTS:
+            raise EvaluationFailed(
+                f"the data of a cross-validation are tuning or test, got {part!r}.", kind="invalid"
+            )
+        if not part:
+            return self._folds(X, y, self.folds)
+        rest, kept = self._folds(X, y, self.folds + 1)[-1]
+        if part == "test":
+            return [(rest, kept)]
+        return [(rest[train], rest[test]) for train, test in self._folds(X[rest], y[rest], self.folds)]
+
+    def _folds(self, X: np.ndarray, y: np.ndarray, folds: int) -> Split:
+        if self.split == "similarity":
+            return by_similarity(X, folds)
+        if self.split == "time":
+            return by_time(np.arange(len(X)), folds)
         kind = model_selection.KFold if self.is_regression else model_selection.StratifiedKFold
-        return kind(self.folds, shuffle=True, random_state=_SPLIT_SEED)
+        return list(kind(folds, shuffle=True, random_state=_SPLIT_SEED).split(X, y))
 
     def _score(self, predicted: np.ndarray, y: np.ndarray) -> float:
         if self.is_regression:

@@ -1,6 +1,6 @@
 """Energy counters of this machine's devices: NVML where there are NVIDIA GPUs, else the CPU packages' RAPL counters.
 
-Run by vLLM's interpreter. A machine that tells neither gives None: nothing is estimated.
+Run by vLLM's interpreter too. A machine that tells neither gives None: nothing is estimated.
 """
 
 import glob
@@ -8,12 +8,14 @@ import glob
 POWERCAP = "/sys/class/powercap/intel-rapl:[0-9]*"  # packages only: their parts have two numbers
 
 
-def joules():
+def joules() -> list[tuple[float, float | None]]:
     """Return (joules since some moment, its range or None) of each device; an empty list where nothing is told."""
     return _gpus() or _packages()
 
 
-def between(before, after):
+def between(
+    before: list[tuple[float, float | None]], after: list[tuple[float, float | None]]
+) -> float | None:
     """Return the joules between two readings, None where there are none; a counter that ran over is corrected."""
     if not before or len(before) != len(after):
         return None
@@ -25,9 +27,12 @@ def between(before, after):
 
 def _gpus():
     try:
-        from vllm.third_party import pynvml
+        import pynvml
     except ImportError:
-        return []
+        try:
+            from vllm.third_party import pynvml
+        except ImportError:
+            return []
     try:
         pynvml.nvmlInit()
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from typer.testing import CliRunner
 
 import trialogue as tl
 from trialogue.api.cli.compare import checked_names, compare
-from trialogue.api.reports.comparison import SeededRun, bootstrap, figure, regrets, table
+from trialogue.api.reports.comparison import SeededRun, bootstrap, figure, pooled, regrets, table
 from trialogue.serving.scripted.behaviours import in_context_learner
 from trialogue.serving.scripted.server import ScriptedServer
 
@@ -108,3 +109,11 @@ def test_a_comparison_without_one_good_trial_is_no_trouble():
     runs = [SeededRun("a", 0, (float("nan"),)), SeededRun("b", 0, (float("nan"),))]
     assert np.isnan(regrets(runs)["a"]).all()
     json.dumps(figure(runs))
+
+
+def test_tasks_are_pooled_on_their_own_scales():
+    small = [SeededRun("a", 0, (1.0, 3.0)), SeededRun("b", 0, (1.0, 2.0))]
+    large = [replace(run, values=tuple(1000 * v for v in run.values)) for run in small]
+    lines = {line.strategy: line for line in table(pooled([small, large]), "a", [2])}
+    assert (lines["a"].regret, lines["b"].regret) == (0.0, 0.5)
+    assert regrets(pooled([small, large]))["b"].shape == (2, 2)
