@@ -86,9 +86,8 @@ def open_study(
         raise InvalidInput(
             f"`problem` must be a Problem, got {problem!r}; `Study.load(name, storage=…)` reads a stored one."
         )
-    if name is not None:
-        check_study_name(name)
     if problem is not None:
+        check_study_name(problem.name if name is None else name)
         return create_or_resume(ledger, name or problem.name, problem, seed, settings)
     if name is None or seed is not None:
         raise InvalidInput(

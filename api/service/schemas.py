@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from ...agent.ledger.tell import NOTE_CHARACTERS
 from ...evaluators.problems.problem import Problem
 from ..study_files.study_file import Specification, parse_specification
-from ..study_files.tables import StudySettings, Table
+from ..study_files.tables import StudySettings, Table, Whole
 
 StudyName = Annotated[
     str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._\-]*$")
@@ -74,7 +74,7 @@ class DraftBody(Table):
 class AskBody(Table):
     """A request for trials. ``worker`` holds their leases and renews them; without it nobody needs to."""
 
-    n: int = Field(1, ge=1, le=1_000)
+    n: Whole = Field(1, ge=1, le=1_000)
     fixed: Params | None = None
     worker: WorkerName | None = None
     lease_s: float = Field(120.0, ge=1.0, le=86_400.0)
@@ -117,14 +117,14 @@ class HeartbeatBody(Table):
     """A worker that still works on these trials."""
 
     worker: WorkerName
-    numbers: Annotated[list[Annotated[int, Field(ge=0, le=2**31 - 1)]], Field(max_length=1_000)]
+    numbers: Annotated[list[Annotated[Whole, Field(ge=0, le=2**31 - 1)]], Field(max_length=1_000)]
     lease_s: float = Field(120.0, ge=1.0, le=86_400.0)
 
 
 class ReportBody(Table):
     """An intermediate value of a running trial."""
 
-    step: int = Field(ge=0, lt=2**31)
+    step: Whole = Field(ge=0, lt=2**31)
     value: float
 
 
@@ -145,7 +145,7 @@ class NoteBody(Table):
     """The note of the study, or of one trial, in place of the last one; an empty text takes it away."""
 
     text: Annotated[str, StringConstraints(max_length=NOTE_CHARACTERS)]
-    trial: int | None = Field(None, ge=0, le=2**31 - 1)
+    trial: Whole | None = Field(None, ge=0, le=2**31 - 1)
 
 
 class FinishedRow(Table):
@@ -170,17 +170,17 @@ class PredictBody(Table):
 class OrderBody(Table):
     """How many more trials the workers may run."""
 
-    n: int = Field(ge=1, le=1_000_000)
+    n: Whole = Field(ge=1, le=1_000_000)
 
 
 class VerifyBody(Table):
     """What to verify: null is the best trial, and the default configuration. ``least``: the smallest gain that counts, as
     a ratio where all results are positive, else as a difference."""
 
-    candidate: int | None = Field(None, ge=0, le=2**31 - 1)
-    against: int | None = Field(None, ge=0, le=2**31 - 1)
-    objective: int = Field(0, ge=0, le=100)
-    pairs: int = Field(20, ge=5, le=1_000)
+    candidate: Whole | None = Field(None, ge=0, le=2**31 - 1)
+    against: Whole | None = Field(None, ge=0, le=2**31 - 1)
+    objective: Whole = Field(0, ge=0, le=100)
+    pairs: Whole = Field(20, ge=5, le=1_000)
     least: float | None = None
 
 
@@ -217,6 +217,6 @@ class KeyBody(Table):
     name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     scope: Literal["read", "write", "admin"] = "write"
     studies: Annotated[list[StoredName], Field(max_length=10_000)] | None = None
-    requests_per_minute: int | None = Field(None, ge=1, le=2**31 - 1)
-    asks_per_day: int | None = Field(None, ge=0, le=2**53)
-    tokens_per_day: int | None = Field(None, ge=0, le=2**53)
+    requests_per_minute: Whole | None = Field(None, ge=1, le=2**31 - 1)
+    asks_per_day: Whole | None = Field(None, ge=0, le=2**53)
+    tokens_per_day: Whole | None = Field(None, ge=0, le=2**53)

@@ -29,8 +29,16 @@ from ...serving.errors import InvalidInput
 
 DEEPEST = 40
 """Values inside of values; a problem's deepest has 8."""
+
+
+def _whole(value: Any) -> Any:  # Any: what TOML and JSON can say
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""An integer; JSON knows no other, so 3.0 is 3."""
 Words = Annotated[str, StringConstraints(min_length=1, max_length=300)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Seed = Annotated[Whole, Field(ge=0, lt=2**63)]
 
 
 class Table(BaseModel):
@@ -71,13 +79,13 @@ def _wrong(place: tuple[str, ...], rule: str) -> ValueError:
 class BudgetTable(Table):
     """Limits of a study; a limit that is absent or null does not exist."""
 
-    trials: Annotated[int, Field(ge=0, le=10**9)] | None = None
+    trials: Annotated[Whole, Field(ge=0, le=10**9)] | None = None
     """Trials asked for, whatever became of them; lost ones and added results do not count."""
     seconds: Annotated[float, Field(ge=0, le=1e12)] | None = None
     """Seconds of evaluation, summed over trials."""
-    tokens: Annotated[int, Field(ge=0, le=10**15)] | None = None
+    tokens: Annotated[Whole, Field(ge=0, le=10**15)] | None = None
     """Of model calls; then the surrogate goes on alone."""
-    calls: Annotated[int, Field(ge=0, le=10**12)] | None = None
+    calls: Annotated[Whole, Field(ge=0, le=10**12)] | None = None
     """Model calls."""
     price: Annotated[float, Field(ge=0, le=1e12)] | None = None
     """US dollars for model calls."""
@@ -92,13 +100,13 @@ class EngineTable(Table):
 
     design: Design | None = None
     """How the first trials are placed: integrated (the default), dpp, volume or ariel."""
-    design_trials: Annotated[int, Field(ge=1, le=1000)] | None = None
+    design_trials: Annotated[Whole, Field(ge=1, le=1000)] | None = None
     """How many first trials there are, the default configuration included. 3."""
     coreset: Coreset | None = None
     """Which rows of a history of more than 320 are trained on: usual (the default) or sensitivity."""
     replicates: Replicates | None = None
     """When a configuration is measured again: gain (the default), variance or never."""
-    subspace: Annotated[int, Field(ge=1, le=1000)] | None = None
+    subspace: Annotated[Whole, Field(ge=1, le=1000)] | None = None
     """Dimensions of a random subspace through the default, in which alone is searched. The whole space."""
 
     def options(self) -> EngineOptions:

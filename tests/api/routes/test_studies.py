@@ -172,3 +172,20 @@ def test_a_note_that_no_door_could_show_is_refused(client: TestClient, text: str
     assert client.post("/v1/studies/noted/note", json={"text": text}).status_code == 422
     assert client.get("/v1/studies/noted").json()["note"] == ""
     assert client.post("/v1/studies/noted/note", json={"text": "x", "trial": 9}).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["D%1C", "%C2%9A", "%F0%A7%A9%BE%C2%9A", "%E2%80%AE"])
+def test_a_name_that_no_study_can_have_is_that_of_none(client: TestClient, name: str) -> None:
+    for method, path in (("GET", ""), ("POST", "/reap"), ("GET", "/trials/0"), ("POST", "/trials/0/restore")):
+        assert client.request(method, f"/v1/studies/{name}{path}").status_code == 404
+
+
+def test_an_integer_may_be_written_as_a_float_and_a_truth_value_may_not(client: TestClient) -> None:
+    assert made(client, "whole", strategy="random", seed=3.0, budget={"trials": 9.0}).status_code == 201
+    at = "/v1/studies/whole"
+    assert len(client.post(f"{at}/ask", json={"n": 2.0}).json()["trials"]) == 2
+    assert client.put(f"{at}/budget", json={"trials": 20.0}).json() == {"trials": 20}
+    beat = {"worker": "w", "numbers": [0.0, 1.0]}
+    assert client.post(f"{at}/heartbeat", json=beat).status_code == 200
+    for wrong in (True, 2.5, "2", 1e300, None):
+        assert client.post(f"{at}/ask", json={"n": wrong}).status_code == 422

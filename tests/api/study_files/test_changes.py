@@ -41,7 +41,7 @@ def test_a_file_that_names_study_and_storage_keeps_them(tmp_path: Path) -> None:
     ("said", "words"),
     [
         ("engine.design", "KEY=VALUE"),
-        ("engine.design=latin", "'integrated', 'dpp' or 'volume', got 'latin'"),
+        ("engine.design=latin", "'volume' or 'ariel', got 'latin'"),
         ("engine.desing=dpp", "did you mean 'design'"),
         ("planner.histroy=mig", "knows spec, history, instructions, referee, not 'histroy'"),
         ("planner.history=mig", "needs `spec`"),
