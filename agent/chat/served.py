@@ -56,7 +56,7 @@ class ServedChat(BaseChatModel):
         self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         tools = kwargs.get("tools") or []
-        said = sendable(convert_to_openai_messages(messages))
+        said = [dict(m) for m in convert_to_openai_messages(messages)]
         reply = Reply([tool["function"]["name"] for tool in tools])
         try:
             for event in self._answer(said, tools):
@@ -66,7 +66,7 @@ class ServedChat(BaseChatModel):
             if not reply.has_words:
                 raise  # else what has come by now is the answer: a small model may never end one by itself
         rest, requests = reply.end()
-        usage = reply.usage(said)
+        usage = reply.usage(sendable(said))
         counts: Any = {
             "input_tokens": usage.prompt_tokens,
             "output_tokens": usage.completion_tokens,
@@ -81,7 +81,7 @@ class ServedChat(BaseChatModel):
 
     def _answer(self, said: list[dict[str, Any]], tools: list[Any]) -> Iterator[Any]:
         """Yield the events of an answer; a refusal is met with what it names left out, then with the latest turn alone."""
-        shortened = False
+        whole, said, shortened = said, sendable(said), False
         unreachable = 0
         while True:
             begun = False
@@ -103,7 +103,7 @@ class ServedChat(BaseChatModel):
                 elif shortened or not error.is_about_the_request:
                     raise
                 else:
-                    said, shortened = latest_turn(said), True
+                    said, shortened = sendable(latest_turn(whole)), True
 
     def _asked(self, said: list[dict[str, Any]], tools: list[Any]) -> Iterator[Any]:
         body: dict[str, Any] = {

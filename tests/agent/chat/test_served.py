@@ -122,3 +122,14 @@ def endless():
 def test_an_answer_that_never_ends_is_what_has_come_in_time(endless):
     said = ServedChat(base_url=endless, name="m", timeout_s=1.0).invoke(TALK)
     assert said.text.startswith("more more")
+
+
+def test_a_message_that_was_too_long_does_not_come_back_with_the_next_one():
+    def strict(body):
+        return (400, "too long") if "endless" in str(body["messages"]) else "fine"
+
+    with chat_peer(strict, strict) as peer:
+        assert (
+            model(peer).invoke([*TALK, HumanMessage("endless"), HumanMessage("again")]).text.strip() == "fine"
+        )
+        assert [m["content"] for m in peer.requests[1]["messages"]] == ["be brief", "again"]
