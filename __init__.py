@@ -30,6 +30,7 @@ _ROOM_OF = {
     "Budget": "agent.budget",
     "EngineOptions": "agent.engine_options",
     "StudyProtocol": "agent.protocol",
+    "ProxyOptions": "agent.proxy",
     "Planner": "agent.planner.planner",
     "TrialogueError": "serving.errors",
 }

@@ -22,6 +22,8 @@ from works import (
     histories,
     noise,
     protocols,
+    proxies,
+    robust,
     selection,
     subsets,
     surrogates,
@@ -227,6 +229,20 @@ PROTOCOLS = (
         "trialogue soup, study.soup()",
         "the greedy mean of a study's best checkpoints is better on test images than the best of them",
         unseen.soups,
+    ),
+    Work(
+        25,
+        "neuralike",
+        'proxy = { accuracy = 0.05 }, strategy = "genetic"',
+        "a network in the evaluator's place saves calls at the stated error, and the best found is as good",
+        proxies.learnt,
+    ),
+    Work(
+        13,
+        "Learning to Actively Learn",
+        "training/minimax.py",
+        "a policy trained on the worst gap to the best policy of each class has a smaller worst gap than one of the mean",
+        robust.worst_class,
     ),
 )
 

@@ -197,3 +197,29 @@ def test_a_checkpoint_is_taken_up_with_more_words(modules):
     before, after = old.tables()[0], new.tables()[0]
     torch.testing.assert_close(after[: len(before)], before)
     assert (after[len(before) :] - before[nd.NUMERIC]).abs().max() < 0.5
+
+
+def test_a_policy_of_searches_has_gradients_of_mean_zero_and_learns(monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(TRAINING))
+    import minimax
+
+    rng = np.random.default_rng(0)
+    policy = minimax.SearchPolicy(rng.normal(size=8))
+    _, scores = policy.play(minimax.draw(0.3, 2_000, rng), np.full(2_000, 0.1), rng)
+    assert np.all(np.abs(scores.mean(axis=0)) < 4 * scores.std(axis=0) / np.sqrt(2_000))
+    monkeypatch.setattr(minimax, "ITERATIONS", 40)
+    kinds = minimax.CLASSES["smooth"]
+    learnt = minimax.trained([kinds], 0, references=None)
+    before, after = (minimax.regrets_of(p, kinds, 300, 1).max() for p in (minimax.SearchPolicy(), learnt))
+    assert after < before
+    sys.modules.pop("minimax")
+
+
+def test_the_adversary_goes_to_what_loses_most(monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(TRAINING))
+    import minimax
+
+    weights = minimax.tilted(np.array([0.5, 0.5]), np.array([1.0, 0.0]), 0.2)
+    assert weights == pytest.approx([1 / (1 + np.exp(-0.2)), 1 / (1 + np.exp(0.2))])
+    assert minimax.tilted(weights, np.array([1.0, 0.0]), 0.0) == pytest.approx(weights)
+    sys.modules.pop("minimax")

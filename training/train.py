@@ -6,7 +6,7 @@
 On the CPU every worker is one process with one thread that steps on its own; weights are averaged every few seconds
 (local SGD: synchronous gradients stall on a shared machine). Started again with the same ``--out`` it goes on where the
 last checkpoint stood. Families of functions on which the model is furthest behind a Gaussian process of the same data
-get more of the weight ("Learning to Actively Learn": train where the current policy is worst, Jamieson's group 2021).
+get more of the weight, a simple relative of training for the worst class of problems (Zhang, Jain & Jamieson 2020).
 """
 
 import argparse
@@ -364,7 +364,7 @@ def main() -> None:
     if a.workers == 1:
         work(0, a)
     else:
-        mp.spawn(work, (a,), nprocs=a.workers)
+        mp.spawn(work, (a,), nprocs=a.workers)  # pyright: ignore[reportPrivateImportUsage]
 
 
 if __name__ == "__main__":

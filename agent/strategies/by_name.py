@@ -19,6 +19,7 @@ from .simple import RandomStrategy, SurrogateStrategy, default_engine
 
 NAMES = (
     "trialogue", "surrogate", "llambo", "random", "random:ariel", "mcts", "mcts:surrogate", "pbt", "stn", "differentiable",
+    "genetic",
 )  # fmt: skip
 """Strategies that can be named."""
 NEEDS_MODEL = ("trialogue", "llambo")
@@ -89,6 +90,10 @@ def strategy_for(
         from .alternatives.volumes import VolumeStrategy
 
         return VolumeStrategy(problem, seed)
+    if name == "genetic":
+        from .alternatives.genetic import GeneticStrategy
+
+        return GeneticStrategy(problem, seed)
     if name == "pbt":
         from .alternatives.population import PopulationStrategy
 

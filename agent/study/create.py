@@ -16,25 +16,32 @@ from ..errors import StudyMismatch
 from ..ledger.ledger import Ledger, StoredStudy, check_study_name
 from ..planner.by_name import SharedPlanner, check_planner
 from ..protocol import StudyProtocol
+from ..proxy import ProxyOptions
 from ..strategies.by_name import check_strategy
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a study decides; budget, engine and protocol of None are as stored. Only text is stored of planner and strategy."""
+    """How a study decides; what is None is as stored. Only text is stored of planner and strategy."""
 
     planner: object = None
     budget: Budget | None = None
     strategy: str | AbstractStrategy | None = None
     engine: EngineOptions | None = None
     protocol: StudyProtocol | None = None
+    proxy: ProxyOptions | None = None
 
     def config(self, stored: Mapping[str, Any]) -> dict[str, Any]:
         """Return the configuration to store."""
         planner = self.planner.spec if isinstance(self.planner, SharedPlanner) else self.planner
         texts = {"planner": planner, "strategy": self.strategy}
         given = {k: v for k, v in texts.items() if isinstance(v, str)}
-        tables = {"budget": self.budget, "engine": self.engine, "protocol": self.protocol}
+        tables = {
+            "budget": self.budget,
+            "engine": self.engine,
+            "protocol": self.protocol,
+            "proxy": self.proxy,
+        }
         return {**stored, **given} | {k: v.to_dict() for k, v in tables.items() if v is not None}
 
     def check(self, problem: Problem, stored: Mapping[str, Any]) -> None:
@@ -42,6 +49,8 @@ class Settings:
         whole = self.completed(stored)
         if self.protocol is not None:
             self.protocol.check(problem.space.names)
+        if self.proxy is not None:
+            self.proxy.check(problem)
         check_planner(whole.planner.spec if isinstance(whole.planner, SharedPlanner) else whole.planner)
         if isinstance(self.strategy, str):
             planned = whole.planner is not None

@@ -67,6 +67,7 @@ class Loop:
     of the two, or a budget on the study. ``workers``: evaluations at a time (default: 1, or what the executor has).
     ``on_trial``: called in this thread with each ended trial. ``workdir``: a folder in which each trial keeps its own;
     None makes temporary ones. ``requeue``: what is interrupted here is queued again, for another worker.
+    ``stand_in``: what answers a trial in the evaluator's place; None is to evaluate it.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Loop:
         workdir: str | Path | None = None,
         fidelity: float = 1.0,
         requeue: bool = False,
+        stand_in: Callable[[Trial], Ending | None] | None = None,
     ) -> None:
         _check(evaluate, n_trials, seconds, workers)
         self._study, self._evaluate, self._executor = study, evaluate, executor
@@ -92,7 +94,7 @@ class Loop:
         self._workers = workers or (1 if executor is None else workers_of(executor))
         self._on_trial, self._on_start = on_trial, on_start
         self._workdir = None if workdir is None else Path(workdir)
-        self._fidelity, self._requeue = fidelity, requeue
+        self._fidelity, self._requeue, self._stand_in = fidelity, requeue, stand_in
         self._running: dict[Future[Ending], int] = {}
         self._inline: int | None = None
         self._ended = 0
@@ -154,6 +156,16 @@ class Loop:
             _log.debug("trial %s: %s", number, error)
 
     def _next(self) -> Trial | None:
+        """Return the next trial that is to be evaluated; those that the study's proxy answers are told on the way."""
+        while (trial := self._asked()) is not None:
+            answer = None if self._stand_in is None else self._stand_in(trial)
+            if answer is None:
+                return trial
+            self._inline = trial.number
+            self._finish(trial.number, answer)
+        return None
+
+    def _asked(self) -> Trial | None:
         if self._why:
             return None
         if self._left == 0:

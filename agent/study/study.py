@@ -35,6 +35,7 @@ from ..errors import TrialNotFound
 from ..evaluation.job import evaluate_again
 from ..evaluation.reporter import Reporter
 from ..evaluation.soup import Scored, SoupResult, greedy_soup
+from ..evaluation.stand_in import StandIn
 from ..ledger import idempotency, tell as endings
 from ..ledger.allowance import Allowance
 from ..ledger.events import Event, events_after
@@ -44,6 +45,7 @@ from ..ledger.records import Ending, Failure, TrialRecord, ending_of
 from ..optuna.pruning import Pruning
 from ..planner.by_name import SharedPlanner
 from ..protocol import StudyProtocol
+from ..proxy import ProxyOptions
 from ..strategies.decider import Decider
 from ..strategies.simple import default_engine
 from ..views.best import best_of, front_of
@@ -62,10 +64,10 @@ class Study:
     does. ``storage``: None (in memory), a database URL or a shared ``Ledger``. ``seed``: None is 0 for a new study and
     whatever is stored for an old one. ``planner``: see ``agent/planner/by_name.py``. ``strategy``: a name of
     ``agent/strategies/by_name.py`` or an ``AbstractStrategy``. ``engine``: what is chosen of the surrogate's side.
-    ``protocol``: on which seeds and data it tunes and tests. ``pruner``: any of ``optuna.pruners``. None keeps the stored
-    budget, engine and protocol. Resuming fails the trials whose worker is dead as "lost"; those of living workers go on;
-    ``reap=False`` leaves lost ones alone too.
-    A planner given by name is opened when it is first needed, shared with forks, and ended by ``close`` or ``with``.
+    ``protocol``: on which seeds and data it tunes and tests. ``proxy``: see ``ProxyOptions``. ``pruner``: one of
+    ``optuna.pruners``. None keeps what is stored. Resuming fails the trials whose worker is dead as "lost"; those of living
+    workers go on; ``reap=False`` leaves lost ones alone too. A planner given by name is opened when it is first needed,
+    shared with forks, and ended by ``close`` or ``with``.
     Raises StudyMismatch, StudyNotFound, LedgerUnavailable, InvalidInput.
     """
 
@@ -73,20 +75,18 @@ class Study:
         self, problem: Problem | None, *, name: str | None = None, storage: "str | Ledger | None" = None,
         seed: int | None = None, planner: "str | AbstractPlanner | SharedPlanner | None" = None,
         budget: Budget | None = None, strategy: "str | AbstractStrategy | None" = None,
-        engine: EngineOptions | None = None, protocol: StudyProtocol | None = None,
+        engine: EngineOptions | None = None, protocol: StudyProtocol | None = None, proxy: ProxyOptions | None = None,
         pruner: BasePruner | None = None, reap: bool = True,
     ) -> None:  # fmt: skip
         self.ledger = ledger_of(storage)
-        opened = open_study(
-            self.ledger, name, problem, seed, Settings(planner, budget, strategy, engine, protocol)
-        )
+        stated = Settings(planner, budget, strategy, engine, protocol, proxy)
+        opened = open_study(self.ledger, name, problem, seed, stated)
         self.stored = stored = opened.stored
         self.problem = stored.problem
         self.budget = budget or Budget(**stored.config.get("budget", {}))
         self.knowledge: tuple[str, ...] = ()
-        engine = engine or EngineOptions.stored(stored.config)
-        chosen = opened.settings
-        self.protocol = StudyProtocol.stored(stored.config)
+        engine, chosen = engine or EngineOptions.stored(stored.config), opened.settings
+        self.protocol, self.proxy = StudyProtocol.stored(stored.config), ProxyOptions.stored(stored.config)
         engine = self.protocol.engine_options(engine, chosen.strategy)
         self._decider = Decider(stored.problem, stored.seed, chosen.planner, chosen.strategy, engine)
         self._open = OpenStudy(self.ledger, stored)
@@ -359,8 +359,7 @@ class Study:
     def run(
         self, evaluate: Evaluate, n_trials: int | None = None, seconds: float | None = None, **options: Any
     ) -> RunEnd:
-        """Ask, evaluate and tell until ``n_trials`` are started or ``seconds`` are over, or the budget or the space
-        ends.
+        """Ask, evaluate and tell until ``n_trials`` are started, ``seconds`` are over, or the budget or the space ends.
 
         ``evaluate(params)`` or ``evaluate(params, run)``; raising fails the trial and the study goes on. Options
         (``running.Loop``): ``executor`` (any ``concurrent.futures.Executor``), ``workers``, ``on_trial``,
@@ -370,6 +369,7 @@ class Study:
             raise InvalidInput(
                 "`run` needs an end: give `n_trials=`, `seconds=`, or the study a budget of trials or seconds."
             )
+        options["stand_in"] = StandIn(self.proxy, self.refresh) if self.proxy else None
         return Loop(self, evaluate, n_trials=n_trials, seconds=seconds, **options).go()
 
     def verify(

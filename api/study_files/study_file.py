@@ -80,6 +80,7 @@ class Specification:
             strategy=self.settings.strategy,
             budget=None if self.settings.budget is None else self.settings.budget.budget(),
             engine=None if self.settings.engine is None else self.settings.engine.options(),
+            proxy=None if self.settings.proxy is None else self.settings.proxy.options(),
             protocol=None if self.settings.protocol is None else self.settings.protocol.protocol(),
             pruner=pruner,
         )

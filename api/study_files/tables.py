@@ -24,6 +24,7 @@ from ...agent.certainty.pairing import PREFIX
 from ...agent.engine_options import Coreset, Design, EngineOptions, Replicates
 from ...agent.planner.specification import PlannerText
 from ...agent.protocol import StudyProtocol
+from ...agent.proxy import ProxyOptions
 from ...evaluators.spaces.base import finite_number
 from ...serving.errors import InvalidInput
 
@@ -157,6 +158,17 @@ class ProtocolTable(Table):
         return StudyProtocol(**self.model_dump(exclude_none=True))
 
 
+class ProxyTable(Table):
+    """A network that answers for the evaluator where ``trialogue run`` or ``Study.run`` works on the study."""
+
+    accuracy: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """The error that is allowed, as a share of the spread of what was measured."""
+
+    def options(self) -> ProxyOptions:
+        """Return it as the study takes it."""
+        return ProxyOptions(self.accuracy)
+
+
 def _planner_as_text(planner: Any) -> Any:  # Any: what TOML and JSON can say
     if not isinstance(planner, dict):
         return planner
@@ -181,6 +193,8 @@ class StudySettings(Table):
     """What the study may use."""
     engine: EngineTable | None = None
     """What is chosen of the surrogate's side."""
+    proxy: ProxyTable | None = None
+    """A network in the evaluator's place, once it is accurate; absent: every trial is evaluated."""
     protocol: ProtocolTable | None = None
     """On which seeds and data results are made."""
 
