@@ -7,6 +7,7 @@ from importlib import import_module, metadata
 from typing import Any
 
 _ROOM_OF = {
+    "Fidelity": "evaluators.problems.fidelity",
     "Float": "evaluators.spaces.parameters",
     "Int": "evaluators.spaces.parameters",
     "Categorical": "evaluators.spaces.parameters",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 SELF_TUNING = ("stn", "differentiable")
 """Strategies whose trainings tune themselves."""
-CONTINUING = ("pbt", *SELF_TUNING)
+CONTINUING = ("pbt", "asha", "hyperband", *SELF_TUNING)
 
 
 def source_of(member: int, parent: int | None, strategy: str = "pbt") -> str:

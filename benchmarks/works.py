@@ -19,6 +19,7 @@ from works import (
     beliefs,
     designs,
     gradients,
+    halving,
     histories,
     noise,
     protocols,
@@ -253,6 +254,13 @@ BESIDE = (
         "prior = { mean, sd }",
         "a right belief finds better sooner, and a wrong one is unlearnt",
         beliefs.priors,
+    ),
+    Work(
+        "halving",
+        "Hyperband, ASHA, BOHB",
+        'strategy = "asha" | "hyperband", [fidelity]',
+        "the same effort finds better than whole trainings do, and a model's configurations better than random ones",
+        halving.ladders,
     ),
 )
 

@@ -323,7 +323,7 @@ def failed_of(records: Sequence[TrialRecord]) -> list[FailedTrial]:
 def pruned_of(records: Sequence[TrialRecord]) -> list[PrunedTrial]:
     """Return the pruned trials among ``records`` as strategies see them."""
     return [
-        PrunedTrial(r.number, r.params, r.ending.step, r.ending.value)
+        PrunedTrial(r.number, r.params, r.ending.step, r.ending.value, r.source)
         for r in records
         if isinstance(r.ending, Pruned)
     ]

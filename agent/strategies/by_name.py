@@ -19,7 +19,7 @@ from .simple import RandomStrategy, SurrogateStrategy, default_engine
 
 NAMES = (
     "trialogue", "surrogate", "llambo", "random", "random:ariel", "mcts", "mcts:surrogate", "pbt", "stn", "differentiable",
-    "genetic",
+    "genetic", "asha", "asha:random", "hyperband", "hyperband:random",
 )  # fmt: skip
 """Strategies that can be named."""
 NEEDS_MODEL = ("trialogue", "llambo")
@@ -82,26 +82,9 @@ def strategy_for(
         )
     if name == "random":
         return RandomStrategy(problem, seed)
-    if name in ("mcts", "mcts:surrogate"):
-        from .alternatives.tree_search import TreeSearchStrategy
-
-        return TreeSearchStrategy(problem, seed, surrogate=name == "mcts:surrogate")
-    if name == "random:ariel":
-        from .alternatives.volumes import VolumeStrategy
-
-        return VolumeStrategy(problem, seed)
-    if name == "genetic":
-        from .alternatives.genetic import GeneticStrategy
-
-        return GeneticStrategy(problem, seed)
-    if name == "pbt":
-        from .alternatives.population import PopulationStrategy
-
-        return PopulationStrategy(problem, seed)
-    if name in SELF_TUNING:
-        from .alternatives.self_tuning import SelfTuningStrategy
-
-        return SelfTuningStrategy(problem, seed, name)
+    alternative = _alternative(problem, name, seed)
+    if alternative is not None:
+        return alternative
     if name == "surrogate":
         return SurrogateStrategy(problem, seed, engine=engine, by_name=by_name and strategy is None)
     if surrogate is not None:
@@ -126,3 +109,33 @@ def strategy_for(
     tested = kept_result(planner)
     rules = Rules(referee=referee_named(referee, prior_trust=tested.prior_trust if tested else 0.5))
     return TrialogueStrategy(problem, seed, planner=planner, engine=engine, rules=rules, by_name=by_name)
+
+
+def _alternative(problem: Problem, name: str, seed: int) -> AbstractStrategy | None:
+    """Return a strategy of ``alternatives/``; None for the name of another."""
+    if name in ("mcts", "mcts:surrogate"):
+        from .alternatives.tree_search import TreeSearchStrategy
+
+        return TreeSearchStrategy(problem, seed, surrogate=name == "mcts:surrogate")
+    if name == "random:ariel":
+        from .alternatives.volumes import VolumeStrategy
+
+        return VolumeStrategy(problem, seed)
+    if name.partition(":")[0] in ("asha", "hyperband") and name in NAMES:
+        from .alternatives.halving import HalvingStrategy
+
+        kind, _, how = name.partition(":")
+        return HalvingStrategy(problem, seed, kind=kind, drawn=how == "random")
+    if name == "pbt":
+        from .alternatives.population import PopulationStrategy
+
+        return PopulationStrategy(problem, seed)
+    if name == "genetic":
+        from .alternatives.genetic import GeneticStrategy
+
+        return GeneticStrategy(problem, seed)
+    if name in SELF_TUNING:
+        from .alternatives.self_tuning import SelfTuningStrategy
+
+        return SelfTuningStrategy(problem, seed, name)
+    return None

@@ -149,6 +149,8 @@ def differences(stored: Problem, given: Problem) -> list[str]:
     there, here = (", ".join(f"{direction} {name}" for name, direction in side) for side in sides)
     if there != here:
         found.append(f"the objectives are {there} there, {here} here")
+    if stored.fidelity != given.fidelity:
+        found.append(f"the fidelity is {stored.fidelity} there, {given.fidelity} here")
     limits = [{c.name: (c.lower, c.upper) for c in p.constraints} for p in (stored, given)]
     for name in limits[0].keys() | limits[1].keys():
         if limits[0].get(name) != limits[1].get(name):

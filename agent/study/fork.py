@@ -38,6 +38,7 @@ def with_space(problem: Problem, space: SearchSpace | None) -> Problem:
         constraints=problem.constraints,
         description=problem.description,
         context=problem.context,
+        fidelity=problem.fidelity,
     )
 
 

@@ -189,7 +189,11 @@ class Loop:
     def _job(self, trial: Trial) -> Job:
         seed, report = evaluation_seed(self._study.seed, trial.number), self._study.reporter(trial.number)
         arguments = (self._evaluate, trial.params, self._study.problem, trial.number, seed, report)
-        if trial.parent is not None and self._workdir is None:
+        if (
+            trial.parent is not None
+            and self._workdir is None
+            and not trial.source.startswith(("asha:", "hyperband:"))
+        ):
             raise InvalidInput(
                 f"trial {trial.number} goes on from the checkpoint of trial {trial.parent}: say where trials keep their "
                 "folders, with `workdir=` (`--workdir`), the same for all workers."

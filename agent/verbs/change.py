@@ -130,7 +130,9 @@ def constrain(desk: Desk, text: str) -> Answer:
     limit = Constraint.parse(text)
     old = desk.study.problem
     kept = [c for c in old.constraints if c.name != limit.name]
-    plain = Problem(old.name, old.space, old.objectives, [*kept, limit], old.description, old.context)
+    plain = Problem(
+        old.name, old.space, old.objectives, [*kept, limit], old.description, old.context, old.fidelity
+    )
     return _forked(desk, "", plain)
 
 

@@ -30,7 +30,7 @@ def best_of(problem: Problem, records: Iterable[TrialRecord]) -> TrialRecord:
     best: TrialRecord | None = None
     best_value = -np.inf
     finished = 0
-    for record in records:
+    for record in _comparable(problem, records):
         if record.excluded is not None or not isinstance(record.ending, Measurement):
             continue
         finished += 1
@@ -46,13 +46,23 @@ def front_of(problem: Problem, records: Iterable[TrialRecord]) -> tuple[TrialRec
     """Return the feasible trials that no other dominates, by number; empty when none is feasible."""
     feasible = [
         r
-        for r in records
+        for r in _comparable(problem, records)
         if r.excluded is None and isinstance(r.ending, Measurement) and problem.feasible(r.ending)
     ]
     if not feasible:
         return ()
     kept = nondominated(problem.signs * np.array([r.values for r in feasible], float))
     return tuple(sorted((feasible[i] for i in kept), key=lambda r: r.number))
+
+
+def _comparable(problem: Problem, records: Iterable[TrialRecord]) -> Iterable[TrialRecord]:
+    """Return the records; of a problem with a fidelity, those of the largest that has finished."""
+    if problem.fidelity is None:
+        return records
+    name = problem.fidelity.name
+    records = [r for r in records if r.values is not None and r.excluded is None]
+    most = problem.fidelity.most(r.params for r in records)
+    return [r for r in records if r.params[name] == most]
 
 
 def nondominated(Y: np.ndarray) -> list[int]:
@@ -66,10 +76,19 @@ def nondominated(Y: np.ndarray) -> list[int]:
 
 def best_row(connection: sa.Connection, study_id: int, problem: Problem) -> TrialRecord | None:
     """Return the best feasible trial by the first objective, read by SQL: for lists, without loading the study."""
+    if problem.fidelity is not None:
+        rows = connection.execute(sa.select(_T).where(*_COUNTING, _T.c.study_id == study_id)).all()
+        return next(iter(_sorted(problem, [record_from_row(row) for row in rows])), None)
     better = _T.c.value.desc() if problem.objectives[0].direction == "maximize" else _T.c.value
     query = sa.select(_T).where(*_COUNTING, _T.c.study_id == study_id).order_by(better, _T.c.number).limit(1)
     row = connection.execute(query).one_or_none()
     return None if row is None else record_from_row(row)
+
+
+def _sorted(problem: Problem, records: list[TrialRecord]) -> list[TrialRecord]:
+    """Return comparable finished records by the first objective, the best first."""
+    sign = float(problem.signs[0])
+    return sorted(_comparable(problem, records), key=lambda r: (-sign * (r.values or (0.0,))[0], r.number))
 
 
 def front_numbers(connection: sa.Connection, study_id: int, problem: Problem) -> list[int]:

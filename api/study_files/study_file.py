@@ -149,7 +149,8 @@ def _problem(file: StudyFile, own: Problem | None, name: str) -> Problem:
     if "where" in file.problem.model_fields_set:
         space = space | {"where": file.problem.where}
     own_words = file.problem.model_dump(exclude={"where"}, exclude_unset=True, exclude_none=True)
-    return Problem.from_dict(plain | own_words | {"space": space})
+    ladder = {} if file.fidelity is None else {"fidelity": file.fidelity}
+    return Problem.from_dict(plain | own_words | ladder | {"space": space})
 
 
 def _told(where: str, make: Callable[[], _T]) -> _T:

@@ -188,7 +188,7 @@ class StudySettings(Table):
     of these, ``history`` (which trials a model is shown), ``instructions`` (how its paraphrases are used) and ``referee``
     (who judges what it proposes: trust, slack or conformal)."""
     strategy: Words | None = None
-    """How it decides: trialogue, surrogate, surrogate:NAME, llambo or random."""
+    """How it decides: trialogue, surrogate, surrogate:NAME, asha, hyperband, llambo, random, …."""
     budget: BudgetTable | None = None
     """What the study may use."""
     engine: EngineTable | None = None
@@ -238,6 +238,8 @@ class StudyFile(Table):
     problem: ProblemTable = ProblemTable()
     parameters: dict[str, dict[str, Any]] = {}
     """``[parameters.NAME]``: see ``evaluators/spaces/schema.py``."""
+    fidelity: dict[str, Any] | None = None
+    """``{ name, low, high, eta }``: the parameter that says how much of the task is done, for asha and hyperband."""
     evaluator: dict[str, Any] | None = None
     """Exactly one of the kinds of ``evaluators.py``; refused where nothing may be run."""
 

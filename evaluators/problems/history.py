@@ -50,6 +50,7 @@ class PrunedTrial:
     params: Params
     step: int
     value: float
+    source: str = "user"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from ..spaces.schema import refuse_unknown_keys, without_none_tables
 from ..spaces.space import SearchSpace
 from ..trees.tables import space_from_tables
 from ..trees.tree import Tree
+from .fidelity import Fidelity
 from .measurement import Measurement
 
 Direction = Literal["minimize", "maximize"]
@@ -98,6 +99,7 @@ class Constraint:
 @dataclass(frozen=True)
 class Problem:
     """What to tune. ``constraints`` may be written as text; ``context``: facts about the task as plain JSON values.
+    ``fidelity``: which parameter says how much of the task is done; only trials with the most of it can be the best.
 
     ``objectives`` left out: one to minimize, called "objective". Equal by value.
     """
@@ -108,6 +110,7 @@ class Problem:
     constraints: tuple[Constraint, ...]
     description: str
     context: Mapping[str, Any]  # Any: plain JSON values
+    fidelity: Fidelity | None
 
     def __init__(
         self,
@@ -117,6 +120,7 @@ class Problem:
         constraints: Sequence[Constraint | str] = (),
         description: str = "",
         context: Mapping[str, Any] | None = None,
+        fidelity: Fidelity | None = None,
     ) -> None:
         _check_name("problem", name)
         space = space.space if isinstance(space, Tree) else space
@@ -130,6 +134,9 @@ class Problem:
         set_(self, "constraints", _checked_constraints(constraints))
         set_(self, "description", description)
         set_(self, "context", _checked_context(context or {}))
+        set_(self, "fidelity", fidelity)
+        if fidelity is not None:
+            fidelity.ladder(space)
 
     @cached_property
     def signs(self) -> np.ndarray:
@@ -186,6 +193,7 @@ class Problem:
             "constraints": [_stated(c, ("name", "upper", "lower", "unit")) for c in self.constraints],
             "context": dict(self.context),
             "space": self.space.to_dict(),
+            **({} if self.fidelity is None else {"fidelity": self.fidelity.to_dict()}),
         }
 
     @classmethod
@@ -193,7 +201,7 @@ class Problem:
         """Return the problem that ``to_dict`` describes. Raises InvalidProblem or InvalidSpace."""
         if not isinstance(plain, Mapping):
             raise InvalidProblem(f"A problem must be a table, got {shown(plain)}.")
-        known = ("name", "description", "objectives", "constraints", "context", "space")
+        known = ("name", "description", "objectives", "constraints", "context", "space", "fidelity")
         refuse_unknown_keys(plain, known, "a problem", InvalidProblem)
         objectives, constraints = plain.get("objectives"), plain.get("constraints", ())
         return cls(
@@ -207,6 +215,7 @@ class Problem:
             ],
             description=plain.get("description", ""),
             context=without_none_tables(plain.get("context", {})),
+            fidelity=None if plain.get("fidelity") is None else Fidelity.from_dict(plain["fidelity"]),
         )
 
 
