@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from works import (
     beliefs,
+    changes,
     designs,
     gradients,
     halving,
@@ -261,6 +262,13 @@ BESIDE = (
         'strategy = "asha" | "hyperband", [fidelity]',
         "the same effort finds better than whole trainings do, and a model's configurations better than random ones",
         halving.ladders,
+    ),
+    Work(
+        "changes",
+        "few changes",
+        "study.changes(), report, /compare",
+        "the parameters that matter are named, the others are not, and the gain stays",
+        changes.few,
     ),
 )
 

@@ -49,6 +49,7 @@ from ..proxy import ProxyOptions
 from ..strategies.decider import Decider
 from ..strategies.simple import default_engine
 from ..views.best import best_of, front_of
+from ..views.changes import FewChanges, few_changes
 from . import add_results, ask as asking, fork as forks, held_out, verify as verifying
 from .create import Settings, ledger_of, open_study
 from .loop import Loop, RunEnd
@@ -344,6 +345,15 @@ class Study:
         history = self.refresh()
         belief = self._engine.condition(history, stream(self.seed, len(history), "predict"))
         return belief.assess([valid])[0].prediction if belief.modelled else None
+
+    def changes(self) -> FewChanges | None:
+        """Return how few of the winner's changes from the default carry its gain, as the surrogate predicts; None while
+        there is too little to model. Raises as ``winner``."""
+        history = self.refresh()
+        if not history.finished:
+            return None
+        belief = self._engine.condition(history, stream(self.seed, len(history), "predict"))
+        return few_changes(self.problem, belief, self.winner.params)
 
     def fork(self, name: str, *, space: SearchSpace | None = None, problem: Problem | None = None) -> Self:
         """Return a new study in a changed space (or problem) of the same ledger, with the trials that fit in it.

@@ -12,6 +12,7 @@ from ...evaluators.problems.history import Params
 from ...evaluators.problems.problem import Constraint
 from ..ledger.records import TrialRecord
 from ..study.study import Study
+from ..views.changes import changed
 from .findings import values_of
 from .measures import Measures
 
@@ -60,11 +61,6 @@ def equal_share(measures: Measures) -> float:
     """Return the share of the objective by which two configurations may differ and count as equal: one standard error of
     the difference of two trials, at most ``EQUAL``."""
     return min(measures.noise * math.sqrt(2 / measures.plan.repeats), EQUAL)
-
-
-def changed(params: Params, default: Params) -> list[str]:
-    """Return the parameters in which a configuration differs from the default."""
-    return [name for name, value in params.items() if default.get(name) != value]
 
 
 def fewest_changes_first(

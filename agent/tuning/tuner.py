@@ -25,9 +25,9 @@ from ..planner.by_name import SharedPlanner
 from ..strategies.by_name import strategy_for
 from ..study.study import Study
 from ..study.trial import Trial
+from ..views.changes import changed
 from .clock import Clock
 from .contenders import (
-    changed,
     does_without,
     equal_share,
     fewest_changes_first,

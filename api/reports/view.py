@@ -140,6 +140,11 @@ def _chosen(ledger: Ledger, stored: StoredStudy) -> Iterator[str]:
         with suppress(NoFeasibleTrial):
             winner = study.winner
             yield f"Recommended is trial {winner.number} ({winner.value:.4g}), by {protocol.choose!r}: good around it too."
+    if len(stored.problem.objectives) == 1:
+        with suppress(NoFeasibleTrial):
+            few = Study.load(stored.name, storage=ledger, reap=False).changes()
+            if few is not None and few.others:
+                yield str(few)
     if protocol.only:
         yield f"Only {', '.join(protocol.only)} is searched for now, the other parameters stand."
 

@@ -4,7 +4,7 @@ import numpy as np
 
 import trialogue as tl
 
-SEEDS, EFFORT, EPOCHS = 3, 10 * 27, 27
+SEEDS, EFFORT, EPOCHS = 2, 10 * 27, 27
 KINDS = ("asha:random", "asha", "hyperband:random", "hyperband", "random", "surrogate")
 
 

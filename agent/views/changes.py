@@ -1,0 +1,96 @@
+"""How few of a configuration's changes from the default carry its gain, as a belief sees it.
+
+A search moves every knob; most of what it moved may do nothing. From the configuration the change that is believed to lose
+least is taken back, again and again, down to the default. Knows nothing of ledgers: a belief and a configuration in, the
+path out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...evaluators.problems.history import Params, Value
+from ...evaluators.problems.problem import Problem
+from ...surrogates.contracts import Assessment, Belief
+
+ENOUGH = 0.9
+"""Share of the gain that counts as carrying it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FewChanges:
+    """The fewest changes that are believed to carry ``ENOUGH`` of the gain of a configuration over the default.
+
+    ``needed``: parameter to value, the most worth first; ``others``: the rest. ``params``: the default with the needed ones.
+    ``gain``: of the whole, ``kept``: of ``params``, both predicted, in the objective's unit and larger is better.
+    """
+
+    needed: Params
+    others: Params
+    params: Params
+    gain: float
+    kept: float
+
+    def __str__(self) -> str:
+        """Return it as one sentence."""
+        count = len(self.needed) + len(self.others)
+        named = ", ".join(f"{name} = {_shown(value)}" for name, value in self.needed.items())
+        share = f"{self.kept / self.gain:.0%}"
+        return (
+            f"{len(self.needed)} of its {count} changes from the default carry {share} of the gain, as the surrogate "
+            f"predicts: {named}."
+        )
+
+
+def changed(params: Params, default: Params) -> list[str]:
+    """Return the parameters in which a configuration differs from the default."""
+    return [name for name, value in params.items() if default.get(name) != value]
+
+
+def few_changes(problem: Problem, belief: Belief, at: Params) -> FewChanges | None:
+    """Return how few changes of ``at`` carry its predicted gain by the first objective; None where nothing is modelled,
+    or nothing is believed to be gained by it."""
+    default = problem.space.default()
+    everything = changed(at, default)
+    if not belief.modelled or not everything:
+        return None
+    sign = float(problem.signs[0])
+
+    def gains(sets: Sequence[Sequence[str]]) -> list[float]:
+        rows = [with_changes(problem, at, names) for names in sets]
+        legal = [p for p in rows if problem.space.satisfies(p)]
+        worth = iter([_worth(a, sign) for a in belief.assess([default, *legal])])
+        base = next(worth)
+        return [next(worth) - base if problem.space.satisfies(p) else float("-inf") for p in rows]
+
+    (gain,) = gains([everything])
+    if not gain > 0:
+        return None
+    needed, kept = everything, gain
+    dropped: list[str] = []
+    while len(needed) > 1:
+        fewer = [[n for n in needed if n != name] for name in needed]
+        worth = gains(fewer)
+        best = max(range(len(fewer)), key=worth.__getitem__)
+        if worth[best] < ENOUGH * gain:
+            break
+        dropped += [n for n in needed if n not in fewer[best]]
+        needed, kept = fewer[best], worth[best]
+    alone = dict(zip(needed, gains([[n for n in needed if n != name] for name in needed]), strict=True))
+    needed = sorted(needed, key=alone.__getitem__)
+    others = {name: at[name] for name in reversed(dropped)}
+    return FewChanges({n: at[n] for n in needed}, others, with_changes(problem, at, needed), gain, kept)
+
+
+def with_changes(problem: Problem, at: Params, names: Sequence[str]) -> Params:
+    """Return the default with these parameters as in ``at``: what becomes inactive is dropped, what becomes active
+    is as it usually is."""
+    default = problem.space.default()
+    return problem.space.clip({**default, **{name: at[name] for name in names}})
+
+
+def _worth(assessment: Assessment, sign: float) -> float:
+    return sign * assessment.prediction.mean[0]
+
+
+def _shown(value: Value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
