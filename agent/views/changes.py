@@ -34,10 +34,10 @@ class FewChanges:
         """Return it as one sentence."""
         count = len(self.needed) + len(self.others)
         named = ", ".join(f"{name} = {_shown(value)}" for name, value in self.needed.items())
-        share = f"{self.kept / self.gain:.0%}"
+        verb = "carries" if len(self.needed) == 1 else "carry"
         return (
-            f"{len(self.needed)} of its {count} changes from the default carry {share} of the gain, as the surrogate "
-            f"predicts: {named}."
+            f"{len(self.needed)} of its {count} changes from the default {verb} {self.kept / self.gain:.0%} of the gain, "
+            f"as the surrogate predicts: {named}."
         )
 
 
@@ -49,7 +49,7 @@ def changed(params: Params, default: Params) -> list[str]:
 def few_changes(problem: Problem, belief: Belief, at: Params) -> FewChanges | None:
     """Return how few changes of ``at`` carry its predicted gain by the first objective; None where nothing is modelled,
     or nothing is believed to be gained by it."""
-    default = problem.space.default()
+    default = with_changes(problem, at, ())
     everything = changed(at, default)
     if not belief.modelled or not everything:
         return None
@@ -85,6 +85,8 @@ def with_changes(problem: Problem, at: Params, names: Sequence[str]) -> Params:
     """Return the default with these parameters as in ``at``: what becomes inactive is dropped, what becomes active
     is as it usually is."""
     default = problem.space.default()
+    if problem.fidelity is not None:  # how much of the task is done is no change
+        default[problem.fidelity.name] = at[problem.fidelity.name]
     return problem.space.clip({**default, **{name: at[name] for name in names}})
 
 

@@ -6,9 +6,8 @@ process, and whoever asks gets what is next. ``asha``: whoever asks gets the pro
 configuration (a rung's best 1 / eta of those that ended so far). ``hyperband``: brackets that begin at different rungs; a
 rung is promoted when it is complete, and whoever asks meanwhile begins the next bracket. A failed trial is its rung's worst.
 New configurations are what the engine would run at full fidelity, given the trials of all fidelities, or random ones.
-Sources: Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar 2018, "Hyperband", algorithm 1; Li, Jamieson, Rostamizadeh, Gonina,
-Hardt, Recht & Talwalkar 2020, "A system for massively parallel hyperparameter tuning", algorithm 2; a model for the
-configurations, with other means, as Falkner, Klein & Hutter 2018, "BOHB".
+Sources: Li et al. 2018, "Hyperband", algorithm 1; Li et al. 2020, "A system for massively parallel hyperparameter tuning",
+algorithm 2 (ASHA). A model for the configurations is BOHB's idea; the model is ours.
 """
 
 import math
