@@ -251,10 +251,8 @@ class Study:
             endings.mark_excluded(current, number_of(number), None)
 
     def reap(self, *, requeue: bool = False) -> list[int]:
-        """Fail the running trials whose worker is dead as "lost"; return their numbers.
-
-        ``requeue``: try them again first; a configuration that was lost three times is left alone.
-        """
+        """Fail the running trials whose worker is dead as "lost"; return their numbers. ``requeue``: try them
+        again first; a configuration that was lost three times is left alone."""
         return asking.reap(self._open, requeue=requeue)
 
     def renew(self, numbers: list[int], lasts_s: float = LEASE_S) -> None:
@@ -347,19 +345,12 @@ class Study:
         return belief.assess([valid])[0].prediction if belief.modelled else None
 
     def changes(self) -> FewChanges | None:
-        """Return how few of the winner's changes from the default carry its gain, as the surrogate predicts; None while
-        there is too little to model. Raises as ``winner``."""
-        history = self.refresh()
-        if not history.finished:
-            return None
-        belief = self._engine.condition(history, stream(self.seed, len(history), "predict"))
-        return few_changes(self.problem, belief, self.winner.params)
+        """Return how few of the winner's changes carry its gain, as the surrogate predicts. Raises as ``winner``."""
+        return few_changes(self.refresh(), self._engine, self.winner.params)
 
     def fork(self, name: str, *, space: SearchSpace | None = None, problem: Problem | None = None) -> Self:
         """Return a new study in a changed space (or problem) of the same ledger, with the trials that fit in it.
-
-        ``lineage`` of the new study says how many were copied and how many were left out, and why.
-        """
+        Its ``lineage`` says how many were copied and how many were left out, and why."""
         stored = forks.fork(self, name, problem or forks.with_space(self.problem, space))
         return type(self).load(
             stored.name, storage=self.ledger, planner=self._decider.planner, budget=self.budget,

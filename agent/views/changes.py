@@ -8,9 +8,10 @@ path out.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...evaluators.problems.history import Params, Value
+from ...evaluators.problems.history import History, Params, Value
 from ...evaluators.problems.problem import Problem
-from ...surrogates.contracts import Assessment, Belief
+from ...evaluators.random_streams import stream
+from ...surrogates.contracts import Assessment, Engine
 
 ENOUGH = 0.9
 """Share of the gain that counts as carrying it."""
@@ -46,10 +47,11 @@ def changed(params: Params, default: Params) -> list[str]:
     return [name for name, value in params.items() if default.get(name) != value]
 
 
-def few_changes(problem: Problem, belief: Belief, at: Params) -> FewChanges | None:
+def few_changes(history: History, engine: Engine, at: Params) -> FewChanges | None:
     """Return how few changes of ``at`` carry its predicted gain by the first objective; None where nothing is modelled,
     or nothing is believed to be gained by it."""
-    default = with_changes(problem, at, ())
+    problem, default = history.problem, with_changes(history.problem, at, ())
+    belief = engine.condition(history, stream(0, len(history), "changes"))
     everything = changed(at, default)
     if not belief.modelled or not everything:
         return None

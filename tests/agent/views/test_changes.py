@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import trialogue as tl
+from trialogue.agent.errors import NoFeasibleTrial
 from trialogue.agent.views.changes import changed, few_changes, with_changes
 from trialogue.api.reports.view import certainty_in_words
+from trialogue.evaluators.problems.history import History
 from trialogue.surrogates.contracts import Assessment, Prediction
 
 SPACE = tl.SearchSpace([tl.Float(n, 0, 1, default=0.5) for n in "abcd"])
@@ -20,6 +22,9 @@ class Known:
     def __init__(self, function) -> None:
         self.function = function
 
+    def condition(self, history, rng):
+        return self
+
     def assess(self, params):
         return tuple(Assessment(0.0, 0.0, 1.0, Prediction((self.function(p),), (0.1,))) for p in params)
 
@@ -29,7 +34,7 @@ class Known:
 
 def test_what_does_nothing_is_taken_back_and_the_dearest_comes_first() -> None:
     belief = Known(lambda p: -10 * p["b"] - 2 * p["c"] - 0.01 * p["a"] + 0.001 * p["d"])
-    few = few_changes(PROBLEM, belief, {"a": 0.9, "b": 0.9, "c": 1.0, "d": 0.1})
+    few = few_changes(History(PROBLEM), belief, {"a": 0.9, "b": 0.9, "c": 1.0, "d": 0.1})
     assert few is not None
     assert list(few.needed) == ["b", "c"]
     assert few.params == {"a": 0.5, "b": 0.9, "c": 1.0, "d": 0.5}
@@ -39,14 +44,16 @@ def test_what_does_nothing_is_taken_back_and_the_dearest_comes_first() -> None:
 
 def test_changes_that_only_work_together_stay_together() -> None:
     belief = Known(lambda p: -1.0 if p["a"] > 0.8 and p["b"] > 0.8 else 0.0)
-    few = few_changes(PROBLEM, belief, {"a": 0.9, "b": 0.9, "c": 1.0, "d": 0.1})
+    few = few_changes(History(PROBLEM), belief, {"a": 0.9, "b": 0.9, "c": 1.0, "d": 0.1})
     assert few is not None
     assert set(few.needed) == {"a", "b"}
 
 
 def test_nothing_is_said_where_nothing_is_gained() -> None:
-    assert few_changes(PROBLEM, Known(lambda p: 1.0), {"a": 0.9, "b": 0.5, "c": 0.5, "d": 0.5}) is None
-    assert few_changes(PROBLEM, Known(lambda p: p["a"]), SPACE.default()) is None
+    assert (
+        few_changes(History(PROBLEM), Known(lambda p: 1.0), {"a": 0.9, "b": 0.5, "c": 0.5, "d": 0.5}) is None
+    )
+    assert few_changes(History(PROBLEM), Known(lambda p: p["a"]), SPACE.default()) is None
 
 
 def test_a_parent_that_goes_back_takes_its_children_along() -> None:
@@ -61,14 +68,15 @@ def test_a_parent_that_goes_back_takes_its_children_along() -> None:
     problem = tl.Problem("p", space)
     assert with_changes(problem, at, ["x", "depth"]) == {"kind": "plain", "x": 0.9}
     assert changed(at, space.default()) == ["kind", "depth", "x"]
-    few = few_changes(problem, Known(lambda p: -p["x"] - p.get("depth", 0)), at)
+    few = few_changes(History(problem), Known(lambda p: -p["x"] - p.get("depth", 0)), at)
     assert few is not None
     assert set(few.needed) == {"kind", "depth"}
 
 
 def test_a_study_says_which_of_its_winner_s_changes_matter() -> None:
     study = tl.Study(PROBLEM, strategy="surrogate", seed=0)
-    assert study.changes() is None
+    with pytest.raises(NoFeasibleTrial):
+        study.changes()
     study.run(lambda p: (p["a"] - 0.9) ** 2 + 0.001 * np.sin(9 * p["d"]), n_trials=16)
     few = study.changes()
     assert few is not None
