@@ -395,7 +395,5 @@ class Study:
 
     def counterfactual(self, evaluate: Evaluate) -> Counterfactual:
         """Run the study again without its planner, trial for trial, and return what the planner was worth in it.
-
-        For recorded or deterministic evaluators; only what differs is evaluated. Nothing is written. Raises InvalidInput.
-        """
+        For recorded or deterministic evaluators; only what differs is evaluated. Nothing is written. Raises InvalidInput."""
         return counterfactual(self, partial(evaluate_again, self, evaluate))
