@@ -102,7 +102,7 @@ CODE_LINES = {
     "evaluators": 6_250,
     "prompts": 1_400,
     "surrogates": 3_400,
-    "agent": 11_000,
+    "agent": 11_150,
     "api": 7_000,
 }
 """Lines of a room that hold code, targets aside: raised only with a decision."""
