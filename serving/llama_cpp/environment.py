@@ -48,8 +48,8 @@ class LlamaEnvironment:
         return {}
 
     def variables(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return this process's environment and ``extra``."""
-        return {**os.environ, **(extra or {})}
+        """Return this process's environment and ``extra``; the host's script finds the module beside it."""
+        return {**{k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}, **(extra or {})}
 
 
 def find_llama(binary: str | Path | None = None) -> LlamaEnvironment:
