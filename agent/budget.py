@@ -3,7 +3,11 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from ..evaluators.spaces.base import finite_number, shown
 from ..serving.errors import InvalidInput
+
+MOST = 1e15
+"""Of any limit; without one, it is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,11 @@ class Budget:
     def __post_init__(self) -> None:
         for limit in fields(self):
             value = getattr(self, limit.name)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if value is not None and not (number and value >= 0 and value == value):
-                raise InvalidInput(f"`budget.{limit.name}` must be a number >= 0 or None, got {value!r}.")
+            number = finite_number(value)
+            if value is not None and not (number is not None and 0 <= number <= MOST):
+                raise InvalidInput(
+                    f"`budget.{limit.name}` must be a number >= 0, at most {MOST:g}, or None, got {shown(value)}."
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the limits that are set."""

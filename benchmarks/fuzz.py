@@ -41,6 +41,7 @@ class Fuzz:
         self.kinds: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
         self.broken: list[str] = []
+        self.hung_up: list[str] = []
 
     def prepare(self) -> dict[str, Any]:
         """Make the study that is aimed at; return the OpenAPI document."""
@@ -71,7 +72,11 @@ class Fuzz:
 
     def look(self, after: object) -> None:
         """Read the list of studies."""
-        listed = self.client.get("/v1/studies?limit=200")
+        try:
+            listed = self.client.get("/v1/studies?limit=200")
+        except httpx2.TransportError as error:  # the server hung up after its last answer: once more, anew
+            self.hung_up.append(f"{after!r}: {error!r}")
+            listed = self.client.get("/v1/studies?limit=200")
         if listed.status_code != 200 or "open" not in [s["name"] for s in listed.json()["items"]]:
             self.broken.append(f"the list after {after!r}: {listed.status_code} {listed.text[:200]}")
 
@@ -82,7 +87,10 @@ class Fuzz:
             pieces = (TEN_MEGABYTES[i : i + 65_536] for i in range(0, len(TEN_MEGABYTES), 65_536))
             try:
                 self.count("ten megabytes", self.client.request(method, path, content=pieces).status_code)
-            except httpx2.WriteError:  # the server answered and hung up while we were sending
+            except (
+                httpx2.WriteError,
+                httpx2.ReadError,
+            ):  # the server answered and hung up while we were sending
                 self.count("ten megabytes", 413)
             self.look("ten megabytes")
 
@@ -135,8 +143,12 @@ def main() -> None:
         if not chosen:
             fuzz.send_large()
             fuzz.send_raw(int(url.rpartition(":")[2]))
-    print(json.dumps({"requests": sum(fuzz.kinds.values()), "kinds": fuzz.kinds,
-                      "statuses": dict(sorted(fuzz.statuses.items())), "broken": fuzz.broken}))  # fmt: skip
+    counts = {
+        "requests": sum(fuzz.kinds.values()),
+        "kinds": fuzz.kinds,
+        "statuses": dict(sorted(fuzz.statuses.items())),
+    }
+    print(json.dumps({**counts, "hung_up": fuzz.hung_up, "broken": fuzz.broken}))
     sys.exit(1 if fuzz.broken else 0)
 
 
