@@ -40,10 +40,12 @@ async function route() {
     if (!found) continue;
     const stops = [];
     leave = () => stops.forEach((stop) => stop());
+    const place = h("div", {}); // of its own: a view that answers after it was left draws where nobody sees it
+    main.replaceChildren(place);
     try {
-      await view(main, { args: found.slice(1).map((a) => a && decodeURIComponent(a)), crumbs, live, onLeave: (f) => stops.push(f) });
+      await view(place, { args: found.slice(1).map((a) => a && decodeURIComponent(a)), crumbs, live, onLeave: (f) => stops.push(f) });
     } catch (error) {
-      fill(main, h("div", { class: "lonely", role: "alert" }, h("h1", {}, error.title ?? "Something went wrong"), h("p", {}, error.message), h("a", { class: "button", href: "#/" }, "All studies")));
+      fill(place, h("div", { class: "lonely", role: "alert" }, h("h1", {}, error.title ?? "Something went wrong"), h("p", {}, error.message), h("a", { class: "button", href: "#/" }, "All studies")));
     }
     return;
   }
