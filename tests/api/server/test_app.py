@@ -168,7 +168,9 @@ def test_every_text_field_takes_any_text(url: str, study: RemoteStudy) -> None:
     assert said.status_code == 200
     assert httpx2.get(at(url, study, "/report"), timeout=60).status_code == 200
     assert "<script>alert(1)" not in httpx2.get(at(url, study, "/report"), timeout=60).text
-    listed = httpx2.get(f"{url}/v1/studies", params={"contains": ATTACK.replace("\x00", "")[:90]}).json()["items"]
+    listed = httpx2.get(f"{url}/v1/studies", params={"contains": ATTACK.replace("\x00", "")[:90]}).json()[
+        "items"
+    ]
     assert [item["name"] for item in listed] == [study.name], "it is found by its note"
     assert study.trial(trial.number).excluded == ATTACK.replace("\x00", "\ufffd")
 
