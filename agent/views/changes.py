@@ -32,12 +32,13 @@ class FewChanges:
     kept: float
 
     def __str__(self) -> str:
-        """Return it as one sentence."""
+        """Return it as one sentence; where the needed ones alone are believed to be better than all, they carry all."""
+        share = "all" if self.kept >= 0.995 * self.gain else f"{self.kept / self.gain:.0%}"
         count = len(self.needed) + len(self.others)
         named = ", ".join(f"{name} = {_shown(value)}" for name, value in self.needed.items())
         verb = "carries" if len(self.needed) == 1 else "carry"
         return (
-            f"{len(self.needed)} of its {count} changes from the default {verb} {self.kept / self.gain:.0%} of the gain, "
+            f"{len(self.needed)} of its {count} changes from the default {verb} {share} of the gain, "
             f"as the surrogate predicts: {named}."
         )
 

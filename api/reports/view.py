@@ -134,17 +134,14 @@ def certainty_in_words(ledger: Ledger, stored: StoredStudy) -> str:
 
 def _chosen(ledger: Ledger, stored: StoredStudy) -> Iterator[str]:
     """Yield in words which trial a protocol chooses instead of the best, and what it has searched for."""
-    protocol = StudyProtocol.stored(stored.config)
-    if protocol.choose != "best":
-        study = Study.load(stored.name, storage=ledger, reap=False)
-        with suppress(NoFeasibleTrial):
+    protocol, study = StudyProtocol.stored(stored.config), Study.load(stored.name, storage=ledger, reap=False)
+    with suppress(NoFeasibleTrial):
+        if protocol.choose != "best":
             winner = study.winner
             yield f"Recommended is trial {winner.number} ({winner.value:.4g}), by {protocol.choose!r}: good around it too."
-    if len(stored.problem.objectives) == 1:
-        with suppress(NoFeasibleTrial):
-            few = Study.load(stored.name, storage=ledger, reap=False).changes()
-            if few is not None and few.others:
-                yield str(few)
+        few = study.changes() if len(stored.problem.objectives) == 1 else None
+        if few is not None and few.others:
+            yield str(few)
     if protocol.only:
         yield f"Only {', '.join(protocol.only)} is searched for now, the other parameters stand."
 
