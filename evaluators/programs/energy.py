@@ -25,19 +25,19 @@ class EnergyMeter:
         self._counters, self._before = counters, counters()
 
     def measurement(self, result: object, problem: Problem) -> Measurement:
-        """Return what ``result`` means, with the energy so far where it states none, which is its cost then too.
+        """Return what ``result`` means; where it states no energy, with that so far, which is its cost then too.
 
         Raises EvaluationFailed where neither the evaluator nor the machine tells, and as ``measurement_of``.
         """
-        if isinstance(result, Mapping):
-            if ENERGY in result or "failed" in result:
-                return measurement_of(result, problem)
-            used = self._used()
-            return measurement_of({"cost": used} | dict(result) | {ENERGY: used}, problem)
         try:
             return measurement_of(result, problem)
         except InvalidMeasurement:
-            return _with_energy(measurement_of(result, _without_energy(problem)), self._used(), problem)
+            if isinstance(result, Mapping) and ENERGY in result:
+                raise
+        if isinstance(result, Mapping):
+            used = self._used()
+            return measurement_of({"cost": used} | dict(result) | {ENERGY: used}, problem)
+        return _with_energy(measurement_of(result, _without_energy(problem)), self._used(), problem)
 
     def _used(self) -> float:
         used = between(self._before, self._counters())

@@ -3,7 +3,7 @@
 import pytest
 
 import trialogue as tl
-from trialogue.evaluators.errors import EvaluationFailed
+from trialogue.evaluators.errors import EvaluationFailed, InvalidMeasurement
 from trialogue.evaluators.programs.call import measure
 from trialogue.evaluators.programs.energy import EnergyMeter, wants_energy
 from trialogue.evaluators.programs.run import Run
@@ -39,9 +39,23 @@ def test_a_counter_that_runs_over_is_corrected():
     assert EnergyMeter(Counter(start=995.0)).measurement(0.9, LIMITED).cost == 12.0
 
 
-@pytest.mark.parametrize("result", [{"accuracy": 0.9, "energy_j": 3}, [0.9, 3.0], tl.Measurement([0.9, 3.0])])
+@pytest.mark.parametrize(
+    "result",
+    [{"accuracy": 0.9, "energy_j": 3}, {"values": [0.9, 3.0]}, [0.9, 3.0], tl.Measurement([0.9, 3.0])],
+)
 def test_what_the_evaluator_states_is_believed(result):
     assert EnergyMeter(list).measurement(result, TWO).values == (0.9, 3.0)
+
+
+@pytest.mark.parametrize("limits", [{"energy_j": 3}, {"constraints": {"energy_j": 3}}])
+def test_a_limit_that_the_evaluator_states_is_believed(limits):
+    found = EnergyMeter(Counter()).measurement({"accuracy": 0.9} | limits, LIMITED)
+    assert (found.constraints, found.cost) == ({"energy_j": 3.0}, None)
+
+
+def test_stated_energy_that_is_no_number_is_refused_and_not_measured():
+    with pytest.raises(InvalidMeasurement, match="finite"):
+        EnergyMeter(Counter()).measurement({"accuracy": 0.9, "energy_j": "much"}, LIMITED)
 
 
 def test_a_machine_without_counters_says_so():
