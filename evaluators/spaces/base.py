@@ -6,6 +6,7 @@ Knows nothing of scales or choices. ``when`` is kept as data here; ``conditions.
 import json
 import math
 import numbers
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import cached_property
@@ -20,14 +21,14 @@ Choice = bool | int | float | str | None
 MAX_NAME = 100
 
 
-class BaseParameter:
+class BaseParameter(ABC):
     """What the three kinds share: name, texts, equality by meaning."""
 
     name: str
 
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Return the definition as plain JSON values, without the name."""
-        raise NotImplementedError
 
     @cached_property
     def meaning(self) -> str:

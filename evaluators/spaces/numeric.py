@@ -5,6 +5,7 @@ interval through a scale. Knows nothing of other parameters.
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -60,8 +61,8 @@ class _Number(BaseParameter):
         """How the values lie in the unit interval."""
         return self._scale()
 
-    def _scale(self) -> Scale:
-        raise NotImplementedError
+    @abstractmethod
+    def _scale(self) -> Scale: ...
 
     @property
     def has_default(self) -> bool:
