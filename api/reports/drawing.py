@@ -33,27 +33,32 @@ def draw(study: Study, name: str, objective: int = 0) -> dict[str, Any]:
     if name not in NAMES:
         raise InvalidInput(f"`figure` must be one of {', '.join(NAMES)}, got {name[:60]!r}.")
     _check_objective(study, objective)
-    records, total = drawn_records(study)
-    view = view_of(study.name, study.problem, records)
-    figure = _figure(view, name, objective)
-    return {**figure, "summary": _summary(view, total, objective)}
+    view = _drawn(study)
+    return {**_figure(view, name, objective), "summary": _summary(view, objective)}
 
 
 def page_of(study: Study, *, made: str = "") -> str:
     """Return the study's report as one HTML page."""
     from . import page
 
-    records, _ = drawn_records(study)
-    view = view_of(study.name, study.problem, records, tokens=study.spent.tokens)
     stored = study.ledger.find(study.name)
-    view = replace(view, certainty=certainty_in_words(study.ledger, stored), note=stored.note)
+    certainty = certainty_in_words(study.ledger, stored)
+    view = replace(_drawn(study), tokens=study.spent.tokens, certainty=certainty, note=stored.note)
     return page.render(view, importances(view), made=made)
 
 
 def shares(study: Study, objective: int = 0) -> dict[str, float]:
     """Return how much each parameter matters. Raises InvalidInput, NothingToDraw with too few results."""
     _check_objective(study, objective)
-    view = view_of(study.name, study.problem, drawn_records(study)[0])
+    return _shares(_drawn(study), objective)
+
+
+def _drawn(study: Study) -> StudyView:
+    records, total = drawn_records(study)
+    return replace(view_of(study.name, study.problem, records), left_out=total - len(records))
+
+
+def _shares(view: StudyView, objective: int) -> dict[str, float]:
     found = importances(view, objective)
     if found is None:
         raise NothingToDraw(f"Importances need {FEWEST} results that differ; there are {len(view.counted)}.")
@@ -89,12 +94,7 @@ def _check_objective(study: Study, objective: int) -> None:
 
 def _figure(view: StudyView, name: str, objective: int) -> dict[str, Any]:
     if name == "importances":
-        found = importances(view, objective)
-        if found is None:
-            raise NothingToDraw(
-                f"Importances need {FEWEST} results that differ; there are {len(view.counted)}."
-            )
-        return figures.importances(found)
+        return figures.importances(_shares(view, objective))
     if not view.rows or (name != "sources" and name != "history" and not view.counted):
         raise NothingToDraw("There is no feasible result yet.")
     if name == "pareto":
@@ -106,9 +106,9 @@ def _figure(view: StudyView, name: str, objective: int) -> dict[str, Any]:
     return getattr(figures, name)(view, objective)
 
 
-def _summary(view: StudyView, total: int, objective: int) -> str:
-    best = view.best(objective)
-    words = f"{total} trials" + (f" ({len(view.rows)} drawn)" if total > len(view.rows) else "")
+def _summary(view: StudyView, objective: int) -> str:
+    best, drawn = view.best(objective), len(view.rows)
+    words = f"{drawn + view.left_out} trials" + (f" ({drawn} drawn)" if view.left_out else "")
     if best is None:
         return words + ", no feasible result yet."
     name = view.problem.objectives[objective].name

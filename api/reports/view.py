@@ -62,7 +62,8 @@ class TrialRow:
 @dataclass(frozen=True)
 class StudyView:
     """A study's name, problem and rows in the order of their numbers. ``rejected``: proposals the referee refused;
-    ``certainty``: what is certain about the best one, in words; ``note``: what people wrote beside it."""
+    ``certainty``: what is certain about the best one, in words; ``note``: what people wrote beside it; ``left_out``: how many
+    trials of the study are no rows here."""
 
     name: str
     problem: Problem
@@ -71,6 +72,7 @@ class StudyView:
     tokens: int = 0
     certainty: str = ""
     note: str = ""
+    left_out: int = 0
 
     @property
     def counted(self) -> tuple[TrialRow, ...]:
