@@ -101,8 +101,13 @@ def _figure(view: StudyView, name: str, objective: int) -> dict[str, Any]:
         if len(view.problem.objectives) < 2:
             raise InvalidInput("A Pareto front needs two objectives; this study has one.")
         return figures.front(view)
-    if name in ("sources", "calibration"):
-        return getattr(figures, name)(view)
+    if name == "sources":
+        return figures.sources(view)
+    if name == "calibration":
+        figure = figures.calibration(view)
+        if not figure["data"]:
+            raise NothingToDraw("The surrogate expected nothing of the results that there are.")
+        return figure
     return getattr(figures, name)(view, objective)
 
 

@@ -61,10 +61,13 @@ export function figurePanel(study, name, title, { wide = false, tall = false, qu
       drawn = text;
       if (!last) fill(box);
       last = figure;
+      card.hidden = false;
       if (figure.summary) box.setAttribute("aria-label", `${title}. ${figure.summary}`);
       await draw();
     } catch (error) {
-      if (!last) fill(box, h("p", { class: "empty" }, error.status === 409 || error.status === 422 ? error.message : `Not drawn: ${error.message}`));
+      if (last) return;
+      card.hidden = error.status === 409; // there is nothing to draw yet
+      if (!card.hidden) fill(box, h("p", { class: "empty" }, `Not drawn: ${error.message}`));
     }
   }
   document.addEventListener("theme-changed", draw);

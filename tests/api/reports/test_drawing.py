@@ -1,4 +1,4 @@
-"""Figures and reports of an open study: a part of the trials is said to be one."""
+"""Figures and reports of an open study: what has nothing to show is not drawn, and a part of the trials is said to be one."""
 
 import pytest
 
@@ -23,3 +23,8 @@ def test_a_page_of_a_part_of_the_trials_says_so(study: tl.Study, monkeypatch: py
     assert drawing.draw(study, "history")["summary"].startswith(
         f"30 trials ({drawn} drawn); the best y is 29"
     )
+
+
+def test_nothing_is_drawn_of_what_nobody_expected(study: tl.Study) -> None:
+    with pytest.raises(drawing.NothingToDraw, match="expected"):
+        drawing.draw(study, "calibration")
