@@ -16,7 +16,7 @@ RULES = {
     "bool_type": "true or false",
     "dict_type": "a table",
     "model_type": "a table",
-    "list_type": "a list; put it into brackets",
+    "list_type": "a list in brackets",
     "missing": "given",
 }
 
@@ -26,6 +26,8 @@ def first_complaint(error: ValidationError, model: type[BaseModel]) -> str:
     first = error.errors(include_url=False)[0]
     place = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
+        if home := _home(place, model):
+            return f"`{place[-1]}` stands in [{home}], not at the top of the file."
         return unknown_key(place[-1], tuple(_model_at(model, place[:-1]).model_fields), _table(place[:-1]))
     if first["type"] == "value_error":
         return first["msg"].removeprefix("Value error, ") + "."
@@ -33,6 +35,14 @@ def first_complaint(error: ValidationError, model: type[BaseModel]) -> str:
     return (
         f"`{place[-1] if place else 'the file'}`{where} must be {_rule(first)}, got {first['input']!r:.200}."
     )
+
+
+def _home(place: Sequence[str], model: type[BaseModel]) -> str | None:
+    """Return the table that has a key which stands outside every table; None where none has it."""
+    if len(place) > 1:
+        return None
+    keys = {t: {k for m in _models_of(model, t) for k in m.model_fields} for t in model.model_fields}
+    return next((t for t, inside in keys.items() if place[0] in inside), None)
 
 
 def _rule(first: Any) -> str:  # Any: pydantic's ErrorDetails
@@ -53,9 +63,12 @@ def _table(place: Sequence[str]) -> str:
 def _model_at(model: type[BaseModel], place: Sequence[str]) -> type[BaseModel]:
     """Return the model of the table at a place; optional ones too."""
     for part in place:
-        annotation = model.model_fields[part].annotation
-        inside = [
-            a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)
-        ]
-        model = inside[0]
+        model = _models_of(model, part)[0]
     return model
+
+
+def _models_of(model: type[BaseModel], field: str) -> list[type[BaseModel]]:
+    """Return the models that a field may hold."""
+    annotation = model.model_fields[field].annotation
+    inside = (annotation, *get_args(annotation))
+    return [a for a in inside if isinstance(a, type) and issubclass(a, BaseModel)]

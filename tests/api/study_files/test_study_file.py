@@ -164,7 +164,11 @@ def test_text_from_elsewhere_is_read_alike(tmp_path: Path) -> None:
         (ELSEWHERE.replace("seed = 7", 'seed = "7"'), "`seed` in [study] must be a whole number, got '7'"),
         (ELSEWHERE.replace("seed = 7", "seed = -1"), "`seed` in [study] must be greater than or equal to 0"),
         (ELSEWHERE.replace("trials = 30", "trials = nan"), "'study.budget.trials' must be a finite number"),
-        (ELSEWHERE.replace('where = ["a <= b"]', 'where = "a <= b"'), "put it into brackets"),
+        (
+            ELSEWHERE.replace('where = ["a <= b"]', 'where = "a <= b"'),
+            "`where` in [problem] must be a list in brackets",
+        ),
+        ('name = "svm"', "`name` stands in [study], not at the top of the file"),
         ("study = 3", "`study` must be a table, got 3"),
         ("[studdy]", "the file knows no 'studdy'; did you mean 'study'?"),
         ("x = " + "[" * 5_000, "too deeply"),
