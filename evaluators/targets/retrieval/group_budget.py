@@ -74,16 +74,18 @@ class GroupBudget:
     ) -> list[int]:
         """Return samples per group, bought in rounds between which curves are fitted anew.
 
-        ``train``: the error of group g after n samples; asked for halves of what is bought too. ``pilot``: the share of
-        the budget that is split evenly at first.
+        ``train``: the error of group g after n samples; asked for halves of what is bought too, for no size twice.
+        ``pilot``: the share of the budget that is split evenly at first.
         """
         even = pilot * self.total / sum(self.costs)
         n = [max(2, int(even)) for _ in self.costs]
-        told: list[list[tuple[int, float]]] = [[] for _ in n]
+        told: list[dict[int, float]] = [{} for _ in n]
         for left in range(rounds, 0, -1):
             for g, count in enumerate(n):
-                told[g] += [(size, train(g, size)) for size in sorted({max(1, count // 2), count})]
-            curves = [LearningCurve.fitted(*zip(*pairs, strict=True)) for pairs in told]
+                told[g] |= {
+                    size: train(g, size) for size in (max(1, count // 2), count) if size not in told[g]
+                }
+            curves = [LearningCurve.fitted([*errors], [*errors.values()]) for errors in told]
             spend = (self.total - float(np.dot(self.costs, n))) / left
             n = self.split(curves, n, spend)
         return n

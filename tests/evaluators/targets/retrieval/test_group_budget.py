@@ -37,6 +37,17 @@ def test_no_group_loses_what_it_has_and_rounds_keep_the_budget() -> None:
     assert 190 <= n[0] + 2 * n[1] <= 200
 
 
+def test_a_group_that_gets_no_more_samples_is_not_trained_again() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def train(g: int, n: int) -> float:
+        asked.append((g, n))
+        return (1.0, 1000.0)[g] / n
+
+    GroupBudget(200.0, [1, 1], [1, 1]).adaptive(train)
+    assert len(asked) == len(set(asked))
+
+
 def test_a_curve_of_one_size_is_refused() -> None:
     with pytest.raises(InvalidSpecification, match="two sizes"):
         LearningCurve.fitted([10, 10], [1.0, 0.9])
