@@ -4,13 +4,15 @@ A trial is one configuration at one rung of the problem's ladder (``Problem.fide
 the trial that it goes on from, as in population based training. All is read from the history: nothing is lost with a
 process, and whoever asks gets what is next. ``asha``: whoever asks gets the promotion that is possible now, else a new
 configuration (a rung's best 1 / eta of those that ended so far). ``hyperband``: brackets that begin at different rungs; a
-rung is promoted when it is complete, and whoever asks meanwhile begins the next bracket. A failed trial is its rung's worst.
+rung is promoted when it is complete, and whoever asks meanwhile begins the next bracket. A failed trial is its rung's worst;
+one that was lost with its process or its machine is run again.
 New configurations are what the engine would run at full fidelity, given the trials of all fidelities, or random ones.
 Sources: Li et al. 2018, "Hyperband", algorithm 1; Li et al. 2020, "A system for massively parallel hyperparameter tuning",
 algorithm 2 (ASHA). A model for the configurations is BOHB's idea; the model is ours.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -29,15 +31,22 @@ from ..simple import default_engine, draw_new
 
 WAITS = 0.1
 """Share of new configurations that are drawn at random, so that a wrong model leaves something to find."""
+TRIES = 3
+"""Runs of a rung that may be lost before it counts as failed: it may be what kills the workers."""
 
 
 @dataclass
 class Climber:
-    """One configuration on its way up: of each rung it began the trial's number, and its goodness once that ended."""
+    """One configuration on its way up: of each rung it began the trial's number, and its goodness once that ended.
+
+    ``losses``: how many runs of each rung were lost; ``lost``: the rung that is to be run again for that.
+    """
 
     params: Params
     trials: dict[float, int] = field(default_factory=dict)
     scores: dict[float, float] = field(default_factory=dict)
+    losses: Counter[float] = field(default_factory=Counter)
+    lost: float | None = None
 
 
 class HalvingStrategy:
@@ -67,15 +76,17 @@ class HalvingStrategy:
 
     def _next(self, history: History, ask: Ask, index: int) -> Decision:
         climbers = climbers_of(history, self._fidelity.name)
-        member, rung = self._asha(climbers) if self.name == "asha" else self._hyperband(climbers)
+        lost = next(((m, c.lost) for m, c in climbers.items() if c.lost is not None), None)
+        member, rung = lost or (self._asha(climbers) if self.name == "asha" else self._hyperband(climbers))
         if member not in climbers:
             return self._born(climbers, history, ask, index, member=member, rung=rung)
         climber = climbers[member]
-        reached = max(climber.trials)
-        parent, params = climber.trials[reached], {**climber.params, self._fidelity.name: rung}
-        words = (
-            f"among the best at {self._fidelity.name} = {reached:g}: goes on from trial {parent} to {rung:g}"
-        )
+        params, reached = {**climber.params, self._fidelity.name: rung}, max(climber.trials, default=None)
+        parent = None if reached is None else climber.trials[reached]
+        if lost:
+            words = f"again at {rung:g}, because its run was lost"
+        else:
+            words = f"among the best at {self._fidelity.name} = {reached:g}: goes on from trial {parent} to {rung:g}"
         return Decision(params, source_of(member, parent, self.name), words, "own")
 
     def _asha(self, climbers: Mapping[int, Climber]) -> tuple[int, float]:
@@ -131,6 +142,7 @@ def climbers_of(history: History, name: str) -> dict[int, Climber]:
     """Return the members as a history leaves them, by number; ``name``: of the parameter that is the fidelity."""
     values = dict(zip((t.number for t in history.finished), goodness(history).tolist(), strict=True))
     running = {t.number for t in history.running}
+    circumstances = {t.number for t in history.failed if t.kind in ("lost", "infrastructure")}
     trials = [*history.finished, *history.failed, *history.pruned, *history.running]
     found: dict[int, Climber] = {}
     for trial in sorted(trials, key=lambda t: (t.number < 0, t.number)):
@@ -138,6 +150,12 @@ def climbers_of(history: History, name: str) -> dict[int, Climber]:
         if m is None:
             continue
         climber, rung = found.setdefault(m, Climber(trial.params)), float(str(trial.params[name]))
+        if trial.number in circumstances:
+            climber.losses[rung] += 1
+            if climber.losses[rung] < TRIES:
+                climber.lost = rung
+                continue
+        climber.lost = None
         climber.trials[rung] = trial.number
         climber.scores.pop(rung, None)
         if trial.number not in running:

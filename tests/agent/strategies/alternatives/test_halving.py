@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -65,6 +66,23 @@ def test_a_failed_trial_is_the_worst_of_its_rung_and_never_promoted() -> None:
     history = History(PROBLEM).extended(finished=rung([0.5]), failed=failed)
     assert plan(history)[0].source == "asha:0:0"
     assert plan(History(PROBLEM).extended(failed=failed * 2))[0].source == "asha:3"
+
+
+@pytest.mark.parametrize("kind", ["lost", "infrastructure"])
+@pytest.mark.parametrize("strategy", ["asha", "hyperband"])
+def test_a_rung_that_was_lost_with_its_machine_is_run_again_and_fails_the_third_time(strategy, kind) -> None:
+    done = rung([0.5, 0.4, 0.3], kind=strategy)
+    new = FailedTrial(3, {"x": 0.9, "epochs": 1}, kind, "killed", f"{strategy}:3")
+    risen = FailedTrial(4, {"x": 0.0, "epochs": 3}, kind, "killed", f"{strategy}:0:0")
+    history = History(PROBLEM).extended(finished=done, failed=[new, risen])
+    again = plan(history, strategy, n=4)
+    assert [d.source for d in again[:2]] == [f"{strategy}:0:0", f"{strategy}:3"]
+    assert [d.params["epochs"] for d in again[:2]] == [3, 1]
+    assert {d.source for d in again[2:]}.isdisjoint({f"{strategy}:0:0", f"{strategy}:3"})
+    thrice = [replace(risen, number=4 + i) for i in range(3)]
+    given_up = plan(history.extended(failed=[*thrice, new]), strategy, n=2)
+    assert next(d.source for d in given_up) == f"{strategy}:3"
+    assert f"{strategy}:0:0" not in {d.source for d in given_up}
 
 
 def test_hyperband_s_first_bracket_is_wide_and_the_last_runs_at_full_fidelity() -> None:
