@@ -43,8 +43,7 @@ class Instance:
         folder = run.workdir / name
         folder.mkdir(parents=True, exist_ok=True)
         checkpoint = None if run.checkpoint is None else run.checkpoint / name
-        seed = run.seed if self.seed is None else self.seed
-        return Run(seed=seed, data=self.data, fidelity=run.fidelity, workdir=folder, checkpoint=checkpoint)
+        return replace(self.of(run).unheard(), workdir=folder, checkpoint=checkpoint)
 
 
 def measure_on(

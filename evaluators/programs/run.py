@@ -5,7 +5,7 @@ Knows nothing of studies and pruners: whoever runs a trial passes the function t
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import InvalidMeasurement
@@ -66,6 +66,10 @@ class Run:
         if stop:
             self._told.append(True)
         return stop
+
+    def unheard(self) -> "Run":
+        """Return the same run with reports of its own that nobody hears."""
+        return replace(self, on_report=never_stop, reports=[], _told=[])
 
     @property
     def stop_requested(self) -> bool:

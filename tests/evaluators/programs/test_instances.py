@@ -30,6 +30,17 @@ def test_a_result_on_several_seeds_is_the_mean_with_its_standard_error(tmp_path)
     assert [found.metrics[f"score on seed {s}"] for s in (0, 1, 2)] == [0.5, 1.5, 2.5]
 
 
+def test_each_of_several_runs_is_told_what_the_only_one_is(tmp_path):
+    told: list[Run] = []
+
+    def evaluate(params, run):
+        told.append(run)
+        return {"score": 0.0, "fit_s": 0.0}
+
+    on([Instance(0), Instance(1)], evaluate, tmp_path, fidelity=0.5, self_tuning=True)
+    assert [(r.seed, r.fidelity, r.self_tuning) for r in told] == [(0, 0.5, True), (1, 0.5, True)]
+
+
 def test_how_data_sets_differ_is_no_noise(tmp_path):
     def far_apart(params, run):
         return {"score": run.seed + (1000 if run.data == "hard" else 0), "fit_s": 0}
