@@ -15,6 +15,7 @@ import numpy as np
 from ...evaluators.problems.problem import Problem
 from ...serving.errors import InvalidInput
 from ..ledger.records import TrialRecord
+from ..views.best import ranked
 
 Weights = Mapping[str, np.ndarray]
 Scored = Callable[[Weights], float]
@@ -63,11 +64,8 @@ def greedy_soup(study: Averaged, score: Scored, workdir: Path, most: int) -> Sou
     """
     problem = study.problem
     sign = float(problem.signs[0])
-    feasible = [
-        r for r in study.trials if r.excluded is None and r.measurement and problem.feasible(r.measurement)
-    ]
-    ranked = sorted(feasible, key=lambda r: -sign * (r.values or (0.0,))[0])
-    found = [(r.number, file) for r in ranked if (file := _checkpoint(workdir, r.number)) is not None][:most]
+    numbers = [r.number for r in ranked(problem, study.trials)]
+    found = [(n, file) for n in numbers if (file := _checkpoint(workdir, n)) is not None][:most]
     if not found:
         raise InvalidInput(
             f"`soup` needs a .safetensors file in the folders of trials, {str(workdir)!r} has none; write one to "

@@ -26,7 +26,6 @@ from ...surrogates.contracts import Engine, Prediction
 from ..budget import Budget
 from ..certainty.held_out import HeldOutScore
 from ..certainty.verdict import Certified
-from ..certainty.winner import robust_trial, standing_values
 from ..contracts import AbstractPlanner, AbstractStrategy, CallRecord, Spent
 from ..counterfactual.replay import counterfactual
 from ..counterfactual.worth import Counterfactual
@@ -50,6 +49,7 @@ from ..strategies.decider import Decider
 from ..strategies.simple import default_engine
 from ..views.best import best_of, front_of
 from ..views.changes import FewChanges, few_changes
+from ..views.winner import robust_trial, standing_values
 from . import add_results, ask as asking, fork as forks, held_out, verify as verifying
 from .create import Settings, ledger_of, open_study
 from .loop import Loop, RunEnd

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 import numpy as np
 import sqlalchemy as sa
 
-from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
 from ...serving.errors import InvalidInput
 from ..errors import NoFeasibleTrial
@@ -26,43 +25,40 @@ def best_of(problem: Problem, records: Iterable[TrialRecord]) -> TrialRecord:
         raise InvalidInput(
             f"a problem with {len(problem.objectives)} objectives has no single best trial; use `study.pareto_front`."
         )
+    records = list(records)
+    for record in ranked(problem, records):
+        return record
+    raise NoFeasibleTrial(_nothing_yet(problem, len(_comparable(problem, records))))
+
+
+def ranked(problem: Problem, records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the feasible finished trials that may be the best, by the first objective: the best first, of equals the
+    earliest. Excluded trials are left out, and all below the largest fidelity that has finished."""
     sign = float(problem.signs[0])
-    best: TrialRecord | None = None
-    best_value = -np.inf
-    finished = 0
-    for record in _comparable(problem, records):
-        if record.excluded is not None or not isinstance(record.ending, Measurement):
-            continue
-        finished += 1
-        value = sign * record.ending.value
-        if (best is None or value > best_value) and problem.feasible(record.ending):
-            best, best_value = record, value
-    if best is None:
-        raise NoFeasibleTrial(_nothing_yet(problem, finished))
-    return best
+    feasible = [
+        (-sign * m.value, r.number, r)
+        for r in _comparable(problem, records)
+        if (m := r.measurement) and problem.feasible(m)
+    ]
+    return [record for _, _, record in sorted(feasible)]
 
 
 def front_of(problem: Problem, records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
     """Return the feasible trials that no other dominates, by number; empty when none is feasible."""
-    feasible = [
-        r
-        for r in _comparable(problem, records)
-        if r.excluded is None and isinstance(r.ending, Measurement) and problem.feasible(r.ending)
-    ]
+    feasible = ranked(problem, records)
     if not feasible:
         return ()
     kept = nondominated(problem.signs * np.array([r.values for r in feasible], float))
     return tuple(sorted((feasible[i] for i in kept), key=lambda r: r.number))
 
 
-def _comparable(problem: Problem, records: Iterable[TrialRecord]) -> Iterable[TrialRecord]:
-    """Return the records; of a problem with a fidelity, those of the largest that has finished."""
+def _comparable(problem: Problem, records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the finished records that count; of a problem with a fidelity, those of the largest that has finished."""
+    finished = [r for r in records if r.measurement is not None and r.excluded is None]
     if problem.fidelity is None:
-        return records
-    name = problem.fidelity.name
-    records = [r for r in records if r.values is not None and r.excluded is None]
-    most = problem.fidelity.most(r.params for r in records)
-    return [r for r in records if r.params[name] == most]
+        return finished
+    most = problem.fidelity.most(r.params for r in finished)
+    return [r for r in finished if r.params[problem.fidelity.name] == most]
 
 
 def nondominated(Y: np.ndarray) -> list[int]:
@@ -77,28 +73,28 @@ def nondominated(Y: np.ndarray) -> list[int]:
 def best_row(connection: sa.Connection, study_id: int, problem: Problem) -> TrialRecord | None:
     """Return the best feasible trial by the first objective, read by SQL: for lists, without loading the study."""
     if problem.fidelity is not None:
-        rows = connection.execute(sa.select(_T).where(*_COUNTING, _T.c.study_id == study_id)).all()
-        return next(iter(_sorted(problem, [record_from_row(row) for row in rows])), None)
+        return next(iter(ranked(problem, _finished(connection, study_id))), None)
     better = _T.c.value.desc() if problem.objectives[0].direction == "maximize" else _T.c.value
     query = sa.select(_T).where(*_COUNTING, _T.c.study_id == study_id).order_by(better, _T.c.number).limit(1)
     row = connection.execute(query).one_or_none()
     return None if row is None else record_from_row(row)
 
 
-def _sorted(problem: Problem, records: list[TrialRecord]) -> list[TrialRecord]:
-    """Return comparable finished records by the first objective, the best first."""
-    sign = float(problem.signs[0])
-    return sorted(_comparable(problem, records), key=lambda r: (-sign * (r.values or (0.0,))[0], r.number))
-
-
 def front_numbers(connection: sa.Connection, study_id: int, problem: Problem) -> list[int]:
     """Return the numbers of the trials on the Pareto front, read by SQL."""
+    if problem.fidelity is not None:
+        return [r.number for r in front_of(problem, _finished(connection, study_id))]
     query = sa.select(_T.c.number, _T.c.outcome).where(*_COUNTING, _T.c.study_id == study_id)
     rows = connection.execute(query).all()
     if not rows:
         return []
     values = np.array([json.loads(row.outcome)["values"] for row in rows], float)
     return sorted(rows[i].number for i in nondominated(problem.signs * values))
+
+
+def _finished(connection: sa.Connection, study_id: int) -> list[TrialRecord]:
+    query = sa.select(_T).where(_T.c.state == "finished", _T.c.study_id == study_id)
+    return [record_from_row(row) for row in connection.execute(query)]
 
 
 def _nothing_yet(problem: Problem, finished: int) -> str:

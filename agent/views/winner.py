@@ -13,6 +13,7 @@ from ...evaluators.problems.problem import Problem
 from ...surrogates.contracts import Engine
 from ..ledger.records import TrialRecord
 from ..protocol import StudyProtocol, quantile_of
+from .best import ranked
 
 _MOST = 100
 """Candidates: the best measured ones."""
@@ -42,14 +43,10 @@ def robust_trial(study: Recommending, engine: Engine) -> TrialRecord:
     belief = engine.condition(study.refresh(), np.random.default_rng(0))
     if not belief.modelled:
         return best
-    measured = [
-        r for r in study.trials if r.excluded is None and r.measurement and problem.feasible(r.measurement)
-    ]
-    sign = float(problem.signs[0])
-    ranked = sorted(measured, key=lambda r: -sign * (r.values or (0.0,))[0])[:_MOST]
-    params, quantile = [r.params for r in ranked], quantile_of(study.protocol.choose)
+    candidates = ranked(problem, study.trials)[:_MOST]
+    params, quantile = [r.params for r in candidates], quantile_of(study.protocol.choose)
     worth = robust_values(belief, problem, params, np.random.default_rng(1), quantile=quantile)
-    return ranked[int(worth.argmax())]
+    return candidates[int(worth.argmax())]
 
 
 def standing_values(study: Recommending) -> dict[str, Value] | None:

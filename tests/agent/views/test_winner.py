@@ -29,6 +29,14 @@ def test_the_robust_winner_is_not_the_luckiest_peak(choose):
     assert made.winner == made.winner
 
 
+def test_the_robust_winner_did_the_whole_task():
+    space = tl.SearchSpace([tl.Float("x", 0, 1), tl.Int("epochs", 1, 9)])
+    problem = tl.Problem("p", space, [tl.Objective("seconds")], fidelity=tl.Fidelity("epochs"))
+    made = tl.Study(problem, protocol=tl.StudyProtocol(choose="robust"))
+    made.add_many([({"x": i / 9, "epochs": e}, e + (i / 9 - 0.3) ** 2) for i in range(10) for e in (1, 9)])
+    assert made.winner.params["epochs"] == 9
+
+
 def test_without_a_word_the_winner_is_the_best():
     made = study("best")
     assert made.winner == made.best_trial
