@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from ..evaluators.problems.problem import Problem
 from ..evaluators.programs.instances import Instance
 from ..serving.errors import InvalidInput
 from .engine_options import EngineOptions
@@ -76,12 +77,18 @@ class StudyProtocol:
         """The data of the protocol alone, each trial on a seed of its own: for runs that verify."""
         return StudyProtocol(data=self.data)
 
-    def check(self, names: Sequence[str]) -> None:
-        """Raise InvalidInput where ``only`` names no parameter of these."""
+    def check(self, problem: Problem) -> None:
+        """Raise InvalidInput where ``only`` names no parameter of a problem, or the problem has no single winner."""
+        names = problem.space.names
         unknown = [name for name in self.only if name not in names]
         if unknown:
             raise InvalidInput(
                 f"`only` must name parameters, got {unknown[0]!r}; there are {', '.join(names)}."
+            )
+        if len(problem.objectives) > 1 and (self.only or self.choose != "best"):
+            raise InvalidInput(
+                f"`{'only' if self.only else 'choose'}` needs a winner, and of {len(problem.objectives)} objectives there is "
+                "a front; leave it out, or keep one objective and limit the others."
             )
 
     def measured_differently(self, other: "StudyProtocol") -> str:

@@ -48,7 +48,7 @@ class Settings:
         """Raise InvalidInput for a planner or a strategy that could decide nothing. Opens nothing."""
         whole = self.completed(stored)
         if self.protocol is not None:
-            self.protocol.check(problem.space.names)
+            self.protocol.check(problem)
         if self.proxy is not None:
             self.proxy.check(problem)
         check_planner(whole.planner.spec if isinstance(whole.planner, SharedPlanner) else whole.planner)

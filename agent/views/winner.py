@@ -11,6 +11,7 @@ import numpy as np
 from ...evaluators.problems.history import History, Value
 from ...evaluators.problems.problem import Problem
 from ...surrogates.contracts import Engine
+from ..errors import NoFeasibleTrial
 from ..ledger.records import TrialRecord
 from ..protocol import StudyProtocol, quantile_of
 from .best import ranked
@@ -54,8 +55,10 @@ def standing_values(study: Recommending) -> dict[str, Value] | None:
     where none is, of all others but those that depend on a searched one. None where all are searched."""
     if not study.protocol.only:
         return None
-    counts = any(r.excluded is None and r.values is not None for r in study.trials)
-    params = study.winner.params if counts else study.problem.space.default()
+    try:
+        params = study.winner.params
+    except NoFeasibleTrial:
+        params = study.problem.space.default()
     searched = set(study.protocol.only)
     for parameter in study.problem.space.parameters:  # parents stand before their children
         if searched & set(parameter.when or ()):

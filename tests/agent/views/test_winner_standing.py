@@ -52,6 +52,20 @@ def test_queued_configurations_pass():
     assert study.ask().params["y"] == 0.1
 
 
+def test_while_nothing_is_feasible_the_others_stand_at_their_defaults():
+    problem = tl.Problem("limited", SPACE, constraints=[tl.Constraint("memory", upper=1)])
+    study = tl.Study(problem, protocol=tl.StudyProtocol(only=["x"]))
+    study.add({"x": 0.1, "y": 0.1, "kind": "a"}, tl.Measurement(1.0, metrics={"memory": 2.0}))
+    assert study.ask().params["y"] == 0.9
+
+
+@pytest.mark.parametrize("said", [{"only": ["x"]}, {"choose": "robust"}])
+def test_several_objectives_have_no_winner_to_choose_or_to_stand_at(said):
+    problem = tl.Problem("two", SPACE, [tl.Objective("loss"), tl.Objective("size")])
+    with pytest.raises(InvalidInput, match="needs a winner, and of 2 objectives there is a front"):
+        tl.Study(problem, protocol=tl.StudyProtocol(**said))
+
+
 def test_only_names_parameters():
     with pytest.raises(InvalidInput, match="`only` must name parameters, got 'z'"):
         tl.Study(PROBLEM, protocol=tl.StudyProtocol(only=["z"]))
