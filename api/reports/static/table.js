@@ -54,11 +54,11 @@ export function dataTable({ columns, key, picks = 0, picked = () => {}, pickLabe
 
   function line(row) {
     const id = key(row.item);
-    const box = picks ? h("input", { type: "checkbox", "aria-label": `${pickLabel} ${id}`, checked: chosen.includes(id), onchange: () => pick(id) }) : null;
-    return h("tr", { "data-key": id, class: chosen.includes(id) ? "picked" : null }, full.map((i) => cell(row, i, i ? null : box)));
+    const tick = picks ? h("input", { type: "checkbox", "aria-label": `${pickLabel} ${id}`, checked: chosen.includes(id), onchange: () => pick(id) }) : null;
+    return h("tr", { "data-key": id, class: chosen.includes(id) ? "picked" : null }, full.map((i) => cell(row, i, i ? null : tick)));
   }
 
-  const cell = (row, i, box) => h("td", { class: [columns[i].class, typeof row.cells[i] === "number" ? "n" : ""].filter(Boolean).join(" ") || null }, box, columns[i].show ? columns[i].show(row.item) : words(row.cells[i]));
+  const cell = (row, i, tick) => h("td", { class: [columns[i].class, typeof row.cells[i] === "number" ? "n" : ""].filter(Boolean).join(" ") || null }, tick, columns[i].show ? columns[i].show(row.item) : words(row.cells[i]));
 
   function pick(id) {
     chosen = chosen.includes(id) ? chosen.filter((other) => other !== id) : [...chosen, id].slice(-picks);
@@ -86,6 +86,7 @@ export function dataTable({ columns, key, picks = 0, picked = () => {}, pickLabe
     rows = items.map((item) => ({ item, cells: columns.map((c) => c.of(item)) }));
     full = columns.map((_, i) => i).filter((i) => !i || rows.some((row) => known(row.cells[i])));
     fill(head, full.map((i) => heads[i]));
+    heads.forEach((head, i) => head.classList.toggle("n", rows.some((row) => typeof row.cells[i] === "number"))); // above its numbers
     arrange();
     tell();
   }

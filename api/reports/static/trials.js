@@ -11,7 +11,7 @@ function why(t) {
 }
 
 // href(trial): where a trial has a page of its own.
-export function trialColumns(study, href = null) {
+function trialColumns(study, href) {
   const expected = (t) => t.prediction?.mean?.[0];
   return [
     { label: "trial", class: "first", of: (t) => t.number, show: (t) => (href ? h("a", { href: href(t) }, t.number) : t.number) },

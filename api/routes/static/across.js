@@ -1,10 +1,9 @@
 // Studies side by side: a table of all of them, and the histories of those that are ticked in one plot.
-import { ago, duration, fill, h, number } from "./dom.js";
+import { ago, duration, fill, h } from "./dom.js";
 import { api, follow } from "./http.js";
-import { drawIn } from "./plots.js";
+import { drawIn, onLook } from "./plots.js";
 import { progressText } from "./studies.js";
 import { dataTable, long } from "./table.js";
-import { onWidth } from "./fit.js";
 
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d3b"];
 const DASHES = ["solid", "dash", "dot"];
@@ -83,9 +82,7 @@ export async function acrossView(main, { crumbs, live, onLeave }) {
   let spent = await load();
   let due = null;
   const again = () => { due ??= setTimeout(async () => { spent = await load().catch(() => spent); due = null; }, 1500 + 5 * spent); };
-  onLeave(onWidth(box, draw));
+  onLeave(onLook(box, draw));
   onLeave(follow("v1/events?from=now", (kind) => { if (kind !== "open") again(); }, live));
   onLeave(() => clearTimeout(due));
-  document.addEventListener("theme-changed", draw);
-  onLeave(() => document.removeEventListener("theme-changed", draw));
 }

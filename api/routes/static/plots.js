@@ -43,6 +43,13 @@ export async function drawIn(box, { data, layout = {} }, height = 300) {
   box.dataset.drawn = "yes";
 }
 
+// Calls `draw` when the page's colours or the width of the box have changed; returns a function that stops it.
+export function onLook(box, draw) {
+  const stop = onWidth(box, draw);
+  document.addEventListener("theme-changed", draw);
+  return () => { stop(); document.removeEventListener("theme-changed", draw); };
+}
+
 // A panel that draws one figure of a study and can be refreshed. Text for screen readers: the figure's own summary.
 export function figurePanel(study, name, title, { wide = false, tall = false, query = "" } = {}) {
   const height = tall ? 360 : 300; // where the figure states none
@@ -70,9 +77,7 @@ export function figurePanel(study, name, title, { wide = false, tall = false, qu
       if (!card.hidden) fill(box, h("p", { class: "empty" }, `Not drawn: ${error.message}`));
     }
   }
-  document.addEventListener("theme-changed", draw);
-  const stop = onWidth(box, draw);
-  return { card, refresh, stop: () => { stop(); document.removeEventListener("theme-changed", draw); } };
+  return { card, refresh, stop: onLook(box, draw) };
 }
 
 // A bell curve of what the surrogate expected and a mark where the result fell.
