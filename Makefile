@@ -57,7 +57,7 @@ $(VLLM)/.installed:
 	touch $(VLLM)/.installed
 
 # llama.cpp in an environment of its own: its server, and llama-cpp-python's on the same libraries, compiled once from the
-# package's sources (nine minutes of one core; -O1, because most of it only reads arguments). Needs a C++ compiler.
+# package's sources (nine minutes of one core; -O1, because most of it only reads arguments).
 LLAMA := .llama
 LLAMA_VERSION := 0.3.36
 LLAMA_BUILT = $(LLAMA)/build/bin
@@ -65,6 +65,8 @@ LLAMA_BUILT = $(LLAMA)/build/bin
 llama: $(LLAMA)/.installed
 
 $(LLAMA)/.installed:
+	@for cxx in "$$CXX" c++ g++ clang++; do command -v "$$cxx" >/dev/null && exit 0; done; \
+		echo "llama.cpp must be compiled, but there is no C++ compiler (CXX, c++, g++, clang++); install g++ and run again" >&2; exit 1
 	test -x $(LLAMA)/bin/python || python3 -m venv $(LLAMA)
 	$(LLAMA)/bin/python -m pip install -q cmake ninja scikit-build-core
 	$(LLAMA)/bin/python -m pip download -q --no-deps --no-binary :all: --no-build-isolation -d $(LLAMA)/sdist llama-cpp-python==$(LLAMA_VERSION)
