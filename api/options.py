@@ -17,6 +17,9 @@ Storage = Annotated[
         help="Database of the studies: sqlite:///FILE or postgresql://USER@HOST/NAME.",
     ),
 ]
+FileStorage = Annotated[
+    str | None, typer.Option(metavar="URL", envvar="TRIALOGUE_STORAGE", help="Instead of the file's.")
+]
 Changes = Annotated[
     list[str] | None,
     typer.Option(

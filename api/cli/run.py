@@ -1,5 +1,5 @@
-"""``trialogue run``, ``verify``, ``test`` and ``counterfactual STUDY.toml``: run the study that a file describes; certify
-its winner; score it on what the search has not seen; run the study again without its planner."""
+"""``trialogue run``, ``verify``, ``test``, ``soup`` and ``counterfactual STUDY.toml``: run the study that a file describes;
+certify its winner; score it on what the search has not seen; average weights; run the study again without its planner."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import AsJson, Changes, Fidelity, Workdir
+from ..options import AsJson, Changes, Fidelity, FileStorage, Workdir
 from .manage import require_database
 from .planner_option import FORMS, checked_planner
 
@@ -28,9 +28,7 @@ def run(
     planner: Annotated[
         str | None, typer.Option(metavar="SPEC", help=f"Instead of the file's: {FORMS}.")
     ] = None,
-    storage: Annotated[
-        str | None, typer.Option(metavar="URL", envvar="TRIALOGUE_STORAGE", help="Instead of the file's.")
-    ] = None,
+    storage: FileStorage = None,
     transfer: Annotated[
         bool, typer.Option("--transfer", help="Start with the best of similar studies in the same database.")
     ] = False,
@@ -89,9 +87,7 @@ def verify(
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Evaluate this many runs at a time.")] = 1,
-    storage: Annotated[
-        str | None, typer.Option(metavar="URL", envvar="TRIALOGUE_STORAGE", help="Instead of the file's.")
-    ] = None,
+    storage: FileStorage = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the best configuration and the default anew, in turns, until the difference is certain or hopeless.
@@ -121,9 +117,7 @@ def verify(
 def score_unseen(
     file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study; its evaluator is run.")],
     trial: Annotated[int | None, typer.Option(min=0, help="Test this trial instead of the winner.")] = None,
-    storage: Annotated[
-        str | None, typer.Option(metavar="URL", envvar="TRIALOGUE_STORAGE", help="Instead of the file's.")
-    ] = None,
+    storage: FileStorage = None,
     workdir: Workdir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -154,9 +148,7 @@ def soup(
     ],
     out: Annotated[Path, typer.Option(help="Write the averaged weights here.")] = Path("soup.safetensors"),
     most: Annotated[int, typer.Option(min=1, help="Try this many of the best trials.")] = 10,
-    storage: Annotated[
-        str | None, typer.Option(metavar="URL", envvar="TRIALOGUE_STORAGE", help="Instead of the file's.")
-    ] = None,
+    storage: FileStorage = None,
 ) -> None:
     """Average the checkpoints of the best trials: from the best downwards, one stays where it does not harm the score.
 
@@ -177,9 +169,7 @@ def soup(
 
 def counterfactual(
     file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study; its evaluator is run.")],
-    storage: Annotated[
-        str | None, typer.Option(metavar="URL", envvar="TRIALOGUE_STORAGE", help="Instead of the file's.")
-    ] = None,
+    storage: FileStorage = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a study again without its planner, trial for trial, and say what the planner was worth in it.
