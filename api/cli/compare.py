@@ -52,7 +52,7 @@ def compare(
     """
     from ..reports.comparison import pooled, table, totals
     from ..study_files.study_file import read_specification
-    from .comparison_runs import bias, page, run_all, sampled
+    from .comparison_runs import bias, page, run_all, sampled, summary
 
     stated = [read_specification(file).changed_by(changes or ()) for file in sampled(files, tasks)]
     specification = stated[0]
@@ -60,8 +60,8 @@ def compare(
     budget = specification.settings.budget
     names = checked_names(strategies, has_planner=spec not in (None, "none"))
     length = trials or (budget.trials if budget is not None else None) or 30
-    runs = [run_all(one, names, range(seeds), length, spec, quiet=as_json) for one in stated]
-    runs = runs[0] if len(runs) == 1 else pooled(runs)
+    by_task = run_all(stated, names, range(seeds), length, spec, quiet=as_json)
+    runs = by_task[0] if len(by_task) == 1 else pooled(by_task)
     reference = "surrogate" if "surrogate" in names else names[0]
     lines = table(runs, reference, sorted({min(t, length) for t in (5, 10, 20, length)}))
     lacking = bias(specification, length) if with_bias else {}
@@ -77,23 +77,9 @@ def compare(
                 indent=1,
             )
         )
-        return
-    print(
-        f"\nMean regret (0: best value seen, 1: median first trial); difference to {reference}, 95 % interval"
-    )
-    for line in lines:
-        print(
-            f"  {line.strategy:10} after {line.trials:3} trials  {line.regret:7.4f}   "
-            f"{line.difference:+8.4f} [{line.low:+.4f}, {line.high:+.4f}]"
-        )
-    for name, (tokens, seconds) in totals(runs).items():
-        print(f"  {name:10} {tokens:9.0f} tokens and {seconds:6.1f} s per study")
-    if with_bias:
-        said = ", ".join(f"{name} {n:.1f}" for name, n in sorted(lacking.items(), key=lambda pair: pair[1]))
-        print(
-            f"Bits of knowledge that a space of functions lacks for this study, fewest first: {said or 'unknown'}"
-        )
-    print(f"Plot: {out}")
+    else:
+        print(summary(lines, reference, totals(runs), lacking if with_bias else None))
+        print(f"Plot: {out}")
 
 
 def checked_names(text: str, *, has_planner: bool) -> list[str]:

@@ -3,7 +3,7 @@ evaluator."""
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,31 +19,35 @@ from ...evaluators.targets.catalogue import MODULES
 from ...serving.errors import TrialogueError
 from ...surrogates.contracts import TrainingData
 from ...surrogates.options.inductive_bias import bits_needed
-from ..reports.comparison import SeededRun, figure
+from ..reports.comparison import Line, SeededRun, figure
 from ..study_files.study_file import OF_A_TARGET, Specification
 from ..study_files.tables import BudgetTable
 
 
 def run_all(
-    stated: Specification,
+    tasks: Sequence[Specification],
     names: Sequence[str],
     seeds: Sequence[int],
     trials: int,
     planner: str | None,
     *,
     quiet: bool,
-) -> list[SeededRun]:
-    """Run every study, seed by seed; raises StudyError only when all of them fail.
+) -> list[list[SeededRun]]:
+    """Run every study and return the runs of each task, seed by seed.
 
     All of them share one planner, so that a vLLM server is started once.
     """
-    runs = []
+    runs: list[list[SeededRun]] = []
     with SharedPlanner(planner) as shared:
-        for seed in seeds:
-            for name in names:
-                runs.append(run_one(stated, name, seed, trials, shared))
-                if not quiet:
-                    print(_line(runs[-1]))
+        for stated in tasks:
+            if len(tasks) > 1 and not quiet:
+                print(f"{stated.name}:")
+            runs.append([])
+            for seed in seeds:
+                for name in names:
+                    runs[-1].append(run_one(stated, name, seed, trials, shared))
+                    if not quiet:
+                        print(_line(runs[-1][-1]))
     return runs
 
 
@@ -101,6 +105,31 @@ def _value(study: Study, trial: TrialRecord) -> float:
     if not isinstance(trial.ending, Measurement) or not study.problem.feasible(trial.ending):
         return math.nan
     return float(study.problem.signs[0]) * trial.ending.value
+
+
+def summary(
+    lines: Sequence[Line],
+    reference: str,
+    spent: Mapping[str, tuple[float, float]],
+    lacking: Mapping[str, float] | None,
+) -> str:
+    """Return in words the table of regrets, what each strategy used, and the bits of ``bias`` where they were asked for."""
+    said = [
+        f"\nMean regret (0: best value seen, 1: median first trial); difference to {reference}, 95 % interval"
+    ]
+    said += [
+        f"  {line.strategy:10} after {line.trials:3} trials  {line.regret:7.4f}   "
+        f"{line.difference:+8.4f} [{line.low:+.4f}, {line.high:+.4f}]"
+        for line in lines
+    ]
+    for name, (tokens, seconds) in spent.items():
+        said.append(f"  {name:10} {tokens:9.0f} tokens and {seconds:6.1f} s per study")
+    if lacking is not None:
+        bits = ", ".join(f"{name} {n:.1f}" for name, n in sorted(lacking.items(), key=lambda pair: pair[1]))
+        said.append(
+            f"Bits of knowledge that a space of functions lacks for this study, fewest first: {bits or 'unknown'}"
+        )
+    return "\n".join(said)
 
 
 def page(runs: Sequence[SeededRun], title: str) -> str:
