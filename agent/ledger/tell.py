@@ -53,9 +53,11 @@ _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """They turn the words around them, in a terminal too."""
 
 
-def end_trial(change: Change, mirror: Mirror, number: int, ending: Ending) -> TrialRecord:
-    """Write how a trial ended and return its record; raises TrialNotFound, ResultConflict."""
+def end_trial(change: Change, mirror: Mirror, number: int, ending: Ending | None) -> TrialRecord:
+    """Write how a trial ended (None: pruned at its last report) and return its record. Raises TrialNotFound,
+    ResultConflict, InvalidMeasurement."""
     row, record = find(change, number)
+    ending = ending or _pruned_now(change, record)
     if record.ending is not None:
         if ending_to_json(record.ending) == ending_to_json(ending):
             return record
@@ -174,10 +176,10 @@ class PendingReports:
             self._written[number] = self._clock()
 
 
-def pruned_now(change: Change, number: int) -> Pruned:
+def _pruned_now(change: Change, record: TrialRecord) -> Pruned:
     """Return the ending of a trial that is pruned at its last finite report; raises InvalidMeasurement when there
     is none."""
-    _, record = find(change, number)
+    number = record.number
     if isinstance(record.ending, Pruned):
         return record.ending
     query = sa.select(_R.c.step, _R.c.value).where(_R.c.study_id == change.study_id, _R.c.number == number)

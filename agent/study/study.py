@@ -202,9 +202,7 @@ class Study:
         ``requeue``: its worker was interrupted; in the same transaction the configuration is queued again."""
         self.write_reports(number)
         with self._open.change() as current:
-            record = endings.end_trial(
-                current, self._open.mirror, number, ending or endings.pruned_now(current, number)
-            )
+            record = endings.end_trial(current, self._open.mirror, number, ending)
             if requeue and current.records and isinstance(ending, Failure):
                 asking.enqueue_again(current, [(record, ending.reason)])
         return record
@@ -344,9 +342,11 @@ class Study:
         belief = self._engine.condition(history, stream(self.seed, len(history), "predict"))
         return belief.assess([valid])[0].prediction if belief.modelled else None
 
-    def changes(self) -> FewChanges | None:
-        """Return how few of the winner's changes carry its gain, as the surrogate predicts. Raises as ``winner``."""
-        return few_changes(self.refresh(), self._engine, self.winner.params)
+    def changes(self, number: int | None = None) -> FewChanges | None:
+        """Return how few of the winner's (or a trial's) changes carry its gain, as the surrogate predicts; fits it once.
+        Raises as ``winner``, TrialNotFound."""
+        record = self.winner if number is None else self.trial(number)
+        return few_changes(self.refresh(), self._engine, record.params)
 
     def fork(self, name: str, *, space: SearchSpace | None = None, problem: Problem | None = None) -> Self:
         """Return a new study in a changed space (or problem) of the same ledger, with the trials that fit in it.

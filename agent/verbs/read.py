@@ -226,7 +226,7 @@ def compare(desk: Desk) -> Answer:
     text = table(("", "default", f"best (trial {top.number})"), rows)
     if base is None:
         text += "\n\nThe default was not evaluated in this study; `/enqueue` with its values runs it."
-    few = study.changes()
+    few = study.changes(top.number)
     if few is not None and few.others:
         text += f"\n\n{few}"
     return Answer(

@@ -5,13 +5,15 @@ least is taken back, again and again, down to the default. Knows nothing of ledg
 path out.
 """
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...evaluators.problems.history import History, Params, Value
 from ...evaluators.problems.problem import Problem
 from ...evaluators.random_streams import stream
-from ...surrogates.contracts import Assessment, Engine
+from ...surrogates.contracts import Belief, Engine
 
 ENOUGH = 0.9
 """Share of the gain that counts as carrying it."""
@@ -50,38 +52,36 @@ def changed(params: Params, default: Params) -> list[str]:
 
 def few_changes(history: History, engine: Engine, at: Params) -> FewChanges | None:
     """Return how few changes of ``at`` carry its predicted gain by the first objective; None where nothing is modelled,
-    or nothing is believed to be gained by it."""
-    problem, default = history.problem, with_changes(history.problem, at, ())
-    belief = engine.condition(history, stream(0, len(history), "changes"))
-    everything = changed(at, default)
-    if not belief.modelled or not everything:
+    or nothing is believed to be gained by it. Fits the engine once, where anything was changed."""
+    problem = history.problem
+    needed = changed(at, with_changes(problem, at, ()))
+    if not needed:
         return None
-    sign = float(problem.signs[0])
-
-    def gains(sets: Sequence[Sequence[str]]) -> list[float]:
-        rows = [with_changes(problem, at, names) for names in sets]
-        legal = [p for p in rows if problem.space.satisfies(p)]
-        worth = iter([_worth(a, sign) for a in belief.assess([default, *legal])])
-        base = next(worth)
-        return [next(worth) - base if problem.space.satisfies(p) else float("-inf") for p in rows]
-
-    (gain,) = gains([everything])
+    belief = engine.condition(history, stream(0, len(history), "changes"))
+    (gain,) = _gains(belief, problem, at, [needed]) if belief.modelled else (0.0,)
     if not gain > 0:
         return None
-    needed, kept = everything, gain
-    dropped: list[str] = []
-    while len(needed) > 1:
+    kept, others = gain, dict[str, Value]()
+    while True:
         fewer = [[n for n in needed if n != name] for name in needed]
-        worth = gains(fewer)
-        best = max(range(len(fewer)), key=worth.__getitem__)
-        if worth[best] < ENOUGH * gain:
+        without = _gains(belief, problem, at, fewer)
+        least = max(range(len(needed)), key=without.__getitem__)
+        if without[least] < ENOUGH * gain:
             break
-        dropped += [n for n in needed if n not in fewer[best]]
-        needed, kept = fewer[best], worth[best]
-    alone = dict(zip(needed, gains([[n for n in needed if n != name] for name in needed]), strict=True))
-    needed = sorted(needed, key=alone.__getitem__)
-    others = {name: at[name] for name in reversed(dropped)}
-    return FewChanges({n: at[n] for n in needed}, others, with_changes(problem, at, needed), gain, kept)
+        others = {needed[least]: at[needed[least]], **others}
+        needed, kept = fewer[least], without[least]
+    dearest_first = {needed[i]: at[needed[i]] for i in sorted(range(len(needed)), key=without.__getitem__)}
+    return FewChanges(dearest_first, others, with_changes(problem, at, needed), gain, kept)
+
+
+def _gains(belief: Belief, problem: Problem, at: Params, sets: Sequence[Sequence[str]]) -> list[float]:
+    """Return what each set of changes is believed to gain over none; -inf for one that the space does not allow."""
+    rows = [with_changes(problem, at, names) for names in sets]
+    legal = [problem.space.satisfies(p) for p in rows]
+    sure = [with_changes(problem, at, ()), *itertools.compress(rows, legal)]
+    base, *worth = [float(problem.signs[0]) * a.prediction.mean[0] for a in belief.assess(sure)]
+    gains = iter(worth)
+    return [next(gains) - base if ok else -math.inf for ok in legal]
 
 
 def with_changes(problem: Problem, at: Params, names: Sequence[str]) -> Params:
@@ -91,10 +91,6 @@ def with_changes(problem: Problem, at: Params, names: Sequence[str]) -> Params:
     if problem.fidelity is not None:  # how much of the task is done is no change
         default[problem.fidelity.name] = at[problem.fidelity.name]
     return problem.space.clip({**default, **{name: at[name] for name in names}})
-
-
-def _worth(assessment: Assessment, sign: float) -> float:
-    return sign * assessment.prediction.mean[0]
 
 
 def _shown(value: Value) -> str:

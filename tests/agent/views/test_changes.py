@@ -5,6 +5,8 @@ import pytest
 
 import trialogue as tl
 from trialogue.agent.errors import NoFeasibleTrial
+from trialogue.agent.verbs import read
+from trialogue.agent.verbs.context import Desk
 from trialogue.agent.views.changes import changed, few_changes, with_changes
 from trialogue.api.reports.view import certainty_in_words
 from trialogue.evaluators.problems.history import History
@@ -83,3 +85,14 @@ def test_a_study_says_which_of_its_winner_s_changes_matter() -> None:
     assert list(few.needed) == ["a"]
     assert few.needed["a"] == pytest.approx(0.9, abs=0.1)
     assert str(few) in certainty_in_words(study.ledger, study.stored)
+
+
+def test_compare_says_nothing_of_another_trial_than_it_shows() -> None:
+    study = tl.Study(PROBLEM, protocol=tl.StudyProtocol(choose="robust"), seed=0)
+    plateau = [({"a": 0.2 + 0.01 * i, "b": 0.5, "c": 0.5, "d": i / 20}, -1.0 - 0.001 * i) for i in range(20)]
+    cliff = [({"a": 0.9, "b": 0.05 * i, "c": 0.5, "d": 0.5}, -2.0 if i == 18 else 1.0) for i in range(20)]
+    study.add_many([*plateau, *cliff])
+    assert study.best_trial.number != study.winner.number
+    of_the_winner = study.changes()
+    assert of_the_winner is not None
+    assert str(of_the_winner) not in read.compare(Desk(study.ledger, study)).text
