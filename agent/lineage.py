@@ -9,7 +9,9 @@ from collections.abc import Mapping
 
 SELF_TUNING = ("stn", "differentiable")
 """Strategies whose trainings tune themselves."""
-CONTINUING = ("pbt", "asha", "hyperband", *SELF_TUNING)
+HALVING = ("asha", "hyperband")
+"""Strategies whose evaluations may go on from the checkpoint of the rung below, or begin anew with more."""
+CONTINUING = ("pbt", *HALVING, *SELF_TUNING)
 
 
 def source_of(member: int, parent: int | None, strategy: str = "pbt") -> str:
@@ -32,6 +34,11 @@ def parent_of(source: str) -> int | None:
     """Return the trial from whose checkpoint a trial with this source goes on; None where it starts anew."""
     parts = _parts(source)
     return int(parts[2]) if len(parts) == 3 else None
+
+
+def needs_checkpoint(source: str) -> bool:
+    """Return whether a trial with this source means nothing without the checkpoint of its parent."""
+    return parent_of(source) is not None and source.partition(":")[0] not in HALVING
 
 
 def tunes_itself(source: str) -> bool:

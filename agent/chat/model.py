@@ -76,7 +76,9 @@ class _Accounting(AgentMiddleware[Any, Any, Any]):
         started = time.perf_counter()
         try:
             response = handler(request)
-        except Exception as error:
+        except (
+            Exception
+        ) as error:  # whatever failed, the call is written down as it failed; always raised again
             self._write(
                 request.runtime.context,
                 "unreachable",

@@ -12,7 +12,7 @@ from ...surrogates.contracts import Engine
 from ..certainty.pairing import PREFIX, Pairing
 from ..contracts import AbstractPlanner, AbstractStrategy
 from ..engine_options import EngineOptions
-from ..lineage import SELF_TUNING
+from ..lineage import HALVING, SELF_TUNING
 from ..referee.by_name import RefereeName, referee_named
 from .pairs import PairsStrategy
 from .simple import RandomStrategy, SurrogateStrategy, default_engine
@@ -121,7 +121,7 @@ def _alternative(problem: Problem, name: str, seed: int) -> AbstractStrategy | N
         from .alternatives.volumes import VolumeStrategy
 
         return VolumeStrategy(problem, seed)
-    if name.partition(":")[0] in ("asha", "hyperband") and name in NAMES:
+    if name.partition(":")[0] in HALVING and name in NAMES:
         from .alternatives.halving import HalvingStrategy
 
         kind, _, how = name.partition(":")

@@ -7,34 +7,22 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ...evaluators.errors import EvaluationFailed
-from ...evaluators.problems.problem import Problem
 from ...evaluators.programs.call import Evaluate
 from ...serving.errors import InvalidInput
 from ..budget import Budget
 from ..certainty.held_out import SOURCE, HeldOutScore, held_out_scores, tests_of
-from ..ledger.ledger import Ledger, StoredStudy
+from ..ledger.ledger import StoredStudy
 from ..ledger.records import Failure, TrialRecord
-from ..protocol import StudyProtocol
 from .create import Settings, create_or_resume
+from .verify import Verifiable
 
 
-class Testable(Protocol):
+class Testable(Verifiable, Protocol):
     """What testing needs of a study."""
 
-    ledger: Ledger
     stored: StoredStudy
-    problem: Problem
-    protocol: StudyProtocol
 
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def seed(self) -> int: ...  # noqa: D102
-    @property
-    def winner(self) -> TrialRecord: ...  # noqa: D102
     def trial(self, number: int) -> TrialRecord: ...  # noqa: D102
-    @classmethod
-    def load(cls, name: str, *, storage: Ledger) -> Any: ...  # noqa: D102
 
 
 def test(study: Testable, evaluate: Evaluate, number: int | None, options: Mapping[str, Any]) -> HeldOutScore:

@@ -19,16 +19,15 @@ from typing import Any, Protocol
 
 from ...evaluators.errors import EvaluationFailed, SpaceExhausted
 from ...evaluators.problems.history import Value
-from ...evaluators.problems.problem import Problem
 from ...evaluators.programs.call import Evaluate
 from ...evaluators.programs.run import Report
 from ...serving.errors import InvalidInput
 from ..errors import BudgetExhausted, ExecutorBroken, LedgerUnavailable, ResultConflict
-from ..evaluation.job import Job, evaluate_job, evaluation_seed
+from ..evaluation.job import Evaluated, Job, evaluate_job, evaluation_seed
 from ..evaluation.threads import DaemonThreads
 from ..ledger.leases import LEASE_S, Lease, own_lease
 from ..ledger.records import Ending, Failure, TrialRecord
-from ..protocol import StudyProtocol
+from ..lineage import needs_checkpoint
 from .trial import Trial
 
 _log = logging.getLogger(__name__)
@@ -37,15 +36,9 @@ _TICK_S = 0.5
 """How often a waiting loop looks at its deadline."""
 
 
-class Runnable(Protocol):
+class Runnable(Evaluated, Protocol):
     """What the loop needs of a study, here or behind a service."""
 
-    @property
-    def problem(self) -> Problem: ...  # noqa: D102
-    @property
-    def seed(self) -> int: ...  # noqa: D102
-    @property
-    def protocol(self) -> StudyProtocol: ...  # noqa: D102
     def ask(self, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None) -> Trial: ...  # noqa: D102
     def finish(self, number: int, ending: Ending, *, requeue: bool = False) -> TrialRecord: ...  # noqa: D102
     def renew(self, numbers: list[int], lasts_s: float = LEASE_S) -> None: ...  # noqa: D102
@@ -109,9 +102,8 @@ class Loop:
                     self._go_inline()
                 else:
                     self._go_in_executor()
-            except (
-                BaseException
-            ) as error:  # the ledger must be clean whatever ends the loop; always raised again
+            # whatever ends the loop, Ctrl-C too, the ledger must be clean; always raised again
+            except BaseException as error:
                 self._abandon(_interruption(error))
                 raise
         return RunEnd(self._ended, self._why)
@@ -189,11 +181,7 @@ class Loop:
     def _job(self, trial: Trial) -> Job:
         seed, report = evaluation_seed(self._study.seed, trial.number), self._study.reporter(trial.number)
         arguments = (self._evaluate, trial.params, self._study.problem, trial.number, seed, report)
-        if (
-            trial.parent is not None
-            and self._workdir is None
-            and not trial.source.startswith(("asha:", "hyperband:"))
-        ):
+        if self._workdir is None and needs_checkpoint(trial.source):
             raise InvalidInput(
                 f"trial {trial.number} goes on from the checkpoint of trial {trial.parent}: say where trials keep their "
                 "folders, with `workdir=` (`--workdir`), the same for all workers."
@@ -211,13 +199,11 @@ class Loop:
             raise ExecutorBroken(
                 f"the executor lost its workers ({error}); pass a new one and run again."
             ) from error
-        except (
-            Exception
-        ) as error:  # the edge to an executor that is not ours: mostly that the evaluator cannot be pickled
+        # the edge to an executor that is not ours, which raises what it likes: mostly that it cannot pickle the evaluator
+        except Exception as error:
             raise ExecutorBroken(
                 f"the executor could not run the evaluator ({type(error).__name__}: {error}); for processes it must "
-                "be a "
-                "function of a module, with arguments that can be pickled."
+                "be a function of a module, with arguments that can be pickled."
             ) from error
 
     def _finish(self, number: int, ending: Ending) -> None:
@@ -246,10 +232,8 @@ class Loop:
         for number in numbers:
             try:
                 self._study.finish(number, Failure("lost", reason), requeue=self._requeue)
-            except (
-                ResultConflict,
-                LedgerUnavailable,
-            ) as error:  # what cannot be told now is found by its lease later
+            # a trial that cannot be told now is found by its lease
+            except (ResultConflict, LedgerUnavailable) as error:
                 _log.warning("trial %s: %s", number, error)
 
 

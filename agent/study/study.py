@@ -363,7 +363,7 @@ class Study:
         """Ask, evaluate and tell until ``n_trials`` are started, ``seconds`` are over, or the budget or the space ends.
 
         ``evaluate(params)`` or ``evaluate(params, run)``; raising fails the trial and the study goes on. Options
-        (``running.Loop``): ``executor`` (any ``concurrent.futures.Executor``), ``workers``, ``on_trial``,
+        (``loop.Loop``): ``executor`` (any ``concurrent.futures.Executor``), ``workers``, ``on_trial``,
         ``on_start``, ``workdir``, ``fidelity``.
         """
         if all(end is None for end in (n_trials, seconds, self.budget.trials, self.budget.seconds)):

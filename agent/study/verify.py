@@ -19,24 +19,20 @@ from ..certainty.of_study import outcome, pairing_in
 from ..certainty.pairing import Pairing, Side
 from ..certainty.verdict import Certified, searched_gain
 from ..errors import TrialNotFound
+from ..evaluation.job import Evaluated
 from ..ledger.ledger import Ledger, StoredStudy
 from ..ledger.records import TrialRecord
-from ..protocol import StudyProtocol
 from ..views.best import best_of
 from .create import Settings, create_or_resume
 
 
-class Verifiable(Protocol):
+class Verifiable(Evaluated, Protocol):
     """What verifying needs of a study."""
 
     ledger: Ledger
-    problem: Problem
-    protocol: StudyProtocol
 
     @property
     def name(self) -> str: ...  # noqa: D102
-    @property
-    def seed(self) -> int: ...  # noqa: D102
     @property
     def trials(self) -> tuple[TrialRecord, ...]: ...  # noqa: D102
     @property

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trialogue.agent.lineage import ancestry, member_of, parent_of, source_of, tunes_itself
+from trialogue.agent.lineage import ancestry, member_of, needs_checkpoint, parent_of, source_of, tunes_itself
 
 
 @pytest.mark.parametrize(("member", "parent"), [(0, None), (3, 0), (12, 345)])
@@ -21,6 +21,13 @@ def test_a_training_that_tunes_itself_is_known_by_its_source() -> None:
     source = source_of(0, 4, "stn")
     assert (source, member_of(source), parent_of(source), tunes_itself(source)) == ("stn:0:4", 0, 4, True)
     assert not tunes_itself("pbt:0:4")
+
+
+def test_only_a_rung_may_begin_anew_where_its_parent_left_nothing() -> None:
+    assert needs_checkpoint("pbt:0:4")
+    assert needs_checkpoint("stn:0:4")
+    assert not needs_checkpoint("asha:0:4")
+    assert not needs_checkpoint("pbt:0")
 
 
 def test_ancestry_goes_back_to_the_beginning_through_other_members() -> None:
