@@ -92,12 +92,7 @@ class PopulationStrategy:
     def _born(
         self, population: dict[int, Member], ask: Ask, rng: np.random.Generator, planned: Sequence[Decision]
     ) -> Decision:
-        m = max(population, default=-1) + 1
-        space = self._problem.space
-        taken = ask.history.taken | {space.key(d.params) for d in planned}
-        first = not population and space.has_defaults and not ask.fixed
-        params = space.default() if first else draw_new(self._problem, taken, rng, ask.fixed)
-        population[m] = Member(params, is_running=True)
+        m, params = begun(population, self._problem, ask, rng, planned)
         return _decision(m, params, None, "begins, as a member of the population")
 
     def _donor(self, population: dict[int, Member], m: int, rng: np.random.Generator) -> int | None:
@@ -146,6 +141,19 @@ def members_of(history: History) -> dict[int, Member]:
         else:
             member.failures += 1
     return found
+
+
+def begun(
+    population: dict[int, Member], problem: Problem, ask: Ask, rng: np.random.Generator, planned: Sequence[Decision]
+) -> tuple[int, Params]:  # fmt: skip
+    """Add a training that runs to a population; return its number and parameters: the first begins at the default, where
+    one is declared, others at a new draw. ``planned``: what this ask has decided before."""
+    m, space = max(population, default=-1) + 1, problem.space
+    taken = ask.history.taken | {space.key(d.params) for d in planned}
+    first = not population and space.has_defaults and not ask.fixed
+    params = space.default() if first else draw_new(problem, taken, rng, ask.fixed)
+    population[m] = Member(params, is_running=True)
+    return m, params
 
 
 def _perturbed(parameter: Parameter, value: Value, fresh: Value, rng: np.random.Generator) -> Value:

@@ -15,12 +15,10 @@ from ....evaluators.problems.history import History, Params
 from ....evaluators.problems.problem import Problem
 from ....evaluators.random_streams import stream
 from ....evaluators.spaces.parameters import Categorical
-from ....evaluators.spaces.space import SearchSpace
 from ....serving.errors import InvalidInput
 from ...contracts import Ask, Decision, Plan
 from ...lineage import source_of
-from ..simple import draw_new
-from .population import TRIES, Member, members_of
+from .population import TRIES, Member, begun, members_of
 
 TUNED = "tuned:"
 """How the name of a metric begins that says where a hyperparameter stands."""
@@ -49,30 +47,17 @@ class SelfTuningStrategy:
     ) -> Decision:
         free = [m for m, one in trainings.items() if not one.is_running and one.failures < TRIES]
         if not free:
-            return self._born(trainings, ask, rng, planned)
+            m, params = begun(trainings, self._problem, ask, rng, planned)
+            return self._decision(m, params, None, "begins")
         m = min(free, key=lambda m: (len(trainings[m].finished), m))
         training = trainings[m]
         training.is_running = True
         if not training.finished:
             return self._decision(m, training.params, None, "once more, because it failed")
         last = training.finished[-1][0]
-        params = self._space.clip({**tuned_params(ask.history, last), **(ask.fixed or {})})
+        params = self._problem.space.clip({**tuned_params(ask.history, last), **(ask.fixed or {})})
         words = f"goes on after {len(training.finished)} intervals, where trial {last} left its parameters"
         return self._decision(m, params, last, words)
-
-    @property
-    def _space(self) -> SearchSpace:
-        return self._problem.space
-
-    def _born(
-        self, trainings: dict[int, Member], ask: Ask, rng: np.random.Generator, planned: Sequence[Decision]
-    ) -> Decision:
-        m = max(trainings, default=-1) + 1
-        taken = ask.history.taken | {self._space.key(d.params) for d in planned}
-        first = not trainings and self._space.has_defaults and not ask.fixed
-        params = self._space.default() if first else draw_new(self._problem, taken, rng, ask.fixed)
-        trainings[m] = Member(params, is_running=True)
-        return self._decision(m, params, None, "begins")
 
     def _decision(self, m: int, params: Params, parent: int | None, words: str) -> Decision:
         return Decision(params, source_of(m, parent, self.name), f"training {m} {words}", "own")
