@@ -76,9 +76,8 @@ class _Accounting(AgentMiddleware[Any, Any, Any]):
         started = time.perf_counter()
         try:
             response = handler(request)
-        except (
-            Exception
-        ) as error:  # whatever failed, the call is written down as it failed; always raised again
+        # whatever failed, the call is written down; always raised again
+        except Exception as error:
             self._write(
                 request.runtime.context,
                 "unreachable",

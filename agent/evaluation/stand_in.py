@@ -6,7 +6,6 @@ back when it is wrong. Its answers carry its error as their standard error and t
 from them. All is read from the history, so a resumed study and another process decide alike.
 """
 
-import threading
 from collections.abc import Callable
 from typing import Protocol
 
@@ -40,10 +39,10 @@ class GivenTrial(Protocol):
 
 
 class StandIn:
-    """Answers for the evaluator of one study. Safe to call from several threads."""
+    """Answers for the evaluator of one study, one trial at a time."""
 
     def __init__(self, options: ProxyOptions, history: Callable[[], History]) -> None:
-        self._accuracy, self._history, self._lock = options.accuracy, history, threading.Lock()
+        self._accuracy, self._history = options.accuracy, history
         self._proxy: TrainedProxy | None = None
 
     def __call__(self, trial: GivenTrial) -> Measurement | None:
@@ -53,8 +52,7 @@ class StandIn:
         embedding, data = Embedding(history.problem.space), history.rows("finished")
         y = history.Y[rows, 0]
         Z = embedding.embed(data.X[rows], data.active[rows])
-        with self._lock:
-            proxy = self._current(Z, y)
+        proxy = self._current(Z, y)
         if proxy is None or trial.number % CHECKED == 0:
             return None
         tolerance = self._accuracy * spread(y)
