@@ -65,7 +65,7 @@ LONG = {
     "api/cli/chat.py:converse", "api/cli/compare.py:compare", "api/cli/run.py:run",
     "api/cli/serve.py:serve", "api/cli/worker.py:work", "api/cli/worker.py:worker", "api/server/app.py:create_app",
     "api/vllm/serve_model.py:serve_model", "api/vllm/tune.py:tune_vllm", "serving/endpoints/client.py:_within",
-    "serving/scripted/server.py:_handler", "surrogates/optim/search.py:_polish",
+    "surrogates/optim/search.py:_polish",
 }  # fmt: skip
 """Functions of more than 40 lines. Commands are among them: an option and its help are a line each."""
 

@@ -123,7 +123,7 @@ class ScriptedServer:
         self.requests: list[Mapping[str, Any]] = []
         self.closing = threading.Event()
         self._lock = threading.Lock()
-        self._http = _Server(("127.0.0.1", 0), _handler(self))
+        self._http = _Server(self)
         self._thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
@@ -157,73 +157,79 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
+    def __init__(self, scripted: ScriptedServer) -> None:
+        self.scripted = scripted
+        super().__init__(("127.0.0.1", 0), _Handler)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
 
-def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    """Answers as the behaviours of its server say."""
 
-        def do_GET(self) -> None:
-            if not (self.path.endswith("/models") and server.lists_models):
-                return self._send(404, {"error": {"message": f"no such path: {self.path}"}})
-            self._send(200, {"object": "list", "data": [{"id": m, "object": "model"} for m in server.models]})
+    protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
-            if server.api_key and self.headers.get("authorization") != f"Bearer {server.api_key}":
-                return self._send(
-                    401, {"error": {"message": f"wrong key {self.headers.get('authorization')}"}}
-                )
-            if "response_format" in body and not server.supports_schema:
-                return self._send(400, {"error": {"message": "response_format json_schema is not supported"}})
-            behaviour = server.models.get(body.get("model", ""))
-            if behaviour is None:
-                return self._send(
-                    404, {"error": {"message": f"the model {body.get('model')!r} does not exist"}}
-                )
-            index = server.received(body)
-            n = int(body.get("n", 1)) if server.obeys_n else 1
-            replies = [behaviour(ScriptedCall(body, index, i)) for i in range(n)]
-            self._answer(body, [_cut(r, body) for r in replies] if server.obeys_max_tokens else replies)
+    @property
+    def _scripted(self) -> ScriptedServer:
+        assert isinstance(self.server, _Server)
+        return self.server.scripted
 
-        def _answer(self, body: Mapping[str, Any], replies: Sequence[ScriptedReply]) -> None:
-            first = replies[0]
-            if first.delay_s:
-                server.closing.wait(first.delay_s)
-            if first.drop:
-                self.close_connection = True
-                return
-            if first.raw is not None:
-                return self._send_bytes(first.status, first.raw, first.headers)
-            if first.status != 200:
-                return self._send(
-                    first.status, {"error": {"message": first.text or "scripted fault"}}, first.headers
-                )
+    def do_GET(self) -> None:
+        if not (self.path.endswith("/models") and self._scripted.lists_models):
+            return self._refuse(404, f"no such path: {self.path}")
+        self._send(
+            200, {"object": "list", "data": [{"id": m, "object": "model"} for m in self._scripted.models]}
+        )
+
+    def do_POST(self) -> None:
+        server, key = self._scripted, self.headers.get("authorization")
+        body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
+        if server.api_key and key != f"Bearer {server.api_key}":
+            return self._refuse(401, f"wrong key {key}")
+        if "response_format" in body and not server.supports_schema:
+            return self._refuse(400, "response_format json_schema is not supported")
+        behaviour = server.models.get(body.get("model", ""))
+        if behaviour is None:
+            return self._refuse(404, f"the model {body.get('model')!r} does not exist")
+        index = server.received(body)
+        n = int(body.get("n", 1)) if server.obeys_n else 1
+        replies = [behaviour(ScriptedCall(body, index, i)) for i in range(n)]
+        self._answer(body, [_cut(r, body) for r in replies] if server.obeys_max_tokens else replies)
+
+    def _answer(self, body: Mapping[str, Any], replies: Sequence[ScriptedReply]) -> None:
+        first = replies[0]
+        if first.delay_s:
+            self._scripted.closing.wait(first.delay_s)
+        if first.drop:
+            self.close_connection = True
+        elif first.raw is not None:
+            self._send_bytes(first.status, first.raw, first.headers)
+        elif first.status != 200:
+            self._refuse(first.status, first.text or "scripted fault", first.headers)
+        else:
             self._send(200, _completion_body(body, replies))
 
-        def _send(
-            self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
-        ) -> None:
-            self._send_bytes(status, json.dumps(body).encode(), headers or {})
+    def _refuse(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        self._send(status, {"error": {"message": message}}, headers)
 
-        def _send_bytes(self, status: int, data: bytes, headers: Mapping[str, str]) -> None:
-            try:
-                self.send_response(status)
-                for name, value in {"content-type": "application/json", **headers}.items():
-                    self.send_header(name, value)
-                self.send_header("content-length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-            except (BrokenPipeError, ConnectionResetError):
-                self.close_connection = True  # the client gave up waiting, which is its right
+    def _send(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
+        self._send_bytes(status, json.dumps(body).encode(), headers or {})
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing: ``ScriptedServer.requests`` keeps what came."""
+    def _send_bytes(self, status: int, data: bytes, headers: Mapping[str, str]) -> None:
+        try:
+            self.send_response(status)
+            for name, value in {"content-type": "application/json", **headers}.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # the client gave up waiting, which is its right
 
-    return Handler
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: ``ScriptedServer.requests`` keeps what came."""
 
 
 def _cut(reply: ScriptedReply, body: Mapping[str, Any]) -> ScriptedReply:
