@@ -91,7 +91,6 @@ class CrossValidation:
             )
         if isinstance(self.folds, bool) or not isinstance(self.folds, int) or not 2 <= self.folds <= 20:
             raise InvalidSpecification(f"`folds` must be a whole number in [2, 20], got {self.folds!r}.")
-
         if self.subsets not in ("fixed", "fresh") or (self.subsets == "fresh" and self.model != "mlp"):
             raise InvalidSpecification(
                 f"`subsets` must be 'fixed', or 'fresh' with model 'mlp', which has epochs, got {self.subsets!r}."

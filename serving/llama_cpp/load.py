@@ -118,12 +118,11 @@ def _streamed(readline: Callable[[], bytes], began: float, end: float) -> _Answe
         told = json.loads(line[6:])
         if "error" in told:
             return _Answer(problem=str(told["error"]))
-        if told.get("tokens"):
+        if told.get("tokens") or (
+            told.get("stop") and not chunks
+        ):  # half a character is held back to the end
             chunks.append(time.monotonic() - began)
         if told.get("stop"):
-            chunks = chunks or [
-                time.monotonic() - began
-            ]  # bytes that are no whole character yet are held back
             return _Answer(tuple(chunks), told["tokens_evaluated"], told["tokens_predicted"])
     return _Answer(problem="the answer ended early")
 
