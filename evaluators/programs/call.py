@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from ..errors import EvaluationFailed, FailureKind, InvalidMeasurement
 from ..problems.measurement import Measurement
 from ..problems.problem import Problem
+from ..spaces.base import words_of
 from .energy import EnergyMeter, wants_energy
 from .results import measurement_of, with_seconds
 from .run import Run, Stopped
@@ -86,7 +87,7 @@ def takes_run(evaluate: Evaluate) -> bool:
 
 def kind_of(error: BaseException) -> FailureKind:
     """Return the kind of failure that an exception means."""
-    if isinstance(error, MemoryError) or is_out_of_memory(f"{type(error).__name__}: {_words_of(error)}"):
+    if isinstance(error, MemoryError) or is_out_of_memory(f"{type(error).__name__}: {words_of(error)}"):
         return "out_of_memory"
     return "timeout" if isinstance(error, TimeoutError) else "crash"
 
@@ -101,14 +102,7 @@ def reason_of(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1] if frames else None
     where = f" (line {last.lineno} of {last.name})" if last else ""
-    return shortened(f"{type(error).__name__}: {_words_of(error)}".rstrip(": ") + where)
-
-
-def _words_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as unwritten:  # a message of somebody else's may raise anything when it is written
-        return f"its message cannot be written: {type(unwritten).__name__}"
+    return shortened(f"{type(error).__name__}: {words_of(error)}".rstrip(": ") + where)
 
 
 def shortened(text: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ..errors import InvalidSpecification
+from ..spaces.base import words_of
 from .call import Evaluate
 
 
@@ -76,7 +77,7 @@ def _explained(name: str) -> Iterator[None]:
         raise InvalidSpecification(f"`function`: {name!r} cannot be imported: {error}.") from error
     except Exception as error:  # a module may raise anything while it is imported
         raise InvalidSpecification(
-            f"`function`: importing {name!r} raised {type(error).__name__}: {error}."
+            f"`function`: importing {name!r} raised {type(error).__name__}: {words_of(error)}."
         ) from error
 
 

@@ -90,8 +90,16 @@ def shown(value: object, most: int = 100) -> str:
     try:
         text = repr(value)
     except Exception as error:  # an object of somebody else's may raise anything
-        return f"<{type(value).__name__} that cannot be written: {error}>"[:most]
+        return f"<{type(value).__name__} that cannot be written: {words_of(error)}>"[:most]
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def words_of(error: BaseException) -> str:
+    """Return an exception's message, whatever it is: somebody else's may raise anything when it is written."""
+    try:
+        return str(error)
+    except Exception as unwritten:  # see above
+        return f"its message cannot be written: {type(unwritten).__name__}"
 
 
 def plain_number(value: Any) -> Any:  # Any: whatever an evaluator returned

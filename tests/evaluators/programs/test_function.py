@@ -19,6 +19,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "loaded_b.py").write_text("import no_such_module_anywhere\n")
     (tmp_path / "loaded_c.py").write_text("1 / 0\n")
     (tmp_path / "loaded_d.py").write_text("def f(:\n")
+    (tmp_path / "loaded_e.py").write_text(
+        "class E(Exception):\n    def __str__(self):\n        return 1 / 0\nraise E\n"
+    )
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "train.py").write_text("def evaluate(params, run):\n    return 7\n")
     return tmp_path
@@ -53,6 +56,7 @@ def test_a_file_hides_no_module_of_its_name(folder: Path) -> None:
         ("loaded_b:f", "cannot be imported: No module named 'no_such_module_anywhere'"),
         ("loaded_c:f", "raised ZeroDivisionError"),
         ("loaded_d:f", "raised SyntaxError"),
+        ("loaded_e:f", "raised E: its message cannot be written: ZeroDivisionError"),
         ("no_such_module:f", "cannot be imported"),
         ("none.py:f", "there is no file"),
     ],

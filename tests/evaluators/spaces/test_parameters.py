@@ -346,3 +346,18 @@ def test_choices_come_in_rows_only() -> None:
     for table in (np.array(3), np.array([[1, 2], [3, 4]])):
         with pytest.raises(InvalidSpace, match="must be a list"):
             Categorical("c", table)
+
+
+class Unwritable(Exception):
+    """An error whose message cannot be written, raised by what cannot be shown."""
+
+    def __repr__(self) -> str:
+        raise Unwritable
+
+    def __str__(self) -> str:
+        raise ValueError
+
+
+def test_what_cannot_be_shown_in_a_message_is_refused_all_the_same() -> None:
+    with pytest.raises(InvalidParameters, match="its message cannot be written: ValueError"):
+        Float("x", 0, 1).coerce(Unwritable())
