@@ -31,7 +31,8 @@ from trialogue.agent.tuning.plan import TuningOutcome, TuningPlan
 from trialogue.agent.tuning.tuner import Tuning
 from trialogue.evaluators.servers.attempt import Rungs
 from trialogue.evaluators.servers.metrics import derived, objective_named, parse_limit
-from trialogue.evaluators.vllm.setup import Wanted, prepared
+from trialogue.evaluators.servers.settings import Wanted
+from trialogue.evaluators.vllm.setup import prepared
 
 TASKS: dict[str, dict[str, Any]] = {
     "limits": {

@@ -34,6 +34,7 @@ NOT_RUN = {
     "worker": "does not end by itself",
     "mcp": "does not end by itself",
     "tune-vllm": "needs vLLM and time",
+    "tune-llama": "needs llama.cpp's server and time",
     "serve-model": "needs vLLM, and does not end by itself",
 }
 """Commands of ours that the tests give to the parser only, and why."""

@@ -64,7 +64,7 @@ LONG = {
     "agent/strategies/by_name.py:strategy_for",
     "api/cli/chat.py:converse", "api/cli/compare.py:compare", "api/cli/run.py:run",
     "api/cli/serve.py:serve", "api/cli/worker.py:work", "api/cli/worker.py:worker", "api/server/app.py:create_app",
-    "api/vllm/serve_model.py:serve_model", "api/vllm/tune.py:tune_vllm", "serving/endpoints/client.py:_within",
+    "api/vllm/serve_model.py:serve_model", "serving/endpoints/client.py:_within",
     "surrogates/optim/search.py:_polish",
 }  # fmt: skip
 """Functions of more than 40 lines. Commands are among them: an option and its help are a line each."""
@@ -99,11 +99,11 @@ COMMAND_FOLDERS = ("api/cli", "api/vllm", "api/doctor", "api/gate", "api/gallery
 
 CODE_LINES = {
     "serving": 3_100,
-    "evaluators": 6_250,
+    "evaluators": 6_500,
     "prompts": 1_400,
     "surrogates": 3_400,
     "agent": 11_150,
-    "api": 7_000,
+    "api": 7_250,
 }
 """Lines of a room that hold code, targets aside: raised only with a decision."""
 

@@ -18,7 +18,7 @@ from ...serving.errors import InvalidInput
 from .plan import TuningPlan
 
 Rows = list[dict[str, float]]
-_MACHINE = ("vllm", "device", "devices", "cores")
+_MACHINE = ("vllm", "llama.cpp", "device", "devices", "cores")
 
 
 @dataclass

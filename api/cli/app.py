@@ -52,6 +52,7 @@ COMMANDS: dict[str, Entry] = {
     "import": Entry("cli.manage:import_", "Add finished trials from a CSV file."),
     "delete": Entry("cli.manage:delete", "Delete a study and all its trials."),
     "tune-vllm": Entry("vllm.tune:tune_vllm", "Find the fastest vLLM configuration for a workload."),
+    "tune-llama": Entry("vllm.tune:tune_llama", "Find the fastest llama.cpp configuration for a workload."),
     "serve-model": Entry(
         "vllm.serve_model:serve_model", "Serve a language model with vLLM for planners and chat."
     ),

@@ -1,1 +1,1 @@
-"""The commands around vLLM: tune it, hand its configuration over, serve a model."""
+"""The commands around vLLM: tune it, or llama.cpp's server, hand a configuration over, serve a model."""

@@ -23,11 +23,14 @@ from ...agent.tuning.verdict import means
 from ...evaluators.engines.sizing import Capacity, fleets
 from ...evaluators.servers.bounds import bound_words
 from ...evaluators.servers.target import ServerTarget
+from ...evaluators.statistics.regimes import Regimes, regimes
 from ..reports.drawing import page_of
 from .page import agreement_words, front_words, page
 from .serve_files import serve_script, serve_yaml
 
 SHOWN_FLEETS = 3
+REGIME_LEVEL = 0.05
+"""Chance that one hand-over speaks of levels where there are none."""
 _SHOWN = (
     "output_tok_s",
     "requests_s",
@@ -43,25 +46,31 @@ _SHOWN = (
 def hand_over(
     outcome: TuningOutcome, target: ServerTarget, folder: Path, *, rate_s: float | None = None
 ) -> str:
-    """Write ``serve.sh``, ``serve.yaml``, ``handover.json`` and ``handover.html`` and return what to print.
+    """Write ``serve.sh``, for vLLM ``serve.yaml``, ``handover.json`` and ``handover.html`` and return what to print.
 
     ``rate_s``: requests per second for which the servers are counted that carry them. A change that was verified by more
     pairs than there are now stays as it was handed over.
     """
-    changed = outcome.verdict.recommendation == "change"
+    changed, vllm = outcome.verdict.recommendation == "change", target.settings.engine == "vLLM"
     command = outcome.command if changed else outcome.default_command
     earlier = "" if changed else _verified_better(folder / "handover.json", len(outcome.best_runs))
     if not earlier:
         spec = target.spec(outcome.best.params if changed and outcome.best else {})
         (folder / "serve.sh").write_text(serve_script(spec, target.environment))
         (folder / "serve.sh").chmod(0o755)
-        (folder / "serve.yaml").write_text(serve_yaml(spec))
+        if vllm:
+            (folder / "serve.yaml").write_text(serve_yaml(spec))
         (folder / "handover.json").write_text(json.dumps(summary(outcome), indent=1, default=str))
         (folder / "handover.html").write_text(
-            page(outcome, headline(outcome), command, [*_table(outcome), *ablation_lines(outcome)])
+            page(
+                outcome,
+                headline(outcome),
+                command,
+                [*_table(outcome), *regime_lines(outcome), *ablation_lines(outcome)],
+            )
         )
     (folder / "study.html").write_text(page_of(outcome.study))
-    kept = "serve.sh, serve.yaml, handover.html, study.html, attempts.jsonl, study.db"
+    kept = f"serve.sh, {'serve.yaml, ' if vllm else ''}handover.html, study.html, attempts.jsonl, study.db"
     lines = ["", headline(outcome), *([earlier] if earlier else ["", f"  {command}"]), "", *_found(outcome)]
     lines += sizing_lines(outcome, rate_s) if rate_s is not None else []
     return "\n".join([*lines, f"\nkept in {str(folder)!r}: {kept}"])
@@ -78,6 +87,7 @@ def _found(outcome: TuningOutcome) -> list[str]:
         if sure
         else []
     )
+    lines += regime_lines(outcome)
     front, unfit = front_words(outcome), did_not_work(outcome.study)
     lines += ["", "Not beaten in every objective:", *(f"  {x}" for x in front)] if front else []
     lines += ["", "What did not work:", *(f"  {x}" for x in unfit)] if unfit else []
@@ -102,6 +112,30 @@ def sizing_lines(outcome: TuningOutcome, rate_s: float) -> list[str]:
         for f in found
     ]
     return ["", title, *(rows or ["  no measured configuration carries any"])]
+
+
+def regime_lines(outcome: TuningOutcome) -> list[str]:
+    """Return, in words, into which levels the servers of the pairs fall beyond the noise within one, with a title; empty
+    where they only scatter, or are too few to say."""
+    name = outcome.study.problem.objectives[0].name
+    default, best = ([r.get(name, 0.0) for r in rows] for rows in (outcome.default_runs, outcome.best_runs))
+    if name == "max_concurrency" or min([*default, *best], default=0.0) <= 0:
+        return []
+    ratios = [b / d for d, b in zip(default, best, strict=True)]
+    sides = {"default": default, "candidate": best, "candidate over default": ratios}
+    levels = {who: regimes(v, outcome.noise, level=REGIME_LEVEL / len(sides)) for who, v in sides.items()}
+    both = levels["default"], levels["candidate"]
+    if None not in both and both[0].in_low == both[1].in_low:  # pyright: ignore[reportOptionalMemberAccess]
+        rows = [f"  both sides, {_levels(both[0])}: the machine changed, not the servers"]  # pyright: ignore[reportArgumentType]
+    else:
+        rows = [f"  {who}: {_levels(found)}" for who, found in levels.items() if found is not None]
+    return ["", f"Servers of one configuration fall into two levels of {name}:", *rows] if rows else []
+
+
+def _levels(found: Regimes) -> str:
+    sides = ((found.low, found.in_low), (found.high, found.in_high))
+    told = (f"{value:.4g} (pairs {', '.join(str(i + 1) for i in where)})" for value, where in sides)
+    return f"{' and '.join(told)}, chance {found.chance:.1%} with one level"
 
 
 def ablation_lines(outcome: TuningOutcome) -> list[str]:
@@ -177,6 +211,7 @@ def summary(outcome: TuningOutcome) -> dict[str, Any]:  # Any: JSON
         "default_runs": [dict(r) for r in outcome.default_runs],
         "best_runs": [dict(r) for r in outcome.best_runs],
         "percentiles": sureness(outcome),
+        "regimes": regime_lines(outcome)[2:],
         "agreement": {n: {"searched": a, "verified": b} for n, (a, b) in outcome.agreement.items()},
         "without": {}
         if outcome.best is None

@@ -1,6 +1,7 @@
-"""What the options of ``tune-vllm`` say, as values: texts in, ``Wanted`` and ``TuningPlan`` out, or one sentence.
+"""What the options of ``tune-vllm`` and ``tune-llama`` say, as values: texts in, ``Wanted`` and ``TuningPlan`` out.
 
-The texts are a person's: times, lists of choices, NAME=VALUE. Knows neither the terminal nor vLLM.
+The texts are a person's: times, lists of choices, NAME=VALUE; a wrong one is refused in one sentence. Knows no terminal and
+no engine but for the name.
 """
 
 import json
@@ -8,12 +9,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ...serving.errors import InvalidInput
 from ...serving.vllm.catalogue import parameter_name
 
-RUNGS = ("preflight", "live", "fork", "eager", "beside")
+Engine = Literal["vLLM", "llama.cpp"]
+RUNGS: dict[Engine, tuple[str, ...]] = {
+    "vLLM": ("preflight", "live", "fork", "eager", "beside"),
+    "llama.cpp": ("beside",),
+}
+"""The shortcuts that an engine's servers have."""
+FOLDERS: dict[Engine, str] = {"vLLM": "vllm", "llama.cpp": "llama"}
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _OPEN, _CLOSED = "{[", "}]"
 _WORDS: dict[str, Any] = {"True": True, "False": False, "None": None, "default": None}  # Any: plain values
@@ -21,8 +28,10 @@ _WORDS: dict[str, Any] = {"True": True, "False": False, "None": None, "default":
 
 @dataclass(frozen=True)
 class Options:
-    """The options as they were given; names and meanings are those of the command."""
+    """The options as they were given; names and meanings are those of the commands. ``verify``: of vLLM only,
+    ``draft_model``: of llama.cpp only."""
 
+    engine: Engine
     model: str
     workload: str
     objective: Sequence[str] | None
@@ -39,21 +48,22 @@ class Options:
     seed: int
     rungs: str
     start_timeout: str | None
-    verify: str
     pairs: int
     earlier: Path | None
     price_per_hour: float | None
     serve_rate: float | None = None
+    verify: str = "ordinary"
+    draft_model: str | None = None
 
-    def wanted(self) -> Any:  # Any: tune_vllm_setup.Wanted, imported on use
+    def wanted(self) -> Any:  # Any: evaluators.servers.settings.Wanted, imported on use
         """Return what is served, loaded and tuned; raises InvalidInput."""
-        from ...evaluators.vllm.setup import Wanted
+        from ...evaluators.servers.settings import Wanted
 
         return Wanted(
             self.model,
             self.workload,
-            self.folder or Path("runs") / f"vllm-{Path(self.model).name}",
-            _rungs(self.rungs),
+            self.folder or Path("runs") / f"{FOLDERS[self.engine]}-{Path(self.model).name}",
+            _rungs(self.rungs, self.engine),
             flag_values(self.fix or ()),
             _named(self.env or ()),
             knob_choices(self.knob or ()),
@@ -89,18 +99,24 @@ def seconds_of(text: str, option: str = "--budget") -> float:
     return value
 
 
-def _rungs(text: str) -> Any:  # Any: evaluators.vllm_attempt.Rungs, imported on use
+def _rungs(text: str, engine: Engine) -> Any:  # Any: evaluators.servers.attempt.Rungs, imported on use
     from ...evaluators.servers.attempt import Rungs
-    from ...serving.vllm.environment import find_vllm
 
-    usual = ["preflight", "fork", *(["beside"] if text == "auto" and find_vllm().cpu else [])]
-    names = usual if text == "auto" else [n for n in text.split(",") if n and n != "none"]
-    unknown = set(names) - set(RUNGS)
+    names = _usual(engine) if text == "auto" else [n for n in text.split(",") if n and n != "none"]
+    unknown = set(names) - set(RUNGS[engine])
     if unknown:
         raise InvalidInput(
-            f"`--rungs` must be auto, none, or name some of {', '.join(RUNGS)}, got {min(unknown)!r}."
+            f"`--rungs` must be auto, none, or name some of {', '.join(RUNGS[engine])}, got {min(unknown)!r}."
         )
-    return Rungs(**{n: n in names for n in RUNGS})
+    return Rungs(**{n: n in names for n in RUNGS["vLLM"]})
+
+
+def _usual(engine: Engine) -> list[str]:
+    from ...serving.vllm.environment import find_vllm
+
+    if engine == "llama.cpp":
+        return ["beside"]
+    return ["preflight", "fork", *(["beside"] if find_vllm().cpu else [])]
 
 
 def knob_choices(items: Sequence[str]) -> dict[str, list[Any]]:  # Any: plain values

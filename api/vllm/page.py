@@ -27,7 +27,9 @@ def page(outcome: TuningOutcome, headline: str, command: str, table: Sequence[st
     lines = did_not_work(outcome.study)
     trials = "".join(_trial_row(t) for t in outcome.study.trials)
     at = outcome.best.params if outcome.best is not None else outcome.study.problem.space.default()
-    return f"""<!doctype html><meta charset="utf-8"><title>vLLM tuning</title><style>{_STYLE}</style>
+    return f"""<!doctype html><meta charset="utf-8"><title>{
+        E(outcome.study.problem.name)
+    } tuning</title><style>{_STYLE}</style>
 <h1>{E(headline)}</h1><pre>{E(command)}</pre><h2>Against the default</h2><pre>{E(chr(10).join(table))}</pre>
 <p>Noise of one measurement of the default: {outcome.noise:.1%} (coefficient of variation). Limits: {
         E(limits)

@@ -7,6 +7,7 @@ what a server does is raised but by ``warm_up``. Which configuration runs, and w
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from ...serving.servers.failures import ServerFailure
 from ...serving.servers.host import HostDied
@@ -95,12 +96,42 @@ class Plans:
         return deadline_of(self.settings.workload, known_s)
 
 
+class LoadClient(Protocol):
+    """Sends the requests of one load and times them; definitions are those of ``serving/servers/load.py``.
+
+    May raise HostDied; what else a server does is told in the result.
+    """
+
+    def run(self, server: RunningServer, plan: LoadPlan) -> LoadResult:
+        """Run one load and return what it measured, or why it did not end."""
+        ...
+
+    def forget_prompts(self, server: RunningServer) -> None:
+        """Make sure that no prompt of an earlier load helps the next one; OSError where the server does not do it."""
+        ...
+
+
+@dataclass(frozen=True)
+class VllmClient:
+    """vLLM's own benchmark client, run in a warm host."""
+
+    hosts: Hosts
+
+    def run(self, server: RunningServer, plan: LoadPlan) -> LoadResult:
+        """Run one load by ``vllm bench serve``."""
+        return run_load(self.hosts.of_load(server.host), server, plan)
+
+    def forget_prompts(self, server: RunningServer) -> None:
+        """Empty the prefix cache."""
+        server.reset_prefix_cache()
+
+
 @dataclass(frozen=True)
 class Loads:
-    """Loads by vLLM's client. ``plans``: what is sent."""
+    """Loads by one client. ``plans``: what is sent."""
 
     plans: Plans
-    hosts: Hosts
+    client: LoadClient
 
     @property
     def settings(self) -> TargetSettings:
@@ -111,17 +142,17 @@ class Loads:
         """Send requests that are not counted: first runs are up to 45 % slower. Raises ServerFailed."""
         plan = self.plans.warming()
         try:
-            result = run_load(self.hosts.of_load(server.host), server, plan)
+            result = self.client.run(server, plan)
         except HostDied as error:
             raise server.failed(ServerFailure("killed", str(error)[:300], "load")) from error
         if not result.ok and not _answers(server):
             raise server.failed(why(server, f"while it was warmed up: {result.problem}", timed_out=True))
 
     def one(self, server: RunningServer, plan: LoadPlan) -> LoadResult:
-        """Run one load with an empty prefix cache; ``failure`` where the server does not answer any more."""
+        """Run one load that nothing of an earlier one helps; ``failure`` where the server does not answer any more."""
         try:
-            server.reset_prefix_cache()
-            result = run_load(self.hosts.of_load(server.host), server, plan)
+            self.client.forget_prompts(server)
+            result = self.client.run(server, plan)
         except HostDied as error:
             return LoadResult(
                 problem="died: the host", failure=ServerFailure("killed", str(error)[:300], "load")

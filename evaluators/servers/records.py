@@ -20,7 +20,7 @@ TAIL = 2000  # characters
 def append_record(
     settings: TargetSettings, version: str, attempt: Attempt, *, label: str = "", tries: int = 1
 ) -> None:
-    """Append one line of JSON: the attempt, what was loaded and by which vLLM, and the end of the server's log.
+    """Append one line of JSON: the attempt, what was loaded and by which version, and the end of the server's log.
 
     ``label``: what the session calls it; ``tries``: 2 where the attempt before it failed for no fault of its own.
     """
@@ -28,7 +28,7 @@ def append_record(
     record = asdict(brief) | {
         "label": label,
         "tries": tries,
-        "vllm": version,
+        settings.engine.lower(): version,
         "workload": settings.workload.name,
         "workload_digest": settings.workload.digest,
         "at": time.time(),

@@ -1,10 +1,10 @@
-"""A vLLM server as a target: parameters in, metrics under load out, by the cheapest rung that can tell.
+"""A server as a target: parameters in, metrics under load out, by the cheapest rung that can tell.
 
-The rungs: *preflight* lets vLLM resolve the configuration in milliseconds, refuses illegal ones and knows those that
+The rungs of vLLM: *preflight* lets it resolve the configuration in milliseconds, refuses illegal ones and knows those that
 resolve to what was measured before; *live* lowers scheduler limits in the running server; *fork* starts a server in
-seconds from a warm process, without compilation where ``eager`` says so; *ordinary* starts ``vllm serve`` like a shell
-would. Every attempt leaves a record by which its numbers can be reproduced by hand. One server at a time, and where
-``beside`` says so one of the default next to it, which is loaded alternately.
+seconds from a warm process, without compilation where ``eager`` says so; *ordinary* starts a server like a shell would,
+and is all that other engines have. Every attempt leaves a record by which its numbers can be reproduced by hand. One server
+at a time, and where ``beside`` says so one of the default next to it, which is loaded alternately.
 """
 
 import contextlib
@@ -18,15 +18,15 @@ from typing import Any, Self
 
 from ...serving.servers.failures import FailureClass, ServerFailure, classify
 from ...serving.servers.host import HostDied
+from ...serving.servers.installation import Installation
 from ...serving.servers.load import LoadPlan, LoadResult
 from ...serving.servers.server import RunningServer, ServerFailed, ServerSpec
 from ...serving.vllm.catalogue import is_variable
-from ...serving.vllm.environment import VllmEnvironment
 from ..errors import EvaluationFailed
 from .agreement import Reference, answers_of, share_equal
 from .attempt import Attempt, Rung
 from .hosts import Hosts
-from .loads import Loads, Plans, Turns, why
+from .loads import LoadClient, Loads, Plans, Turns, VllmClient, why
 from .metrics import devices_of
 from .records import append_load, append_record
 from .servers import DefaultFailed, Servers
@@ -36,11 +36,15 @@ from .settings import TargetSettings
 class ServerTarget:
     """Measures configurations of one model under one workload. A context manager: leaving it ends every process."""
 
-    def __init__(self, environment: VllmEnvironment, settings: TargetSettings) -> None:
+    def __init__(
+        self, environment: Installation, settings: TargetSettings, client: LoadClient | None = None
+    ) -> None:
+        """``client``: sends the loads; vLLM's own unless told."""
         self.environment = environment
         self.scale: Mapping[str, float] = {}
         """The default's metrics, once known: results with a default beside are restated on this scale."""
         self._hosts = Hosts(environment, settings.folder, settings.variables)
+        self._client = client or VllmClient(self._hosts)
         self._servers = Servers(settings, self._hosts, lambda server: self._loads.warm_up(server))
         self._measured: dict[str, Attempt] = {}
         self._reference = Reference(settings.folder)
@@ -103,7 +107,8 @@ class ServerTarget:
         flags = {**self.settings.fixed, **{k: v for k, v in changed.items() if not is_variable(k)}}
         own = {k: str(v) for k, v in changed.items() if is_variable(k)}
         variables = {**self.environment.decisive(), **self.settings.variables, **own}
-        return ServerSpec(self.settings.model, flags, variables, "m")
+        program, model_flag = self.settings.program, self.settings.model_flag
+        return ServerSpec(self.settings.model, flags, variables, "m", program, model_flag)
 
     # Measuring ---------------------------------------------------------------------------------------------------
 
@@ -261,7 +266,7 @@ class ServerTarget:
 
     @property
     def _loads(self) -> Loads:
-        return Loads(Plans(self.settings, self.scale, self._longest_s), self._hosts)
+        return Loads(Plans(self.settings, self.scale, self._longest_s), self._client)
 
     # The default, to compare with --------------------------------------------------------------------------------
 
@@ -299,7 +304,8 @@ class ServerTarget:
 
     def _of_reference(self) -> dict[str, Any]:
         spec = self.spec({})
-        return {"argv": spec.argv(), "variables": dict(spec.variables), "vllm": self.environment.version}
+        version = {self.settings.engine.lower(): self.environment.version}
+        return {"argv": spec.argv(), "variables": dict(spec.variables), **version}
 
     # Processes ---------------------------------------------------------------------------------------------------
 

@@ -19,9 +19,10 @@ from ..errors import InvalidSpecification
 from ..problems.problem import Constraint, Problem
 from ..servers.attempt import Rungs
 from ..servers.metrics import SEARCHED, check_measured, derived, objective_named
+from ..servers.settings import Wanted
 from ..servers.target import ServerTarget
 from ..spaces.space import SearchSpace
-from .setup import Wanted, prepared
+from .setup import prepared
 
 KEYS = (
     "model", "workload", "objective", "rungs", "knobs", "fixed", "env", "lossy", "repeats", "price_per_hour", "folder",

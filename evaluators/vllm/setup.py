@@ -7,7 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +16,14 @@ from ...serving.vllm.catalogue import STRAIN, parameter_name
 from ...serving.vllm.environment import VllmEnvironment, find_vllm
 from ...serving.vllm.installed import Installed
 from ..errors import InvalidSpecification
-from ..problems.problem import Constraint, Objective
-from ..servers.attempt import Rungs
-from ..servers.metrics import SEARCHED, goodput_limits
-from ..servers.target import ServerTarget, TargetSettings
+from ..problems.problem import Objective
+from ..servers.settings import Wanted
+from ..servers.target import ServerTarget
 from ..spaces.parameters import Categorical
 from ..spaces.space import SearchSpace
 from ..traffic.workload import Workload
 from .memory import Machine, ModelFacts, kv_complaint
 from .space import vllm_space
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the caller asked for. ``knobs``: name to own choices (empty: the catalogue's); none at all: the core.
-    ``start_timeout_s``: for a server to be ready, None for the usual time."""
-
-    model: str
-    workload: str
-    folder: Path
-    rungs: Rungs = field(default_factory=Rungs)
-    fixed: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON values
-    variables: Mapping[str, str] = field(default_factory=dict)
-    knobs: Mapping[str, list[Any]] = field(default_factory=dict)  # Any: JSON values
-    lossy: bool = False
-    start_timeout_s: float | None = None
 
 
 @contextmanager
@@ -50,16 +33,8 @@ def prepared(
     """Yield target, space and context; every process is ended on the way out. Raises what the operator must mend."""
     environment = find_vllm()
     model = model_folder(wanted.model)
-    workload = Workload.parse(wanted.workload)
-    fixed = [c for c in limits if isinstance(c, Constraint)]
-    alone = objective.name in SEARCHED  # its loads saturate one server: nothing can be loaded in turns
-    rungs = replace(wanted.rungs, beside=False) if alone else wanted.rungs
-    settings = TargetSettings(
-        model, workload, wanted.folder, wanted.fixed, wanted.variables, rungs=rungs,
-        goodput=goodput_limits(fixed), guard=wanted.lossy,
-    )  # fmt: skip
-    if wanted.start_timeout_s is not None:
-        settings = replace(settings, start_deadline_s=wanted.start_timeout_s)
+    settings = wanted.settings(model, objective, limits)
+    workload, rungs = settings.workload, settings.rungs
     facts = ModelFacts.read(model)
     say(f"vLLM {environment.version} ({'CPU' if environment.cpu else 'GPU'}) at {str(environment.python)!r}")
     with ServerTarget(environment, settings) as target:

@@ -43,6 +43,10 @@ class LlamaEnvironment:
         """Return the arguments that are no part of a configuration."""
         return ["--no-ui", *(["--alias", served_name] if served_name else [])]
 
+    def flags(self) -> dict[str, str]:
+        """Return the flags of this version, with underscores, each with its words of ``--help``; raises LlamaNotInstalled."""
+        return flags_of(_told(str(self.binary), "--help"))
+
     def decisive(self) -> dict[str, str]:
         """Return no variables: flags decide everything."""
         return {}
@@ -61,11 +65,33 @@ def find_llama(binary: str | Path | None = None) -> LlamaEnvironment:
         raise LlamaNotInstalled(
             f"llama.cpp's server must be installed, found none as {named!r}; `make llama` builds it, {VARIABLE} names another."
         )
-    try:
-        told = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise LlamaNotInstalled(f"{found!r} must be llama.cpp's server, but does not run: {error}.") from None
-    version = re.search(r"version: (\S+)(?: \((.*)\))?", told.stdout + told.stderr)
+    version = re.search(r"version: (\S+)(?: \((.*)\))?", _told(found, "--version"))
     if version is None:
         raise LlamaNotInstalled(f"{found!r} must be llama.cpp's server, but tells no version.")
     return LlamaEnvironment(Path(found).absolute(), " ".join(filter(None, version.groups())))
+
+
+def flags_of(words: str) -> dict[str, str]:
+    """Return the flags that a text of ``--help`` lists, with underscores, each with the words about it."""
+    flags: dict[str, str] = {}
+    names: list[str] = []
+    for line in words.splitlines():
+        head = re.match(r"(?:-{1,2}[A-Za-z][\w-]*,\s*)*-{1,2}[A-Za-z][\w-]*", line)
+        if head:
+            names = [n.replace("-", "_") for n in re.findall(r"--([A-Za-z][\w-]*)", head[0])]
+            flags |= {n: line[head.end() :].strip() for n in names}
+        elif line.startswith(" "):
+            flags |= {n: f"{flags[n]} {line.strip()}" for n in names}
+        else:
+            names = []
+    return flags
+
+
+def _told(program: str, option: str) -> str:
+    try:
+        said = subprocess.run([program, option], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LlamaNotInstalled(
+            f"{program!r} must be llama.cpp's server, but does not run: {error}."
+        ) from None
+    return said.stdout + said.stderr

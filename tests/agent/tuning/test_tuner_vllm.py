@@ -14,7 +14,8 @@ from trialogue.agent.tuning.tuner import Tuning
 from trialogue.api.vllm.handover import hand_over
 from trialogue.evaluators.servers.attempt import Rungs
 from trialogue.evaluators.servers.metrics import objective_named, parse_limit
-from trialogue.evaluators.vllm.setup import Wanted, prepared
+from trialogue.evaluators.servers.settings import Wanted
+from trialogue.evaluators.vllm.setup import prepared
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(2700)]
 ROOT = Path(__file__).resolve().parents[3]

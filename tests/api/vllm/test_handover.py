@@ -9,7 +9,7 @@ import pytest
 from trialogue.agent.study.study import Study
 from trialogue.agent.tuning.plan import TuningOutcome
 from trialogue.agent.tuning.verdict import Gain, Verdict, decide
-from trialogue.api.vllm.handover import hand_over, headline, summary
+from trialogue.api.vllm.handover import hand_over, headline, regime_lines, summary
 from trialogue.evaluators.problems.measurement import Measurement
 from trialogue.evaluators.problems.problem import Constraint, Problem
 from trialogue.evaluators.servers.metrics import objective_named
@@ -152,3 +152,28 @@ def test_a_default_that_reached_nothing_is_handed_over_in_words_and_valid_json(t
     told = json.loads((tmp_path / "handover.json").read_text(), parse_constant=refuse)
     assert told["gain"]["ratio"] is None
     assert told["gain"]["words"] == "the default reached 0, the candidate 3 (3 pairs)"
+
+
+LEVELS = (100.0, 150.0, 101.0, 99.0, 149.0, 151.0)
+
+
+@pytest.mark.parametrize(
+    ("default", "best", "told"),
+    [
+        (
+            LEVELS,
+            (200.0, 201.0, 199.0, 202.0, 200.5, 198.0),
+            "default: 100 (pairs 1, 3, 4) and 150 (pairs 2, 5, 6)",
+        ),
+        (LEVELS, tuple(2.1 * x for x in LEVELS), "the machine changed, not the servers"),
+        ((100.0, 101.0, 99.0, 102.0, 100.5, 98.0), (200.0, 201.0, 199.0, 202.0, 200.5, 198.0), ""),
+    ],
+)
+def test_servers_that_fall_into_levels_are_said(
+    default: tuple[float, ...], best: tuple[float, ...], told: str, tmp_path: Path
+) -> None:
+    outcome, _ = outcome_of(tmp_path, CHANGE, len(default))
+    sides = [tuple({"output_tok_s": v} for v in side) for side in (default, best)]
+    lines = regime_lines(replace(outcome, default_runs=sides[0], best_runs=sides[1]))
+    assert bool(lines) == bool(told)
+    assert told in " ".join(lines)

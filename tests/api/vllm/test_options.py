@@ -1,4 +1,4 @@
-"""The texts of ``tune-vllm``'s options as values, or one sentence. No server."""
+"""The texts of the options of ``tune-vllm`` and ``tune-llama`` as values, or one sentence. No server."""
 
 from dataclasses import fields
 
@@ -58,7 +58,7 @@ def test_choices_are_split_without_losing_anything(text: str) -> None:
 
 def options(**changed: object) -> Options:
     none: dict = dict.fromkeys(f.name for f in fields(Options))
-    usual = {"model": "tiny", "workload": "chat", "margin": 0.0, "budget": "1m", "seed": 0, "rungs": "none",
+    usual = {"engine": "vLLM", "model": "tiny", "workload": "chat", "margin": 0.0, "budget": "1m", "seed": 0, "rungs": "none",
              "verify": "fork", "pairs": 1, "lossy": False}  # fmt: skip
     return Options(**{**none, **usual, **changed})
 
@@ -91,3 +91,11 @@ def test_options_that_cannot_be_are_refused_in_a_sentence(
     assert ended.value.code == 2
     assert told in said
     assert "Traceback" not in said
+
+
+def test_an_engine_has_its_own_shortcuts_and_folder() -> None:
+    asked = options(engine="llama.cpp", model="some/model.gguf", rungs="auto").wanted()
+    assert (asked.rungs.beside, asked.rungs.fork, asked.rungs.preflight) == (True, False, False)
+    assert asked.folder.parts == ("runs", "llama-model.gguf")
+    with pytest.raises(InvalidInput, match="beside, got 'fork'"):
+        options(engine="llama.cpp", rungs="fork").wanted()

@@ -14,6 +14,8 @@ from trialogue.agent.tuning.verdict import Verdict, decide
 from trialogue.api.cli.app import main
 from trialogue.api.study_files.study_file import read_specification
 from trialogue.api.vllm.handover import hand_over
+from trialogue.evaluators.engines.llama_cpp import llama_servers
+from trialogue.evaluators.engines.llama_space import llama_space
 from trialogue.evaluators.errors import InvalidSpecification
 from trialogue.evaluators.problems.measurement import Measurement
 from trialogue.evaluators.problems.problem import Objective, Problem
@@ -21,6 +23,7 @@ from trialogue.evaluators.servers.target import ServerTarget, TargetSettings
 from trialogue.evaluators.spaces.parameters import Categorical
 from trialogue.evaluators.spaces.space import SearchSpace
 from trialogue.evaluators.traffic.workload import Workload
+from trialogue.serving.llama_cpp.environment import LlamaEnvironment
 from trialogue.serving.servers.installation import HELPERS
 from trialogue.serving.vllm.environment import VllmEnvironment, VllmNotInstalled, find_vllm
 
@@ -107,6 +110,20 @@ def test_no_change_hands_over_the_default(tmp_path: Path) -> None:
     assert "No change recommended" in hand_over(outcome, target, tmp_path)
     assert (tmp_path / "serve.yaml").read_text().endswith('\nmodel: "model"\nhost: "127.0.0.1"\n')
     assert served_by(tmp_path / "serve.sh") == "1 serve model --host 127.0.0.1 --port 9"
+
+
+def test_llama_cpps_server_is_handed_over_as_a_script_alone(tmp_path: Path) -> None:
+    outcome, _ = outcome_of(tmp_path, Verdict("change", "it is faster"))
+    settings = TargetSettings("m.gguf", Workload.parse("chat"), tmp_path, fixed={"ctx_size": 512})
+    space = llama_space({"block_size": "(default: 128)"}, 1, knobs={"block_size": [32, 64, 128]})
+    target = llama_servers(LlamaEnvironment(Path("/opt/llama server"), "1"), settings, space)
+    text = hand_over(outcome, target, tmp_path)
+    assert "serve.yaml" not in text
+    assert not (tmp_path / "serve.yaml").exists()
+    assert (tmp_path / "serve.sh").read_text() == (
+        "#!/bin/sh\nLLAMA_SERVER=${LLAMA_SERVER:-'/opt/llama server'}\n"
+        'exec "$LLAMA_SERVER" --model m.gguf --ctx-size 512 --block-size 32 --host 127.0.0.1 "$@"\n'
+    )
 
 
 def test_money_is_refused_without_a_price(capsys: pytest.CaptureFixture[str]) -> None:

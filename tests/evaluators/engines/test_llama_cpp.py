@@ -13,32 +13,37 @@ from tests.contracts.tunable import TunableContract
 from trialogue.agent.tuning.plan import TuningPlan
 from trialogue.agent.tuning.tuner import Tuning
 from trialogue.evaluators.engines.contract import Params
-from trialogue.evaluators.engines.llama_cpp import LlamaServers, llama_settings, llama_space
+from trialogue.evaluators.engines.llama_cpp import llama_servers
+from trialogue.evaluators.engines.llama_space import llama_space
+from trialogue.evaluators.servers.attempt import Rungs
 from trialogue.evaluators.servers.metrics import objective_named
+from trialogue.evaluators.servers.settings import TargetSettings
+from trialogue.evaluators.servers.target import ServerTarget
 from trialogue.evaluators.spaces.parameters import Categorical
 from trialogue.evaluators.spaces.space import SearchSpace
 from trialogue.evaluators.traffic.workload import Workload
 from trialogue.serving.llama_cpp.environment import LlamaEnvironment, LlamaNotInstalled, find_llama
 from trialogue.serving.models.sample_models import tiny_model
 
+FLAGS = dict.fromkeys(("threads", "threads_batch", "parallel"), "(default: -1)")
 WORKLOAD = "random:input=32,output=8,prompts=8,concurrency=4,warm_up=2"
 
 
-def test_the_space_has_the_servers_defaults_and_no_smaller_batch_than_its_part() -> None:
-    space = llama_space(4)
-    assert space.default()["batch_size"] == 2048
-    assert space.satisfies(space.default())
-    assert not space.satisfies({**space.default(), "batch_size": 256})
-    assert max(c for c in space["threads"].choices if c is not None) == 4  # pyright: ignore[reportAttributeAccessIssue]
-
-
 def test_defaults_are_not_on_the_command_line_and_slots_have_room(tmp_path: Path) -> None:
-    settings = llama_settings(Path("m.gguf"), Workload.parse(WORKLOAD), tmp_path, llama_space(2))
-    target = LlamaServers(LlamaEnvironment(Path("llama-server"), "1"), settings)
-    default = llama_space(2).default()
+    space = llama_space(FLAGS, 2)
+    settings = TargetSettings("m.gguf", Workload.parse(WORKLOAD), tmp_path)
+    target = llama_servers(LlamaEnvironment(Path("llama-server"), "1"), settings, space)
+    default = space.default()
     assert target.spec(default).command() == "llama-server --model m.gguf --ctx-size 512"
     assert target.spec({**default, "threads": 2}).argv()[-2:] == ["--threads", "2"]
-    assert settings.fixed == {"ctx_size": 512}  # eight slots of 40 tokens, in steps of 256
+    assert target.settings.fixed == {"ctx_size": 512}  # eight slots of 40 tokens, in steps of 256
+    assert target.settings.rungs == Rungs(preflight=False, fork=False)
+
+
+def test_a_context_of_ones_own_stays(tmp_path: Path) -> None:
+    settings = TargetSettings("m.gguf", Workload.parse(WORKLOAD), tmp_path, fixed={"ctx_size": 4096})
+    target = llama_servers(LlamaEnvironment(Path("llama-server"), "1"), settings, llama_space(FLAGS, 2))
+    assert target.settings.fixed == {"ctx_size": 4096}
 
 
 @pytest.fixture(scope="module")
@@ -49,21 +54,27 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def servers(tmp_path: Path, model: Path) -> Iterator[LlamaServers]:
+def servers(tmp_path: Path, model: Path) -> Iterator[ServerTarget]:
+    settings = TargetSettings(
+        str(model), Workload.parse(WORKLOAD), tmp_path, rungs=Rungs(beside=False), guard=True
+    )
+    environment = installed()
+    with llama_servers(environment, settings, llama_space(environment.flags(), 2)) as made:
+        yield made
+
+
+def installed() -> LlamaEnvironment:
     try:
-        environment = find_llama()
+        return find_llama()
     except LlamaNotInstalled as error:
         pytest.skip(str(error))
-    settings = llama_settings(model, Workload.parse(WORKLOAD), tmp_path, llama_space(2))
-    with LlamaServers(environment, settings) as made:
-        yield made
 
 
 @pytest.mark.llama
 @pytest.mark.slow
 class TestLlamaServers(TunableContract):
     @pytest.fixture
-    def target(self, servers: LlamaServers) -> LlamaServers:
+    def target(self, servers: ServerTarget) -> ServerTarget:
         return servers
 
     @pytest.fixture
@@ -74,7 +85,7 @@ class TestLlamaServers(TunableContract):
 @pytest.mark.llama
 @pytest.mark.slow
 def test_a_server_that_does_not_start_and_one_that_dies_are_failures_in_words(
-    servers: LlamaServers,
+    servers: ServerTarget,
 ) -> None:
     failed = servers.measure({"flash_attn": "perhaps"})
     assert failed.failure is not None
@@ -86,7 +97,7 @@ def test_a_server_that_does_not_start_and_one_that_dies_are_failures_in_words(
 
 @pytest.mark.llama
 @pytest.mark.slow
-def test_a_tuning_runs_from_default_to_verdict(servers: LlamaServers) -> None:
+def test_a_tuning_runs_from_default_to_verdict(servers: ServerTarget) -> None:
     space = SearchSpace([Categorical("parallel", [None, 1, 4], default=None)])
     plan = TuningPlan("model", objective_named("output_tok_s"), trials=2, pairs=2, most_pairs=2, budget_s=600)
     outcome = Tuning(plan, servers, space, say=lambda line: None).run()
