@@ -10,6 +10,8 @@ from ..serving.errors import InvalidInput
 Design = Literal["integrated", "dpp", "volume", "ariel"]
 Coreset = Literal["usual", "sensitivity"]
 Replicates = Literal["gain", "variance", "never"]
+MOST_EARLIER = 8
+"""Studies to learn from: each is a task of one model, and a pair of tasks a correlation to infer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class EngineOptions:
     (``"usual"``), or drawn by ``"sensitivity"``. ``replicates``: when a configuration is measured again: where that tells
     more than a new one (``"gain"``), two fifths of the time and most where noise and failures are (``"variance"``), or
     ``"never"``. ``subspace``: dimensions of a random subspace through the default, in which alone is searched.
+    ``transfer``: names of studies of the same database from whose trials, as far as they had ended when this study was
+    made, the model of the objectives learns.
     """
 
     design: Design | None = None
@@ -30,8 +34,10 @@ class EngineOptions:
     coreset: Coreset | None = None
     replicates: Replicates | None = None
     subspace: int | None = None
+    transfer: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "transfer", _names(self.transfer))
         names = {"design": Design, "coreset": Coreset, "replicates": Replicates}
         for name, known in {name: get_args(kinds) for name, kinds in names.items()}.items():
             value = getattr(self, name)
@@ -50,8 +56,25 @@ class EngineOptions:
     def settings(self) -> dict[str, Any]:
         """Return the choices under the names of ``surrogates.models.outcome.Settings``."""
         names = {"design": "design_kind", "design_trials": "design"}
-        return {names.get(k, k): v for k, v in self.to_dict().items()}
+        return {names.get(k, k): v for k, v in self.to_dict().items() if k != "transfer"}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the choices that were made."""
-        return {k: v for k, v in asdict(self).items() if v is not None}
+        said = {k: v for k, v in asdict(self).items() if v is not None}
+        return said | ({"transfer": list(self.transfer)} if self.transfer else {})
+
+
+def _names(given: object) -> tuple[str, ...] | None:
+    """Return names of studies, each once; raises InvalidInput."""
+    if given is None:
+        return None
+    texts = [given] if isinstance(given, str) else given
+    if (
+        not isinstance(texts, list | tuple)
+        or not all(isinstance(n, str) for n in texts)
+        or len(texts) > MOST_EARLIER
+    ):
+        raise InvalidInput(
+            f"`engine.transfer` must be a list of at most {MOST_EARLIER} names of studies, got {given!r:.200}."
+        )
+    return tuple(dict.fromkeys(texts)) or None

@@ -30,6 +30,7 @@ from works import (
     subsets,
     surrogates,
     training,
+    transfers,
     trees,
     unseen,
 )
@@ -262,6 +263,13 @@ BESIDE = (
         'strategy = "asha" | "hyperband", [fidelity]',
         "the same effort finds better than whole trainings do, and a model's configurations better than random ones",
         halving.ladders,
+    ),
+    Work(
+        "transfer",
+        "multi-task Gaussian process",
+        "transfer = [...] of [engine]",
+        "a study alike finds better sooner, and one that misleads is unlearnt: at most 0.05 is lost in the end",
+        transfers.multitask,
     ),
     Work(
         "changes",

@@ -101,7 +101,7 @@ CODE_LINES = {
     "serving": 3_100,
     "evaluators": 6_500,
     "prompts": 1_400,
-    "surrogates": 3_400,
+    "surrogates": 3_560,
     "agent": 11_150,
     "api": 7_250,
 }

@@ -6,9 +6,12 @@ is LLAMBO as published (``llambo.py``), ``"random"`` is the control that everyth
 and the like stand in ``alternatives/``.
 """
 
+from collections.abc import Sequence
+
 from ...evaluators.problems.problem import Problem
 from ...serving.errors import InvalidInput
 from ...surrogates.contracts import Engine
+from ...surrogates.options.multitask import EarlierStudy
 from ..certainty.pairing import PREFIX, Pairing
 from ..contracts import AbstractPlanner, AbstractStrategy
 from ..engine_options import EngineOptions
@@ -64,18 +67,24 @@ def strategy_for(
     strategy: str | None = None,
     engine: Engine | None = None,
     options: EngineOptions | None = None,
+    earlier: Sequence[EarlierStudy] = (),
     by_name: bool = True,
     referee: RefereeName | None = None,
 ) -> AbstractStrategy:
     """Return the strategy of that name; None means ``"trialogue"`` with a planner and without one the engine, both with
     what is known of parameters by name unless ``by_name`` is False. ``"surrogate"`` is the engine alone. ``engine``: used
-    in place of the usual one; ``options``: of the usual one. ``referee``: who judges a planner's proposals."""
+    in place of the usual one; ``options``: of the usual one, with the ``earlier`` studies it learns from. ``referee``: who
+    judges a planner's proposals."""
     name = strategy or ("trialogue" if planner is not None else "surrogate")
     surrogate = name.partition(":")[2] if name.startswith("surrogate:") else None
     if options is not None:
         if name not in ("trialogue", "surrogate") and surrogate is None:
             raise _without_engine(name)
-        engine = default_engine(problem, surrogate=surrogate, options=options)
+        if options.transfer and surrogate is not None:
+            raise InvalidInput(
+                f"`engine.transfer` needs the engine's own model; use strategy 'surrogate' instead of {name!r}."
+            )
+        engine = default_engine(problem, surrogate=surrogate, options=options, earlier=earlier)
     elif engine is not None and name not in ("trialogue", "surrogate"):
         raise InvalidInput(
             f"strategy {name!r} brings its own engine; use 'trialogue' or 'surrogate' with `engine`."

@@ -4,9 +4,11 @@ Knows nothing of trials or the ledger. A strategy serves one thread at a time: w
 """
 
 import threading
+from collections.abc import Callable, Sequence
 
 from ...evaluators.problems.problem import Problem
 from ...serving.errors import InvalidInput
+from ...surrogates.options.multitask import EarlierStudy
 from ..contracts import AbstractStrategy, Ask, Plan
 from ..engine_options import EngineOptions
 from ..planner.by_name import SharedPlanner
@@ -18,13 +20,15 @@ class Decider:
     """The strategy of one open study. ``planner``: a specification, a planner, or one that is shared already.
 
     ``strategy``: a name, None for the usual one, or an object of the user's own, which is kept as it is. ``engine``: what
-    is chosen of the engine of a strategy given by name.
+    is chosen of the engine of a strategy given by name; ``earlier`` reads the studies that it learns from.
     """
 
     def __init__(
         self, problem: Problem, seed: int, planner: object, strategy: "str | AbstractStrategy | None",
-        engine: EngineOptions | None = None,
+        engine: EngineOptions | None = None, *,
+        earlier: Callable[[Sequence[str]], Sequence[EarlierStudy]] = lambda _: (),
     ) -> None:  # fmt: skip
+        self._earlier = earlier
         self._problem, self._seed, self.chosen, self._options = problem, seed, strategy, engine
         self.planner = planner if isinstance(planner, SharedPlanner) else SharedPlanner(planner)
         self.lock = threading.RLock()
@@ -51,9 +55,10 @@ class Decider:
     def _made(self) -> AbstractStrategy:
         if self.chosen is None or isinstance(self.chosen, str):
             planner = self.planner.join(self) if needs_model(self.chosen) else None
+            names = self._options.transfer if self._options else None
             return strategy_for(
                 self._problem, seed=self._seed, planner=planner, strategy=self.chosen, options=self._options,
-                referee=referee_of(self.planner.spec),
+                earlier=self._earlier(names or ()), referee=referee_of(self.planner.spec),
             )  # fmt: skip
         if not isinstance(self.chosen, AbstractStrategy):
             raise InvalidInput(f"`strategy` must be a name or have `name` and `plan`, got {self.chosen!r}.")

@@ -15,6 +15,7 @@ from ...evaluators.problems.history import History, Params, Value
 from ...evaluators.problems.problem import Problem
 from ...evaluators.random_streams import stream
 from ...surrogates.contracts import Engine, Suggestion
+from ...surrogates.options.multitask import EarlierStudy
 from ..contracts import Ask, Decision, Plan
 from ..engine_options import EngineOptions
 from ..planner.scaling_laws import prior_proposals
@@ -74,12 +75,13 @@ class SurrogateStrategy:
 
 
 def default_engine(
-    problem: Problem, *, surrogate: str | None = None, options: EngineOptions | None = None
-) -> Engine:
+    problem: Problem, *, surrogate: str | None = None, options: EngineOptions | None = None,
+    earlier: Sequence[EarlierStudy] = (),
+) -> Engine:  # fmt: skip
     """Return the engine of ``surrogates/``, which loads numpy and scipy.
 
     ``surrogate``: an alternative's name, or ``per-second`` or ``per-cost`` for expected improvement per unit of what the
-    measurements say they cost.
+    measurements say they cost. ``earlier``: studies to learn from; the best of the first two are then the initial design.
     """
     from ...surrogates.alternatives.by_name import alternative
     from ...surrogates.engine.engine import GaussianEngine
@@ -89,6 +91,9 @@ def default_engine(
     if surrogate in ("per-second", "per-cost"):
         price = "seconds" if surrogate == "per-second" else "cost"
         return GaussianEngine(problem, replace(settings, price=price))
+    if earlier:
+        design = (options and options.design_trials) or 1 + min(len(earlier), 2)
+        return GaussianEngine(problem, replace(settings, design=design), earlier=tuple(earlier))
     return GaussianEngine(problem, settings, None if surrogate is None else alternative(surrogate))
 
 

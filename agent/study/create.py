@@ -18,6 +18,7 @@ from ..planner.by_name import SharedPlanner, check_planner
 from ..protocol import StudyProtocol
 from ..proxy import ProxyOptions
 from ..strategies.by_name import check_strategy
+from ..views.earlier import check_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,8 @@ def create_or_resume(
     ledger: Ledger, name: str, problem: Problem, seed: int | None, settings: Settings
 ) -> Opened:
     """Return the study of that name, created where it is not there; raises StudyMismatch."""
+    if settings.engine is not None:
+        check_names(ledger, name, settings.engine.transfer or ())
     if not ledger.has(name):
         settings.check(problem, {})
         try:

@@ -49,6 +49,7 @@ from ..strategies.decider import Decider
 from ..strategies.simple import default_engine
 from ..views.best import best_of, front_of
 from ..views.changes import FewChanges, few_changes
+from ..views.earlier import earlier_studies
 from ..views.winner import robust_trial, standing_values
 from . import add_results, ask as asking, fork as forks, held_out, verify as verifying
 from .create import Settings, ledger_of, open_study
@@ -89,7 +90,8 @@ class Study:
         engine, chosen = engine or EngineOptions.stored(stored.config), opened.settings
         self.protocol, self.proxy = StudyProtocol.stored(stored.config), ProxyOptions.stored(stored.config)
         engine = self.protocol.engine_options(engine, chosen.strategy)
-        self._decider = Decider(stored.problem, stored.seed, chosen.planner, chosen.strategy, engine)
+        how, past = chosen.strategy, partial(earlier_studies, self.ledger, stored)
+        self._decider = Decider(self.problem, self.seed, chosen.planner, how, engine, earlier=past)
         self._open = OpenStudy(self.ledger, stored)
         self._pruner = pruner
         self._reports = endings.PendingReports(self._open.change)
@@ -216,8 +218,7 @@ class Study:
 
     def report_soon(self, number: int, step: int, value: float) -> bool:
         """Record an intermediate value with others of the same half second, unless a pruner is to judge it now."""
-        now = self._pruning is not None
-        return self.report(number, step, value) if now else self._reports.add(number, step, value)
+        return self.report(number, step, value) if self._pruning else self._reports.add(number, step, value)
 
     def write_reports(self, number: int) -> None:
         """Write what ``report_soon`` still holds of a trial that ends."""

@@ -114,7 +114,8 @@ class _Door:
     def _desk(self, caller: Caller, study: Study | None) -> Desk:
         def create(toml: str) -> Study:
             specification = parse_specification(toml)
-            caller.check_sees(specification.name)
+            for name in specification.studies:
+                caller.check_sees(name)
             return self.services.shelf.create(specification)
 
         return Desk(

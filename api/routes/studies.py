@@ -85,7 +85,8 @@ def create(request: Request, services: Parts, caller: Who, body: schemas.StudyBo
     specification = body.specification()
 
     def made() -> dict[str, Any]:
-        caller.check_sees(specification.name)
+        for name in specification.studies:
+            caller.check_sees(name)
         study = services.shelf.create(specification, exist_ok=body.exist_ok)
         return study_view(services.ledger, study.stored)
 

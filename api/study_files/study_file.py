@@ -60,6 +60,12 @@ class Specification:
         """
         return replace(self, settings=with_changes(self.settings, said)) if said else self
 
+    @property
+    def studies(self) -> tuple[str, ...]:
+        """The studies that it touches: its own, and those that it learns from."""
+        engine = self.settings.engine
+        return (self.name, *((engine and engine.transfer) or ()))
+
     def at(self, fidelity: float | None) -> "Specification":
         """Return the same study, evaluated at a part of what the file says. Raises InvalidSpecification."""
         return replace(self, evaluate=at_fidelity(self.evaluate, fidelity))

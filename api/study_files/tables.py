@@ -21,7 +21,7 @@ from pydantic import (
 
 from ...agent.budget import Budget
 from ...agent.certainty.pairing import PREFIX
-from ...agent.engine_options import Coreset, Design, EngineOptions, Replicates
+from ...agent.engine_options import MOST_EARLIER, Coreset, Design, EngineOptions, Replicates
 from ...agent.planner.specification import PlannerText
 from ...agent.protocol import StudyProtocol
 from ...agent.proxy import ProxyOptions
@@ -109,10 +109,13 @@ class EngineTable(Table):
     """When a configuration is measured again: gain (the default), variance or never."""
     subspace: Annotated[Whole, Field(ge=1, le=1000)] | None = None
     """Dimensions of a random subspace through the default, in which alone is searched. The whole space."""
+    transfer: Annotated[list[Words], Field(max_length=MOST_EARLIER)] | None = None
+    """Studies of the same database whose trials the model learns from, as far as they had ended."""
 
     def options(self) -> EngineOptions:
         """Return the choices as the study takes them."""
-        return EngineOptions(**self.model_dump())
+        said = self.model_dump(exclude={"transfer"})
+        return EngineOptions(**said, transfer=None if self.transfer is None else tuple(self.transfer))
 
 
 class SeedsTable(Table):

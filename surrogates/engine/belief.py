@@ -141,6 +141,8 @@ class GaussianBelief:
     signs: np.ndarray = field(default_factory=lambda: np.ones(1))
     settings: Settings = field(default_factory=Settings)
     classifiers: tuple[Classifier, ...] = ()
+    seeds: Sequence[Params] = ()
+    """Configurations that were the best elsewhere: the first trials after the default."""
 
     @property
     def modelled(self) -> bool:
@@ -205,6 +207,10 @@ class GaussianBelief:
         self, domain: Domain, X: np.ndarray, active: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, Origin, str]:
         s = self.settings
+        known = domain.repair(self.embedding.space.encode(self.seeds)[0])[0] if self.seeds else X[:0]
+        known = known[domain.untaken(known)]
+        if len(known):
+            return known[0], "transfer", "the best of an earlier study"
         if s.subspace:
             subspace = RandomSubspace.random(self.embedding.space, s.subspace)
             found = subspace.maximise(lambda X, _: rng.random(len(X)), domain, X[:0], rng, n=64)

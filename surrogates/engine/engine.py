@@ -21,6 +21,7 @@ from ..models.feasibility import Classifier, failure_rows, fit_classifier
 from ..models.mean import Bowl, Slope
 from ..models.outcome import OutcomeModel, Settings, Warm, fit_outcome, mixture
 from ..options.features import prior_kernel
+from ..options.multitask import EarlierStudy, seeds, transferred
 from ..options.prior import DRAWS, BelievedDensity, sampled_scores, trust
 from ..options.sensitivity import coreset
 from ..threads import one_thread
@@ -38,6 +39,8 @@ class GaussianEngine:
     settings: Settings = field(default_factory=Settings)
     surrogate: Surrogate | None = None
     """Another model of the objective than the engine's own Gaussian process (limits keep theirs)."""
+    earlier: tuple[EarlierStudy, ...] = ()
+    """Studies whose trials the engine's own model of the objectives learns from."""
     _warm: dict[str, Warm] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -52,8 +55,9 @@ class GaussianEngine:
             model = self._fit(history, classifiers, rng) if _distinct(history) else None
         notes = (*(n for o in model.objectives for n in o.notes), *model.notes) if model else ()
         return GaussianBelief(
-            history, self._embedding, model, notes, self.problem.signs, self.settings, classifiers
-        )
+            history, self._embedding, model, notes, self.problem.signs, self.settings, classifiers,
+            seeds(self.problem.space, self.earlier),
+        )  # fmt: skip
 
     def _fit(self, history: History, classifiers: tuple[Classifier, ...], rng: np.random.Generator) -> Model:
         Y = history.Y * self.problem.signs
@@ -122,10 +126,11 @@ class GaussianEngine:
     ) -> OutcomeModel | SurrogateOutcome:  # fmt: skip
         rows = chosen.rows
         sem = chosen.standard_errors(history.Y_sem[rows, i], y, self.settings.noise)
-        if self.surrogate is None:
-            return self._outcome(f"objective {i}", D, Z, y, sem, rng)
         data = history.rows("finished")
         training = TrainingData(self.problem.space, data.X[rows], data.active[rows], y, sem**2)
+        if self.surrogate is None:
+            own = self._outcome(f"objective {i}", D, Z, y, sem, rng)
+            return transferred(self.earlier, self.problem, i, training, own) if self.earlier else own
         if isinstance(self.surrogate, Portfolio):
             own = self._outcome(f"objective {i}", D, Z, y, sem, rng)
             return self.surrogate.challenger(f"objective {i}", own, training, rng) or own

@@ -37,22 +37,11 @@ class Embedding:
     @cached_property
     def group(self) -> np.ndarray:
         """Which parameter each embedded column belongs to, (p,) int."""
-        width = np.where(self.choices > 0, self.choices, np.where(self.conditional, 2, 1))
-        return np.repeat(np.arange(len(self.choices)), width)
+        return grouped(self.choices, self.conditional)
 
     def embed(self, X: np.ndarray, active: np.ndarray) -> np.ndarray:
         """Return the embedded rows Z, (n, p)."""
-        columns: list[np.ndarray] = []
-        for j, k in enumerate(self.choices):
-            x, on = X[:, j], active[:, j]
-            if k > 0:
-                index = np.clip((x * k).astype(int), 0, k - 1)
-                columns.extend(((index == i) & on) * np.sqrt(0.5) for i in range(k))
-            elif self.conditional[j]:
-                columns.extend([np.cos(x) * on, np.sin(x) * on])
-            else:
-                columns.append(x)
-        return np.stack(columns, axis=1) if columns else np.empty((len(X), 0))
+        return embed_columns(X, active, self.choices, self.conditional)
 
     def invert(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return X (n, d) and active (n, d) of embedded rows; inverse of ``embed``."""
@@ -96,3 +85,26 @@ class Embedding:
             difference = Z[:, column, None] - Z[None, :, column]
             D[j] += difference * difference
         return D
+
+
+def embed_columns(
+    X: np.ndarray, active: np.ndarray, choices: np.ndarray, conditional: np.ndarray
+) -> np.ndarray:
+    """Return the embedded rows Z (n, p) of d columns, of which ``choices`` (d,) says the number of unordered choices, 0 for
+    a number, and ``conditional`` (d,) which can be inactive."""
+    columns: list[np.ndarray] = []
+    for j, k in enumerate(choices):
+        x, on = X[:, j], active[:, j]
+        if k > 0:
+            index = np.clip((x * k).astype(int), 0, k - 1)
+            columns.extend(((index == i) & on) * np.sqrt(0.5) for i in range(k))
+        elif conditional[j]:
+            columns.extend([np.cos(x) * on, np.sin(x) * on])
+        else:
+            columns.append(x)
+    return np.stack(columns, axis=1) if columns else np.empty((len(X), 0))
+
+
+def grouped(choices: np.ndarray, conditional: np.ndarray) -> np.ndarray:
+    """Return which of d columns each embedded column belongs to, (p,)."""
+    return np.repeat(np.arange(len(choices)), np.where(choices > 0, choices, np.where(conditional, 2, 1)))

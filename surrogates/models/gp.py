@@ -15,6 +15,7 @@ the tests.
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Protocol, TypeVar
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri, dtrtrs  # pyright: ignore[reportAttributeAccessIssue] - made by f2py
@@ -52,6 +53,16 @@ class Priors:
         low, high = self.mean - 4 * self.sd, self.mean + 4 * self.sd
         low[-1], high[-1] = np.log(1e-6), np.log(2.0)
         return list(zip(low, high, strict=True))
+
+
+class Inferred(Protocol):
+    """Data of a likelihood whose hyperparameters have Gaussian priors."""
+
+    @property
+    def priors(self) -> Priors: ...  # noqa: D102
+
+
+T = TypeVar("T", bound=Inferred)
 
 
 @dataclass(frozen=True)
@@ -146,14 +157,17 @@ def negative_log_posterior(theta: np.ndarray, task: Task) -> tuple[float, np.nda
     return value, -gradient + z / task.priors.sd
 
 
-def fit_map(task: Task, starts: list[np.ndarray], *, steps: int = 60) -> np.ndarray:
+def fit_map(
+    task: T, starts: list[np.ndarray], *, steps: int = 60,
+    loss: Callable[[np.ndarray, T], tuple[float, np.ndarray]] = negative_log_posterior,
+) -> np.ndarray:  # fmt: skip
     """Return the best theta that L-BFGS finds from ``starts`` within ``steps`` iterations each."""
     bounds = task.priors.bounds
     low, high = np.array(bounds).T
     best, best_value = np.clip(starts[0], low, high), np.inf
     for start in starts:
         found = minimize(
-            negative_log_posterior, np.clip(start, low, high), args=(task,), jac=True, method="L-BFGS-B",
+            loss, np.clip(start, low, high), args=(task,), jac=True, method="L-BFGS-B",
             bounds=bounds, options={"maxiter": steps, "maxls": 12, "ftol": 1e-7, "gtol": 1e-4},
         )  # fmt: skip
         if np.isfinite(found.fun) and found.fun < best_value:
@@ -162,29 +176,36 @@ def fit_map(task: Task, starts: list[np.ndarray], *, steps: int = 60) -> np.ndar
 
 
 def sample_thetas(
-    task: Task, start: np.ndarray, rng: np.random.Generator, *, n: int, thin: int = 4, burn: int = 6
-) -> list[np.ndarray]:
+    task: T, start: np.ndarray, rng: np.random.Generator, *, n: int, thin: int = 4, burn: int = 6,
+    likelihood: Callable[[np.ndarray, T], float] = log_likelihood,
+) -> list[np.ndarray]:  # fmt: skip
     """Return n thetas from their posterior, by elliptical slice sampling that starts at ``start``."""
     mean, sd = task.priors.mean, task.priors.sd
     low, high = np.array(task.priors.bounds).T
-    theta, level = start, log_likelihood(start, task)
+    theta, level = start, likelihood(start, task)
     kept: list[np.ndarray] = []
     for step in range(burn + n * thin):
-        theta, level = _slice_step(task, theta, level, mean + sd * rng.standard_normal(len(mean)), mean, rng)
+        other = mean + sd * rng.standard_normal(len(mean))
+        theta, level = _slice_step(lambda at: likelihood(at, task), theta, level, other, mean, rng)
         if step >= burn and (step - burn) % thin == thin - 1:
             kept.append(np.clip(theta, low, high))
     return kept
 
 
 def _slice_step(
-    task: Task, theta: np.ndarray, level: float, other: np.ndarray, mean: np.ndarray, rng: np.random.Generator
+    likelihood: Callable[[np.ndarray], float],
+    theta: np.ndarray,
+    level: float,
+    other: np.ndarray,
+    mean: np.ndarray,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, float]:
     threshold = level + np.log(max(rng.random(), 1e-300))
     angle = rng.uniform(0.0, 2 * np.pi)
     below, above = angle - 2 * np.pi, angle
     for _ in range(30):
         proposal = mean + (theta - mean) * np.cos(angle) + (other - mean) * np.sin(angle)
-        value = log_likelihood(proposal, task)
+        value = likelihood(proposal)
         if value > threshold:
             return proposal, value
         below, above = (angle, above) if angle < 0 else (below, angle)

@@ -1,6 +1,7 @@
 import pytest
 
 import trialogue as tl
+from trialogue.agent.errors import StudyNotFound
 from trialogue.agent.study.transfer import (
     earlier_studies,
     enqueue_from_earlier,
@@ -8,6 +9,7 @@ from trialogue.agent.study.transfer import (
     transfer_lines,
     transfer_seeds,
 )
+from trialogue.serving.errors import InvalidInput
 from trialogue.serving.scripted.behaviours import uniform
 from trialogue.serving.scripted.server import ScriptedServer
 
@@ -91,3 +93,35 @@ def test_a_planner_is_told_of_similar_studies_after_a_restart_too(storage):
             study.run(evaluate, n_trials=trials)
             assert len(server.requests) > before
             assert "similar study 'old'" in server.requests[-1]["messages"][1]["content"]
+
+
+def test_a_study_learns_from_the_trials_that_earlier_ones_had_when_it_was_made(storage):
+    def made(name):
+        engine = tl.EngineOptions(transfer=("old",))
+        target = problem("new", extra=True)
+        return tl.Study(target, name=name, storage=storage, seed=0, strategy="surrogate", engine=engine)
+
+    whole, interrupted = made("whole"), made("interrupted")
+    whole.run(evaluate, n_trials=4)
+    interrupted.run(evaluate, n_trials=3)
+    best = min(t.value for t in tl.Study.load("old", storage=storage).trials if t.value is not None)
+    assert whole.trial(1).source == "transfer"
+    assert evaluate(whole.trial(1).params) == pytest.approx(best)
+    tl.Study.load("old", storage=storage).add({"x": 1.0, "rate": 1e-3, "m": "a"}, -100.0)  # too late to count
+    resumed = tl.Study.load("interrupted", storage=storage)
+    assert resumed.stored.config["engine"] == {"transfer": ["old"]}
+    assert resumed.ask().params == whole.trial(3).params
+
+
+def test_a_study_cannot_learn_from_one_that_is_not_there_or_from_itself(storage):
+    for names, error, words in (
+        (["olt"], StudyNotFound, "no study 'olt'"),
+        (["new"], InvalidInput, "this one"),
+        ([1], InvalidInput, "names of studies"),
+    ):
+        with pytest.raises(error, match=words):
+            tl.Study(problem("new"), storage=storage, engine=tl.EngineOptions(transfer=names))
+    options = tl.EngineOptions(transfer=["old"])
+    with pytest.raises(InvalidInput, match="own model"):
+        tl.Study(problem("new"), storage=storage, strategy="surrogate:forest", engine=options)
+    assert "new" not in tl.Study.load("old", storage=storage).ledger.names()

@@ -205,6 +205,13 @@ def test_keys_scopes_rates_and_daily_budgets(tmp_path: Path) -> None:
         assert get("/v1/studies/other", worker).status_code == 404
         assert get("/v1/studies/other/ask", worker, "POST", json={}).status_code == 404
         assert get("/v1/studies/mine/fork", worker, "POST", json={"name": "theirs"}).status_code == 404
+        learning = {
+            "name": "mine",
+            "problem": problem().to_dict(),
+            "engine": {"transfer": ["other"]},
+            "exist_ok": True,
+        }
+        assert get("/v1/studies", worker, "POST", json=learning).status_code == 404
         assert get("/v1/studies/mine/chat", worker, "POST", json={"text": "/fork theirs"}).status_code == 200
         assert not ledger.has("theirs")
         assert get("/v1/studies/mine", worker, "DELETE").status_code == 403
