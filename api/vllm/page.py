@@ -14,7 +14,7 @@ from ...evaluators.servers.metrics import limit_words
 
 E = html.escape
 WIDTH, HEIGHT, MARGIN = 560, 300, 48
-_STYLE = """body{font:15px/1.5 system-ui;max-width:70em;margin:2em auto;padding:0 1em;color:#222;background:#fff}
+STYLE = """body{font:15px/1.5 system-ui;max-width:70em;margin:2em auto;padding:0 1em;color:#222;background:#fff}
 td,th{padding:.2em .6em;text-align:left;border-bottom:1px solid #ddd;vertical-align:top}pre{background:#f4f4f4;padding:1em;
 overflow:auto}svg text{font-size:11px;fill:#444}.bar{background:#4a7ebb;height:.8em;display:inline-block}
 .believed{opacity:.4}"""
@@ -29,7 +29,7 @@ def page(outcome: TuningOutcome, headline: str, command: str, table: Sequence[st
     at = outcome.best.params if outcome.best is not None else outcome.study.problem.space.default()
     return f"""<!doctype html><meta charset="utf-8"><title>{
         E(outcome.study.problem.name)
-    } tuning</title><style>{_STYLE}</style>
+    } tuning</title><style>{STYLE}</style>
 <h1>{E(headline)}</h1><pre>{E(command)}</pre><h2>Against the default</h2><pre>{E(chr(10).join(table))}</pre>
 <p>Noise of one measurement of the default: {outcome.noise:.1%} (coefficient of variation). Limits: {
         E(limits)
