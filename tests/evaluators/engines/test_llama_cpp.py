@@ -56,10 +56,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def servers(tmp_path: Path, model: Path) -> Iterator[ServerTarget]:
     settings = TargetSettings(
-        str(model), Workload.parse(WORKLOAD), tmp_path, rungs=Rungs(beside=False), guard=True
-    )
+        str(model), Workload.parse(WORKLOAD), tmp_path, {"threads": 1}, guard=True
+    )  # one thread: several wait for each other where cores are shared
     environment = installed()
-    with llama_servers(environment, settings, llama_space(environment.flags(), 2)) as made:
+    space = llama_space(environment.flags(), 2, fixed=settings.fixed)
+    with llama_servers(environment, settings, space) as made:
         yield made
 
 
@@ -72,6 +73,7 @@ def installed() -> LlamaEnvironment:
 
 @pytest.mark.llama
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 class TestLlamaServers(TunableContract):
     @pytest.fixture
     def target(self, servers: ServerTarget) -> ServerTarget:
@@ -79,24 +81,26 @@ class TestLlamaServers(TunableContract):
 
     @pytest.fixture
     def changed(self) -> Params:
-        return {"threads": 1}
+        return {"parallel": 1}
 
 
 @pytest.mark.llama
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_server_that_does_not_start_and_one_that_dies_are_failures_in_words(
     servers: ServerTarget,
 ) -> None:
     failed = servers.measure({"flash_attn": "perhaps"})
     assert failed.failure is not None
     assert failed.failure.phase == "start"
-    assert servers.measure({"threads": 1}).failure is None
+    assert servers.measure({"parallel": 1}).failure is None
     servers.stop_server()
-    assert not servers.reuses({"threads": 1})
+    assert not servers.reuses({"parallel": 1})
 
 
 @pytest.mark.llama
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_tuning_runs_from_default_to_verdict(servers: ServerTarget) -> None:
     space = SearchSpace([Categorical("parallel", [None, 1, 4], default=None)])
     plan = TuningPlan("model", objective_named("output_tok_s"), trials=2, pairs=2, most_pairs=2, budget_s=600)
