@@ -39,7 +39,7 @@ def load_grid(
     Tokens/s of a user against tokens/s of a device, such as: trialogue load-grid MODEL --input 128,1024 --concurrency 1,4,16.
     Flags of a tuning's recommendation are given with --fix. The same command goes on where it stopped.
     """
-    kind = {FOLDERS[e]: e for e in FOLDERS}.get(engine)
+    kind: Engine | None = next((e for e, word in FOLDERS.items() if word == engine), None)
     if kind is None:
         raise InvalidInput(f"`--engine` must be one of {', '.join(FOLDERS.values())}, got {engine!r}.")
     grid = cells(
@@ -47,10 +47,10 @@ def load_grid(
     )
     largest = max(grid, key=lambda c: c.input_len + c.output_len)
     own = folder or Path("runs") / f"{engine}-grid-{Path(model).name}"
+    workload = largest.workload().name
     options = Options(
-        kind, model, largest.workload().name, None, None, 0.0, "1h", None, None, fix, env, False, own, None, 0, "none",
-        start_timeout, 1, None, None,
-    )  # fmt: skip
+        kind, model, workload, fix=fix, env=env, folder=own, rungs="none", start_timeout=start_timeout
+    )
     print(_measured(options, grid))
 
 

@@ -34,23 +34,23 @@ class Options:
     engine: Engine
     model: str
     workload: str
-    objective: Sequence[str] | None
-    slo: Sequence[str] | None
-    margin: float
-    budget: str
-    trials: int | None
-    knob: Sequence[str] | None
-    fix: Sequence[str] | None
-    env: Sequence[str] | None
-    lossy: bool
-    folder: Path | None
-    planner: str | None
-    seed: int
-    rungs: str
-    start_timeout: str | None
-    pairs: int
-    earlier: Path | None
-    price_per_hour: float | None
+    objective: Sequence[str] | None = None
+    slo: Sequence[str] | None = None
+    margin: float = 0.0
+    budget: str = "30m"
+    trials: int | None = None
+    knob: Sequence[str] | None = None
+    fix: Sequence[str] | None = None
+    env: Sequence[str] | None = None
+    lossy: bool = False
+    folder: Path | None = None
+    planner: str | None = None
+    seed: int = 0
+    rungs: str = "auto"
+    start_timeout: str | None = None
+    pairs: int = 3
+    earlier: Path | None = None
+    price_per_hour: float | None = None
     serve_rate: float | None = None
     verify: str = "ordinary"
     draft_model: str | None = None
