@@ -15,6 +15,20 @@ class StudyNotFound(StudyError, LookupError):
     """No study of that name in the ledger."""
 
 
+class StudyUnreadable(StudyError):
+    """The row of a study in the ledger says nothing that this version can read. ``reason``: which column, and why."""
+
+    def __init__(self, message: str, name: str = "", reason: str = "", study_id: int = 0) -> None:
+        super().__init__(message)
+        self.name, self.reason, self.study_id = name, reason, study_id
+
+    @classmethod
+    def of(cls, name: str, reason: str, study_id: int) -> "StudyUnreadable":
+        """Return the error for a study's row."""
+        cure = "open it with the version that wrote it, restore a backup, or delete the study"
+        return cls(f"the study {name!r} cannot be read: {reason}; {cure}.", name, reason, study_id)
+
+
 class TrialNotFound(StudyError, LookupError):
     """No trial of that number in the study."""
 

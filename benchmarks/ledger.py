@@ -63,7 +63,7 @@ def ours(url: str | None) -> None:
     per_call(pair, 5)
     print(f"  ask+tell at 10,000       {per_call(pair, 100)}")
     print(f"  list of studies          {per_call(lambda: overviews(study.ledger), 5)}")
-    print(f"  a page of 100 trials     {per_call(lambda: study.ledger.page(study.stored.study_id), 5)}")
+    print(f"  a page of 100 trials     {per_call(lambda: study.ledger.page(study.stored), 5)}")
 
 
 def bare_optuna(url: str) -> None:

@@ -96,7 +96,7 @@ def served(storage: str) -> Iterator[tuple[str, int]]:
         process.wait(20)
 
 
-def wait_until(test: Callable[[], bool], seconds: float = 90) -> None:
+def wait_until(test: Callable[[], bool], seconds: float = 300) -> None:
     """Wait until ``test`` holds."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

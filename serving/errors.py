@@ -9,8 +9,9 @@ TrialogueError
 │   └── ServerDidNotStart
 ├── ModelAnswerInvalid                   the model must act: the text goes back to it once             prompts/errors.py
 ├── EvaluationFailed                     nobody must act: the trial ends failed, the study goes on     evaluators/errors.py
-└── StudyError                           StudyNotFound, TrialNotFound, NoFeasibleTrial, BudgetExhausted, DailyBudgetSpent,
-                                         SpaceExhausted, LedgerUnavailable, ResultConflict, ExecutorBroken   agent/errors.py
+└── StudyError                           StudyNotFound, StudyUnreadable, TrialNotFound, NoFeasibleTrial, SpaceExhausted,
+                                         BudgetExhausted, DailyBudgetSpent, LedgerUnavailable, ResultConflict,
+                                         ExecutorBroken                                            agent/errors.py
 """
 
 

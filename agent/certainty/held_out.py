@@ -74,10 +74,8 @@ def held_out_scores(ledger: Ledger, stored: StoredStudy) -> list[HeldOutScore]:
     if not ledger.has(name):
         return []
     tests = ledger.find(name)
-    own = {
-        stored.problem.space.key(r.params): r for r in ledger.records(stored.study_id) if r.values is not None
-    }
-    records = [r for r in ledger.records(tests.study_id) if r.source == SOURCE and r.excluded is None]
+    own = {stored.problem.space.key(r.params): r for r in ledger.records(stored) if r.values is not None}
+    records = [r for r in ledger.records(tests) if r.source == SOURCE and r.excluded is None]
     return list(_scores(stored.problem, StudyProtocol.stored(tests.config), own, records))
 
 

@@ -63,7 +63,7 @@ def is_verification(stored: StoredStudy) -> bool:
 
 def outcome(ledger: Ledger, stored: StoredStudy) -> Certified:
     """Return what a verification says so far."""
-    return outcome_of(stored.problem, ledger.records(stored.study_id), pairing_in(stored))
+    return outcome_of(stored.problem, ledger.records(stored), pairing_in(stored))
 
 
 def outcome_of(problem: Problem, trials: Iterable[TrialRecord], pairing: Pairing) -> Certified:
@@ -104,7 +104,7 @@ def certainty_of(ledger: Ledger, stored: StoredStudy) -> Certainty | None:
 def _best_records(ledger: Ledger, stored: StoredStudy) -> list[TrialRecord]:
     maximize = stored.problem.objectives[0].direction == "maximize"
     order = "-value" if maximize else "value"
-    return ledger.page(stored.study_id, state="finished", order=order, limit=_READ)[0]
+    return ledger.page(stored, state="finished", order=order, limit=_READ)[0]
 
 
 def _feasible(problem: Problem, record: TrialRecord) -> bool:

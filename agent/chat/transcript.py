@@ -7,13 +7,16 @@ open page shows it.
 
 import json
 from collections.abc import Sequence
+from typing import Any, get_args
 
 import sqlalchemy as sa
 
+from ...evaluators.spaces.base import shown
 from ..ledger import schema
 from ..ledger.database import Database
+from ..ledger.schema import UNFIT, stored_json
 from ..ledger.transaction import change
-from .messages import Message
+from .messages import Message, Role
 
 SHOWN = 200
 """Messages that a session shows when it is opened."""
@@ -47,7 +50,7 @@ class Transcript:
         )
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        return [Message(r.role, at=r.at, **json.loads(r.data)) for r in reversed(rows)]
+        return [_message(row) for row in reversed(rows)]
 
     def clear(self) -> None:
         """Forget the conversation."""
@@ -55,3 +58,15 @@ class Transcript:
             current.event("message", role="notice", cleared=True)
             gone = schema.messages.delete().where(schema.messages.c.study_id == self._study_id)
             current.connection.execute(gone)
+
+
+def _message(row: Any) -> Message:  # Any: a SQLAlchemy row of `trialogue_messages`
+    """Return a message; where its row cannot be read, a notice that says so."""
+    try:
+        message = Message(row.role, at=float(row.at), **stored_json(row.data, strict=False))
+        if message.role not in get_args(Role) or not isinstance(message.text, str):
+            raise TypeError(f"a message has a role and a text, got {shown(row.role)}")
+        dict(message.arguments)
+        return message
+    except UNFIT as error:
+        return Message("notice", f"A message that cannot be read: {str(error)[:200]}")

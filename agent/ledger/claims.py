@@ -72,7 +72,7 @@ def write_trials(
         claim |= {"study_id": change.study_id, "revision": _announce(change, number, trial, seen)}
         rows.append(claim | _content(problem, trial))
     change.connection.execute(_T.insert(), rows)
-    records = [record_from_row(SimpleNamespace(**row)) for row in rows]
+    records = [record_from_row(SimpleNamespace(**row), None) for row in rows]
     change.records += records
     return records
 

@@ -15,6 +15,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import optuna
 import sqlalchemy as sa
@@ -256,6 +257,9 @@ def _install_sqlite_hooks(engine: sa.Engine, in_memory: bool) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver
+        connection.text_factory = partial(
+            str, encoding="utf-8", errors="replace"
+        )  # one bad byte spoils one text
         if not in_memory:
             _log_ahead(connection)
             connection.execute(

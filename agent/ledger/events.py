@@ -3,15 +3,16 @@
 Events are written in the transaction of what they tell (``agent/ledger/transaction.py``) and never changed.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from ...evaluators.spaces.base import shown
 from . import schema
 from .database import MAX_INTEGER, Database
+from .schema import UNFIT, stored_json
 
 EventKind = Literal[
     "created", "asked", "fallback", "told", "failed", "pruned", "recovered", "added", "enqueued", "excluded",
@@ -43,4 +44,12 @@ def events_after(
     )
     with database.read() as connection:
         rows = connection.execute(query).all()
-    return tuple(Event(r.number, r.at, r.kind, r.trial_number, json.loads(r.data)) for r in rows)
+    return tuple(Event(r.number, r.at, r.kind, r.trial_number, _data(r.data)) for r in rows)
+
+
+def _data(text: Any) -> Mapping[str, Any]:
+    """Return what an event tells, or why that cannot be read: whoever follows a study goes on."""
+    try:
+        return stored_json(text, strict=False)
+    except UNFIT as error:
+        return {"unreadable": shown(str(error))}

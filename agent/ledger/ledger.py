@@ -7,7 +7,7 @@ may serve any number of studies and threads; give it as ``storage=`` to share it
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,17 @@ from sqlalchemy.exc import IntegrityError
 from ...evaluators.problems.problem import Problem
 from ...evaluators.spaces.base import shown
 from ...serving.errors import InvalidInput
+from ..budget import Budget
 from ..contracts import Spent
-from ..errors import StudyMismatch, StudyNotFound
+from ..engine_options import EngineOptions
+from ..errors import StudyMismatch, StudyNotFound, StudyUnreadable
+from ..protocol import StudyProtocol
+from ..proxy import ProxyOptions
 from . import mirror, schema
 from .database import MAX_INTEGER, Database, storable
 from .records import TrialRecord, record_from_row
-from .transaction import change
+from .schema import UNFIT, moment, stored_json
+from .transaction import change, counters_of
 
 _S, _T = schema.studies, schema.trials
 
@@ -110,7 +115,7 @@ class Ledger:
         return self.find(name)
 
     def find(self, name: str) -> StoredStudy:
-        """Return the study of that name; raises StudyNotFound."""
+        """Return the study of that name; raises StudyNotFound, StudyUnreadable."""
         with self.database.read() as connection:
             row = connection.execute(sa.select(_S).where(_S.c.name == storable(name))).one_or_none()
             plain = row is None and mirror.has_plain_study(connection, storable(name))
@@ -122,14 +127,19 @@ class Ledger:
                 else f"the ledger has {', '.join(map(repr, names)) or 'no studies'}"
             )
             raise StudyNotFound(f"no study {name!r} in the ledger; {cure}.")
-        return stored_of(row)
+        study = study_of(row)
+        if isinstance(study, StudyUnreadable):
+            raise study
+        return study
 
     def verifications(self, name: str) -> list[StoredStudy]:
-        """Return the studies that are named as verifications of the study of that name, oldest first."""
+        """Return the studies that are named as verifications of the study of that name, oldest first; what cannot be read
+        is left out."""
         mark = _S.c.config.contains('"strategy": "pairs:', autoescape=True)
         with self.database.read() as connection:
             rows = connection.execute(sa.select(_S).where(mark).order_by(_S.c.study_id)).all()
-        return [stored_of(row) for row in rows if row.name.startswith(f"{name}-verify-")]
+        mine = [row for row in rows if isinstance(row.name, str) and row.name.startswith(f"{name}-verify-")]
+        return [study for row in mine if isinstance(study := study_of(row), StoredStudy)]
 
     def names(self) -> Sequence[str]:
         """Return the names of all studies, oldest first."""
@@ -155,19 +165,19 @@ class Ledger:
         with self.database.read() as connection:
             return _heads(connection, study_id)
 
-    def look(self, study_id: int, revision: int) -> tuple[Heads, list[TrialRecord]]:
+    def look(self, stored: StoredStudy, revision: int) -> tuple[Heads, list[TrialRecord]]:
         """Return the counters of a study, and the trials that changed after ``revision`` in the order of their last
         change; raises StudyNotFound."""
         with self.database.read() as connection:
-            heads = _heads(connection, study_id)
+            heads = _heads(connection, stored.study_id)
             if heads.revision <= revision:
                 return heads, []
-            rows = connection.execute(_CHANGED, {"study_id": study_id, "revision": revision}).all()
-        return heads, [record_from_row(row) for row in rows]
+            rows = connection.execute(_CHANGED, {"study_id": stored.study_id, "revision": revision}).all()
+        return heads, [record_from_row(row, stored.problem) for row in rows]
 
     def page(
         self,
-        study_id: int,
+        stored: StoredStudy,
         *,
         state: str | None = None,
         source: str | None = None,
@@ -176,7 +186,7 @@ class Ledger:
         offset: int = 0,
     ) -> tuple[list[TrialRecord], int]:
         """Return one page of trials and how many there are in all."""
-        query = sa.select(_T).where(_T.c.study_id == study_id)
+        query = sa.select(_T).where(_T.c.study_id == stored.study_id)
         if state is not None:
             query = query.where(_T.c.state == state)
         if source is not None:
@@ -193,21 +203,21 @@ class Ledger:
             rows = connection.execute(
                 query.order_by(*orders[order]).limit(min(limit, MAX_INTEGER)).offset(min(offset, MAX_INTEGER))
             ).all()
-        return [record_from_row(row) for row in rows], total or 0
+        return [record_from_row(row, stored.problem) for row in rows], total or 0
 
-    def records(self, study_id: int, *, batch: int = 1000) -> Iterator[TrialRecord]:
+    def records(self, stored: StoredStudy, *, batch: int = 1000) -> Iterator[TrialRecord]:
         """Yield all trials by number, a batch of rows at a time: for export."""
         last = -1
         while True:
             query = (
                 sa.select(_T)
-                .where(_T.c.study_id == study_id, _T.c.number > last)
+                .where(_T.c.study_id == stored.study_id, _T.c.number > last)
                 .order_by(_T.c.number)
                 .limit(batch)
             )
             with self.database.read() as connection:
                 rows = connection.execute(query).all()
-            yield from (record_from_row(row) for row in rows)
+            yield from (record_from_row(row, stored.problem) for row in rows)
             if len(rows) < batch:
                 return
             last = rows[-1].number
@@ -221,7 +231,10 @@ class Ledger:
 
     def delete(self, name: str) -> None:
         """Delete a study with everything that belongs to it; raises StudyNotFound."""
-        study_id = self.find(name).study_id
+        try:
+            study_id = self.find(name).study_id
+        except StudyUnreadable as error:
+            study_id = error.study_id
         with self.database.write() as connection:
             for table in schema.OWN_BY_STUDY:
                 connection.execute(table.delete().where(table.c.study_id == study_id))
@@ -240,11 +253,10 @@ class Ledger:
             source.backup(target)
 
 
-_COUNTERS = (_S.c.revision, _S.c.asked, _S.c.queued, _S.c.calls, _S.c.tokens, _S.c.price)
 _NOTHING_YET = dict.fromkeys(
     ("revision", "asked", "next_number", "queued", "queue_end", "calls", "tokens", "price"), 0
 )
-_HEADS = sa.select(*_COUNTERS).where(_S.c.study_id == sa.bindparam("study_id"))
+_HEADS = sa.select(_S).where(_S.c.study_id == sa.bindparam("study_id"))
 _CHANGED = (
     sa.select(_T)
     .where(_T.c.study_id == sa.bindparam("study_id"), _T.c.revision > sa.bindparam("revision"))
@@ -260,8 +272,7 @@ def delete_study(name: str, storage: str) -> None:
 def export_rows(name: str, storage: str) -> Iterator[dict[str, Any]]:
     """Yield every trial of a study as JSON-ready data, by number; raises StudyNotFound."""
     ledger = Ledger(storage)
-    study_id = ledger.find(name).study_id
-    return (record.to_dict() for record in ledger.records(study_id))
+    return (record.to_dict() for record in ledger.records(ledger.find(name)))
 
 
 def _fresh_id(connection: sa.Connection) -> int | None:
@@ -287,19 +298,58 @@ def _heads(connection: sa.Connection, study_id: int) -> Heads:
 
 
 def heads_of(row: Any) -> Heads:  # Any: a SQLAlchemy row of `trialogue_studies`
-    """Return the counters of a study from its row."""
+    """Return the counters of a study from its row. Raises StudyUnreadable."""
+    counters_of(row)
     return Heads(row.revision, row.asked, row.queued, Spent(row.calls, row.tokens, row.price))
 
 
-def stored_of(row: Any) -> StoredStudy:
-    """Return a study's entry from its row."""
-    return StoredStudy(
-        row.study_id,
-        row.name,
-        Problem.from_dict(json.loads(row.problem)),
-        row.seed,
-        json.loads(row.config),
-        None if row.lineage is None else json.loads(row.lineage),
-        row.created_at,
-        row.note or "",
-    )
+def study_of(row: Any) -> StoredStudy | StudyUnreadable:  # Any: as above
+    """Return a study's entry from its row, or why there is none: the one way to read it."""
+    try:
+        counters_of(row)
+        return _checked(
+            StoredStudy(
+                row.study_id,
+                row.name,
+                _column("problem", lambda: Problem.from_dict(stored_json(row.problem))),
+                row.seed,
+                _column("config", lambda: _config(row.config)),
+                None if row.lineage is None else _column("lineage", lambda: stored_json(row.lineage)),
+                row.created_at,
+                row.note or "",
+            )
+        )
+    except StudyUnreadable as error:
+        return error
+    except UNFIT as error:
+        return StudyUnreadable.of(storable(row.name), str(error)[:300], row.study_id)
+
+
+def _column(name: str, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except UNFIT as error:
+        raise ValueError(f"`{name}`: {type(error).__name__}: {error}") from None
+
+
+def _config(text: Any) -> Mapping[str, Any]:
+    """Return a configuration whose parts can be opened. Raises one of ``UNFIT``."""
+    config = stored_json(text)
+    Budget(**config.get("budget") or {})
+    for part in (EngineOptions, StudyProtocol, ProxyOptions):
+        part.stored(config)
+    for name in ("planner", "strategy"):
+        if not isinstance(config.get(name), str | None):
+            raise TypeError(f"`{name}` must be text, got {shown(config[name])}")
+    return config
+
+
+def _checked(stored: StoredStudy) -> StoredStudy:
+    if moment(stored.created_at) is None:
+        raise TypeError(f"`created_at` must be seconds since the epoch, got {shown(stored.created_at)}")
+    for column, kind in (("name", str), ("seed", int), ("note", str)):
+        if not isinstance(getattr(stored, column), kind):
+            raise TypeError(
+                f"`{column}` must be of kind {kind.__name__}, got {shown(getattr(stored, column))}"
+            )
+    return stored

@@ -7,7 +7,7 @@ strategies see (``evaluators/problems/history.py``) are made from it.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ...evaluators.errors import EvaluationFailed, FailureKind, InvalidMeasurement
 from ...evaluators.problems.history import (
@@ -20,8 +20,10 @@ from ...evaluators.problems.history import (
 )
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
+from ...evaluators.spaces.base import shown
 from ...surrogates.contracts import Prediction
 from ..contracts import Asked, Decision, Past, Verdict
+from .schema import UNFIT, moment, stored_json
 
 State = Literal["running", "finished", "failed", "pruned"]
 
@@ -180,12 +182,28 @@ def ending_of(
     return problem.check(value if isinstance(value, Measurement) else Measurement(value))
 
 
-def record_from_row(row: Any) -> TrialRecord:  # Any: a SQLAlchemy row of `trialogue_trials`
-    """Return the record of one row of our table of trials."""
-    decision = json.loads(row.decision)
+def record_from_row(
+    row: Any, problem: Problem | None
+) -> TrialRecord:  # Any: a SQLAlchemy row of `trialogue_trials`
+    """Return the record of one row of our table of trials.
+
+    A row that says nothing this version can read, or what cannot be of ``problem`` (None: it was checked), becomes a failed
+    trial that is excluded for that reason: it spoils itself alone.
+    """
+    try:
+        record = _read(row)
+        if problem is not None:
+            _check(row, record, problem)
+        return record
+    except UNFIT as error:
+        return _unreadable(row, shown(str(error), 200))
+
+
+def _read(row: Any) -> TrialRecord:  # Any: as above
+    decision = stored_json(row.decision, strict=False)
     return TrialRecord(
         number=row.number,
-        params=json.loads(row.params),
+        params=stored_json(row.params),
         state=row.state,
         source=row.source,
         verdict=row.verdict,
@@ -204,6 +222,46 @@ def record_from_row(row: Any) -> TrialRecord:  # Any: a SQLAlchemy row of `trial
         note=row.note or "",
         revision=row.revision,
     )
+
+
+def _check(row: Any, record: TrialRecord, problem: Problem) -> None:  # Any: as above
+    """Raise one of ``UNFIT`` for a record that is none of this problem, or of no trial at all."""
+    problem.space.key(record.params)
+    past_of(record)
+    texts = (
+        record.source,
+        record.verdict,
+        record.reason,
+        record.hypothesis,
+        record.note,
+        record.excluded or "",
+    )
+    if not all(isinstance(text, str) for text in (*texts, *record.notes)):
+        raise TypeError(f"`source`, `verdict`, `note` and the like must be text, got {texts!r}")
+    wholes = (record.number, record.replicate, record.revision, record.tokens)
+    if not all(isinstance(whole, int) and whole >= 0 for whole in wholes):
+        raise TypeError(f"`number`, `replicate` and `revision` must be whole numbers, got {wholes!r}")
+    for at in (record.started_at, record.ended_at):
+        if at is not None and moment(at) is None:
+            raise TypeError(f"`started_at` and `ended_at` must be seconds since the epoch, got {at!r}")
+    if record.state not in get_args(State) or state_of(record.ending) != record.state:
+        raise TypeError(
+            f"`state` must be {' or '.join(get_args(State))} and fit `outcome`, got {record.state!r}"
+        )
+    if isinstance(record.ending, Measurement):
+        problem.check(record.ending)
+    if getattr(record.ending, "value", None) != row.value:
+        raise ValueError(f"`value` is {row.value!r} and not the one of `outcome`")
+
+
+def _unreadable(row: Any, why: str) -> TrialRecord:  # Any: as above
+    """Return what stands for a row that cannot be read."""
+    number, revision = (n if isinstance(n, int) and n >= 0 else 0 for n in (row.number, row.revision))
+    reason = f"the row of trial {shown(row.number)} in the ledger cannot be read: {why}"
+    return TrialRecord(
+        number, {}, "failed", "unreadable", "unchecked", reason, ending=Failure("infrastructure", reason), excluded=reason,
+        revision=revision,
+    )  # fmt: skip
 
 
 def decision_to_json(decision: Decision) -> str:
@@ -249,7 +307,7 @@ def past_of(record: TrialRecord) -> Past | None:
             Proposal(**{n: p[n] for n in names if n in p}),
             p["kept"],
             p["answer"],
-            float("nan") if p.get("gap") is None else p["gap"],
+            float("nan") if p.get("gap") is None else float(p["gap"]),
             checked=p.get("checked", True),
         )
         for p in record.proposals
@@ -266,7 +324,10 @@ def prediction_to_json(prediction: Prediction | None) -> dict[str, Any] | None:
 
 def prediction_from_json(data: Mapping[str, Any] | None) -> Prediction | None:
     """Return the prediction that ``prediction_to_json`` wrote."""
-    return None if data is None else Prediction(tuple(data["mean"]), tuple(data["sd"]), data["p_feasible"])
+    if data is None:
+        return None
+    mean, sd = (tuple(map(float, data[name])) for name in ("mean", "sd"))
+    return Prediction(mean, sd, data["p_feasible"])
 
 
 def ending_to_json(ending: Ending | None) -> dict[str, Any] | None:
@@ -291,7 +352,7 @@ def ending_from_json(state: State, text: str | None) -> Ending | None:
     """Return how a trial ended from the text of its row."""
     if text is None:
         return None
-    data = json.loads(text)
+    data = stored_json(text)
     if state == "finished":
         return Measurement(data.pop("values"), data.pop("sem", None), **data)
     return Failure(**data) if state == "failed" else Pruned(**data)

@@ -5,7 +5,12 @@ tables: whatever happens there, nothing happens here. Migrations are numbered an
 edited.
 """
 
+import json
+from typing import Any
+
 import sqlalchemy as sa
+
+from ...evaluators.spaces.base import finite_number, shown
 
 metadata = sa.MetaData()
 
@@ -150,3 +155,27 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
 )
 """Statements of migration i + 1, in portable SQL (SQLite and PostgreSQL)."""
+
+UNFIT = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError)
+"""What may be raised where a row holds something else than this version writes."""
+
+
+def stored_json(text: Any, kind: type = dict, *, strict: bool = True) -> Any:
+    """Return what a column says as JSON.
+
+    Raises one of ``UNFIT`` for what no JSON is, NaN and infinities included unless not ``strict``, and for another ``kind``.
+    """
+    value = json.loads(text, parse_constant=_refuse_constant if strict else None)
+    if not isinstance(value, kind):
+        raise TypeError(f"JSON of kind {kind.__name__} is needed, got {shown(value)}")
+    return value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def moment(value: Any) -> float | None:
+    """Return seconds since the epoch; None for what is no time that a calendar has."""
+    number = finite_number(value)
+    return number if number is not None and 0 <= number < 1e11 else None

@@ -56,7 +56,7 @@ _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 def end_trial(change: Change, mirror: Mirror, number: int, ending: Ending | None) -> TrialRecord:
     """Write how a trial ended (None: pruned at its last report) and return its record. Raises TrialNotFound,
     ResultConflict, InvalidMeasurement."""
-    row, record = find(change, number)
+    row, record = find(change, mirror.problem, number)
     ending = ending or _pruned_now(change, record)
     if record.ending is not None:
         if ending_to_json(record.ending) == ending_to_json(ending):
@@ -111,9 +111,9 @@ def check_report(step: int, value: float) -> tuple[int, float]:
     raise InvalidMeasurement(f"a reported value must be a number, got {shown(value)}.")
 
 
-def report_values(change: Change, number: int, values: Mapping[int, float]) -> int:
+def report_values(change: Change, problem: Problem, number: int, values: Mapping[int, float]) -> int:
     """Write intermediate values of a running trial, by step; return the trial's id in the mirror."""
-    row, record = find(change, number)
+    row, record = find(change, problem, number)
     if record.state != "running":
         raise ResultConflict(
             f"trial {number} is {record.state}, only a running trial can report; got step {max(values)!r}."
@@ -141,9 +141,10 @@ class PendingReports:
     def __init__(
         self,
         change: Callable[[], AbstractContextManager[Change]],
+        problem: Problem,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._change, self._clock = change, clock
+        self._change, self._problem, self._clock = change, problem, clock
         self._lock = threading.RLock()
         self._pending: dict[int, dict[int, float]] = {}
         self._written: dict[int, float] = {}
@@ -172,7 +173,7 @@ class PendingReports:
         pending = self._pending.pop(number, {})
         if pending:
             with self._change() as current:
-                report_values(current, number, pending)
+                report_values(current, self._problem, number, pending)
             self._written[number] = self._clock()
 
 
@@ -203,10 +204,10 @@ def renew_leases(database: Database, study_id: int, numbers: Sequence[int], last
         )
 
 
-def mark_excluded(change: Change, number: int, reason: str | None) -> None:
+def mark_excluded(change: Change, problem: Problem, number: int, reason: str | None) -> None:
     """Exclude a trial for a reason, or restore it (None). Doing so twice changes nothing."""
     reason = None if reason is None else storable(reason)
-    _, record = find(change, number)
+    _, record = find(change, problem, number)
     if record.excluded == reason:
         return
     revision = (
@@ -238,7 +239,7 @@ def checked_note(text: str) -> str:
     return plain
 
 
-def write_note(change: Change, text: str, trial_number: int | None) -> None:
+def write_note(change: Change, problem: Problem, text: str, trial_number: int | None) -> None:
     """Write the note of the study, or of a trial (raises TrialNotFound); the same words again change nothing."""
     if trial_number is None:
         mine = schema.studies.c.study_id == change.study_id
@@ -246,7 +247,7 @@ def write_note(change: Change, text: str, trial_number: int | None) -> None:
             change.event("note", text=text)
             change.connection.execute(schema.studies.update().where(mine).values(note=text))
         return
-    _, record = find(change, trial_number)
+    _, record = find(change, problem, trial_number)
     if record.note == text:
         return
     revision = change.event("note", trial_number, text=text)
@@ -282,7 +283,7 @@ def fail_lost(change: Change, mirror: Mirror) -> list[tuple[TrialRecord, str]]:
     return [(end_trial(change, mirror, number, Failure("lost", why)), why) for number, why in lost]
 
 
-def find(change: Change, number: int) -> tuple[sa.Row, TrialRecord]:
+def find(change: Change, problem: Problem, number: int) -> tuple[sa.Row, TrialRecord]:
     """Return the row of a trial and its record; raises TrialNotFound."""
     row = None
     if 0 <= number <= MAX_INTEGER:
@@ -291,4 +292,4 @@ def find(change: Change, number: int) -> tuple[sa.Row, TrialRecord]:
         raise TrialNotFound(
             f"no trial {number!r} in this study; it has trials 0 to {change.counters['next_number'] - 1}."
         )
-    return row, record_from_row(row)
+    return row, record_from_row(row, problem)

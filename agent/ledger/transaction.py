@@ -6,6 +6,7 @@ the last one.
 """
 
 import json
+import math
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,9 +14,11 @@ from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
+from ...evaluators.spaces.base import shown
 from ..contracts import CallRecord
-from ..errors import StudyNotFound
+from ..errors import StudyNotFound, StudyUnreadable
 from . import schema
 from .database import Database, storable
 from .events import EventKind
@@ -36,6 +39,18 @@ _STORE = (
 )
 
 
+def counters_of(row: Any) -> dict[str, Any]:  # Any: a SQLAlchemy row of `trialogue_studies`
+    """Return the counters of a study. Raises StudyUnreadable for one that is no number to count with."""
+    counters = {name: getattr(row, name) for name in _COUNTERS}
+    for name, value in counters.items():
+        kinds = (int, float) if name == "price" else int
+        if not isinstance(value, kinds) or not 0 <= value < math.inf:
+            raise StudyUnreadable.of(
+                storable(row.name), f"`{name}` must be a finite number >= 0, got {shown(value)}", row.study_id
+            )
+    return counters
+
+
 class Change:
     """The state of a write transaction: counters to read and raise, events to leave.
 
@@ -52,8 +67,9 @@ class Change:
             raise StudyNotFound(
                 f"the study with id {study_id} is no longer in the ledger; it was deleted meanwhile."
             )
+        self.name = storable(row.name)
         self.mirrored = bool(row.mirrored)
-        self.counters: dict[str, Any] = {name: getattr(row, name) for name in _COUNTERS}
+        self.counters: dict[str, Any] = counters_of(row)
         self.first_revision = self.revision
         self.records: list[TrialRecord] = []
         self._events: list[dict[str, Any]] = []
@@ -107,5 +123,10 @@ def change(database: Database, study_id: int) -> Iterator[Change]:
     """Yield a change of the study, committed as a whole or not at all."""
     with database.write() as connection:
         current = Change(connection, study_id)
-        yield current
-        current.store()
+        try:
+            yield current
+            current.store()
+        except IntegrityError as error:
+            raise StudyUnreadable.of(
+                current.name, f"its counters are behind its rows ({error.orig})", study_id
+            ) from error

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -21,6 +22,7 @@ from ..ledger.claims import Overtaken, grant, write_trials
 from ..ledger.database import storable
 from ..ledger.leases import Lease, own_lease
 from ..ledger.records import NewTrial, TrialRecord
+from ..ledger.schema import UNFIT, stored_json
 from ..ledger.tell import fail_lost, lost_trials, renew_leases
 from ..ledger.transaction import Change
 from .open_study import OpenStudy, Snapshot
@@ -215,7 +217,7 @@ def _claim(
     included. Raises Overtaken, DailyBudgetSpent, AlreadyDone; none is written then."""
     plan = choice.plan
     with study.change() as current:
-        decisions = _pop(current, choice.n) if plan is None else plan.decisions
+        decisions = _pop(current, study.stored.problem, choice.n) if plan is None else plan.decisions
         calls = () if plan is None else plan.calls
         if not decisions:  # another process took what was queued
             charge(current, calls, request.allowance)
@@ -232,10 +234,26 @@ def _claim(
     return records
 
 
-def _pop(current: Change, n: int) -> list[Decision]:
+def _pop(current: Change, problem: Problem, n: int) -> list[Decision]:
     query = sa.select(_Q).where(_Q.c.study_id == current.study_id).order_by(_Q.c.position).limit(n)
     rows = current.connection.execute(query).all()
     last = max((row.position for row in rows), default=0)
     current.connection.execute(_Q.delete().where(_Q.c.study_id == current.study_id, _Q.c.position <= last))
-    current.counters["queued"] -= len(rows)
-    return [Decision(json.loads(row.params), row.source, row.reason, "unchecked") for row in rows]
+    left = current.counters["queued"] - len(rows)
+    current.counters["queued"] = (
+        max(left, 0) if len(rows) == n else 0
+    )  # what is counted beyond the rows is not there
+    return [decision for row in rows if (decision := _queued(problem, row)) is not None]
+
+
+def _queued(problem: Problem, row: Any) -> Decision | None:  # Any: a SQLAlchemy row of `trialogue_queue`
+    """Return a queued configuration; None where its row cannot be read: it is dropped, and the study goes on."""
+    try:
+        return Decision(
+            problem.space.validate(stored_json(row.params)),
+            storable(row.source),
+            storable(row.reason),
+            "unchecked",
+        )
+    except UNFIT:
+        return None

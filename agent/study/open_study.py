@@ -63,7 +63,7 @@ class OpenStudy:
     def refresh(self) -> Snapshot:
         """Read what changed since the last refresh; return how the study stands now."""
         with self._lock:
-            heads, changed = self.ledger.look(self.stored.study_id, self._revision)
+            heads, changed = self.ledger.look(self.stored, self._revision)
             self._revision = max([self._revision, heads.revision, *(record.revision for record in changed)])
             self._unread.update((record.number, record) for record in changed)
             if self._unread:

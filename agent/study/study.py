@@ -94,7 +94,7 @@ class Study:
         self._decider = Decider(self.problem, self.seed, chosen.planner, how, engine, earlier=past)
         self._open = OpenStudy(self.ledger, stored)
         self._pruner = pruner
-        self._reports = endings.PendingReports(self._open.change)
+        self._reports = endings.PendingReports(self._open.change, self.problem)
         self._pruning = None if pruner is None else Pruning(self.ledger.database, stored.name, pruner)
         if opened.resumed and reap:
             self.reap()
@@ -213,7 +213,7 @@ class Study:
         """Record an intermediate value of a running trial; return whether the pruner would stop it."""
         values = dict([endings.check_report(step, value)])
         with self._open.change() as current:
-            trial_id = endings.report_values(current, number_of(number), values)
+            trial_id = endings.report_values(current, self.problem, number_of(number), values)
         return self._pruning is not None and self._pruning.should_stop(trial_id)
 
     def report_soon(self, number: int, step: int, value: float) -> bool:
@@ -242,12 +242,12 @@ class Study:
         if not reason:
             raise InvalidInput("`reason` must say why the trial is excluded, got ''.")
         with self._open.change() as current:
-            endings.mark_excluded(current, number_of(number), reason)
+            endings.mark_excluded(current, self.problem, number_of(number), reason)
 
     def restore(self, number: int) -> None:
         """Let an excluded trial count again."""
         with self._open.change() as current:
-            endings.mark_excluded(current, number_of(number), None)
+            endings.mark_excluded(current, self.problem, number_of(number), None)
 
     def reap(self, *, requeue: bool = False) -> list[int]:
         """Fail the running trials whose worker is dead as "lost"; return their numbers. ``requeue``: try them
@@ -282,7 +282,7 @@ class Study:
         """
         text = endings.checked_note(text if isinstance(text, str) else shown(text))
         with self._open.change() as current:
-            endings.write_note(current, text, trial_number)
+            endings.write_note(current, self.problem, text, trial_number)
         return text
 
     def remark(self, text: str, *, trial_number: int | None = None) -> None:

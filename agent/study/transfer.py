@@ -16,6 +16,7 @@ from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
 from ...evaluators.spaces.parameters import Categorical, Parameter
 from ...prompts.wording import one_line
+from ..errors import StudyNotFound, StudyUnreadable
 from ..ledger.ledger import Ledger
 from ..ledger.records import TrialRecord
 from ..referee.novelty import Novelty
@@ -93,9 +94,12 @@ def earlier_studies(ledger: Ledger, target: Problem, *, without: str = "", most:
     names = [name for name in ledger.names() if name != without]
     found = []
     for name in names[::-1][:most]:
-        stored = ledger.find(name)
+        try:
+            stored = ledger.find(name)
+        except (StudyUnreadable, StudyNotFound):  # nothing to learn from it
+            continue
         if similarity(stored.problem, target) >= LEAST:
-            found.append(earlier_study(name, stored.problem, ledger.records(stored.study_id), target))
+            found.append(earlier_study(name, stored.problem, ledger.records(stored), target))
     return found
 
 

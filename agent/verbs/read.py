@@ -30,6 +30,9 @@ def studies(desk: Desk) -> Answer:
         return Answer("There is no study yet. `/draft WORDS` drafts one, `/create` makes it.", [])
     rows = []
     for line in lines:
+        if line["unreadable"]:
+            rows.append((line["name"], "unreadable", "–", "–", line["unreadable"]))
+            continue
         goal, best_so_far = line["objectives"][0], line["best"]
         done = sum(line["counts"][state] for state in _ENDED)
         value = number(best_so_far["values"][0]) if best_so_far else "–"
@@ -103,7 +106,7 @@ def trials(desk: Desk, state: States = "any", n: int = 15) -> Answer:
     """List the newest trials, all or those in one state, with values, sources and parameters."""
     study = desk.study
     records, total = desk.ledger.page(
-        study.stored.study_id, state=None if state == "any" else state, limit=max(1, min(n, 200))
+        study.stored, state=None if state == "any" else state, limit=max(1, min(n, 200))
     )
     rows = [
         (

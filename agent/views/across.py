@@ -4,15 +4,16 @@ Reads every trial of the studies asked for, once: for a page of studies, not for
 the history is that of the first one. Knows no door and no drawing.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from ...evaluators.spaces.base import finite_number
 from ..ledger import schema
 from ..ledger.ledger import Ledger
+from ..ledger.schema import UNFIT, stored_json
 from .as_json import study_line
 from .overview import Overview, overviews
 
@@ -39,15 +40,26 @@ class _Course:
 
     def take(self, row: Any) -> bool:  # Any: a SQLAlchemy row
         """Take in the next trial; return whether it is the best so far."""
-        told = json.loads(row.outcome) if row.outcome else {}
+        told, value = _outcome(row.outcome), finite_number(row.value)
         self.number = row.number
-        self.seconds += told.get("seconds") or max(row.took or 0.0, 0.0)
-        if told.get("cost") is not None:
-            self.cost = (self.cost or 0.0) + told["cost"]
-        if not row.counts or (self.best is not None and self.sign * row.value <= self.sign * self.best):
+        self.seconds += finite_number(told.get("seconds")) or max(finite_number(row.took) or 0.0, 0.0)
+        cost = finite_number(told.get("cost"))
+        if cost is not None:
+            self.cost = (self.cost or 0.0) + cost
+        if not row.counts or value is None or value not in told.get("values", ()):
             return False
-        self.best = row.value
+        if self.best is not None and self.sign * value <= self.sign * self.best:
+            return False
+        self.best = value
         return True
+
+
+def _outcome(text: Any) -> dict[str, Any]:
+    """Return what an ended trial's row tells; nothing where it tells nothing that can be read."""
+    try:
+        return stored_json(text) if text else {}
+    except UNFIT:
+        return {}
 
 
 def across(
@@ -65,9 +77,10 @@ def across(
     """
     page = overviews(ledger, limit=limit + 1, before=before, contains=contains, names=names)
     shown = page[:limit]
-    courses = _courses(ledger, shown)
-    lines = [study_line(one) | courses[one.stored.study_id] for one in shown]
-    return lines, (shown[-1].stored.study_id if len(page) > limit else None)
+    courses = _courses(ledger, [one for one in shown if isinstance(one, Overview)])
+    nothing = _told(_Course(1.0), [])
+    lines = [study_line(one) | courses.get(one.study_id, nothing) for one in shown]
+    return lines, (shown[-1].study_id if len(page) > limit else None)
 
 
 def _courses(ledger: Ledger, studies: Sequence[Overview]) -> dict[int, dict[str, Any]]:

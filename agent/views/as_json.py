@@ -14,12 +14,12 @@ from ...evaluators.problems.problem import Problem
 from ..certainty.held_out import held_out_scores
 from ..certainty.of_study import certainty_of, is_verification, outcome
 from ..certainty.pairing import PREFIX
-from ..errors import StudyNotFound
+from ..errors import StudyNotFound, StudyUnreadable
 from ..ledger import schema
 from ..ledger.claims import digest as key_digest
 from ..ledger.ledger import Ledger, StoredStudy
 from ..ledger.records import TrialRecord, ending_to_json, prediction_to_json, record_from_row
-from .overview import Overview, overviews
+from .overview import Counts, Overview, Unreadable, overviews
 
 _T = schema.trials
 FRONT_SHOWN = 1_000
@@ -29,6 +29,8 @@ FRONT_SHOWN = 1_000
 def study_view(ledger: Ledger, stored: StoredStudy) -> dict[str, Any]:
     """Return everything about a study but its trials. Raises StudyNotFound when it was deleted meanwhile."""
     for overview in overviews(ledger, names=[stored.name]):
+        if isinstance(overview, Unreadable):
+            raise StudyUnreadable.of(overview.name, overview.reason, overview.study_id)
         return _whole(ledger, overview)
     raise StudyNotFound(f"no study {stored.name!r} in the ledger; it was deleted meanwhile.")
 
@@ -58,14 +60,18 @@ def _whole(ledger: Ledger, overview: Overview) -> dict[str, Any]:
     }
 
 
-def study_line(overview: Overview) -> dict[str, Any]:
-    """Return a study as it stands in a list. ``best`` is null for several objectives: there is a front then."""
+def study_line(overview: Overview | Unreadable) -> dict[str, Any]:
+    """Return a study as it stands in a list. ``best`` is null for several objectives: there is a front then.
+    ``unreadable`` says why a study cannot be read, and is null for all others."""
+    if isinstance(overview, Unreadable):
+        return _unreadable_line(overview)
     stored, heads, counts = overview.stored, overview.heads, overview.counts
-    states = {name: counts.states.get(name, 0) for name in ("finished", "failed", "pruned", "running")}
+    states = _by_state(counts)
     plain = stored.problem.to_dict()
     return {
         "name": stored.name,
         "state": overview.state,
+        "unreadable": None,
         "note": stored.note,
         "description": stored.problem.description,
         "objectives": plain["objectives"],
@@ -85,6 +91,35 @@ def study_line(overview: Overview) -> dict[str, Any]:
     }
 
 
+def _unreadable_line(overview: Unreadable) -> dict[str, Any]:
+    counts = overview.counts
+    return {
+        "name": overview.name,
+        "state": "unreadable",
+        "unreadable": overview.reason,
+        "note": "",
+        "description": "",
+        "objectives": [],
+        "constraints": [],
+        "n_parameters": 0,
+        "counts": {**_by_state(counts), "waiting": 0, "excluded": counts.excluded},
+        "sources": dict(counts.sources),
+        "best": None,
+        "front_size": None,
+        "budget": {},
+        "spent": {"calls": 0, "tokens": 0, "price": 0.0},
+        "planner": None,
+        "strategy": None,
+        "created_at": overview.created_at,
+        "updated_at": overview.updated_at,
+        "revision": 0,
+    }
+
+
+def _by_state(counts: Counts) -> dict[str, int]:
+    return {name: counts.states.get(name, 0) for name in ("finished", "failed", "pruned", "running")}
+
+
 def study_lines(
     ledger: Ledger,
     *,
@@ -99,7 +134,7 @@ def study_lines(
     """
     page = overviews(ledger, limit=limit + 1, before=before, contains=contains, names=names)
     shown = page[:limit]
-    return [study_line(one) for one in shown], (shown[-1].stored.study_id if len(page) > limit else None)
+    return [study_line(one) for one in shown], (shown[-1].study_id if len(page) > limit else None)
 
 
 def trial_line(record: TrialRecord) -> dict[str, Any]:
@@ -165,4 +200,4 @@ def baseline_record(ledger: Ledger, stored: StoredStudy) -> TrialRecord | None:
     )
     with ledger.database.read() as connection:
         row = connection.execute(query).one_or_none()
-    return None if row is None else record_from_row(row)
+    return None if row is None else record_from_row(row, stored.problem)

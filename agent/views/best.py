@@ -1,16 +1,18 @@
 """How a study stands: the best feasible trial, and the trials that no other beats in every objective."""
 
-import json
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
+from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
 from ...serving.errors import InvalidInput
 from ..errors import NoFeasibleTrial
 from ..ledger import schema
-from ..ledger.records import TrialRecord, record_from_row
+from ..ledger.records import TrialRecord, ending_from_json, record_from_row
+from ..ledger.schema import UNFIT
 
 _T = schema.trials
 _COUNTING = (_T.c.state == "finished", _T.c.feasible == 1, _T.c.excluded.is_(None))
@@ -73,28 +75,41 @@ def nondominated(Y: np.ndarray) -> list[int]:
 def best_row(connection: sa.Connection, study_id: int, problem: Problem) -> TrialRecord | None:
     """Return the best feasible trial by the first objective, read by SQL: for lists, without loading the study."""
     if problem.fidelity is not None:
-        return next(iter(ranked(problem, _finished(connection, study_id))), None)
+        return next(iter(ranked(problem, _finished(connection, study_id, problem))), None)
     better = _T.c.value.desc() if problem.objectives[0].direction == "maximize" else _T.c.value
-    query = sa.select(_T).where(*_COUNTING, _T.c.study_id == study_id).order_by(better, _T.c.number).limit(1)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else record_from_row(row)
+    query = sa.select(_T).where(*_COUNTING, _T.c.study_id == study_id).order_by(better, _T.c.number)
+    for some in (query.limit(1), query):  # all only where the first one cannot be read
+        for row in connection.execute(some):
+            if (record := record_from_row(row, problem)).excluded is None:
+                return record
+    return None
 
 
 def front_numbers(connection: sa.Connection, study_id: int, problem: Problem) -> list[int]:
     """Return the numbers of the trials on the Pareto front, read by SQL."""
     if problem.fidelity is not None:
-        return [r.number for r in front_of(problem, _finished(connection, study_id))]
+        return [r.number for r in front_of(problem, _finished(connection, study_id, problem))]
     query = sa.select(_T.c.number, _T.c.outcome).where(*_COUNTING, _T.c.study_id == study_id)
-    rows = connection.execute(query).all()
-    if not rows:
+    values = {row.number: _values(problem, row.outcome) for row in connection.execute(query)}
+    numbers = [number for number, told in values.items() if told is not None]
+    if not numbers:
         return []
-    values = np.array([json.loads(row.outcome)["values"] for row in rows], float)
-    return sorted(rows[i].number for i in nondominated(problem.signs * values))
+    kept = nondominated(problem.signs * np.array([values[number] for number in numbers], float))
+    return sorted(numbers[i] for i in kept)
 
 
-def _finished(connection: sa.Connection, study_id: int) -> list[TrialRecord]:
+def _values(problem: Problem, outcome: Any) -> tuple[float, ...] | None:
+    """Return the values of a finished trial's row; None where it cannot be read."""
+    try:
+        ending = ending_from_json("finished", outcome)
+        return problem.check(ending).values if isinstance(ending, Measurement) else None
+    except UNFIT:
+        return None
+
+
+def _finished(connection: sa.Connection, study_id: int, problem: Problem) -> list[TrialRecord]:
     query = sa.select(_T).where(_T.c.state == "finished", _T.c.study_id == study_id)
-    return [record_from_row(row) for row in connection.execute(query)]
+    return [record_from_row(row, problem) for row in connection.execute(query)]
 
 
 def _nothing_yet(problem: Problem, finished: int) -> str:

@@ -12,9 +12,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..errors import StudyUnreadable
 from ..ledger import schema
-from ..ledger.ledger import Heads, Ledger, StoredStudy, heads_of, stored_of
+from ..ledger.database import storable
+from ..ledger.ledger import Heads, Ledger, StoredStudy, heads_of, study_of
 from ..ledger.records import TrialRecord
+from ..ledger.schema import moment
 from .best import best_row, front_numbers
 
 _S, _T = schema.studies, schema.trials
@@ -51,6 +54,11 @@ class Overview:
     front: tuple[int, ...]
 
     @property
+    def study_id(self) -> int:
+        """The study's primary key."""
+        return self.stored.study_id
+
+    @property
     def name(self) -> str:
         """The study's name."""
         return self.stored.name
@@ -77,6 +85,23 @@ class Overview:
         return self.counts.last_at or self.stored.created_at
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """A study of which only its name is known, and ``reason``: why. It stands in lists; nothing else can be done with it
+    but to delete it."""
+
+    study_id: int
+    name: str
+    reason: str
+    counts: Counts
+    created_at: float
+
+    @property
+    def updated_at(self) -> float:
+        """When something last happened to its trials, or when it was made; 0 where that is not known."""
+        return self.counts.last_at or self.created_at
+
+
 def overviews(
     ledger: Ledger,
     *,
@@ -84,7 +109,7 @@ def overviews(
     before: int | None = None,
     contains: str = "",
     names: Sequence[str] | None = None,
-) -> list[Overview]:
+) -> list[Overview | Unreadable]:
     """Return how studies stand, the newest study first; ``names``: only these; ``before``: only older than this id;
     ``contains``: words that must all be in the name or the note."""
     query = sa.select(_S).order_by(_S.c.study_id.desc()).limit(limit)
@@ -107,8 +132,15 @@ def count_trials(ledger: Ledger, study_id: int) -> Counts:
         return _counts(connection, [study_id])[study_id]
 
 
-def _overview(connection: sa.Connection, row: Any, counts: Counts) -> Overview:  # Any: a SQLAlchemy row
-    stored = stored_of(row)
+def _overview(
+    connection: sa.Connection,
+    row: Any,
+    counts: Counts,  # Any: a SQLAlchemy row
+) -> Overview | Unreadable:
+    stored = study_of(row)
+    if isinstance(stored, StudyUnreadable):
+        made = moment(row.created_at) or 0.0
+        return Unreadable(row.study_id, stored.name, stored.reason, counts, made)
     many = len(stored.problem.objectives) > 1
     return Overview(
         stored,
@@ -129,9 +161,9 @@ def _counts(connection: sa.Connection, study_ids: Sequence[int]) -> dict[int, Co
 def _counted(rows: Sequence[Any]) -> Counts:
     states, sources, verdicts = Counter[str](), Counter[str](), Counter[str]()
     for row in rows:
-        states[row.state] += row.n
-        sources[row.source] += row.n
-        verdicts[row.verdict] += row.n
-    times = [row.last_at for row in rows if row.last_at is not None]
+        states[storable(row.state)] += row.n
+        sources[storable(row.source)] += row.n
+        verdicts[storable(row.verdict)] += row.n
+    times = [at for row in rows if (at := moment(row.last_at)) is not None]
     excluded = sum(row.excluded for row in rows)
     return Counts(dict(states), dict(sources), dict(verdicts), excluded, max(times, default=None))

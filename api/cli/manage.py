@@ -33,6 +33,9 @@ def list_studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) ->
         return
     lines: list[tuple[str, ...]] = [("study", "trials", "running", "failed", "best", "last", "note")]
     for one, row in zip(studies, rows, strict=True):
+        if row["unreadable"]:
+            lines.append((one.name, "unreadable", "", "", "", "", row["unreadable"]))
+            continue
         best = "–" if row["best"] is None else f"{row['best']:.6g} {row['objectives'][0]}"
         best = f"front of {row['front']}" if row["front"] else best
         last = datetime.fromtimestamp(one.updated_at).strftime("%Y-%m-%d %H:%M")
@@ -41,11 +44,18 @@ def list_studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) ->
     print(in_columns(lines))
 
 
-def _summary(overview: Any) -> dict[str, Any]:  # Any: an Overview, whose module is imported on use
+def _summary(
+    overview: Any,
+) -> dict[str, Any]:  # Any: an Overview or Unreadable, whose module is imported on use
     """Return a study's line as JSON-ready data."""
+    from ...agent.views.overview import Unreadable
+
+    if isinstance(overview, Unreadable):
+        return {"name": overview.name, "unreadable": overview.reason}
     objectives, states = overview.stored.problem.objectives, overview.counts.states
     return {
         "name": overview.name,
+        "unreadable": None,
         "note": overview.stored.note,
         "direction": objectives[0].direction,
         "objectives": [objective.name for objective in objectives],
@@ -136,10 +146,11 @@ def delete(
 ) -> None:
     """Delete a study and all its trials, for good. `trialogue export` keeps a copy."""
     from ...agent.ledger.ledger import Ledger
+    from ...agent.views.overview import overviews
 
     require_database(storage)
     ledger = Ledger(storage)
-    _, trials = ledger.page(ledger.find(study).study_id, limit=1)
+    trials = sum(sum(one.counts.states.values()) for one in overviews(ledger, names=[study]))
     if not yes and not typer.confirm(f"Delete study {study!r} with {trials} trials?"):
         raise typer.Exit(1)
     ledger.delete(study)

@@ -154,7 +154,7 @@ class _Door:
 
             def read() -> list[dict[str, Any]]:
                 study = self.study(caller, name)
-                records, _ = self.services.ledger.page(study.stored.study_id, limit=500)
+                records, _ = self.services.ledger.page(study.stored, limit=500)
                 return [trial_view(study.problem, r) for r in records]
 
             return rendered(await anyio.to_thread.run_sync(read))

@@ -82,7 +82,9 @@ def drawn_records(study: Study) -> tuple[Sequence[TrialRecord], int]:
         here.where(table.c.number % (total // part) == 0).limit(part),
     )
     with ledger.database.read() as connection:
-        found = [record_from_row(row) for query in queries for row in connection.execute(query)]
+        found = [
+            record_from_row(row, study.problem) for query in queries for row in connection.execute(query)
+        ]
     return sorted({r.number: r for r in found}.values(), key=lambda r: r.number), total
 
 

@@ -118,7 +118,7 @@ def read_view(study_name: str, storage: str) -> StudyView:
     """Return the view of a stored study without changing it. Raises StudyNotFound, LedgerUnavailable."""
     ledger = Ledger(storage)
     stored = ledger.find(study_name)
-    records = list(ledger.records(stored.study_id))
+    records = list(ledger.records(stored))
     view = view_of(stored.name, stored.problem, records, tokens=ledger.heads(stored.study_id).spent.tokens)
     return replace(view, certainty=certainty_in_words(ledger, stored), note=stored.note)
 

@@ -104,9 +104,7 @@ def trials(
     stored = here.services.shelf.stored(here.name)
     chosen: Order = order or ("-number" if newest else "number")
     ledger = here.services.ledger
-    records, total = ledger.page(
-        stored.study_id, state=state, source=source, order=chosen, limit=limit, offset=after
-    )
+    records, total = ledger.page(stored, state=state, source=source, order=chosen, limit=limit, offset=after)
     more = after + len(records) < total
     items = [trial_view(stored.problem, r) for r in records]
     return {"items": items, "total": total, "next": after + len(records) if more else None}

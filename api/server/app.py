@@ -34,6 +34,7 @@ from ..service.context import Answers, Services
 from ..service.event_hub import EventHub
 from ..service.guard import Guard, Limits
 from ..service.keys import KeyStore
+from ..service.lingering import Lingering
 from ..service.open_studies import Shelf
 from ..service.reaper import reap
 from ..service.telemetry import Metrics, Observer
@@ -151,6 +152,7 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
     )
     app.add_middleware(Observer, metrics=services.metrics, path_of=path_of)
     app.add_middleware(Paths, prefix=settings.root_path)
+    app.add_middleware(Lingering)
     return app
 
 

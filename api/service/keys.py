@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from ...agent.ledger import schema
 from ...agent.ledger.allowance import Allowance, DailyUse
 from ...agent.ledger.database import Database
+from ...agent.ledger.schema import UNFIT, stored_json
 from ...serving.errors import InvalidInput
 from ..http.rights import RANK, Caller, Scope
 
@@ -111,5 +112,8 @@ def digest(secret: str) -> str:
 
 
 def _caller(row: sa.Row) -> Caller:
-    studies = None if row.studies is None else frozenset(json.loads(row.studies))
+    try:
+        studies = None if row.studies is None else frozenset(stored_json(row.studies, list))
+    except UNFIT:  # a row that cannot be read opens nothing
+        studies = frozenset()
     return Caller(row.name, row.scope, studies, row.requests_per_minute, row.asks_per_day, row.tokens_per_day)

@@ -10,7 +10,7 @@ from dataclasses import fields as dataclass_fields
 
 import sqlalchemy as sa
 
-from ...agent.errors import StudyNotFound
+from ...agent.errors import StudyNotFound, StudyUnreadable
 from ...agent.ledger import schema
 from ...agent.ledger.leases import Lease, renewal, why_dead
 from ...agent.ledger.ledger import Ledger
@@ -45,6 +45,6 @@ def reap(ledger: Ledger, shelf: Shelf, *, clock: Callable[[], float] = time.time
     for name in studies_with_dead_leases(ledger, clock()):
         try:
             lost += len(shelf.study(name).reap(requeue=True))
-        except StudyNotFound:  # deleted at this moment
+        except (StudyNotFound, StudyUnreadable):  # deleted at this moment, or spoiled by hand
             shelf.forget(name)
     return lost

@@ -65,13 +65,13 @@ class LedgerContract:
         study = Study(problem(), name="a", storage=ledger, strategy="random")
         study.add_many([({"kernel": "linear", "C": float(i + 1)}, float(i)) for i in range(25)])
         study.ask()
-        study_id = study.stored.study_id
-        page, total = ledger.page(study_id, limit=10, offset=20, order="number")
+        stored = study.stored
+        page, total = ledger.page(stored, limit=10, offset=20, order="number")
         assert ([t.number for t in page], total) == ([20, 21, 22, 23, 24, 25], 26)
-        best, total = ledger.page(study_id, state="finished", order="-value", limit=2)
+        best, total = ledger.page(stored, state="finished", order="-value", limit=2)
         assert ([t.value for t in best], total) == ([24.0, 23.0], 25)
-        assert ledger.page(study_id, source="random")[1] == 1
-        assert [r.number for r in ledger.records(study_id, batch=7)] == list(range(26))
+        assert ledger.page(stored, source="random")[1] == 1
+        assert [r.number for r in ledger.records(stored, batch=7)] == list(range(26))
 
     def test_a_deleted_study_leaves_nothing(self, ledger: Ledger) -> None:
         study = Study(problem(), name="a", storage=ledger, strategy="random")
@@ -133,7 +133,7 @@ class LedgerContract:
             with pytest.raises(TrialNotFound):
                 study.tell(number, 1.0)
         assert study.events(10**30) == ()
-        assert ledger.page(study.stored.study_id, offset=10**30)[0] == []
+        assert ledger.page(study.stored, offset=10**30)[0] == []
         with pytest.raises(StudyNotFound):
             ledger.find(nasty)
         with pytest.raises(InvalidInput):

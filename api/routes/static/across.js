@@ -10,12 +10,12 @@ const DASHES = ["solid", "dash", "dot"];
 const MOST = COLOURS.length * DASHES.length;
 const AXES = { trials: "trial", seconds: "evaluation time (s)", cost: "cost" };
 const measure = ({ objectives: [o] }) => (o.unit ? `${o.name} (${o.unit})` : o.name);
-const goal = (s) => `${s.objectives[0].direction} ${measure(s)}`;
+const goal = (s) => (s.unreadable ? null : `${s.objectives[0].direction} ${measure(s)}`);
 const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;"); // plotly reads tags in names
-const STATE = { running: "good", done: "", idle: "", new: "" };
+const STATE = { running: "good", done: "", idle: "", new: "", unreadable: "bad" };
 
 const COLUMNS = [
-  { label: "study", class: "first", of: (s) => s.name, show: (s) => h("a", { href: `#/studies/${encodeURIComponent(s.name)}` }, s.name) },
+  { label: "study", class: "first", of: (s) => s.name, show: (s) => (s.unreadable ? s.name : h("a", { href: `#/studies/${encodeURIComponent(s.name)}` }, s.name)) },
   { label: "state", of: (s) => s.state, show: (s) => h("span", { class: `tag ${STATE[s.state]}` }, s.state) },
   { label: "best", of: (s) => s.best?.values?.[0] },
   { label: "front", title: "trials that no other beats in every objective", of: (s) => s.front_size },
@@ -28,7 +28,7 @@ const COLUMNS = [
   { label: "tokens", of: (s) => s.spent.tokens || null },
   { label: "planner", of: (s) => s.planner },
   { label: "note", class: "why", of: (s) => s.note, show: (s) => long(s.note) },
-  { label: "description", class: "why", of: (s) => s.description, show: (s) => long(s.description) },
+  { label: "description", class: "why", of: (s) => s.unreadable ?? s.description, show: (s) => long(s.unreadable ?? s.description) },
   { label: "changed", of: (s) => s.updated_at, show: (s) => ago(s.updated_at) },
 ];
 

@@ -18,6 +18,7 @@ export function progressText(study) {
 }
 
 function card(study) {
+  if (study.unreadable) return h("div", { class: "card study-card" }, h("div", { class: "row between" }, h("h2", {}, study.name), h("span", { class: "tag bad" }, "unreadable")), h("p", { class: "desc words" }, study.unreadable));
   const objective = study.objectives[0];
   const best = study.best?.values?.[0];
   const many = study.objectives.length > 1;

@@ -27,7 +27,9 @@ def reported(tmp_path: Path, number: int = 0) -> dict[int, float]:
 def test_the_first_report_and_those_after_a_pause_are_written_at_once(tmp_path: Path) -> None:
     opened = study(tmp_path)
     number, now = opened.ask().number, [0.0]
-    pending = PendingReports(lambda: change(opened.ledger.database, opened.stored.study_id), lambda: now[0])
+    pending = PendingReports(
+        lambda: change(opened.ledger.database, opened.stored.study_id), opened.problem, lambda: now[0]
+    )
     pending.add(number, 0, 1.0)
     assert reported(tmp_path) == {0: 1.0}
     pending.add(number, 1, 2.0)

