@@ -188,6 +188,7 @@ def run(storage: str, folder: Path, times: int, workers: int, blows: list[str]) 
     load.stop.set()
     for thread in threads:
         thread.join(120)
+    orphans = left_running(server, load)
     server.process.terminate()
     server.process.wait(30)
     found = compare(storage, server.name, load)
@@ -195,9 +196,30 @@ def run(storage: str, folder: Path, times: int, workers: int, blows: list[str]) 
     return {
         "blows": dict(struck),
         **found,
+        "orphans": orphans,
         "slowest_return_s": round(max(server.away_s), 2),
         "server_traces": traces,
     }
+
+
+def left_running(server: Server, load: Load) -> dict[str, int]:
+    """Return how many trials were running when the last worker had ended, and how many once their leases had ended too.
+
+    An ask whose worker gave up waiting for its answer leaves one: nobody knows of it, so nothing of it was acknowledged, and
+    the server fails it as lost when the lease ends, ``LEASE_S`` later. ``given_out``: those that a worker did know of.
+    """
+    url = f"{server.url}/v1/studies/{server.name}/trials?state=running&limit=1000"
+    begun = {number for number, _ in load.evaluated}
+
+    def running() -> list[int]:
+        return [trial["number"] for trial in httpx2.get(url, trust_env=False, timeout=60).json()["items"]]
+
+    first = last = running()
+    until = time.monotonic() + LEASE_S + 60.0  # the grace after a start, and what a loaded machine takes
+    while last and time.monotonic() < until:
+        time.sleep(1.0)
+        last = running()
+    return {"at_the_end": len(first), "given_out": len(begun & set(first)), "after_their_leases": len(last)}
 
 
 def compare(storage: str, name: str, load: Load) -> dict[str, Any]:

@@ -102,7 +102,7 @@ CODE_LINES = {
     "evaluators": 6_500,
     "prompts": 1_400,
     "surrogates": 3_560,
-    "agent": 11_300,
+    "agent": 11_400,
     "api": 7_250,
 }
 """Lines of a room that hold code, targets aside: raised only with a decision."""

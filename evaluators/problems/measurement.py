@@ -99,7 +99,7 @@ def _kept(metrics: Mapping[str, object]) -> dict[str, float]:
 def _finite_tuple(name: str, values: Any) -> tuple[float, ...]:
     if getattr(values, "ndim", 0) == 1 and hasattr(values, "tolist"):
         values = values.tolist()
-    if isinstance(values, Sequence) and not isinstance(values, str):
+    if isinstance(values, Sequence) and not isinstance(values, str | bytes | bytearray | memoryview):
         if not values:
             raise InvalidMeasurement(f"`{name}` must hold at least one number, got an empty sequence.")
         return tuple(_finite(name, v) for v in values)

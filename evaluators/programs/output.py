@@ -121,7 +121,7 @@ def _of_python(text: str) -> Value | None:
     """Return the dict or scalar that a Python program printed."""
     try:
         found = _meant(ast.parse(_GRADIENT.sub("", text.strip()), mode="eval").body)
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError):
         return None
     return found if isinstance(found, dict | int | float) and not isinstance(found, bool) else None
 
@@ -142,7 +142,9 @@ def _meant(node: ast.expr) -> Any:
             return [_meant(item) for item in items]
         case ast.Name(name) if name.lower() in _WORDS:
             return _WORDS[name.lower()]
-        case ast.Call(ast.Name(name) | ast.Attribute(attr=name), [first, *_]) if _SCALARS.fullmatch(name):
+        case ast.Call(ast.Name("Fraction") | ast.Attribute(attr="Fraction"), [above, below]):
+            return float(_meant(above)) / float(_meant(below))
+        case ast.Call(ast.Name(name) | ast.Attribute(attr=name), [first]) if _SCALARS.fullmatch(name):
             return _scalar(_meant(first))
         case _:
             raise ValueError(f"no literal: {ast.dump(node):.100}")

@@ -24,6 +24,9 @@ BAD: list[tuple[Any, dict[str, Any]]] = [
     (math.nan, {}),
     (math.inf, {}),
     ("0.5", {}),
+    (b"7", {}),  # what a program printed is no list of numbers
+    (bytearray(b"0.5"), {}),
+    (1, {"sem": b"1"}),
     (True, {}),
     (None, {}),
     ([], {}),
