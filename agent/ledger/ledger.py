@@ -322,7 +322,7 @@ def study_of(row: Any) -> StoredStudy | StudyUnreadable:  # Any: as above
     except StudyUnreadable as error:
         return error
     except UNFIT as error:
-        return StudyUnreadable.of(storable(row.name), str(error)[:300], row.study_id)
+        return StudyUnreadable.of(storable(row.name), str(error)[:300].rstrip("."), row.study_id)
 
 
 def _column(name: str, read: Callable[[], Any]) -> Any:
