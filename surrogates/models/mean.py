@@ -36,13 +36,15 @@ class Flat:
 @dataclass(frozen=True)
 class Bowl:
     """Corners are expected to be ``depth`` worse than the centre, give or take ``depth_sd`` in all and ``each_sd`` per
-    parameter; ``slope_sd``: sd of a linear trend per parameter, from edge to edge half of it each way."""
+    parameter; ``slope_sd``: sd of a linear trend per parameter, from edge to edge half of it each way; ``choice_sd``: sd of
+    what each choice adds, over the root of the number of parameters that are choices."""
 
     embedding: Embedding
     depth: float = 0.0
     depth_sd: float = 0.0
     each_sd: float = 0.0
     slope_sd: float = 0.0
+    choice_sd: float = 0.0
 
     def mean(self, Z: np.ndarray) -> np.ndarray:
         """Return the prior mean (n,)."""
@@ -57,6 +59,8 @@ class Bowl:
             x = self.embedding.numbers(Z)
             root = np.sqrt(max(x.shape[1], 1))
             columns += [self.each_sd / root * x**2, self.slope_sd / root * x]
+        if self.choice_sd > 0:
+            columns.append(self.choice_sd * self.embedding.chosen(Z))
         return np.hstack(columns)
 
 
