@@ -89,6 +89,12 @@ def print_report(
             print("\n".join(f"| {group} {line}" for line in report.lines(means, mark)))
             count = len(report.common(means))
             print(f"| {group} | {mark} | ({count} tasks, {min(seeds)} to {max(seeds)} seeds) | | | |")
+            for name in names[1:]:
+                if found := own.gaps(runs, members, names[0], name, mark):
+                    interval = "{:+.3f} [{:+.3f}, {:+.3f}]".format(*report.over_seeds(found))
+                    print(
+                        f"| {group} | {mark} | {names[0]} less {name}, over the seeds of these tables | | | {interval} |"
+                    )
     if options.suite == "bbob":
         print_points(tasks)
 

@@ -99,6 +99,16 @@ def means(
     return out
 
 
+def gaps(runs: Runs, tasks: Sequence[Task], ours: str, theirs: str, mark: int) -> list[list[float]]:
+    """Return the difference in regret after ``mark`` trials by task and seed, over the seeds that both have."""
+    both = [(t, sorted(seeds(runs, t, [ours, theirs], mark))) for t in tasks]
+    return [
+        [runs[t.name, ours, s]["regret"][mark - 1] - runs[t.name, theirs, s]["regret"][mark - 1] for s in ran]
+        for t, ran in both
+        if ran
+    ]
+
+
 def seeds(runs: Runs, task: Task, names: Sequence[str], mark: int) -> set[int]:
     """Return the seeds with which every optimizer ran the task to ``mark`` trials."""
     ran = [

@@ -12,7 +12,7 @@ if not BENCHMARKS.exists():
     pytest.skip("benchmarks/ is not shipped with the wheel", allow_module_level=True)
 sys.path[:0] = [str(BENCHMARKS)]
 
-from league import bbob, moot, neo, own, report, tabular, yahpo  # noqa: E402
+from league import bbob, choices, moot, neo, own, picture, report, tabular, yahpo  # noqa: E402
 
 TEXT = "Threads,Cache size,noteX,Speed+,Cost-\n1,10,a,0,4\n2,10,b,5,2\n4,20,c,10,0\n4,?,d,10,4\n"
 
@@ -133,3 +133,35 @@ def test_differences_are_paired_by_table() -> None:
     means = {"trialogue": {"a": 0.1, "b": 0.2}, "random": {"a": 0.4, "b": 0.1, "c": 0.9}}
     assert report.common(means) == ["a", "b"]
     assert report.lines(means, 6)[0].startswith("| 6 | trialogue | 0.150 | 1.50 |")
+
+
+def test_an_interval_over_seeds_counts_each_table_once() -> None:
+    assert report.over_seeds([[0.1, 0.1], [0.3]]) == pytest.approx((0.2, 0.2, 0.2))
+    mean, low, high = report.over_seeds([[0.0, 1.0] * 10])
+    assert low < mean == 0.5 < high
+
+
+def test_a_picture_has_a_panel_for_each_group_that_all_ran(table: moot.Table) -> None:
+    tasks = [table.task((3,))]
+    runs = {
+        ("small", name, 0): {"values": [1.0] * 3, "regret": curve}
+        for name, curve in {"trialogue": [1.0, 0.5, 0.0], "random": [1.0, 1.0, 0.9]}.items()
+    }
+    assert picture.curves(runs, tasks, ["trialogue", "random"])["trialogue"].tolist() == [1.0, 0.5, 0.0]
+    assert picture.drawn(runs, tasks, ["trialogue", "random"]).count("<polyline") == 2
+    assert "<polyline" not in picture.drawn(runs, tasks, ["trialogue", "hebo"])
+
+
+def test_generated_problems_of_choices_are_the_same_for_the_same_number() -> None:
+    first, again = (choices.mixed("mixed-3", np.random.default_rng(3)) for _ in range(2))
+    params = {**{f"c{i}": "v1" for i in range(4)}, "x": 0.5, "y": 0.25}
+    assert first.group == "mixed"
+    assert first.case.evaluate(params) == again.case.evaluate(params)
+    assert first.regret(params) >= 0
+
+
+def test_a_cell_whose_nodes_nothing_connects_stands_at_the_floor() -> None:
+    sizes, loss = choices.cell(np.random.default_rng(0))
+    cut, through = loss(np.array([[0] * 6, [0, 0, 2, 0, 0, 0]]))
+    assert sizes == [5] * 6
+    assert cut == 90.0 > through
