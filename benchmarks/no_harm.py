@@ -7,9 +7,11 @@
     python benchmarks/no_harm.py --gates default coin_flip override transient justify constrained seeding   # peers' rules
     python benchmarks/no_harm.py --tables DIR --trials 10 --models none expert novice  # on tables that the gate never saw
     python benchmarks/no_harm.py --gates default slack conformal open closed early    # compares gate rules
+    python benchmarks/no_harm.py --models none served --url http://127.0.0.1:8000/v1 --out served.jsonl  # a real model
 
 Prints normalised regret (0 the optimum, 1 the median random point) at 10 and 30 trials, as mean and as ratio to the
-same study without a model, with 95 % paired bootstrap intervals over problems and seeds. Rows can be kept with --out.
+same study without a model, with 95 % paired bootstrap intervals over problems and seeds. Rows can be kept with --out;
+studies that are there already are not run again.
 """
 
 import argparse
@@ -63,9 +65,10 @@ MODELS = (
     "sandbagger",
     "incomplete",
     "search",
+    "served",
 )
 """The nine of the specification, a reader of rows, traps (``serving/scripted/traps.py``) and ``search``, random search
-without a model, for scale. ``flaky_expert`` must equal ``expert``."""
+without a model, for scale; ``served``: a real model, behind ``--url``. ``flaky_expert`` must equal ``expert``."""
 
 GATES: Mapping[str, Rules] = {
     "default": Rules(),
@@ -144,7 +147,8 @@ def run(
 
     ``share`` (i, k): only every k-th problem from the i-th on.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = _read([args.out]) if args.out and Path(args.out).exists() else []
+    done = {(r["problem"], r["seed"], r["model"], r["gate"]) for r in rows}
     planted = problems()[:: max(1, 24 // args.problems)]
     chosen = table_problems(args.tables, args.problems) if args.tables else planted[: args.problems]
     chosen = chosen[share[0] :: share[1]]
@@ -155,7 +159,10 @@ def run(
             with ScriptedServer(behaviours(p)) as server:
                 for model in args.models:
                     for gate, rules in gates.items() if model not in ("none", "search") else [("", None)]:
-                        strategy = _strategy(p, seed, model, rules, server, shared.engine())
+                        if (p.name, seed, model, gate) in done:
+                            continue
+                        url = args.url if model == "served" else server.url
+                        strategy = _strategy(p, seed, model, rules, url, shared.engine())
                         row = {"problem": p.name, "seed": seed, "model": model, "gate": gate}
                         row |= study(p, strategy, args.trials)
                         rows.append(row)
@@ -171,14 +178,17 @@ def _strategy(
     seed: int,
     model: str,
     rules: Rules | None,
-    server: ScriptedServer,
+    url: str,
     engine: Engine,
 ) -> AbstractStrategy:
     if model == "search":
         return RandomStrategy(p.problem, seed)
     if model == "none" or rules is None:
         return SurrogateStrategy(p.problem, seed, engine=engine)
-    planner = Planner(server.url, model=model, timeout_s=TIMEOUT_S if model == "slow" else 30.0)
+    if model == "served":
+        planner = Planner(url, timeout_s=600.0)
+    else:
+        planner = Planner(url, model=model, timeout_s=TIMEOUT_S if model == "slow" else 30.0)
     return TrialogueStrategy(p.problem, seed, planner=planner, engine=engine, rules=rules)
 
 
@@ -193,16 +203,19 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--trials", type=int, default=30)
-    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
+    parser.add_argument("--models", nargs="+", default=[m for m in MODELS if m != "served"], choices=MODELS)
     parser.add_argument(
         "--gates", nargs="+", default=["default"], choices=list(GATES), help="gate rules to compare"
     )
+    parser.add_argument("--url", help="where the model `served` is")
     parser.add_argument("--out", help="append rows to this JSON-lines file")
     parser.add_argument("--jobs", type=int, default=1, help="processes, each with a share of the problems")
     parser.add_argument("--report", nargs="+", metavar="FILE", help="only print the table of these files")
     args = parser.parse_args(argv)
     if args.quick:
         args.problems, args.seeds = 6, 2
+    if "served" in args.models and not args.url:
+        parser.error("the model `served` needs --url")
     if "none" not in args.models:
         args.models = ["none", *args.models]
     return args

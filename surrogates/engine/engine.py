@@ -142,9 +142,9 @@ class GaussianEngine:
         """Return the model of an objective, a constraint or a price; only objectives are expected to form a bowl."""
         s, trend = self.settings, Bowl(self._embedding)
         if name.startswith("objective"):
-            trend = Bowl(self._embedding, s.bowl, s.bowl_sd, s.bowl_each, s.slope, s.choice)
-            if (self._embedding.choices > 0).all():
-                s = replace(s, heavy_tail=s.choice_tail)
+            alone = bool((self._embedding.choices > 0).all())
+            trend = Bowl(self._embedding, s.bowl, s.bowl_sd, s.bowl_each, s.slope, s.choice if alone else 0.0)
+            s = replace(s, heavy_tail=s.choice_tail) if alone else s
         elif name.startswith("constraint"):
             s = replace(s, transforms=s.limit_transforms)
         warm = self._warm.get(name)

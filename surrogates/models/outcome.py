@@ -35,6 +35,8 @@ class Settings:
     """Tail beyond which transforms other than the first are tried: clusters of good trials alone reach 30."""
     choice_tail: float = 10.0
     """The same in spaces of unordered choices alone: there a few choices often fail altogether, at a floor far below."""
+    choice: float = 1.0
+    """In the same spaces, standard deviation of what each choice adds by itself (over the root of their number)."""
     design_length: float = 0.2
     """Lengthscale (times the root of the dimension) of the prior that spreads the initial design."""
     bowl: float = 1.0
@@ -45,8 +47,6 @@ class Settings:
     """The same for each parameter apart (over the root of their number)."""
     slope: float = 0.0
     """Standard deviation of a linear trend per parameter (over the root of their number)."""
-    choice: float = 1.0
-    """Standard deviation of what each unordered choice adds by itself (over the root of the number of parameters)."""
     warp: bool = False
     """Whether numbers are warped where the rows show it."""
     warp_rows: int = 10

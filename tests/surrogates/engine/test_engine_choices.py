@@ -28,7 +28,9 @@ def with_floor(params: Params) -> float:
 def agreement(settings: Settings) -> float:
     """Return the rank correlation of the engine's mean, from 20 of the combinations, with the truth at 200 others."""
     problem = Problem("sum", SPACE, [tl.Objective("y", "maximize")])
-    belief = GaussianEngine(problem, settings).condition(finished(problem, 20, added), np.random.default_rng(0))
+    belief = GaussianEngine(problem, settings).condition(
+        finished(problem, 20, added), np.random.default_rng(0)
+    )
     others = SPACE.sample(np.random.default_rng(9), 200)
     predicted = [a.z_mean for a in belief.assess(others)]
     return float(stats.spearmanr(predicted, [added(p) for p in others]).statistic)
@@ -41,7 +43,9 @@ def test_what_a_choice_adds_is_learnt_across_combinations() -> None:
 
 
 @pytest.mark.parametrize(("tail", "kind"), [(10.0, "linear"), (10.0, None), (1e6, "linear")])
-def test_a_floor_of_failing_choices_is_transformed_in_spaces_of_choices_alone(tail: float, kind: str | None) -> None:
+def test_a_floor_of_failing_choices_is_transformed_in_spaces_of_choices_alone(
+    tail: float, kind: str | None
+) -> None:
     problem = Problem("floor", SPACE, [tl.Objective("y", "maximize")])
     f = with_floor if kind is None or tail > 10 else added
     history = finished(problem, 20, f)
@@ -59,3 +63,14 @@ def test_effects_of_choices_have_the_stated_prior() -> None:
     covariance = phi[:, 1:] @ phi[:, 1:].T
     assert np.diag(covariance) == pytest.approx(4.0)
     assert covariance[0, 1] == pytest.approx(4.0 * 5 / 6), "five of six choices are shared"
+
+
+def test_where_a_number_stands_beside_choices_nothing_changes() -> None:
+    space = tl.SearchSpace([*SPACE.parameters, tl.Float("x", 0.0, 1.0)])
+    problem = Problem("mixed", space, [tl.Objective("y", "maximize")])
+    history, others = finished(problem, 12, with_floor), space.sample(np.random.default_rng(9), 5)
+    usual, without = (
+        GaussianEngine(problem, settings).condition(history, np.random.default_rng(0)).assess(others)
+        for settings in (Settings(), Settings(choice=0.0, choice_tail=1e6))
+    )
+    assert usual == without

@@ -19,7 +19,6 @@ def test_a_loss_of_hundreds_leaves_the_search_able_to_tell_good_from_better(seed
     ])  # fmt: skip
     problem = tl.Problem("tails", space, objectives=[tl.Objective("loss", "minimize")])
     with tl.Study(problem, strategy="surrogate", seed=seed) as study:
-        study.enqueue({"rate": 1e-1, "depth": 6, "kernel": "poly"})
         study.run(loss, n_trials=15)
         values = [t.value for t in study.trials]
     assert max(values) > 100 * np.median(values)
