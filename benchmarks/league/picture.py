@@ -48,10 +48,11 @@ def drawn(runs: Runs, tasks: Sequence[Task], names: Sequence[str]) -> str:
     for i, (group, by_name) in enumerate(panels.items()):
         x, y = LEFT + (i % columns) * (WIDTH + LEFT), TOP + (i // columns) * (HEIGHT + TOP + GAP)
         parts += [f'<g transform="translate({x} {y})">', *panel(group, by_name), "</g>"]
-    for i, name in enumerate(names):
-        x = LEFT + i * 120
-        parts.append(f'<path d="M{x} {height - 12}h18" stroke="{COLOURS[i]}" stroke-width="2"/>')
+    x = LEFT
+    for name, colour in zip(names, COLOURS, strict=False):
+        parts.append(f'<path d="M{x} {height - 12}h18" stroke="{colour}" stroke-width="2"/>')
         parts.append(f'<text x="{x + 23}" y="{height - 8}">{name}</text>')
+        x += 45 + 6 * len(name)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
