@@ -75,8 +75,8 @@ def effects(sizes: list[int], rng: np.random.Generator, pairs: float = 0.5) -> L
     }
 
     def loss(C: np.ndarray) -> np.ndarray:
-        total = sum(e[C[:, i]] for i, e in enumerate(single))
-        return total + sum(e[C[:, i], C[:, j]] for (i, j), e in both.items())
+        total = np.sum([e[C[:, i]] for i, e in enumerate(single)], axis=0)
+        return total + np.sum([e[C[:, i], C[:, j]] for (i, j), e in both.items()], axis=0)
 
     return loss
 
