@@ -1,1 +1,1 @@
-"""Language models as targets: how a small one is pretrained."""
+"""Language models as targets: how a small one is pretrained, and which part of a long text is read."""

@@ -1,1 +1,1 @@
-"""Retrieval and data as targets: interest in long histories, negatives for dense retrieval, mixtures of training data."""
+"""Retrieval and data as targets: interest in long histories, dense retrieval now and later, mixtures of training data."""

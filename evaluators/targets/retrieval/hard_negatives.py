@@ -63,11 +63,13 @@ def target() -> GalleryTarget:
     )
 
 
-def corpus(queries: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Return documents (n, V), queries (q, V) in other words, and the document (q,) that each was made of."""
+def corpus(queries: int, rng: np.random.Generator, same: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """Return documents (n, V), queries (q, V) in other words, and the document (q,) that each was made of.
+
+    The first ``same`` words are written alike in both."""
     language = np.random.default_rng(11)
     topics = language.dirichlet(np.full(VOCABULARY, 0.05), TOPICS)
-    other = language.permutation(VOCABULARY)
+    other = np.r_[:same, same + language.permutation(VOCABULARY - same)]
     mixed = language.dirichlet(np.full(TOPICS, 0.08), DOCUMENTS) @ topics
     documents = np.stack([language.multinomial(WORDS, p / p.sum()) for p in mixed])
     right = rng.integers(0, DOCUMENTS, queries)
