@@ -28,6 +28,8 @@ GUIDES = [
     "CHANGELOG.md",
 ]
 """Pages that stand in the list beside every page, in its order."""
+CARDS = "gallery-cards.html"
+"""The page of the gallery, which ``trialogue targets --page`` writes too."""
 PAGE = """{% extends "frame.html.jinja2" %}
 {% block title %}{{ title }} · trialogue{% endblock %}
 {% block style %}{{ super() | safe }}<style>
@@ -47,10 +49,14 @@ def build(target: Path) -> None:
     with warnings.catch_warnings():  # pdoc's, not those of what the modules import
         warnings.simplefilter("error")
         write_reference(modules, target / "reference")
+    (target / "docs").mkdir(parents=True, exist_ok=True)
+    (target / "docs" / CARDS).write_text(import_module("trialogue.api.reports.gallery").whole_page())
     pages = sorted({*GUIDES, *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))})
     pages += ["benchmarks/README.md", "examples/README.md"]
     for page in pages:
-        write_page(target, page, (ROOT / page).read_text(), pages)
+        text = (ROOT / page).read_text()
+        more = f"\n[All cards, with pictures]({CARDS})\n" if page == "docs/gallery.md" else ""
+        write_page(target, page, text + more, pages)
     write_page(target, "docs/decisions/README.md", decisions(), pages)
     write_page(target, "reference/README.md", contents(modules), pages)
 
@@ -124,6 +130,8 @@ def linked(target: Path, page: str, pages: list[str], found: re.Match[str]) -> s
     to = f"{to}/README.md" if f"{to}/README.md" in pages else to
     if to in pages:
         return f'{attribute}="{relative(address(to), address(page))}{anchor}"'
+    if (target / to).is_file():
+        return f'{attribute}="{link}{anchor}"'
     if not (ROOT / to).exists():
         raise ValueError(f"{page} must link to what there is, got {link!r}.")
     if (ROOT / to).is_file():

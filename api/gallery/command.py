@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +21,10 @@ def targets(
             "--from", metavar="MODULE:NAME", help="List this target of your own too; also FILE.py:NAME."
         ),
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write them as a page with pictures of their landscapes."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List what can be tuned as it is: `trialogue run target:NAME --trials 30` runs one.
@@ -29,14 +34,19 @@ def targets(
     from ...evaluators.targets.catalogue import MODULES, load_target
 
     names = [name] if name is not None else [*MODULES, *(own or [])]
-    loaded = [load_target(n) for n in names]
-    chosen = [t for t in loaded if family is None or t.family == family]
-    if as_json:
-        print(json.dumps([as_data(t) for t in chosen], indent=1))
+    loaded = {n: load_target(n) for n in names}
+    chosen = {n: t for n, t in loaded.items() if family is None or t.family == family}
+    if page is not None:
+        from ..reports.gallery import card_of, render
+
+        page.write_text(render([card_of(t, listed=n in MODULES) for n, t in chosen.items()]), "utf-8")
+        print(page)
+    elif as_json:
+        print(json.dumps([as_data(t) for t in chosen.values()], indent=1))
     elif name is not None:
-        print(card(chosen[0]))
+        print(card(loaded[name]))
     else:
-        print(listing(chosen))
+        print(listing(list(chosen.values())))
 
 
 def listing(chosen: Sequence[GalleryTarget]) -> str:
@@ -51,6 +61,8 @@ def listing(chosen: Sequence[GalleryTarget]) -> str:
 
 def card(target: GalleryTarget) -> str:
     """Return everything about one target, in lines."""
+    from ..reports.gallery import described
+
     lines = [f"{target.name} ({target.family})", target.problem.description, f"Source: {target.source}", ""]
     for p in target.problem.space:
         when = f"  when {dict(p.when)}" if p.when else ""
@@ -62,17 +74,6 @@ def card(target: GalleryTarget) -> str:
     if target.claim is not None:
         lines.append(f"Claim: {target.claim.text}")
     return "\n".join([*lines, "", f"trialogue run target:{target.name} --trials 30"])
-
-
-def described(parameter: Any) -> str:  # Any: one of the three kinds, which share no attributes of their range
-    """Return the range of a parameter and its default."""
-    plain = parameter.to_dict()
-    values = (
-        "|".join(map(str, plain["choices"])) if "choices" in plain else f"{plain['low']:g}..{plain['high']:g}"
-    )
-    scale = " log" if plain.get("log") else ""
-    unit = f" {parameter.unit}" if parameter.unit else ""
-    return f"{values}{scale}{unit} (default {parameter.typical})"
 
 
 def as_data(target: GalleryTarget) -> dict[str, Any]:  # Any: JSON values

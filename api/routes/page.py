@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio.to_thread
 from anyio import move_on_after
 from fastapi import APIRouter
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from ...agent.errors import LedgerUnavailable
 from ..http.rendering import Json
@@ -53,6 +53,14 @@ async def static(name: str) -> Response:
     if name not in known:
         return answer(404, "HttpError", "There is no such file.")
     return FileResponse(known[name], media_type=TYPES[known[name].suffix], headers=SAFE)
+
+
+@router.get("/gallery")
+async def gallery() -> HTMLResponse:
+    """Return the cards of what can be tuned as it is, with pictures; they are the package's, and hold no data."""
+    from ..reports.gallery import whole_page
+
+    return HTMLResponse(await anyio.to_thread.run_sync(whole_page), headers=SAFE)
 
 
 @router.get("/favicon.ico")

@@ -72,7 +72,7 @@ def target() -> GalleryTarget:
     )
 
 
-class Retriever:
+class CaseEncoders:
     """Linear encoders of queries and of candidates (n, V) onto the unit sphere."""
 
     def __init__(self, queries: Tensor, documents: Tensor, dimension: int, stream: torch.Generator) -> None:
@@ -88,7 +88,7 @@ class Retriever:
 
 
 def train(
-    model: Retriever, cases: Cases, params: Mapping[str, Any], updates: int, stream: torch.Generator
+    model: CaseEncoders, cases: Cases, params: Mapping[str, Any], updates: int, stream: torch.Generator
 ) -> None:
     """Train on the citations of the last years of training, against the batch and a drawn negative each."""
     optimizer = torch.optim.Adam(model.encoders, lr=params["lr"], fused=True)
@@ -107,7 +107,7 @@ def train(
         optimizer.step()
 
 
-def negatives(model: Retriever, cases: Cases, kind: str, rows: Tensor) -> Tensor:
+def negatives(model: CaseEncoders, cases: Cases, kind: str, rows: Tensor) -> Tensor:
     """Return the weights (q, n) by which negatives are drawn among earlier cases that are not cited."""
     year = torch.from_numpy(cases.year)
     pool = (year < year[rows][:, None]) & ~torch.from_numpy(cases.cites)[rows]
@@ -130,7 +130,7 @@ def recalls(params: Mapping[str, Any], run: Run) -> np.ndarray:
         bags = [torch.from_numpy(np.sqrt(b)).float() for b in (queries, documents)]
         updates = max(2, round(params["updates"] * run.fidelity))
         stream, everyone = generator(run.seed), torch.arange(len(cases.year))
-        model = Retriever(bags[0], bags[1], params["dimension"], stream)
+        model = CaseEncoders(bags[0], bags[1], params["dimension"], stream)
         train(model, cases, params, updates, stream)
         with torch.no_grad():
             dense = model.scores(torch.from_numpy(asked), everyone).double().numpy()

@@ -6,7 +6,7 @@ import torch
 
 from trialogue.evaluators.targets.networks import generator
 from trialogue.evaluators.targets.retrieval.cases import CITED, FACTS, bm25, cases_of
-from trialogue.evaluators.targets.retrieval.prior_cases import Retriever, negatives, standardized
+from trialogue.evaluators.targets.retrieval.prior_cases import CaseEncoders, negatives, standardized
 
 
 def test_a_case_cites_cases_of_earlier_years_only() -> None:
@@ -28,7 +28,7 @@ def test_negatives_are_earlier_cases_that_are_not_cited(kind: str) -> None:
     cases = cases_of(0)
     bags = torch.from_numpy(cases.parts["facts"]).float()
     rows = torch.from_numpy(np.flatnonzero(cases.year == 5)[:4])
-    likely = negatives(Retriever(bags, bags, 8, generator(0)), cases, kind, rows).numpy() > 1e-6
+    likely = negatives(CaseEncoders(bags, bags, 8, generator(0)), cases, kind, rows).numpy() > 1e-6
     assert likely.any(1).all()
     assert not (likely & cases.cites[rows]).any()
     assert cases.year[np.nonzero(likely)[1]].max() < 5

@@ -1,0 +1,50 @@
+"""What was recorded of the gallery's targets: how their claims were checked, and landscapes to draw.
+
+``recorded.json`` is written by ``benchmarks/landscapes.py``. Knows nothing of how it is drawn.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .target import Evidence
+
+FILE = Path(__file__).with_name("recorded.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Landscape:
+    """A grid over two parameters, all others at their defaults.
+
+    ``objectives``: of each objective the values row by row, from the first value of ``y`` on, None where the evaluation
+    failed or one of the two is no parameter there. ``feasible``: of each cell.
+    """
+
+    x: str
+    y: str
+    x_values: Sequence[Any]
+    y_values: Sequence[Any]
+    objectives: Sequence[Sequence[float | None]]
+    feasible: Sequence[bool]
+    fidelity: float
+    seed: int
+
+
+def landscape_of(name: str) -> Landscape | None:
+    """Return what was recorded of a target's landscape, None where nothing was."""
+    found = _recorded().get(name, {}).get("landscape")
+    return None if found is None else Landscape(**found)
+
+
+def evidence_of(name: str) -> Evidence | None:
+    """Return what the recorded check of a target's claim measured, None where there is none."""
+    found = _recorded().get(name, {}).get("claim")
+    return None if found is None else Evidence(**found)
+
+
+@cache
+def _recorded() -> dict[str, Any]:
+    return json.loads(FILE.read_text())
