@@ -4,8 +4,9 @@
     python benchmarks/landscapes.py deis --anew     # this one again
     python benchmarks/landscapes.py --claims        # claims of targets without a recorded check: up to a minute each
 
-All else stands at its default. A parameter matters as far as the first objective moves when it alone goes to either end of
-its range. Written to ``evaluators/targets/recorded.json``, from which ``trialogue targets --page`` draws.
+All else stands at its default; where the default has one parameter only, at what the source found good (``at``). A parameter
+matters as far as the first objective moves when it alone goes to either end of its range. Written to
+``evaluators/targets/recorded.json``, from which ``trialogue targets --page`` draws.
 """
 
 import argparse
@@ -34,6 +35,9 @@ def landscape(target: GalleryTarget) -> dict[str, Any]:
     """Return the grid as JSON values: axes, and for each cell the objectives, None where failed or not a parameter."""
     space, start = target.problem.space, time.process_time()
     default = dict(space.default())
+    at = {} if len(default) > 1 else {n: v[0] for n, v in target.region.items()}
+    if at:  # alone: what the source found good, for the parameters that it brings
+        default = dict(space.clip({p.name: p.typical for p in space} | at))
     here = found(target, default)
     cheap = time.process_time() - start < CHEAP_S
     moved = {name: shift(target, default, here, name) for name in space.names if name in default}
@@ -52,6 +56,7 @@ def landscape(target: GalleryTarget) -> dict[str, Any]:
         "feasible": [c is not None and target.problem.feasible(c) for c in cells],
         "fidelity": target.low_fidelity,
         "seed": SEED,
+        "at": at,
     }
 
 

@@ -25,7 +25,7 @@ FAR = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class Shades:
     """The best and the worst value that have colours of their own; ``cut``: whether there are worse ones."""
 
     best: float
@@ -40,16 +40,16 @@ class Scale:
         return f"#{r:02x}{g:02x}{b:02x}"
 
 
-def scale_of(values: Sequence[float], sign: float) -> Scale:
+def scale_of(values: Sequence[float], sign: float) -> Shades:
     """Return the scale of some values; ``sign``: 1 where larger is better.
 
     >>> scale_of([1.0, 2.0, 3.0, 100.0], -1)
-    Scale(best=1.0, worst=5.5, cut=True)
+    Shades(best=1.0, worst=5.5, cut=True)
     """
     best, worst = (max(values), min(values)) if sign > 0 else (min(values), max(values))
     far = best + FAR * (statistics.median(values) - best)
     cut = far != best and abs(worst - best) > abs(far - best)
-    return Scale(best, far if cut else worst, cut)
+    return Shades(best, far if cut else worst, cut)
 
 
 def picture(target: GalleryTarget, drawn: Landscape, objective: int = 0) -> str:
@@ -61,7 +61,7 @@ def picture(target: GalleryTarget, drawn: Landscape, objective: int = 0) -> str:
     sign = float(target.problem.signs[objective])
     scale = scale_of(known, sign)
     width, height = WIDTH / len(drawn.x_values), HEIGHT / len(drawn.y_values)
-    marks = [_cell(drawn, i, aim, v, scale, (width, height)) for i, v in enumerate(values)]
+    marks = [_cell(drawn, i, aim, v, "none" if v is None else scale.color(v)) for i, v in enumerate(values)]
     good = [i for i, v in enumerate(values) if v is not None and drawn.feasible[i]]
     if good:
         best = max(good, key=lambda i: sign * (values[i] or 0.0))
@@ -74,21 +74,15 @@ def picture(target: GalleryTarget, drawn: Landscape, objective: int = 0) -> str:
     )
 
 
-def _cell(
-    drawn: Landscape, i: int, aim: Objective, value: float | None, scale: Scale, size: tuple[float, float]
-) -> str:
+def _cell(drawn: Landscape, i: int, aim: Objective, value: float | None, fill: str) -> str:
+    width, height = WIDTH / len(drawn.x_values), HEIGHT / len(drawn.y_values)
     row, column = divmod(i, len(drawn.x_values))
-    x, y = LEFT + column * size[0], TOP + HEIGHT - (row + 1) * size[1]
+    x, y = LEFT + column * width, TOP + HEIGHT - (row + 1) * height
     where = f"{drawn.x} {short(drawn.x_values[column])}, {drawn.y} {short(drawn.y_values[row])}"
     result = "failed, or no such parameter" if value is None else f"{aim.name} {short(value)} {aim.unit}"
-    fill = "none" if value is None else scale.color(value)
-    rect = (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{size[0] - 1:.1f}" height="{size[1] - 1:.1f}" fill="{fill}"/>'
-    )
+    rect = f'<rect x="{x:.1f}" y="{y:.1f}" width="{width - 1:.1f}" height="{height - 1:.1f}" fill="{fill}"/>'
     broken = value is not None and not drawn.feasible[i]
-    stroke = (
-        f'<path d="M{x + 2:.1f} {y + size[1] - 3:.1f}L{x + size[0] - 3:.1f} {y + 2:.1f}" class="broken"/>'
-    )
+    stroke = f'<path d="M{x + 2:.1f} {y + height - 3:.1f}L{x + width - 3:.1f} {y + 2:.1f}" class="broken"/>'
     limit = ", breaks a limit" if broken else ""
     return f"<g><title>{escape(f'{where}: {result}'.strip() + limit)}</title>{rect}{stroke if broken else ''}</g>"
 
@@ -104,7 +98,7 @@ def _star(x: float, y: float) -> str:
 
 def _ring(target: GalleryTarget, drawn: Landscape, width: float, height: float) -> str:
     """Return the ring in the cell that is nearest to the default."""
-    default = target.problem.space.default()
+    default = {p.name: p.typical for p in target.problem.space}
     column = _nearest(target.problem.space[drawn.x], drawn.x_values, default[drawn.x])
     row = _nearest(target.problem.space[drawn.y], drawn.y_values, default[drawn.y])
     x, y = _middle(drawn, row * len(drawn.x_values) + column, width, height)
@@ -135,8 +129,8 @@ def _frame(target: GalleryTarget, drawn: Landscape, width: float, height: float)
     )
 
 
-def _legend(aim: Objective, scale: Scale) -> str:
-    unit = f" {aim.unit}" if aim.unit else ""
+def _legend(aim: Objective, scale: Shades) -> str:
+    unit = f" {aim.unit}" if aim.unit not in ("", aim.name) else ""
     more = ("≥ " if aim.direction == "minimize" else "≤ ") if scale.cut else ""
     steps = 8
     bar = "".join(

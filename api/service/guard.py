@@ -22,7 +22,7 @@ import anyio.to_thread
 
 from ..http.rights import LOCAL, Caller
 
-OPEN_PATHS = re.compile(r"^/($|static/|favicon\.ico$|health$|ready$)")
+OPEN_PATHS = re.compile(r"^/($|static/|gallery$|favicon\.ico$|health$|ready$)")
 """What needs no key: the page's own files, which hold no data, and the two probes."""
 WRONG_KEYS = 30
 """Wrong keys that one address may send at once, and in a minute; then it is told to wait."""

@@ -4,8 +4,8 @@
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ FILE = Path(__file__).with_name("recorded.json")
 
 @dataclass(frozen=True, slots=True)
 class Landscape:
-    """A grid over two parameters, all others at their defaults.
+    """A grid over two parameters, all others at their defaults but those that ``at`` names.
 
     ``objectives``: of each objective the values row by row, from the first value of ``y`` on, None where the evaluation
     failed or one of the two is no parameter there. ``feasible``: of each cell.
@@ -31,6 +31,7 @@ class Landscape:
     feasible: Sequence[bool]
     fidelity: float
     seed: int
+    at: Mapping[str, Any] = field(default_factory=dict)
 
 
 def landscape_of(name: str) -> Landscape | None:

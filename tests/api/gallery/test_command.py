@@ -51,6 +51,16 @@ def test_a_family_is_listed_alone_and_as_json(here: Run) -> None:
     assert all(t["claim"] and t["source"] for t in listed)
 
 
+def test_the_page_has_a_card_of_each_and_pictures_of_ours(here: Run, tmp_path: Path) -> None:
+    (tmp_path / "bowl_of_mine.py").write_text(OWN)
+    assert here("targets", "deis", "--page", "one.html").stdout == "one.html\n"
+    assert (tmp_path / "one.html").read_text().count("<svg") == 1
+    here("targets", "--from", "bowl_of_mine.py:target", "--family", "own", "--page", "own.html")
+    own = (tmp_path / "own.html").read_text()
+    assert 'id="bowl"' in own
+    assert 'id="deis"' not in own
+
+
 def test_one_target_is_shown_in_full(here: Run) -> None:
     card = here("targets", "deis").stdout
     assert "order" in card

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 import trialogue as tl
-from trialogue.api.reports.landscape import BEST, WORST, Scale, picture, scale_of
+from trialogue.api.reports.landscape import BEST, WORST, Shades, picture, scale_of
 from trialogue.evaluators.targets.recorded import Landscape
 from trialogue.evaluators.targets.target import GalleryTarget
 
@@ -41,7 +41,7 @@ def test_the_best_value_is_darkest_in_either_direction() -> None:
 
 
 def test_one_value_everywhere_has_a_colour() -> None:
-    assert scale_of([2.0, 2.0], 1.0) == Scale(2.0, 2.0, cut=False)
+    assert scale_of([2.0, 2.0], 1.0) == Shades(2.0, 2.0, cut=False)
     assert scale_of([2.0, 2.0], 1.0).color(2.0).startswith("#")
 
 

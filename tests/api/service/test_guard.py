@@ -66,6 +66,7 @@ def bearer(key: str) -> dict[str, str]:
         ("GET", "/", None, 200),
         ("GET", "/static/main.js", None, 200),
         ("GET", "/health", None, 200),
+        ("GET", "/gallery", None, 200),
         ("GET", "/v1/studies", None, 401),
         ("GET", "/metrics", None, 401),
         ("GET", "/staticky", None, 401),
