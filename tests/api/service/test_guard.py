@@ -45,7 +45,11 @@ def calls(
     requests: list[tuple[str, str, dict[str, Any]]], *, keys: bool = True, limits: Limits | None = None
 ) -> list[httpx2.Response]:
     guard = Guard(
-        tiny, limits=limits or Limits(), lookup=KEYS.get if keys else None, path_of=lambda s: s["path"]
+        tiny,
+        limits=limits or Limits(),
+        lookup=KEYS.get if keys else None,
+        path_of=lambda s: s["path"],
+        clock=lambda: 0.0,
     )
 
     async def go() -> list[httpx2.Response]:
@@ -164,7 +168,7 @@ def guesses_at_once(addresses: list[str]) -> tuple[list[int], int]:
     def lookup(secret: str) -> None:
         looked_up.append(secret)
 
-    guard = Guard(tiny, limits=Limits(), lookup=lookup, path_of=lambda s: s["path"])
+    guard = Guard(tiny, limits=Limits(), lookup=lookup, path_of=lambda s: s["path"], clock=lambda: 0.0)
 
     async def one(i: int, address: str) -> int:
         transport = httpx2.ASGITransport(app=guard, client=(address, 1))  # pyright: ignore[reportArgumentType]
