@@ -196,7 +196,7 @@ def record_from_row(
             _check(row, record, problem)
         return record
     except UNFIT as error:
-        return _unreadable(row, shown(str(error), 200))
+        return _unreadable(row, str(error).partition("; ")[0][:200].rstrip("."))
 
 
 def _read(row: Any) -> TrialRecord:  # Any: as above

@@ -64,13 +64,13 @@ export function duration(seconds) {
 
 export const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
 
-// Who proposed a trial, as one of six families with a colour each (style.css).
+// Who proposed a trial, as one of its families with a colour each (style.css).
 export function family(source) {
   const s = String(source ?? "");
   if (s.startsWith("planner") || s.startsWith("llm") || s.startsWith("embedded")) return "model";
   if (s === "surrogate" || s.startsWith("acquisition")) return "surrogate";
   if (s === "user" || s === "enqueued") return "user";
-  if (s === "random") return "random";
+  if (s === "random" || s === "unreadable") return s;
   return "start";
 }
-export const FAMILY_WORD = { model: "language model", surrogate: "surrogate", user: "you", random: "random", start: "start design" };
+export const FAMILY_WORD = { model: "language model", surrogate: "surrogate", user: "you", random: "random", start: "start design", unreadable: "a row that cannot be read" };

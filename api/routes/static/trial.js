@@ -68,7 +68,7 @@ export async function trialView(main, { args: [name, no], crumbs, live, onLeave 
     const best = isBest(study, trial.number);
     const last = study.counts.finished + study.counts.failed + study.counts.pruned + study.counts.running - 1;
     fill(main, h("div", { class: "row between" },
-      h("div", { class: "row" }, h("h1", {}, `Trial ${trial.number}`), h("span", { class: `tag ${STATE_TAG[trial.state]}` }, trial.state), best ? h("span", { class: "tag good" }, study.objectives.length > 1 ? "★ on the Pareto front" : "★ best") : null, trial.excluded ? h("span", { class: "tag warn" }, `excluded: ${trial.excluded}`) : null, h("span", { class: "faint" }, ago(trial.ended_at ?? trial.asked_at), trial.worker ? ` · ${trial.worker}` : "")),
+      h("div", { class: "row" }, h("h1", {}, `Trial ${trial.number}`), h("span", { class: `tag ${STATE_TAG[trial.state]}` }, trial.state), best ? h("span", { class: "tag good" }, study.objectives.length > 1 ? "★ on the Pareto front" : "★ best") : null, trial.excluded ? h("span", { class: "tag warn wrap" }, `excluded: ${trial.excluded}`) : null, h("span", { class: "faint" }, ago(trial.ended_at ?? trial.asked_at), trial.worker ? ` · ${trial.worker}` : "")),
       h("div", { class: "row" }, trial.number > 0 ? h("a", { class: "button small", href: `${home}/trials/${trial.number - 1}` }, "← Previous") : null, trial.number < last ? h("a", { class: "button small", href: `${home}/trials/${trial.number + 1}` }, "Next →") : null,
         trial.state === "running" ? null : h("button", { class: "small", onclick: () => change(trial.excluded ? "restore" : "exclude") }, trial.excluded ? "Count it again" : "Exclude…"))),
     note.node, h("p", {}), h("div", { class: "figures" },
