@@ -3,6 +3,7 @@
 Screenshots stand in ``TRIALOGUE_TEST_SCREENSHOTS`` when it is set. The browser loads nothing but this server's files.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from contracts.chat_peer import chat_peer
 from contracts.served import served
 
 import trialogue as tl
+from trialogue.agent.study.study import Study
 from trialogue.api.client.study import RemoteStudy
 
 playwright_api = pytest.importorskip(
@@ -293,3 +295,32 @@ def test_studies_side_by_side_and_notes_that_last(page: Any, tmp_path: Path) -> 
         shot(page, "across")
         page.set_viewport_size({"width": 360, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_what_cannot_be_read_says_why_on_every_page_and_on_a_phone(page: Any, tmp_path: Path) -> None:
+    from trialogue.agent.ledger import schema
+    from trialogue.agent.ledger.ledger import Ledger
+
+    ledger = Ledger(f"sqlite:///{tmp_path}/spoiled.db")
+    problem = tl.Problem("p", tl.SearchSpace([tl.Float("x", 0, 1)]))
+    for name in ("old", "sound"):
+        study = Study(problem, name=name, storage=ledger, strategy="random")
+        study.tell(study.ask(), 0.5)
+        study.tell(study.ask(), 0.25)
+    with ledger.database.write() as connection:
+        table = schema.studies
+        connection.execute(table.update().where(table.c.name == "old").values(problem="{}"))
+        table = schema.trials
+        connection.execute(table.update().where(table.c.number == 0).values(params=json.dumps({"x" * 90: 1})))
+    with served("", ledger=ledger) as url:
+        page.goto(f"{url}/")
+        page.wait_for_selector(".study-card:has-text('old') .tag.bad:text-is('unreadable')")
+        page.wait_for_selector("a.study-card:has-text('sound') .best:text-is('0.25')")
+        page.goto(f"{url}/#/across")
+        page.wait_for_selector("tr:has-text('old') .tag.bad")
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto(f"{url}/#/studies/sound/trials/0")
+        page.wait_for_selector(".tag.warn:has-text('cannot be read')")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        page.goto(f"{url}/#/studies/old")
+        page.wait_for_selector("h1:text-is('Study unreadable')")
