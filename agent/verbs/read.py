@@ -47,7 +47,7 @@ _ENDED = ("finished", "failed", "pruned")
 
 def show(desk: Desk) -> Answer:
     """Show how the study stands: goal, trials, best so far, budget, who proposed what."""
-    view = study_view(desk.ledger, desk.ledger.find(desk.study.name))
+    view = study_view(desk.ledger, desk.study.stored)
     counts, best, base = view["counts"], view["best"], view["baseline"]
     goals = ", ".join(f"{o['direction']} {o['name']}" for o in view["objectives"])
     lines = [f"**{view['name']}**: {goals} over {view['n_parameters']} parameters."]

@@ -35,14 +35,14 @@ def pareto(here: Here) -> dict[str, Any]:
 @router.get("/certainty", openapi_extra=READ | LONG)
 def certainty(here: Here) -> dict[str, Any] | None:
     """Return what is certain about the best trial: its verifications, the noise, its luck; null while there is none."""
-    found = certainty_of(here.services.ledger, here.services.shelf.stored(here.name))
+    found = certainty_of(here.services.ledger, here.stored)
     return None if found is None else found.to_dict()
 
 
 @router.get("/verification", openapi_extra=READ | LONG)
 def verification(here: Here) -> dict[str, Any] | None:
     """Return what this study says as a verification of another one; null where it is none."""
-    stored = here.services.shelf.stored(here.name)
+    stored = here.stored
     return outcome(here.services.ledger, stored).to_dict() if is_verification(stored) else None
 
 

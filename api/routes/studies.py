@@ -106,15 +106,14 @@ def draft(services: Parts, body: schemas.DraftBody) -> dict[str, Any]:
 @router.get("/studies/{study_name}", openapi_extra=READ)
 def study(here: Here) -> Response:
     """Return a study: problem, counts, best, budget. The ETag is its revision, for ``If-Match``."""
-    view = study_view(here.services.ledger, here.services.shelf.stored(here.study.name))
+    view = study_view(here.services.ledger, here.stored)
     return Json(view, headers={"ETag": f'"{view["revision"]}"'})
 
 
 @router.delete("/studies/{study_name}", status_code=204, openapi_extra=ADMIN)
 def delete(here: Here) -> Response:
     """Delete a study and all that belongs to it."""
-    name = here.study.name
-    here.services.shelf.delete(name)
+    here.services.shelf.delete(here.name)
     return Response(status_code=204)
 
 

@@ -101,7 +101,7 @@ def trials(
     after: Annotated[int, Query(ge=0, le=2**62)] = 0,
 ) -> dict[str, Any]:
     """List trials, a page at a time: ``next`` is the ``after`` of the next page, null on the last."""
-    stored = here.services.shelf.stored(here.name)
+    stored = here.stored
     chosen: Order = order or ("-number" if newest else "number")
     ledger = here.services.ledger
     records, total = ledger.page(stored, state=state, source=source, order=chosen, limit=limit, offset=after)

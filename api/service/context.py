@@ -13,15 +13,14 @@ from typing import Annotated, Any
 import anyio
 from fastapi import Depends, Path, Request
 
-from ...agent.errors import StudyNotFound
 from ...agent.ledger import idempotency
 from ...agent.ledger.allowance import Allowance
-from ...agent.ledger.ledger import Ledger
+from ...agent.ledger.ledger import Ledger, StoredStudy
 from ...agent.study.study import Study
 from ...serving.errors import InvalidInput
 from ..http.paths import named
 from ..http.rendering import Json, cleaned
-from ..http.rights import Caller, no_such_study
+from ..http.rights import Caller
 from ..http.work import WorkQueue
 from .event_hub import EventHub
 from .keys import KeyStore
@@ -116,10 +115,12 @@ class StudyInPath:
     @property
     def study(self) -> Study:
         """The open study. Raises StudyNotFound."""
-        try:
-            return self.services.shelf.study(self.name)
-        except StudyNotFound:
-            raise StudyNotFound(no_such_study(self.name)) from None
+        return self.services.shelf.study(self.name)
+
+    @property
+    def stored(self) -> StoredStudy:
+        """The study's entry in the ledger. Raises StudyNotFound, StudyUnreadable."""
+        return self.services.shelf.stored(self.name)
 
     def once(self, make: Callable[[], Any], *, status: int = 200) -> Json:
         """Answer a request that changes something: at most once per idempotency key, and only at the stated

@@ -7,15 +7,17 @@ call, and clients do not make it call addresses of theirs.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ...agent.budget import Budget
-from ...agent.errors import StudyMismatch
+from ...agent.errors import StudyMismatch, StudyNotFound
 from ...agent.ledger.ledger import Ledger, StoredStudy
 from ...agent.planner.specification import PlannerText
 from ...agent.study.study import Study
 from ...serving.errors import InvalidInput
+from ..http.rights import no_such_study
 from ..study_files.study_file import Specification
 
 OPEN = 256
@@ -39,7 +41,8 @@ class Shelf:
 
     def stored(self, name: str) -> StoredStudy:
         """Return a study's entry in the ledger; raises StudyNotFound."""
-        return self.ledger.find(name)
+        with _naming_no_other(name):
+            return self.ledger.find(name)
 
     def study(self, name: str) -> Study:
         """Return a study, opening it when it is not open. Raises StudyNotFound."""
@@ -53,7 +56,8 @@ class Shelf:
                 if name in self._studies:
                     return self._studies[name]
             try:
-                opened = Study.load(name, storage=self.ledger, pruner=self._pruner, reap=False)
+                with _naming_no_other(name):
+                    opened = Study.load(name, storage=self.ledger, pruner=self._pruner, reap=False)
             finally:
                 with self._lock:
                     self._making.pop(name, None)
@@ -92,8 +96,9 @@ class Shelf:
             study.close()
 
     def delete(self, name: str) -> None:
-        """Delete a study and all that belongs to it. Raises StudyNotFound."""
-        self.ledger.delete(name)
+        """Delete a study, one that cannot be read as well, and all that belongs to it. Raises StudyNotFound."""
+        with _naming_no_other(name):
+            self.ledger.delete(name)
         self.forget(name)
 
     def adopt(self, study: Study) -> None:
@@ -114,3 +119,13 @@ class Shelf:
         for other in surplus:  # outside the lock: one whose decision is under way is waited for
             if other is not study:
                 other.close()
+
+
+@contextmanager
+def _naming_no_other(name: str) -> Iterator[None]:
+    """Say of a study that is not there no more than that: the ledger's own words name others, which are not everybody's
+    to see."""
+    try:
+        yield
+    except StudyNotFound:
+        raise StudyNotFound(no_such_study(name)) from None

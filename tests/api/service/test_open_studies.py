@@ -11,9 +11,15 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from mcp import Client
 
+from trialogue.agent.errors import StudyNotFound
 from trialogue.agent.ledger.ledger import Ledger
+from trialogue.agent.study.study import Study
 from trialogue.api.mcp.tools import mcp_for
 from trialogue.api.server.app import Settings, create_app
+from trialogue.api.service.open_studies import Shelf
+from trialogue.evaluators.problems.problem import Problem
+from trialogue.evaluators.spaces.parameters import Float
+from trialogue.evaluators.spaces.space import SearchSpace
 
 SPACE = {"parameters": {"x": {"type": "float", "low": 0, "high": 1}}}
 TOML = """[study]
@@ -125,3 +131,13 @@ def test_no_answer_sends_a_client_elsewhere(client: TestClient) -> None:
             assert not 300 <= answer.status_code < 400, (method, path)
             assert "location" not in answer.headers
             assert "create_app" not in answer.text
+
+
+@pytest.mark.parametrize("look", ["stored", "study", "delete"])
+def test_a_study_that_is_gone_names_no_other(look: str) -> None:
+    ledger = Ledger()
+    Study(Problem("p", SearchSpace([Float("x", 0, 1)])), name="secret", storage=ledger, strategy="random")
+    with pytest.raises(StudyNotFound) as found:
+        getattr(Shelf(ledger), look)("gone")
+    assert "'gone'" in str(found.value)
+    assert "secret" not in str(found.value)
