@@ -1,0 +1,1 @@
+"""Reinforcement learning as a target: small control tasks, and an agent that learns them."""
