@@ -56,9 +56,14 @@ class Specification:
     def changed_by(self, said: Sequence[str]) -> "Specification":
         """Return the same study with some settings of ``[study]`` replaced: texts such as ``engine.design=dpp``.
 
-        Raises InvalidSpecification.
+        With another ``name`` or ``storage`` it is another study. Raises InvalidSpecification.
         """
-        return replace(self, settings=with_changes(self.settings, said)) if said else self
+        if not said:
+            return self
+        new = with_changes(self.settings, said)
+        name = self.name if new.name == self.settings.name else new.name or self.name
+        storage = self.storage if new.storage == self.settings.storage else new.storage or self.storage
+        return replace(self, settings=new, name=name, storage=storage)
 
     @property
     def studies(self) -> tuple[str, ...]:

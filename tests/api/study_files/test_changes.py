@@ -35,6 +35,8 @@ def test_a_file_that_names_study_and_storage_keeps_them(tmp_path: Path) -> None:
     changed = read_specification(path).changed_by(["engine.design=dpp"])
     assert (changed.name, changed.storage) == ("n", "sqlite:///a.db")
     assert changed.settings.engine == EngineTable(design="dpp")
+    renamed = read_specification(path).changed_by(["name=m", "storage=sqlite:///b.db"])
+    assert (renamed.name, renamed.storage) == ("m", "sqlite:///b.db")
 
 
 @pytest.mark.parametrize(
