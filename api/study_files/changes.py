@@ -4,7 +4,7 @@ Knows nothing of commands.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -14,8 +14,10 @@ from ...evaluators.problems.toml import read_toml
 from .complaints import first_complaint
 from .tables import StudySettings
 
+_S = TypeVar("_S", bound=StudySettings)
 
-def with_changes(settings: StudySettings, said: Sequence[str]) -> StudySettings:
+
+def with_changes(settings: _S, said: Sequence[str]) -> _S:
     """Return the settings with each ``KEY=VALUE`` of ``said`` in place, later ones over earlier ones.
 
     KEY is a key of ``[study]``, with a dot for one of a table (``engine.design``); VALUE is TOML, or else text as it

@@ -27,7 +27,7 @@ from ..options import DEFAULT_STORAGE
 from .changes import with_changes
 from .complaints import first_complaint
 from .evaluators import target_of
-from .tables import StudyFile, StudySettings
+from .tables import StudyFile, StudyTable
 
 _T = TypeVar("_T")
 
@@ -45,7 +45,7 @@ class Specification:
 
     name: str
     problem: Problem
-    settings: StudySettings
+    settings: StudyTable
     storage: str = DEFAULT_STORAGE
     evaluate: Evaluate = _nothing_to_run
 
