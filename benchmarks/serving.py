@@ -1,6 +1,6 @@
 """Replay: simulated minutes to within 5 % of the best feasible configuration, on recorded serving tables.
 
-    python benchmarks/serving.py [--tables DIR] [--seeds 10] [--tasks N] [--json OUT]
+    python benchmarks/serving.py [--tables DIR] [--seeds 10] [--tasks N] [--json OUT] [--estimates CSV]
 
 Without --tables, the table shipped beside this script (vLLM's CPU build, recorded by vllm_record.py while all four
 cores of the machine were busy: its failures are exact, its speeds noisy). Everybody pays the same for starts, loads
@@ -24,11 +24,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
-from vllm_tables import Clock, Task, tasks
+from vllm_tables import Clock, Task, tasks, with_estimates
 
 from trialogue.evaluators.problems.measurement import Measurement
 from trialogue.evaluators.spaces.parameters import Categorical
 from trialogue.evaluators.spaces.space import SearchSpace
+from trialogue.surrogates.engine.expected import Expected
 
 MOST = 80  # measurements per run
 NOT_OF_SIZE = ("refused by preflight", "unsupported_combination")
@@ -134,8 +135,11 @@ def encoded(params: dict[str, Any], space: SearchSpace) -> np.ndarray:
     return np.array([(p.choices.index(params[p.name]) + 0.5) / len(p.choices) for p in knobs(space)])
 
 
-def run_trialogue(clock: Clock, seed: int, first: dict[str, Any] | None = None) -> None:
-    """The tuner's strategy. Without ``first`` it starts at the centre of the space, as the tables know no default."""
+def run_trialogue(
+    clock: Clock, seed: int, first: dict[str, Any] | None = None, expected: Expected | None = None
+) -> None:
+    """The tuner's strategy. Without ``first`` it starts at the centre of the space, as the tables know no default, or
+    where estimates say."""
     from trialogue.agent.contracts import Ask
     from trialogue.agent.strategies.simple import SurrogateStrategy
     from trialogue.agent.tuning.engine import CostAwareEngine
@@ -148,7 +152,9 @@ def run_trialogue(clock: Clock, seed: int, first: dict[str, Any] | None = None) 
     ordered = [k.name for k in knobs(problem.space) if k.ordered]
     harder = {n: Harder.load() for n in ordered if n in clock.task.client}
     harder |= {n: Harder(STRAIN[n]) for n in ordered if n in STRAIN}
-    engine = CostAwareEngine(problem, lambda params: clock.task.cost(params, clock.last), harder=harder)
+    engine = CostAwareEngine(
+        problem, lambda params: clock.task.cost(params, clock.last), harder=harder, expected=expected
+    )
     strategy = SurrogateStrategy(problem, seed, engine=engine)
     history = History(problem)
     for index in range(min(MOST, len(clock.task.rows))):
@@ -172,9 +178,37 @@ def run_anywhere(clock: Clock, seed: int) -> None:
     run_trialogue(clock, seed, rows[int(np.random.default_rng([seed, 9]).integers(len(rows)))])
 
 
+def run_estimated(clock: Clock, seed: int) -> None:
+    """The tuner's strategy with estimates of the table's configurations (``--estimates``)."""
+    run_trialogue(clock, seed, expected=clock.task.expected)
+
+
+def run_reversed(clock: Clock, seed: int) -> None:
+    """Estimates that say of the best what was estimated of the worst."""
+    sabotaged(clock, seed, lambda values, rng: np.sort(values)[::-1][np.argsort(np.argsort(values))])
+
+
+def run_shuffled(clock: Clock, seed: int) -> None:
+    """Estimates of other configurations, drawn anew for each seed."""
+    sabotaged(clock, seed, lambda values, rng: rng.permutation(values))
+
+
+def sabotaged(
+    clock: Clock, seed: int, spoil: Callable[[np.ndarray, np.random.Generator], np.ndarray]
+) -> None:
+    """Run with estimates that are spoilt, each output by itself."""
+    task, rng = clock.task, np.random.default_rng([seed, 5])
+    told, keys = task.estimates, [*task.estimates]
+    spoilt: dict[str, dict[str, float]] = {k: {} for k in keys}
+    for name in ("throughput", *(c.name for c in task.problem.constraints)):
+        for key, value in zip(keys, spoil(np.array([told[k][name] for k in keys]), rng), strict=True):
+            spoilt[key][name] = float(value)
+    run_trialogue(clock, seed, expected=lambda p: spoilt.get(task.problem.space.key(p)))
+
+
 METHODS: dict[str, Callable[[Clock, int], None]] = {
     "trialogue": run_trialogue, "random": run_random, "tpe": run_tpe, "grid": run_grid, "auto_tune": run_auto_tune,
-    "anywhere": run_anywhere,
+    "anywhere": run_anywhere, "estimated": run_estimated, "reversed": run_reversed, "shuffled": run_shuffled,
 }  # fmt: skip
 
 
@@ -199,9 +233,14 @@ def main() -> None:
         default="trialogue,random,tpe,grid,auto_tune",
         help=f"of {', '.join(METHODS)}; ratios are the first one's",
     )
+    parser.add_argument(
+        "--estimates", type=Path, default=None, help="of silicon_estimates.py: only its tasks"
+    )
     parser.add_argument("--json", type=Path, default=None)
     args = parser.parse_args()
     chosen = tasks(args.tables, least_draws=args.least_draws)
+    if args.estimates:
+        chosen = [t for task in chosen if (t := with_estimates(task, args.estimates)) is not None]
     if not chosen:
         print(f"no task on which random search needs {args.least_draws:g} draws: taking all there are")
         chosen = tasks(args.tables, least_draws=0)

@@ -7,7 +7,7 @@ and the knobs that need no restart (they belong to the load). The clock's costs 
 import csv
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,11 @@ class Task:
     default: Mapping[str, Any] | None = None
     grid: tuple[str, ...] = ()  # knobs of auto_tune's grid, where they exist
     keys: tuple[str, ...] = field(default=())
+    estimates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def expected(self, params: Mapping[str, Any]) -> Mapping[str, float] | None:
+        """Return what was estimated of a configuration before it was measured."""
+        return self.estimates.get(self.problem.space.key(params))
 
     def cost(self, params: Mapping[str, Any], last: Mapping[str, Any] | None) -> float:
         same = last is not None and all(params[k] == last[k] for k in params if k not in self.client)
@@ -165,6 +170,12 @@ def _grouped(
     return groups
 
 
+def silicon_key(row: Mapping[str, str]) -> str:
+    """Return the name of the task that a row of the silicon table belongs to."""
+    model = row["model_path"].split("/")[-1]
+    return f"silicon {row['backend']} {model} {row['system']} {row['isl']} {row['osl']}"
+
+
 def aiconfigurator(path: Path) -> Iterable[Task | None]:
     """Parallelism, precision and concurrency under TTFT and TPOT limits; tokens per second and GPU."""
     knobs = (
@@ -177,10 +188,7 @@ def aiconfigurator(path: Path) -> Iterable[Task | None]:
         "concurrency",
     )
     rows = [r for r in _read(path) if r["mode"] == "agg" and r["silicon_ttft_ms"] and r["tput_est_tok_s"]]
-    groups = _grouped(
-        rows, lambda r: (r["backend"], r["model_path"].split("/")[-1], r["system"], r["isl"], r["osl"])
-    )
-    for key, group in groups.items():
+    for name, group in _grouped(rows, silicon_key).items():
         made = [
             (
                 {k: _number(r[k]) for k in knobs},
@@ -190,7 +198,7 @@ def aiconfigurator(path: Path) -> Iterable[Task | None]:
             )
             for r in group
         ]
-        yield make("silicon " + " ".join(key), made, {"ttft_ms": 0.6, "tpot_ms": 0.4}, ["concurrency"])
+        yield make(name, made, {"ttft_ms": 0.6, "tpot_ms": 0.4}, ["concurrency"])
 
 
 def llmpilot(path: Path) -> Iterable[Task | None]:
@@ -272,6 +280,20 @@ READERS: Mapping[str, Callable[[Path], Iterable[Task | None]]] = {
     "dstack_llama405b_vllm_flags.csv": scheduler_flags,
     "vllm_cpu_table.csv": own,
 }
+
+
+def with_estimates(task: Task, path: Path) -> Task | None:
+    """Return the task with its estimates, None where fewer than half of its configurations have one."""
+    rows = [r for r in _read(path) if r["task"] == task.name]
+    space = task.problem.space
+    found = {
+        space.key({p.name: _number(r[p.name]) for p in space}): {
+            n: float(r[n]) for n in ("throughput", "ttft_ms", "tpot_ms")
+        }
+        for r in rows
+    }
+    known = {key: found[key] for key in task.rows if key in found}
+    return replace(task, estimates=known) if 2 * len(known) >= len(task.rows) else None
 
 
 def tasks(folder: Path, *, least_draws: float = 10.0) -> list[Task]:

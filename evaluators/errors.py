@@ -29,6 +29,10 @@ class InvalidSpecification(InvalidInput):
     """A specification file (TOML or JSON) that cannot be read."""
 
 
+class NotEstimated(InvalidInput):
+    """A configuration, model or system that an estimator knows nothing of."""
+
+
 class SpaceExhausted(TrialogueError):
     """Every configuration of a finite space has been tried or is running."""
 

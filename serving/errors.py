@@ -2,7 +2,8 @@
 
 TrialogueError
 ├── InvalidInput (ValueError)            the caller must act: the message gives rule, value and cure
-│   ├── InvalidSpace, InvalidParameters, InvalidProblem, InvalidMeasurement, InvalidSpecification   evaluators/errors.py
+│   ├── InvalidSpace, InvalidParameters, InvalidProblem, InvalidMeasurement, InvalidSpecification,
+│   │   NotEstimated                                                                             evaluators/errors.py
 │   └── StudyMismatch                                                                              agent/errors.py
 ├── ServingError                         the operator must act
 │   ├── EndpointUnreachable, EndpointRefused, EndpointTimeout

@@ -15,6 +15,7 @@ from ...evaluators.problems.history import History, Params, Value
 from ...evaluators.problems.problem import Problem
 from ...evaluators.spaces.parameters import Categorical
 from ...surrogates.contracts import Assessment, Belief, Engine, Suggestion
+from ...surrogates.engine.expected import Expected, ExpectingEngine
 from ..strategies.simple import default_engine
 from .odds import Harder, Odds
 
@@ -41,22 +42,30 @@ class CostAwareEngine:
         *,
         engine: Engine | None = None,
         harder: Mapping[str, Harder] | None = None,
+        expected: Expected | None = None,
     ) -> None:
-        """``harder``: ordered knobs that ask for more or less, and so are likelier or less likely to fail."""
+        """``harder``: ordered knobs that ask for more or less, and so are likelier or less likely to fail; ``expected``:
+        estimates of objective and limits, from which the search begins."""
         self._cost, self._harder = cost, dict(harder or {})
         self._engine = engine if engine is not None else default_engine(problem)
+        self._modelled_from = MODELLED_FROM
+        if expected is not None:
+            self._engine, self._modelled_from = ExpectingEngine(problem, expected, self._engine), 0
 
     def condition(self, history: History, rng: np.random.Generator) -> Belief:
         """Return the engine's belief, its scores by cost and odds."""
         belief = self._engine.condition(history, rng)
-        return CostAwareBelief(belief, history, self._cost, Odds(history, self._harder))
+        return CostAwareBelief(belief, history, self._cost, Odds(history, self._harder), self._modelled_from)
 
 
 class CostAwareBelief:
     """The belief of an engine whose log acquisition values are per second and weighed by the odds of running."""
 
-    def __init__(self, belief: Belief, history: History, cost: Cost, odds: Odds) -> None:
+    def __init__(
+        self, belief: Belief, history: History, cost: Cost, odds: Odds, modelled_from: int = MODELLED_FROM
+    ) -> None:
         self._belief, self._history, self._cost, self._odds = belief, history, cost, odds
+        self._modelled_from = modelled_from
 
     @property
     def notes(self) -> Sequence[str]:
@@ -96,7 +105,7 @@ class CostAwareBelief:
     def _own(self, rng: np.random.Generator) -> Suggestion | None:
         """Return the suggestion by cost and odds; None where the engine's own is as good, or nothing is left."""
         tried = len(self._history.finished) + len(self._history.failed)
-        modelled = self.modelled and tried >= MODELLED_FROM
+        modelled = self.modelled and tried >= self._modelled_from
         if not modelled and not (self._odds.known and tried):
             return None
         candidates = self._candidates(rng)

@@ -18,6 +18,7 @@ from ...evaluators.problems.problem import Problem
 from ...evaluators.servers.attempt import Attempt
 from ...evaluators.spaces.parameters import Categorical, Parameter
 from ...evaluators.spaces.space import SearchSpace
+from ...surrogates.engine.expected import Expected
 from ..contracts import AbstractStrategy
 from ..errors import BudgetExhausted
 from ..ledger.records import TrialRecord
@@ -65,8 +66,10 @@ class Tuning:
         say: Say,
         context: Mapping[str, Any] | None = None,
         earlier: Sequence[Params] = (),
+        expected: Expected | None = None,
     ) -> None:
         """Read the stored state. ``earlier``: configurations that were good before something changed; tried first.
+        ``expected``: estimates with which the search begins.
 
         Raises InvalidInput where the folder holds another tuning, or what cannot be read.
         """
@@ -75,7 +78,7 @@ class Tuning:
         self.space = space
         self.say = lambda line: say(f"{line} · {self.clock.words()}")
         self.context = dict(context or {})
-        self.earlier = tuple(earlier)
+        self.earlier, self.expected = tuple(earlier), expected
         self._path = target.settings.folder / "tuning.json"
         self.state = TuningState.read(self._path)
         self.state.ask(question_of(plan, target.settings, space, self.context), target.settings.folder)
@@ -148,7 +151,7 @@ class Tuning:
         """
         strain = self.target.settings.strain
         harder = {p.name: Harder(strain[p.name]) for p in self.space if p.name in strain and _ordered(p)}
-        engine = CostAwareEngine(problem, self._cost, harder=harder)
+        engine = CostAwareEngine(problem, self._cost, harder=harder, expected=self.expected)
         planner = self._planner.join(self)
         return strategy_for(problem, seed=self.plan.seed, planner=planner, engine=engine, by_name=False)
 

@@ -104,3 +104,13 @@ ServeRate = Annotated[
     float | None,
     typer.Option(help="Requests per second to serve: the hand-over counts the fewest devices for them."),
 ]
+Estimate = Annotated[
+    bool, typer.Option(help="Start nothing, need no GPU: say what configurations are estimated to do.")
+]
+System = Annotated[
+    str | None,
+    typer.Option(
+        help="Kind of device, such as h100_sxm, for estimates: with --estimate, or to begin the search with."
+    ),
+]
+Devices = Annotated[int, typer.Option(min=1, help="Devices that --estimate may use.")]

@@ -54,22 +54,30 @@ class Options:
     serve_rate: float | None = None
     verify: str = "ordinary"
     draft_model: str | None = None
+    estimate: bool = False
+    system: str | None = None
+    devices: int = 1
 
     def wanted(self) -> Any:  # Any: evaluators.servers.settings.Wanted, imported on use
         """Return what is served, loaded and tuned; raises InvalidInput."""
         from ...evaluators.servers.settings import Wanted
 
+        fixed, knobs = self.wanted_flags()
         return Wanted(
             self.model,
             self.workload,
             self.folder or Path("runs") / f"{FOLDERS[self.engine]}-{Path(self.model).name}",
             _rungs(self.rungs, self.engine),
-            flag_values(self.fix or ()),
+            fixed,
             _named(self.env or ()),
-            knob_choices(self.knob or ()),
+            knobs,
             self.lossy,
             None if self.start_timeout is None else seconds_of(self.start_timeout, "--start-timeout"),
         )
+
+    def wanted_flags(self) -> tuple[dict[str, Any], dict[str, list[Any]]]:  # Any: plain values
+        """Return the flags of every configuration, and the choices of one's own by knob; raises InvalidInput."""
+        return flag_values(self.fix or ()), knob_choices(self.knob or ())
 
     def plan(self) -> Any:  # Any: agent.tuning_plan.TuningPlan, imported on use
         """Return how far to tune, and to what end; raises InvalidInput."""

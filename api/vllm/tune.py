@@ -35,6 +35,9 @@ def tune_vllm(
     earlier: given.Earlier = None,
     price_per_hour: given.Price = None,
     serve_rate: given.ServeRate = None,
+    estimate: given.Estimate = False,
+    system: given.System = None,
+    devices: given.Devices = 1,
 ) -> None:
     """Tune the serving parameters of vLLM for a workload, and show that the result is better than the default.
 
@@ -42,6 +45,10 @@ def tune_vllm(
     measurement in its folder; recommends no change where the gain is inside the noise.
     """
     options = Options("vLLM", **locals())
+    if estimate:
+        from .estimate import estimated
+
+        return estimated(options, print)
     from ...evaluators.vllm.setup import prepared
 
     plan = options.plan()
@@ -97,7 +104,8 @@ def _tune(options: Options, plan: Any, made: Prepared) -> None:  # Any: a Tuning
             print(f"since the earlier tuning changed: {changed}")
         print(f"space: {len(space)} knobs ({', '.join(space.names)}), {space.size or 'many'} configurations")
         try:
-            tuning = Tuning(plan, target, space, say=print, context=context, earlier=known)
+            expected = _expected(options, target.settings) if options.system else None
+            tuning = Tuning(plan, target, space, say=print, context=context, earlier=known, expected=expected)
             with watched(tuning):
                 outcome = tuning.run()
         except KeyboardInterrupt:
@@ -106,6 +114,15 @@ def _tune(options: Options, plan: Any, made: Prepared) -> None:  # Any: a Tuning
             )
             raise
         print(hand_over(outcome, target, target.settings.folder, rate_s=options.serve_rate))
+
+
+def _expected(options: Options, settings: Any) -> Any:  # Any: TargetSettings, VllmEstimator, imported on use
+    """Return the estimates with which the search begins, and say where they come from."""
+    from .estimate import estimator_of
+
+    estimator = estimator_of(options, settings.model, {**settings.defaults, **settings.fixed})
+    print(f"the search begins with estimates from {estimator.source}, and corrects them")
+    return estimator
 
 
 def watched(tuning: Any) -> Any:  # Any: a Tuning and a LiveStudy, which are imported when they are needed

@@ -47,11 +47,9 @@ class ModelFacts:
     @classmethod
     def read(cls, model: str | Path) -> "ModelFacts | None":
         """Return the facts of a folder, or of a Hugging Face name that is in the cache; None where no config is there."""
-        folder = Path(model) if Path(model).is_dir() else _cached(str(model))
-        path = folder / "config.json"
-        if not path.is_file():
+        config = model_config(model)
+        if config is None:
             return None
-        config = json.loads(path.read_text())
         config = config.get("text_config", config)
         heads = config.get("num_attention_heads", 1)
         return cls(
@@ -61,12 +59,22 @@ class ModelFacts:
             config.get("head_dim") or config.get("hidden_size", heads) // heads,
             config.get("max_position_embeddings", 4096),
             config.get("torch_dtype") or config.get("dtype") or "bfloat16",
-            _weight_bytes(folder),
+            _weight_bytes(_folder(model)),
         )
 
     def kv_tokens(self, cache_bytes: int) -> int:
         """Tokens that a KV cache of that size holds."""
         return cache_bytes // self.kv_bytes_per_token
+
+
+def model_config(model: str | Path) -> dict[str, Any] | None:  # Any: JSON
+    """Return the ``config.json`` of a folder, or of a Hugging Face name that is in the cache; None where there is none."""
+    path = _folder(model) / "config.json"
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def _folder(model: str | Path) -> Path:
+    return Path(model) if Path(model).is_dir() else _cached(str(model))
 
 
 def _cached(name: str) -> Path:

@@ -271,3 +271,19 @@ def test_loads_are_cut_off_for_a_throughput_alone_and_not_beside_other_objective
     found = [Measures(p, SimulatedTarget(tmp_path), state).enough_s(50.0) for p in (alone, several)]
     assert found[0] is not None
     assert found[1] is None
+
+
+def test_a_search_begins_with_estimates(tmp_path: Path) -> None:
+    def expected(params: Any) -> dict[str, float]:
+        speed = (200.0 if params["block_size"] == 32 else 50.0) * (1.0 if params["max_num_seqs"] > 8 else 0.3)
+        return {"output_tok_s": speed, "tpot_p99_ms": float(params["max_num_seqs"])}
+
+    target = SimulatedTarget(tmp_path)
+    plan = TuningPlan(
+        "model", objective_named("output_tok_s"), (Constraint("tpot_p99_ms", upper=5.0),), trials=1
+    )
+    tuning = Tuning(plan, target, SPACE, say=lambda line: None, expected=expected)
+    tuning.measure_default()
+    study = tuning._study()
+    tuning.search(study)
+    assert study.trials[1].params == {"max_num_seqs": 32, "block_size": 32}

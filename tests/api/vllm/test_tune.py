@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.evaluators.engines.test_estimates import CONFIG
 from trialogue.agent.study.study import Study
 from trialogue.agent.tuning.findings import earlier_best
 from trialogue.agent.tuning.plan import TuningOutcome
@@ -160,3 +161,32 @@ def test_an_earlier_tuning_gives_its_best_and_what_changed(tmp_path: Path) -> No
     best, changed = earlier_best(tmp_path, {"device": "gpu", "vllm": "0.32.0"})
     assert best[0] == {"block_size": 32}
     assert changed == "device: 'cpu' -> 'gpu'"
+
+
+def test_an_estimate_needs_no_server_and_says_what_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    asked = ["tune-vllm", str(tmp_path), "--estimate", "--system", "mi300x", "--devices", "2"]
+
+    def answer(*more: str) -> tuple[int | str | None, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([*asked, *more])
+        return ended.value.code, *capsys.readouterr()
+
+    code, told, _ = answer("--slo", "tpot_p99_ms<=8", "--knob", "block_size")
+    assert code == 0
+    assert "An estimate; nothing was run" in told
+    assert "a roofline of config.json" in told
+    assert "--tensor-parallel-size 2" in told
+    assert "left out: block_size" in told
+    for more, complaint in (
+        (("--slo", "tpot_p99_ms<=0.5x"), "give a number"),
+        (("--objective", "max_rate_s"), "one load"),
+        (("--workload", "random:input=10,output=4,rate=2"), "arrival times"),
+        (("--system", "abacus"), "mi300x"),
+    ):
+        code, _, complained = answer(*more)
+        assert code == 2
+        assert complaint in complained
+    assert "No configuration is estimated" in answer("--slo", "tpot_p99_ms<=0.1")[1]
