@@ -5,7 +5,6 @@ import re
 import trialogue as tl
 from trialogue.api.reports.gallery import card_of, render
 from trialogue.evaluators.targets.catalogue import load_target
-from trialogue.evaluators.targets.recorded import evidence_of, landscape_of
 from trialogue.evaluators.targets.target import GalleryTarget, SourceClaim
 
 HOSTILE = "<script>alert(1)</script>"
@@ -43,13 +42,3 @@ def test_the_page_loads_nothing() -> None:
     page = render([card_of(load_target("soc"), listed=True)])
     assert "default-src 'none'" in page
     assert not re.findall(r"(?:src|href)=\"(?!#)", page)
-
-
-def test_what_is_recorded_is_of_targets_that_exist_and_fits_their_spaces() -> None:
-    for name in ("deis", "dram-controller", "frontier-layout", "soc"):
-        target, drawn = load_target(name), landscape_of(name)
-        assert drawn is not None
-        assert evidence_of(name) is not None
-        assert {drawn.x, drawn.y} <= set(target.problem.space.names)
-        cells = len(drawn.x_values) * len(drawn.y_values)
-        assert [len(values) for values in drawn.objectives] == [cells] * len(target.problem.objectives)
