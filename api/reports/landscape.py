@@ -53,10 +53,10 @@ def scale_of(values: Sequence[float], sign: float) -> Shades:
 
 
 def picture(target: GalleryTarget, drawn: Landscape, objective: int = 0) -> str:
-    """Return an SVG element of one objective; an empty text where no cell has a value."""
+    """Return an SVG element of one objective; an empty text where all cells are the same."""
     aim, values = target.problem.objectives[objective], drawn.objectives[objective]
     known = [v for v in values if v is not None]
-    if not known:
+    if len(set(known)) < 2:
         return ""
     sign = float(target.problem.signs[objective])
     scale = scale_of(known, sign)

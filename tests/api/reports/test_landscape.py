@@ -75,5 +75,6 @@ def test_a_frame_holds_the_cells_that_the_source_found_good(
     assert picture(target(region=region), DRAWN).count('class="region"') == frames
 
 
-def test_without_a_value_there_is_no_picture() -> None:
+def test_without_values_that_differ_there_is_no_picture() -> None:
+    assert picture(target(), replace(DRAWN, objectives=[[2.0] * 6])) == ""
     assert picture(target(), replace(DRAWN, objectives=[[None] * 6])) == ""
