@@ -90,7 +90,8 @@ def print_report(
             count = len(report.common(means))
             print(f"| {group} | {mark} | ({count} tasks, {min(seeds)} to {max(seeds)} seeds) | | | |")
             for name in names[1:]:
-                if found := own.gaps(runs, members, names[0], name, mark):
+                found = own.gaps(runs, members, names[0], name, mark)
+                if found and all(len(gaps) > 1 for gaps in found):
                     interval = "{:+.3f} [{:+.3f}, {:+.3f}]".format(*report.over_seeds(found))
                     print(
                         f"| {group} | {mark} | {names[0]} less {name}, over the seeds of these tables | | | {interval} |"
