@@ -1,10 +1,11 @@
 """Estimates of every configuration of the silicon tasks, before anything was measured: for ``serving.py --estimates``.
 
-    python benchmarks/silicon_estimates.py --tables DIR --out silicon_estimates.csv
+    python benchmarks/silicon_estimates.py --tables DIR --out silicon_estimates.csv [--roofline]
 
 Needs ``aiconfigurator-core`` (the extra ``estimate``) and minutes. The recorded loads send ten times as many requests as
 are at once (InferenceX's protocol); the scheduler is taken to have room for all of them. What the package has no
-tables of is left out and counted. Also prints how far the estimates are from what was measured.
+tables of is left out and counted. ``--roofline``: from the models' config.json, which the package has too, and data
+sheets alone. Also prints how far the estimates are from what was measured.
 """
 
 import argparse
@@ -21,8 +22,9 @@ from scipy.stats import spearmanr
 from vllm_tables import silicon_key, tasks
 
 from trialogue.evaluators.engines.estimates import Batching, Layout, SteadyLoad, Steps, steady
+from trialogue.evaluators.engines.roofline import ACCELERATORS, ModelSize, RooflineSteps
 from trialogue.evaluators.errors import NotEstimated
-from trialogue.evaluators.vllm.aiconfigurator import OperatorSteps
+from trialogue.evaluators.vllm.aiconfigurator import OperatorSteps, published_config
 
 TABLE = "aiconfigurator_silicon_sample.csv"
 KNOBS = ("precision", "tp_size", "pp_size", "attention_dp_size", "moe_tp_size", "moe_ep_size", "concurrency")
@@ -39,6 +41,7 @@ def main() -> None:
     )
     parser.add_argument("--tables", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("silicon_estimates.csv"))
+    parser.add_argument("--roofline", action="store_true")
     args = parser.parse_args()
     logging.disable(logging.WARNING)
     wanted = {t.name for t in tasks(args.tables)}
@@ -52,7 +55,7 @@ def main() -> None:
     found: dict[tuple[str, ...], dict[str, float]] = {}
     errors, lacking = defaultdict(list), Counter[str]()
     for row in rows:
-        estimate = estimated(row, steps, lacking)
+        estimate = estimated(row, steps, lacking, roofline=args.roofline)
         if estimate is None:
             continue
         found[silicon_key(row), *(row[k] for k in KNOBS)] = estimate
@@ -75,7 +78,7 @@ def main() -> None:
 
 
 def estimated(
-    row: dict[str, str], steps: dict[object, Steps | None], lacking: Counter[str]
+    row: dict[str, str], steps: dict[object, Steps | None], lacking: Counter[str], *, roofline: bool
 ) -> dict[str, float] | None:
     tp, pp, dp, ep, users = (int(float(row[k] or 1)) for k in (*KNOBS[1:4], "moe_ep_size", "concurrency"))
     layout, model = (
@@ -85,7 +88,11 @@ def estimated(
     key = (model, row["system"], row["backend"], layout)
     if key not in steps:
         try:
-            steps[key] = OperatorSteps(model, row["system"], layout, backend=row["backend"])
+            if roofline:
+                size = ModelSize.of(published_config(model))
+                steps[key] = RooflineSteps(size, ACCELERATORS[row["system"]], layout)
+            else:
+                steps[key] = OperatorSteps(model, row["system"], layout, backend=row["backend"])
         except NotEstimated:
             steps[key] = None
     made = steps[key]
