@@ -277,7 +277,8 @@ def trialogue(asked: Question, seed: int) -> Found:
         runs = outcome.best_runs if changed else outcome.default_runs
         params = dict(outcome.best.params) if changed and outcome.best is not None else SPACE.default()
         load = int(statistics.mean(r["max_concurrency"] for r in runs)) if runs else 0
-    return Found((params["max_num_batched_tokens"], load) if load else None, server.seconds)
+    tokens = int(params["max_num_batched_tokens"])  # pyright: ignore[reportArgumentType]
+    return Found((tokens, load) if load else None, server.seconds)
 
 
 def main() -> None:
