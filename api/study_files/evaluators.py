@@ -114,17 +114,21 @@ def _vllm(table: Table, folder: Path, file: StudyFile) -> Target:
     return Target(target, problem=target.problem)
 
 
-def _pipeline(table: Table, folder: Path, file: StudyFile) -> Target:
+def _text_generation(table: Table, folder: Path, file: StudyFile) -> Target:
+    """Take a pipeline of Hugging Face alone, or vLLM beside it."""
     from ...evaluators.targets.hf_pipeline import HfPipeline
+    from ...evaluators.targets.libraries import Libraries
     from ...serving.models.pretrained import model_folder
 
+    kind = "libraries" if "libraries" in table else "hf_pipeline"
     keys = ("model", "prompts", "input_words", "new_tokens", "device", "timeout_s")
-    options = _options("hf_pipeline", table["hf_pipeline"], keys)
+    options = _options(kind, table[kind], keys)
     if not isinstance(options.get("model"), str):
         raise InvalidSpecification(
-            f"`hf_pipeline` needs a model, a folder or a name, got {options.get('model')!r}."
+            f"`{kind}` needs a model, a folder or a name, got {options.get('model')!r}."
         )
-    target = HfPipeline(model_folder(options.pop("model")), **options)
+    pipeline = HfPipeline(model_folder(options.pop("model")), **options)
+    target = Libraries(pipeline) if kind == "libraries" else pipeline
     return Target(target, problem=target.problem())
 
 
@@ -160,7 +164,8 @@ EVALUATORS: dict[str, Kind] = {
     "function": Kind(_function),
     "sklearn": Kind(_sklearn),
     "vllm": Kind(_vllm),
-    "hf_pipeline": Kind(_pipeline),
+    "hf_pipeline": Kind(_text_generation),
+    "libraries": Kind(_text_generation),
     "target": Kind(_target),
     "replay": Kind(_replay, ("ignore", "only")),
 }

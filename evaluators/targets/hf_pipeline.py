@@ -59,9 +59,13 @@ class HfPipeline:
         objective = Objective("tokens_s", "maximize", "tokens/s", "generated tokens per second")
         return Problem("hf-pipeline", SearchSpace(parameters), [objective], context=context)
 
+    def texts(self) -> list[str]:
+        """Return the prompts: of three lengths in turn, so that a batch has to be padded."""
+        return [" ".join(["accuracy"] * (self.input_words + i % 3)) for i in range(self.prompts)]
+
     def __call__(self, params: Mapping[str, Any], run: Run) -> Mapping[str, Any]:
         """Return ``tokens_s`` and what it took; raises EvaluationFailed with the child's last words."""
-        task = json.dumps({**asdict(self), "params": dict(params), "seed": run.seed})
+        task = json.dumps({**asdict(self), "prompts": self.texts(), "params": dict(params), "seed": run.seed})
         threads = {"OMP_NUM_THREADS": str(params.get("threads", 1)), "HF_HUB_OFFLINE": "1"}
         try:
             done = subprocess.run(
@@ -92,8 +96,7 @@ def measure(task: Mapping[str, Any]) -> dict[str, float]:  # Any: JSON values
     )  # fmt: skip
     generator.tokenizer.padding_side = "left"  # pyright: ignore[reportOptionalMemberAccess]
     loaded_s = time.perf_counter() - began
-    prompts = [" ".join(["accuracy"] * (task["input_words"] + i % 3)) for i in range(task["prompts"])]
-    n = task["new_tokens"]
+    prompts, n = task["prompts"], task["new_tokens"]
     settings = {"max_new_tokens": n, "min_new_tokens": n, "max_length": None, "do_sample": False}
     batch = min(params.get("batch_size", 1), len(prompts))
     generator(prompts[:batch], batch_size=batch, **settings)
