@@ -118,7 +118,15 @@ class Server:
         """Wait until the server is ready, and note how long that took."""
         began = time.monotonic()
         ready = f"{self.url}/ready"
-        wait_until(lambda: httpx2.get(ready, trust_env=False, timeout=5).status_code == 200, 120)
+
+        def is_ready() -> bool:
+            if self.process.poll() is not None:
+                raise RuntimeError(
+                    f"the server ended with {self.process.returncode}: {self.log.read_text()[-3_000:]}"
+                )
+            return httpx2.get(ready, trust_env=False, timeout=5).status_code == 200
+
+        wait_until(is_ready, 300)
         self.away_s.append(time.monotonic() - began)
 
     def kill(self) -> None:
@@ -173,7 +181,10 @@ def run(storage: str, folder: Path, times: int, workers: int, blows: list[str]) 
     """Strike the server ``times`` times under load and compare the ledger with what the workers know."""
     server, load = Server(storage, folder, faked_clock="jump" in blows), Load()
     RemoteStudy(problem(server.name), url=server.url, strategy="random")
-    threads = [threading.Thread(target=load.work, args=(server.url, server.name)) for _ in range(workers)]
+    threads = [
+        threading.Thread(target=load.work, args=(server.url, server.name), daemon=True)
+        for _ in range(workers)
+    ]
     for thread in threads:
         thread.start()
     struck: Counter[str] = Counter()
