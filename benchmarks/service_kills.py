@@ -43,7 +43,7 @@ DYING = """
 import sys, time
 from trialogue.agent.ledger.leases import own_lease
 from trialogue.api.client.study import RemoteStudy
-study = RemoteStudy.load(sys.argv[2], url=sys.argv[1], retry_s=90)
+study = RemoteStudy.load(sys.argv[2], url=sys.argv[1], retry_s=600)
 print(study.ask(lease=own_lease(lasts_s=3.0)).number, flush=True)
 time.sleep(600)
 """
@@ -61,7 +61,7 @@ class Load:
 
     def work(self, url: str, name: str) -> None:
         """Ask, evaluate and tell until told to stop."""
-        study = RemoteStudy.load(name, url=url, retry_s=90)
+        study = RemoteStudy.load(name, url=url, retry_s=600)
         while not self.stop.is_set():
             try:
                 trial = study.ask(lease=own_lease(lasts_s=LEASE_S))

@@ -73,5 +73,19 @@ def document(app: FastAPI) -> dict[str, Any]:
         } | {"ProblemDetails": PROBLEM}
         parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         made["security"] = [{"key": []}, {}]  # a server on loopback may run without keys
-        app.openapi_schema = made
+        app.openapi_schema = dict(_in_json_schema(made))
     return app.openapi_schema
+
+
+def _in_json_schema(value: Any) -> Any:  # Any: JSON values
+    """Return a document whose bounds have JSON Schema's names; pydantic leaves its own where a validator stands before
+    them, and every client then believes that there are none."""
+    if isinstance(value, Mapping):
+        return {
+            _BOUNDS.get(k, k) if isinstance(v, int | float) else k: _in_json_schema(v)
+            for k, v in value.items()
+        }
+    return [_in_json_schema(inner) for inner in value] if isinstance(value, list) else value
+
+
+_BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}

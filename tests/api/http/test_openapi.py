@@ -67,3 +67,17 @@ def test_a_wrong_method_is_told_all_that_the_path_has(client: TestClient, docume
         refused = client.patch(path.replace("{number}", "0"))
         assert refused.status_code == 405
         assert refused.headers["allow"].split(", ") == sorted(m.upper() for m in methods), path
+
+
+def test_bounds_have_the_names_that_json_schema_has_for_them(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    (number, _) = schemas["NoteBody"]["properties"]["trial"]["anyOf"]
+    assert number == {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
+    assert schemas["HeartbeatBody"]["properties"]["numbers"]["items"]["maximum"] == 2**31 - 1
+    assert not keys_in(document) & {"ge", "gt", "le", "lt"}
+
+
+def keys_in(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        return set(value).union(*map(keys_in, value.values()))
+    return set().union(*map(keys_in, value)) if isinstance(value, list) else set()
