@@ -173,7 +173,7 @@ class History:
         """Outcome-constraint values of the finished trials, (n, c); NaN where not measured."""
         names = [c.name for c in self.problem.constraints]
         rows = [[t.measurement.constraints.get(n, np.nan) for n in names] for t in self.finished]
-        return np.array(rows, float).reshape(-1, len(names))
+        return np.array(rows, float).reshape(len(rows), len(names))
 
     def __len__(self) -> int:
         return len(self.finished) + len(self.failed) + len(self.pruned) + len(self.running)

@@ -79,3 +79,12 @@ def test_several_objectives_are_left_to_the_inner_engine() -> None:
         History(problem), np.random.default_rng(0)
     )
     assert not belief.modelled
+
+
+def test_nothing_need_be_limited() -> None:
+    problem = Problem("p", SPACE, [Objective("tok", "maximize")])
+    engine = ExpectingEngine(problem, truth, default_engine(problem))
+    trials = [FinishedTrial(i, p, Measurement(truth(p)["tok"])) for i, p in enumerate(EVERYTHING[:2])]
+    for history in (History(problem), History(problem).extended(finished=trials)):
+        belief = engine.condition(history, np.random.default_rng(0))
+        assert best(belief)[0] == {"tp": 1, "users": 16}
