@@ -11,6 +11,7 @@ from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
 from ..contracts import Spent
 from ..ledger.records import TrialRecord
+from ..views.best import ranked
 
 _CHECKPOINTS = (5, 10, 20, 30, 50, 100, 200, 500, 1000)
 
@@ -113,13 +114,15 @@ class Counterfactual:
 
 
 def incumbents(problem: Problem, records: Sequence[TrialRecord]) -> tuple[float | None, ...]:
-    """Return the best feasible value of the first objective after each trial, by number; excluded trials do not count."""
+    """Return the best feasible value of the first objective after each trial, by number; excluded trials do not count, nor
+    those that did less of the task than another."""
     sign = float(problem.signs[0])
+    whole = {record.number for record in ranked(problem, records)}
     best: float | None = None
     found: list[float | None] = []
     for record in sorted(records, key=lambda r: r.number):
         ending = record.ending
-        if isinstance(ending, Measurement) and record.excluded is None and problem.feasible(ending):
+        if isinstance(ending, Measurement) and record.number in whole:
             best = ending.value if best is None or sign * ending.value > sign * best else best
         found.append(best)
     return tuple(found)

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...evaluators.problems.problem import Problem
 from ...evaluators.spaces.base import finite_number
 from ..ledger import schema
 from ..ledger.ledger import Ledger
@@ -23,16 +24,21 @@ _ROWS = sa.select(
     _T.c.number,
     _T.c.value,
     _T.c.outcome,
-    sa.and_(_T.c.state == "finished", _T.c.feasible == 1, _T.c.excluded.is_(None)).label("counts"),
+    _T.c.params,
+    sa.and_(_T.c.state == "finished", _T.c.excluded.is_(None)).label("ended"),
+    (_T.c.feasible == 1).label("feasible"),
     (_T.c.ended_at - _T.c.started_at).label("took"),
 ).order_by(_T.c.study_id, _T.c.number)
 
 
 @dataclass(slots=True)
 class _Course:
-    """A study's course so far: sums over all trials, and a point for each that became the best."""
+    """A study's course so far: sums over all trials, and the best. ``fidelity``: the parameter that says how much of the
+    task a trial does; a trial that does more than all before begins anew."""
 
     sign: float
+    fidelity: str | None = None
+    level: float = 0.0
     seconds: float = 0.0
     cost: float | None = None
     number: int | None = None
@@ -46,12 +52,23 @@ class _Course:
         cost = finite_number(told.get("cost"))
         if cost is not None:
             self.cost = (self.cost or 0.0) + cost
-        if not row.counts or value is None or value not in told.get("values", ()):
+        if not row.ended or value is None or value not in told.get("values", ()) or not self._whole(row):
+            return False
+        if not row.feasible:
             return False
         if self.best is not None and self.sign * value <= self.sign * self.best:
             return False
         self.best = value
         return True
+
+    def _whole(self, row: Any) -> bool:  # Any: a SQLAlchemy row
+        """Return whether a trial that ended did as much of the task as any before."""
+        if self.fidelity is None:
+            return True
+        level = finite_number(_outcome(row.params).get(self.fidelity)) or 0.0
+        if level > self.level:
+            self.level, self.best = level, None
+        return level == self.level
 
 
 def _outcome(text: Any) -> dict[str, Any]:
@@ -84,13 +101,22 @@ def across(
 
 
 def _courses(ledger: Ledger, studies: Sequence[Overview]) -> dict[int, dict[str, Any]]:
-    courses = {one.stored.study_id: _Course(float(one.stored.problem.signs[0])) for one in studies}
+    courses = {one.stored.study_id: _course(one.stored.problem) for one in studies}
     points: dict[int, list[tuple[Any, ...]]] = {study_id: [] for study_id in courses}
+    levels = dict.fromkeys(courses, 0.0)
     for row in _rows(ledger, list(courses)):
         course = courses[row.study_id]
-        if course.take(row):
+        improved = course.take(row)
+        if course.level > levels[row.study_id]:
+            levels[row.study_id] = course.level
+            points[row.study_id].clear()
+        if improved:
             points[row.study_id].append((course.number, course.best, course.seconds, course.cost))
     return {study_id: _told(course, points[study_id]) for study_id, course in courses.items()}
+
+
+def _course(problem: Problem) -> _Course:
+    return _Course(float(problem.signs[0]), problem.fidelity.name if problem.fidelity else None)
 
 
 def _rows(ledger: Ledger, study_ids: Sequence[int]) -> Iterator[Any]:

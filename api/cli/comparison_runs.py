@@ -101,8 +101,12 @@ def bias(stated: Specification, trials: int) -> dict[str, float]:
 
 
 def _value(study: Study, trial: TrialRecord) -> float:
-    """Return the first objective, larger is better; NaN for a trial that failed or is infeasible."""
+    """Return the first objective, larger is better; NaN for a trial that failed, is infeasible or did only a part of the
+    task."""
+    fidelity = study.problem.fidelity
     if not isinstance(trial.ending, Measurement) or not study.problem.feasible(trial.ending):
+        return math.nan
+    if fidelity is not None and trial.params[fidelity.name] != fidelity.ladder(study.problem.space)[-1]:
         return math.nan
     return float(study.problem.signs[0]) * trial.ending.value
 

@@ -187,7 +187,7 @@ def _points(view: StudyView, source: str, objective: int) -> Figure:
         "y": [r.values[objective] for r in rows],
         "marker": {
             "color": colour(source),
-            "size": 9,
+            "size": [5 if view.is_partial(r) else 9 for r in rows] if view.problem.fidelity else 9,
             "symbol": ["circle" if r.feasible else "circle-open" for r in rows],
         },
         "text": [hover(r) for r in rows],

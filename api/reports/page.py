@@ -72,6 +72,8 @@ def charts_of(view: StudyView, importances: Mapping[str, float] | None = None) -
         caption = (
             "Each point is a trial, coloured by who proposed it; the line is the best so far. Crosses failed."
         )
+        if view.problem.fidelity is not None:
+            caption += f" Small points did less of the task; the best is of those with the most {view.problem.fidelity.name}."
         if telling_range(view, i):
             caption += " A few far worse results lie outside; a double click shows them."
         charts.append(Chart(f"history{i}", f"History of {objective.name}", caption, figures.history(view, i)))

@@ -7,6 +7,7 @@ ledger and drawn from a file. Knows no plotly and no terminal.
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -79,14 +80,30 @@ class StudyView:
         """Rows with a result that may become the best."""
         return tuple(row for row in self.rows if row.counts)
 
+    @property
+    def comparable(self) -> tuple[TrialRow, ...]:
+        """The counted rows that did as much of the task as any; all of them where the problem has no fidelity."""
+        return tuple(row for row in self.counted if not self.is_partial(row))
+
+    @cached_property
+    def _whole(self) -> float:
+        """The largest fidelity that has finished."""
+        ended = (row.params for row in self.rows if row.fate == "finished" and not row.excluded)
+        return self.problem.fidelity.most(ended) if self.problem.fidelity else 0.0
+
+    def is_partial(self, row: TrialRow) -> bool:
+        """Whether a row did less of the task than others, so that its value is no candidate for the best."""
+        fidelity = self.problem.fidelity
+        return fidelity is not None and row.params[fidelity.name] != self._whole
+
     def best(self, objective: int = 0) -> TrialRow | None:
         """Return the best row for one objective, the earliest among equals; None while there is none."""
         sign = self.problem.signs[objective]
-        return max(self.counted, key=lambda row: (sign * row.values[objective], -row.number), default=None)
+        return max(self.comparable, key=lambda row: (sign * row.values[objective], -row.number), default=None)
 
     def front(self) -> tuple[TrialRow, ...]:
         """Return the rows that no other row beats in every objective."""
-        rows = self.counted
+        rows = self.comparable
         if not rows:
             return ()
         return tuple(
@@ -94,10 +111,10 @@ class StudyView:
         )
 
     def incumbents(self, objective: int = 0) -> list[tuple[int, float]]:
-        """Return (trial number, value) of each trial that was the best when it ended."""
+        """Return (trial number, value) of each trial that was the best when it ended, of those that did the whole task."""
         sign = self.problem.signs[objective]
         steps: list[tuple[int, float]] = []
-        for row in self.counted:
+        for row in self.comparable:
             if not steps or sign * row.values[objective] > sign * steps[-1][1]:
                 steps.append((row.number, row.values[objective]))
         return steps

@@ -72,3 +72,11 @@ def test_checkpoints_end_with_the_end_and_a_shorter_study_stands_still() -> None
 def test_as_data_it_is_plain_json() -> None:
     plain = json.loads(json.dumps(worth([1.0, None], [2.0, 0.5]).to_dict()))
     assert (plain["gain"], plain["exact"], plain["spent"]["tokens"]) == (None, True, 900)
+
+
+def test_incumbents_did_the_whole_task() -> None:
+    space = tl.SearchSpace([tl.Float("x", 0, 1), tl.Int("epochs", 1, 9)])
+    problem = tl.Problem("p", space, [tl.Objective("loss")], fidelity=tl.Fidelity("epochs"))
+    study = tl.Study(problem)
+    study.add_many([({"x": 0.1, "epochs": e}, v) for e, v in ((1, 0.1), (9, 3.0), (3, 0.2), (9, 2.0))])
+    assert incumbents(problem, study.trials) == (None, 3.0, 3.0, 2.0)

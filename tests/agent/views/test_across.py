@@ -60,3 +60,14 @@ def test_a_page_of_studies_is_two_looks_and_words_choose_among_them(ledger: Ledg
     assert [line["name"] for line in across(ledger, contains="gpu old")[0]] == ["s3", "s1"]
     assert [line["name"] for line in across(ledger, contains="s3 data")[0]] == ["s3"]
     assert [line["name"] for line in across(ledger, names=["s0", "none"])[0]] == ["s0"]
+
+
+def test_the_best_so_far_is_of_the_whole_task(ledger: Ledger) -> None:
+    space = tl.SearchSpace([tl.Float("x", 0, 1), tl.Int("epochs", 1, 9)])
+    halving = tl.Problem("halving", space, [tl.Objective("loss")], fidelity=tl.Fidelity("epochs"))
+    study = Study(halving, storage=ledger)
+    values = ((1, 0.1), (3, 0.2), (9, 3.0), (3, 0.3), (9, 2.0), (1, 0.05))
+    study.add_many([({"x": 0.1, "epochs": e}, v) for e, v in values])
+    ((line,), _) = across(ledger)
+    assert line["history"]["trials"] == [2, 4, 5]
+    assert line["history"]["best"] == [3.0, 2.0, 2.0]

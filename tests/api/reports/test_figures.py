@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+import trialogue as tl
 from trialogue.api.reports import figures
-from trialogue.api.reports.view import StudyView
+from trialogue.api.reports.view import StudyView, view_of
 
 ALL = [figures.history, figures.slices, figures.parallel, figures.sources, figures.calibration]
 
@@ -92,3 +93,17 @@ def test_a_wide_figure_says_what_its_labels_need(view: StudyView) -> None:
 def test_importances_are_largest_on_top() -> None:
     bar = figures.importances({"a": 0.2, "b": 0.7, "c": 0.1})["data"][0]
     assert bar["y"] == ["c", "a", "b"]
+
+
+def test_a_trial_that_did_less_of_the_task_is_small_and_never_best() -> None:
+    space = tl.SearchSpace([tl.Float("x", 0, 1), tl.Int("epochs", 1, 9)])
+    problem = tl.Problem("p", space, [tl.Objective("loss")], fidelity=tl.Fidelity("epochs"))
+    study = tl.Study(problem)
+    study.add_many([({"x": 0.1, "epochs": e}, v) for e, v in ((1, 0.1), (9, 3.0), (3, 0.2), (9, 2.0))])
+    view = view_of("p", problem, study.trials)
+    best = view.best()
+    assert best is not None
+    assert best.number == 3
+    assert view.incumbents() == [(1, 3.0), (3, 2.0)]
+    (marks,) = [t for t in figures.history(view)["data"] if t["name"] == "user"]
+    assert marks["marker"]["size"] == [5, 9, 5, 9]
