@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ..evaluators.problems.problem import Problem
 from ..evaluators.programs.instances import Instance
+from ..evaluators.programs.stopping import StopRule
 from ..serving.errors import InvalidInput
 from .engine_options import EngineOptions
 
@@ -24,7 +25,8 @@ class StudyProtocol:
     data that the evaluator knows (``run.data``). ``choose``: which trial is the winner: the ``"best"`` measured, or the one
     around which most is believed to be good (``"robust"``: the mean of the posterior over a neighbourhood,
     ``"robust:0.1"``: that quantile of it). ``only``: the parameters that are searched for now; the others stand at the
-    winner's values. Raises InvalidInput for what cannot be meant.
+    winner's values. ``stop``: limits on reported metrics beyond which an evaluation is ended (``"memory_gb <= 80"``,
+    ``"accuracy >= 0.2 from 5"``: from step 5 on), or names of constraints. Raises InvalidInput for what cannot be meant.
     """
 
     seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -32,9 +34,11 @@ class StudyProtocol:
 
     choose: str = "best"
     only: Sequence[str] = ()
+    stop: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         quantile_of(self.choose)
+        object.__setattr__(self, "stop", _listed("stop", self.stop, str))
         object.__setattr__(self, "only", _listed("only", self.only, str))
         for name, kind in (("seeds", int), ("data", str)):
             object.__setattr__(self, name, _checked(name, getattr(self, name), kind))
@@ -49,7 +53,8 @@ class StudyProtocol:
         tables = {"seeds": self.seeds, "data": self.data}
         said: dict[str, Any] = {n: {k: list(v) for k, v in t.items()} for n, t in tables.items() if t}
         said |= {"choose": self.choose} if self.choose != "best" else {}
-        return said | ({"only": list(self.only)} if self.only else {})
+        lists = {"only": self.only, "stop": self.stop}
+        return said | {name: list(listed) for name, listed in lists.items() if listed}
 
     def instances(self, part: Part) -> tuple[Instance, ...]:
         """Return what a measurement of that part is made on; none: on the trial's own seed. A part of ``test`` that says
@@ -59,6 +64,10 @@ class StudyProtocol:
         if seeds == (None,) and data == ("",):
             return ()
         return tuple(Instance(seed, name) for name, seed in itertools.product(data, seeds))
+
+    def stop_rules(self, problem: Problem) -> tuple[StopRule, ...]:
+        """Return the rules by which an evaluation of a problem ends early. Raises InvalidProblem."""
+        return tuple(StopRule.parse(text, problem.constraints) for text in self.stop)
 
     @property
     def has_test(self) -> bool:
@@ -78,7 +87,9 @@ class StudyProtocol:
         return StudyProtocol(data=self.data)
 
     def check(self, problem: Problem) -> None:
-        """Raise InvalidInput where ``only`` names no parameter of a problem, or the problem has no single winner."""
+        """Raise InvalidInput where ``only`` names no parameter of a problem, ``stop`` is no rule, or the problem has no
+        single winner."""
+        self.stop_rules(problem)
         names = problem.space.names
         unknown = [name for name in self.only if name not in names]
         if unknown:

@@ -16,6 +16,7 @@ from ...evaluators.problems.problem import Problem
 from ...evaluators.programs.call import Evaluate
 from ...evaluators.programs.instances import Instance, measure_on
 from ...evaluators.programs.run import Report, Run, Stopped
+from ...evaluators.programs.stopping import StopRule
 from ...evaluators.random_streams import stream
 from ..ledger.records import Ending, Failure, Pruned
 from ..lineage import parent_of, tunes_itself
@@ -49,6 +50,7 @@ class Job:
     source: str = ""
     """Of the trial: it says from whose checkpoint the evaluation goes on, and whether it tunes itself."""
     instances: tuple[Instance, ...] = ()
+    stops: tuple[StopRule, ...] = ()
 
 
 def evaluate_job(job: Job) -> Ending:
@@ -61,6 +63,7 @@ def evaluate_job(job: Job) -> Ending:
             on_report=job.report,
             checkpoint=_checkpoint(job),
             self_tuning=tunes_itself(job.source),
+            stops=job.stops,
         )
         try:
             result = measure_on(job.instances, job.evaluate, job.params, job.problem, run)
@@ -73,7 +76,7 @@ def evaluate_job(job: Job) -> Ending:
         return result
     if result.value != result.value:
         return Failure("invalid", f"stopped early at step {result.step} without a finite reported value")
-    return Pruned(result.step, result.value)
+    return Pruned(result.step, result.value, result.why)
 
 
 def evaluation_seed(study_seed: int, number: int) -> int:

@@ -38,10 +38,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """A trial stopped early, at this step with this value."""
+    """A trial stopped early, at this step with this value. ``why``: which rule it broke; "" where a pruner stopped it."""
 
     step: int
     value: float
+    why: str = ""
 
 
 Ending = Measurement | Failure | Pruned
@@ -343,7 +344,7 @@ def ending_to_json(ending: Ending | None) -> dict[str, Any] | None:
         case Failure():
             return {"kind": ending.kind, "reason": ending.reason}
         case Pruned():
-            return {"step": ending.step, "value": ending.value}
+            return {"step": ending.step, "value": ending.value} | ({"why": ending.why} if ending.why else {})
         case None:
             return None
 

@@ -186,9 +186,9 @@ class Loop:
                 f"trial {trial.number} goes on from the checkpoint of trial {trial.parent}: say where trials keep their "
                 "folders, with `workdir=` (`--workdir`), the same for all workers."
             )
-        return Job(
-            *arguments, self._workdir, self._fidelity, trial.source, self._study.protocol.instances("tuning")
-        )
+        protocol, problem = self._study.protocol, self._study.problem
+        made_on, stops = protocol.instances("tuning"), protocol.stop_rules(problem)
+        return Job(*arguments, self._workdir, self._fidelity, trial.source, made_on, stops)
 
     def _outcome(self, future: "Future[Ending]") -> Ending:
         try:

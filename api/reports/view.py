@@ -198,8 +198,8 @@ def _in_words(record: TrialRecord) -> str:
     match record.ending:
         case Failure(kind, reason):
             words = f"{kind}: {reason}"
-        case Pruned(step, value):
-            words = f"stopped early at step {step} with {value:.5g}"
+        case Pruned(step, value, why):
+            words = f"stopped early at step {step} with {value:.5g}" + (f": {why}" if why else "")
         case _:
             words = ""
     left_out = f"excluded: {record.excluded}" if record.excluded else ""

@@ -147,6 +147,8 @@ class ProtocolTable(Table):
     """Which trial is the winner: best (the default), robust, or robust:0.1, a quantile over what is around it."""
     only: Annotated[list[Words], Field(max_length=1000)] | None = None
     """The parameters that are searched for now; the others stand at the winner's values. All."""
+    stop: Annotated[list[Words], Field(max_length=100)] | None = None
+    """Limits on reported metrics that end a trial early: "memory_gb <= 80", "accuracy >= 0.2 from 5" (from that step on)."""
 
     @model_validator(mode="after")
     def _told_apart(self) -> "ProtocolTable":

@@ -223,7 +223,11 @@ class _Reader:
 
     def _report(self, found: dict[Any, Any]) -> bool:
         try:
-            return self._run.report(found["step"], found.get("value"))  # pyright: ignore[reportArgumentType]  # refused there
+            others = {str(k): v for k, v in found.items() if k not in ("step", "value", "self")}
+            metrics = {
+                k: v for k, v in others.items() if isinstance(v, int | float) and not isinstance(v, bool)
+            }
+            return self._run.report(found["step"], found.get("value"), **metrics)  # pyright: ignore[reportArgumentType]  # refused there
         except InvalidMeasurement as error:
             raise EvaluationFailed(
                 f'a report must be like {{"step": 3, "value": 0.5}}, got {shown(found, 200)}: {error}',

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import InvalidMeasurement
 from ..spaces.base import plain_number, shown, whole_number
+from .stopping import VALUE, StopRule
 
 Report = Callable[[int, float], bool]
 """Receives (step, value), returns whether to stop."""
@@ -44,15 +45,18 @@ class Run:
     (strategies ``"stn"`` and ``"differentiable"``)."""
     parameters: tuple[str, ...] = field(default=(), repr=False)
     on_report: Report = field(default=never_stop, repr=False)
+    stops: tuple[StopRule, ...] = field(default=(), repr=False)
+    """Rules that end the evaluation by what it reports."""
     reports: list[tuple[int, float]] = field(default_factory=list, repr=False, compare=False)
     """What was reported so far, in order."""
-    _told: list[bool] = field(default_factory=list, repr=False, compare=False)
+    _told: list[str] = field(default_factory=list, repr=False, compare=False)
 
-    def report(self, step: int, value: float) -> bool:
+    def report(self, step: int, value: float, **metrics: float) -> bool:
         """Report an intermediate value (in the unit of the first objective) and return whether to stop early.
 
-        After True, return at once; what is returned then does not count. Raises InvalidMeasurement for a step that
-        is no whole number and a value that is no number; NaN and infinities are reported as they are.
+        ``metrics``: other numbers, for the study's rules to stop by (``protocol.stop``); they are not kept. After True,
+        return at once; what is returned then does not count. Raises InvalidMeasurement for a step that is no whole number
+        and a value that is no number; NaN and infinities are reported as they are.
         """
         at, number = whole_number(step), _real(value)
         if at is None or not 0 <= at <= MAX_STEP:
@@ -61,15 +65,21 @@ class Run:
             )
         if number is None:
             raise InvalidMeasurement(f"`value` must be a number, got {shown(value)}; report one at a time.")
+        others = {name: _real(metric) for name, metric in metrics.items()}
+        wrong = next((name for name, metric in others.items() if metric is None), None)
+        if wrong is not None:
+            raise InvalidMeasurement(f"metric {wrong!r} must be a number, got {shown(metrics[wrong])}.")
         self.reports.append((at, number))
-        stop = bool(self.on_report(at, number))
+        numbers = {VALUE: number} | {name: metric for name, metric in others.items() if metric is not None}
+        broken = next(filter(None, (rule.broken(at, numbers) for rule in self.stops)), "")
+        stop = bool(self.on_report(at, number)) or bool(broken)
         if stop:
-            self._told.append(True)
+            self._told.append(broken)
         return stop
 
     def unheard(self) -> "Run":
         """Return the same run with reports of its own that nobody hears."""
-        return replace(self, on_report=never_stop, reports=[], _told=[])
+        return replace(self, on_report=never_stop, stops=(), reports=[], _told=[])
 
     @property
     def stop_requested(self) -> bool:
@@ -79,16 +89,18 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The end of an evaluation that was told to stop: its last report (value NaN where that was none)."""
+    """The end of an evaluation that was told to stop: its last report (value NaN where that was none), and which rule was
+    broken, "" where it was a pruner that said so."""
 
     step: int
     value: float
+    why: str = ""
 
     @classmethod
     def after(cls, run: Run) -> "Stopped":
         """Return the end of ``run``: the last report that was a finite number, else the last one."""
         finite = [r for r in run.reports if math.isfinite(r[1])]
-        return cls(*(finite or run.reports)[-1])
+        return cls(*(finite or run.reports)[-1], next(filter(None, run._told), ""))
 
 
 def _real(value: object) -> float | None:

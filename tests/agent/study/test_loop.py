@@ -1,4 +1,6 @@
 import _thread
+import json
+import math
 import os
 import signal
 import subprocess
@@ -18,7 +20,10 @@ from contracts.study import problem
 import trialogue as tl
 from trialogue.agent.contracts import Ask, Decision, Plan
 from trialogue.agent.errors import ExecutorBroken
+from trialogue.agent.ledger.records import Pruned
 from trialogue.agent.study.study import Study
+from trialogue.evaluators.programs.command import Command
+from trialogue.evaluators.programs.run import Run
 from trialogue.serving.errors import InvalidInput
 
 
@@ -230,3 +235,34 @@ def test_a_result_is_in_the_ledger_while_the_next_decision_is_still_made() -> No
     assert seen == ["running", "finished"]
     assert sorted(numbers) == [0, 1, 2]
     assert [e.kind for e in study.events()].count("told") == 3
+
+
+def test_a_reported_metric_beyond_its_limit_ends_the_trial_and_the_reason_is_kept(tmp_path: Path) -> None:
+    def evaluate(params: dict[str, Any], run: Run) -> float:
+        for epoch in range(5):
+            if run.report(epoch, 0.5, memory_gb=10.0 * epoch):
+                return math.nan
+        return 1.0
+
+    rules = tl.StudyProtocol(stop=["memory_gb <= 20"])
+    storage = f"sqlite:///{tmp_path}/s.db"
+    study = tl.Study(problem(), storage=storage, strategy="random", protocol=rules)
+    study.run(evaluate, n_trials=2)
+    again = tl.Study.load(study.name, storage=storage)
+    assert again.protocol.stop == ("memory_gb <= 20",)
+    assert {t.state for t in again.trials} == {"pruned"}
+    assert again.trials[0].ending == Pruned(3, 0.5, "memory_gb = 30 breaks 'memory_gb <= 20'")
+
+
+def test_a_command_reports_metrics_beside_its_value() -> None:
+    told = {"step": 3, "value": 0.5, "gb": 90, "kernel": "x"}
+    lines = f"import time; print({json.dumps(json.dumps(told))}, flush=True); time.sleep(60)"
+    command = Command([sys.executable, "-c", lines, "{C}", "{kernel}"])
+    study = tl.Study(problem(), strategy="random", protocol=tl.StudyProtocol(stop=["gb <= 80"]))
+    study.run(command, n_trials=1)
+    assert study.trials[0].ending == Pruned(3, 0.5, "gb = 90 breaks 'gb <= 80'")
+
+
+def test_a_rule_that_is_none_is_refused_when_the_study_is_made() -> None:
+    with pytest.raises(InvalidInput, match="constraint"):
+        tl.Study(problem(), protocol=tl.StudyProtocol(stop=["memory"]))
