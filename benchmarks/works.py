@@ -93,7 +93,7 @@ WORKS = (
     Work(
         24,
         "Equitable sampling",
-        "GroupBudget, target:equitable-sampling",
+        "[groups], OverGroups, target:equitable-sampling",
         "a budget over groups by estimated learning curves beats even and proportional splits",
         training.groups,
     ),

@@ -185,3 +185,16 @@ def target_of(file: StudyFile, folder: Path) -> Target:
         raise InvalidSpecification(unknown_key(unknown[0], known, "[evaluator]"))
     target = kind.build({key: value for key, value in table.items() if key != FIDELITY}, folder, file)
     return replace(target, evaluate=at_fidelity(target.evaluate, table.get(FIDELITY)))
+
+
+def over_groups(evaluate: Evaluate, file: StudyFile, problem: Problem) -> Evaluate:
+    """Return the evaluator of one group over all that the file names; itself where it names none. Raises
+    InvalidSpecification."""
+    if (told := file.groups) is None:
+        return evaluate
+    from ...evaluators.targets.over_groups import OverGroups
+    from ...evaluators.targets.retrieval.group_budget import GroupBudget
+
+    groups = told.of.values()
+    budget = GroupBudget(told.total, [g.cost for g in groups], [g.weight for g in groups], told.power)
+    return OverGroups(evaluate, problem, tuple(told.of), budget, told.pilot, told.rounds)

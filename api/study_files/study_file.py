@@ -26,7 +26,7 @@ from ...serving.errors import InvalidInput
 from ..options import DEFAULT_STORAGE
 from .changes import with_changes
 from .complaints import first_complaint
-from .evaluators import target_of
+from .evaluators import over_groups, target_of
 from .tables import StudyFile, StudyTable
 
 _T = TypeVar("_T")
@@ -110,7 +110,8 @@ def read_specification(path: Path) -> Specification:
     )
     _told(f"{path}, [evaluator]", lambda: target.check(problem.space))
     specification = _specification(file, problem, file.study.name or problem.name)
-    return replace(specification, evaluate=target.evaluate)
+    evaluate = _told(f"{path}, [groups]", lambda: over_groups(target.evaluate, file, problem))
+    return replace(specification, evaluate=evaluate)
 
 
 def parse_specification(text: str, *, name: str | None = None) -> Specification:

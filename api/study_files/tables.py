@@ -236,6 +236,30 @@ class ProblemTable(Table):
     """Facts about the task; the model reads them."""
 
 
+class GroupTable(Table):
+    """One group of those that data are bought for."""
+
+    cost: Annotated[float, Field(gt=0, le=1e12)] = 1.0
+    """Of a sample."""
+    weight: Annotated[float, Field(gt=0, le=1e12)] = 1.0
+    """Of its error."""
+
+
+class GroupsTable(Table):
+    """A budget of training data over groups."""
+
+    total: Annotated[float, Field(gt=0, le=1e12)]
+    """The budget, in units of cost."""
+    of: Annotated[dict[Words, GroupTable], Field(min_length=2, max_length=1000)]
+    """The groups by name."""
+    power: Annotated[float, Field(ge=1, le=100)] = 1.0
+    """1: the weighted mean error; a larger one cares more for the worst group."""
+    pilot: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of the budget that is split evenly at first."""
+    rounds: Annotated[Whole, Field(ge=1, le=100)] = 4
+    """Rounds of fitting learning curves and buying."""
+
+
 class StudyFile(Table):
     """A whole file."""
 
@@ -245,6 +269,8 @@ class StudyFile(Table):
     """``[parameters.NAME]``: see ``evaluators/spaces/schema.py``."""
     fidelity: dict[str, Any] | None = None
     """``{ name, low, high, eta }``: the parameter that says how much of the task is done, for asha and hyperband."""
+    groups: GroupsTable | None = None
+    """Groups over which a budget of training data is split; the evaluator is asked for one of them at a time."""
     evaluator: dict[str, Any] | None = None
     """Exactly one of the kinds of ``evaluators.py``; refused where nothing may be run."""
 

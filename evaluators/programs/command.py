@@ -34,7 +34,18 @@ from .placeholders import (
 from .processes import Finished, last_lines, run_program, signal_name
 from .run import Run
 
-EXTRAS = ("params_file", "result_file", "workdir", "seed", "fidelity", "python", "checkpoint", "data")
+EXTRAS = (
+    "params_file",
+    "result_file",
+    "workdir",
+    "seed",
+    "fidelity",
+    "python",
+    "checkpoint",
+    "data",
+    "group",
+    "samples",
+)
 """Placeholders beside the parameters, which come first where a name is both."""
 _WHOLE = frozenset({"params_file", "workdir"})
 """Extras by which a program reaches all parameters: the file, and the folder in which it lies."""
@@ -143,6 +154,8 @@ class Command:
             sys.executable,
             run.checkpoint,
             run.data,
+            run.group,
+            run.samples,
         )
         return {name: value for name, value in zip(EXTRAS, extras, strict=True) if value is not None}
 
@@ -156,6 +169,8 @@ class Command:
             "TRIALOGUE_PARAMS_FILE": str(params_file),
             "TRIALOGUE_SEED": str(run.seed),
             "TRIALOGUE_DATA": run.data,
+            "TRIALOGUE_GROUP": run.group,
+            "TRIALOGUE_SAMPLES": str(run.samples),
             "TRIALOGUE_FIDELITY": str(run.fidelity),
             "TRIALOGUE_SELF_TUNING": str(int(run.self_tuning)),
             **{name: text for name, text in given.items() if text is not None},

@@ -43,6 +43,9 @@ class Run:
     self_tuning: bool = False
     """Whether the evaluator shall move its hyperparameters itself and say where they stand, as metrics ``tuned:NAME``
     (strategies ``"stn"`` and ``"differentiable"``)."""
+    group: str = ""
+    """The group whose error is asked for after training on ``samples`` of it, where a study splits data over groups."""
+    samples: int = 0
     parameters: tuple[str, ...] = field(default=(), repr=False)
     on_report: Report = field(default=never_stop, repr=False)
     stops: tuple[StopRule, ...] = field(default=(), repr=False)
