@@ -36,7 +36,7 @@ class OverGroups:
 
     def __post_init__(self) -> None:
         objectives, constraints = self.problem.objectives, self.problem.constraints
-        if len(objectives) > 1 or objectives[0].direction != "minimize" or constraints:
+        if len(objectives) != 1 or objectives[0].direction != "minimize" or constraints:
             raise InvalidSpecification(
                 "`groups` needs one objective, an error that is minimized, and no constraints, got "
                 f"{', '.join(f'{o.direction} {o.name}' for o in objectives)} and {len(constraints)} constraints."
