@@ -22,6 +22,7 @@ from works import (
     gradients,
     halving,
     histories,
+    language,
     noise,
     protocols,
     proxies,
@@ -48,6 +49,20 @@ class Work:
 
 
 WORKS = (
+    Work(
+        1,
+        "LLAMBO",
+        'strategy = "llambo" | "llambo:generative"',
+        "a model that learns in its context finds better in few trials than random search, by either surrogate",
+        language.llambo,
+    ),
+    Work(
+        5,
+        "DeepArchitect",
+        'tl.Tree, strategy = "mcts" | "mcts:surrogate"',
+        "tree search finds better architectures in as many evaluations than random search, with a surrogate in fewer",
+        trees.searched,
+    ),
     Work(
         18,
         "weighted least squares with DPP and volume sampling",

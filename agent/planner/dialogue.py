@@ -48,6 +48,7 @@ class Manner:
     temperature: float | None
     prices: tuple[float, float] | None
     count: Callable[[str], int]
+    top_p: float | None = None
 
     def price_of(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """Return US dollars for so many tokens, or None where prices are unknown."""
@@ -123,6 +124,7 @@ class Dialogue:
             n=samples,
             schema=prompt.schema,
             temperature=self._manner.temperature,
+            top_p=self._manner.top_p,
             max_tokens=max_tokens,
             seed=self._seed,
         )

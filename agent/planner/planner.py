@@ -176,10 +176,13 @@ class Planner(AbstractPlanner):
     def _manner(self) -> Manner:
         return Manner(self._name, self._temperature, self._prices, self.options.count)
 
-    def dialogue(self, request: PlanRequest, seed: int) -> Dialogue:
-        """Return what asks this model for ``request``, within its deadline and its tokens, and keeps the account."""
+    def dialogue(self, request: PlanRequest, seed: int, **sampling: float) -> Dialogue:
+        """Return what asks this model for ``request``, within its deadline and its tokens, and keeps the account.
+
+        ``sampling``: ``temperature`` and ``top_p`` in place of the planner's own.
+        """
         until = time.monotonic() + min(request.deadline_s, self.timeout_s)
-        return Dialogue(self.endpoint, request, until, seed, self._manner)
+        return Dialogue(self.endpoint, request, until, seed, replace(self._manner, **sampling))
 
 
 def _known(problem: Problem, options: PromptOptions) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 ``"trialogue"`` asks a planner and lets the referee check it (``hybrid.py``), ``"surrogate"`` is the
 engine alone (``"surrogate:forest"``: with that model of the objective, see ``surrogates/alternatives/``), ``"llambo"``
-is LLAMBO as published (``llambo.py``), ``"random"`` is the control that everything must beat; ``"mcts"``, ``"pbt"``
-and the like stand in ``alternatives/``.
+and ``"llambo:generative"`` are LLAMBO as published (``llambo.py``), ``"random"`` is the control that everything must beat;
+``"mcts"``, ``"pbt"`` and the like stand in ``alternatives/``.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,13 @@ from .pairs import PairsStrategy
 from .simple import RandomStrategy, SurrogateStrategy, default_engine
 
 NAMES = (
-    "trialogue", "surrogate", "llambo", "random", "random:ariel", "mcts", "mcts:surrogate", "pbt", "stn", "differentiable",
+    "trialogue", "surrogate", "llambo", "llambo:generative",
+    "random", "random:ariel", "mcts", "mcts:surrogate", "pbt", "stn", "differentiable",
     "genetic", "asha", "asha:random", "hyperband", "hyperband:random",
 )  # fmt: skip
 """Strategies that can be named."""
-NEEDS_MODEL = ("trialogue", "llambo")
+LLAMBO = ("llambo", "llambo:generative")
+NEEDS_MODEL = ("trialogue", *LLAMBO)
 
 
 def needs_model(name: str | None) -> bool:
@@ -44,7 +46,7 @@ def check_strategy(
         strategy_for(problem, seed=0, strategy=name, options=options)
     elif not planned:
         raise _without_model(name)
-    elif name == "llambo" and options is not None:
+    elif name in LLAMBO and options is not None:
         raise _without_engine(name)
 
 
@@ -106,12 +108,16 @@ def strategy_for(
         )
     if planner is None:
         raise _without_model(name)
-    if name == "llambo":
+    if name in LLAMBO:
         if referee is not None:
-            raise InvalidInput("strategy 'llambo' has no referee; leave out the planner's `referee`.")
-        from .llambo import LlamboStrategy  # the strategies with a model are loaded only when used
+            raise InvalidInput(f"strategy {name!r} has no referee; leave out the planner's `referee`.")
+        from .llambo import (  # the strategies with a model are loaded only when used
+            LlamboSettings,
+            LlamboStrategy,
+        )
 
-        return LlamboStrategy(problem, seed, planner=planner)
+        settings = LlamboSettings(mode="generative" if name == "llambo:generative" else "discriminative")
+        return LlamboStrategy(problem, seed, planner=planner, settings=settings)
     from ..planner.selftest import kept_result
     from .hybrid import Rules, TrialogueStrategy
 

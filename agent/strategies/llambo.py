@@ -1,9 +1,13 @@
 """The strategy ``"llambo"``: LLAMBO end to end, as published, so that it can be compared with ours in one command.
 
 Zero-shot warm start, then in each step candidates for a target score and an LLM surrogate that picks by expected
-improvement. No Gaussian process, no referee. Differences from the release: the default configuration is run first,
-the warm start is part of the loop, targets have any sign and scale, near copies are dropped, and where no candidate
-is left a random one is run and said to be a fallback. Source: Liu et al. 2024, ICLR (arXiv 2402.03921); constants of
+improvement; ``"llambo:generative"`` asks the surrogate whether a candidate is among the best instead of for its score. No
+Gaussian process, no referee. As in the release each template gets a target of its own, drawn between the target and the best
+value, and candidates and scores are sampled at its temperatures. Differences from the release: the default configuration is
+run first; the warm start is part of the loop and asked in our planner's words and at its temperature; targets have any sign
+and scale; near copies are dropped; answers are JSON by a schema instead of text between marks; the generative surrogate reads
+probabilities at temperature 1, so that they are the model's own; failed trials are not shown; where no candidate is left a
+random one is run and said to be a fallback. Source: Liu et al. 2024, ICLR (arXiv 2402.03921); constants of
 its end-to-end runs.
 """
 
@@ -44,6 +48,9 @@ class LlamboSettings:
     mode: Literal["discriminative", "generative"] = "discriminative"
     held_out: int = 0
     top: float = 0.25
+    temperature: float = 0.8
+    """Of candidates; scores are sampled at 0.7, both within ``top_p``."""
+    top_p: float = 0.95
 
 
 class LlamboStrategy:
@@ -125,10 +132,13 @@ class LlamboStrategy:
         maximize = self._problem.signs[0] > 0
         target = target_value(y, s.alpha, maximize=maximize)
         found, calls, novelty = list[Proposal](), list[CallRecord](), Novelty.of(ask.history)
+        best = max(y) if maximize else min(y)
         for variant in range(s.templates):
             request = self._request(ask, s.candidates, "candidates")
-            dialogue = self._planner.dialogue(request, int(rng.integers(2**31)))
-            prompt = render_candidates(ask.history, target=target, variant=variant, rng=rng, about=about)
+            seed = int(rng.integers(2**31))
+            dialogue = self._planner.dialogue(request, seed, temperature=s.temperature, top_p=s.top_p)
+            jittered = float(rng.uniform(min(target, best), max(target, best)))
+            prompt = render_candidates(ask.history, target=jittered, variant=variant, rng=rng, about=about)
             dialogue.ask(prompt, purpose="llambo_candidates", samples=max(1, s.candidates // s.templates))
             calls += dialogue.calls
             for p in dialogue.proposals:

@@ -53,6 +53,7 @@ class DiscriminativeSurrogate:
     samples: int = 5
     held_out: int = 3
     temperature: float = 0.7
+    top_p: float = 0.95
     deadline_s: float = 60.0
     most_examples: int = 40
     patience: int = 3
@@ -140,6 +141,7 @@ class DiscriminativePosterior:
             n=s.samples,
             schema=SCORE_SCHEMA,
             temperature=s.temperature,
+            top_p=s.top_p,
             max_tokens=64,
             seed=(self.seed + order) % 2**31,
         )

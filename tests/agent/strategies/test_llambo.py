@@ -6,6 +6,7 @@ from contracts.strategy import StrategyContract, play
 import trialogue as tl
 from trialogue.agent.contracts import AbstractPlanner, Ask
 from trialogue.agent.planner.planner import Planner
+from trialogue.agent.strategies.by_name import strategy_for
 from trialogue.agent.strategies.llambo import LlamboSettings, LlamboStrategy, expected_improvement
 from trialogue.evaluators.problems.history import History
 from trialogue.serving.scripted.behaviours import garbage, in_context_learner
@@ -57,6 +58,28 @@ def test_every_token_is_on_the_account():
         calls = strategy.plan(Ask(History(problem()), 0)).calls
         assert calls == ()
         play(strategy, 3)
+
+
+def test_candidates_are_asked_as_in_the_release_each_template_for_a_target_of_its_own():
+    with ScriptedServer(in_context_learner) as server:
+        strategy = LlamboStrategy(problem(), 0, planner=Planner(server.url), settings=FEW)
+        play(strategy, 5)
+        asked = [r for r in server.requests if r.get("temperature") == 0.8]
+        scored = [r for r in server.requests if r.get("temperature") == 0.7 and r.get("top_p") == 0.95]
+    assert len(asked) == 2
+    assert {r["top_p"] for r in asked} == {0.95}
+    assert scored
+    assert asked[0]["messages"][-1]["content"] != asked[1]["messages"][-1]["content"]
+
+
+def test_both_surrogates_have_names():
+    with ScriptedServer(in_context_learner) as server:
+        for name, mode in (("llambo", "discriminative"), ("llambo:generative", "generative")):
+            made = strategy_for(problem(), seed=0, planner=Planner(server.url), strategy=name)
+            assert isinstance(made, LlamboStrategy)
+            assert made._settings.mode == mode
+    with pytest.raises(tl.TrialogueError, match="needs a model"):
+        tl.Study(problem(), strategy="llambo:generative")
 
 
 def test_it_needs_a_chat_endpoint():
