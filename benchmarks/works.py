@@ -60,7 +60,7 @@ WORKS = (
         5,
         "DeepArchitect",
         'tl.Tree, strategy = "mcts" | "mcts:surrogate"',
-        "tree search finds better architectures in as many evaluations than random search, with a surrogate in fewer",
+        "tree search, alone or on a surrogate, finds better architectures in as many evaluations than random search",
         trees.searched,
     ),
     Work(
