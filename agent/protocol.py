@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..evaluators.problems.problem import Problem
+from ..evaluators.problems.stopping import StopRule
 from ..evaluators.programs.instances import Instance
-from ..evaluators.programs.stopping import StopRule
 from ..serving.errors import InvalidInput
 from .engine_options import EngineOptions
 

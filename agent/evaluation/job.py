@@ -13,10 +13,10 @@ from typing import Protocol
 from ...evaluators.errors import EvaluationFailed
 from ...evaluators.problems.history import Params
 from ...evaluators.problems.problem import Problem
+from ...evaluators.problems.stopping import StopRule
 from ...evaluators.programs.call import Evaluate
 from ...evaluators.programs.instances import Instance, measure_on
 from ...evaluators.programs.run import Report, Run, Stopped
-from ...evaluators.programs.stopping import StopRule
 from ...evaluators.random_streams import stream
 from ..ledger.records import Ending, Failure, Pruned
 from ..lineage import parent_of, tunes_itself

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import InvalidMeasurement
+from ..problems.stopping import VALUE, StopRule
 from ..spaces.base import plain_number, shown, whole_number
-from .stopping import VALUE, StopRule
 
 Report = Callable[[int, float], bool]
 """Receives (step, value), returns whether to stop."""

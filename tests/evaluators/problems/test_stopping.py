@@ -4,8 +4,8 @@ import pytest
 
 import trialogue as tl
 from trialogue.evaluators.errors import InvalidMeasurement, InvalidProblem
+from trialogue.evaluators.problems.stopping import StopRule
 from trialogue.evaluators.programs.run import Run, Stopped
-from trialogue.evaluators.programs.stopping import StopRule
 
 
 def test_a_rule_holds_from_its_step_on():

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import InvalidProblem
-from ..problems.problem import Constraint
 from ..spaces.base import shown
+from .problem import Constraint
 
 VALUE = "value"
 """What a rule calls the reported value itself."""
