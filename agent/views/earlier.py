@@ -17,7 +17,7 @@ def earlier_studies(ledger: Ledger, study: StoredStudy, names: Sequence[str]) ->
         stored = ledger.find(name)
         records = [
             r
-            for r in ledger.records(stored.study_id)
+            for r in ledger.records(stored)
             if r.excluded is None and r.ended_at is not None and r.ended_at <= study.created_at
         ]
         found.append(EarlierStudy(name, History(stored.problem).extended(finished=finished_of(records))))
