@@ -197,6 +197,12 @@ def _check(study: Replayable, records: Sequence[TrialRecord]) -> None:
             f"study {study.stored.name!r} has {len(study.problem.objectives)} objectives: no single number says what a "
             "planner was worth in it."
         )
+    engine = EngineOptions.stored(study.stored.config)
+    if engine is not None and engine.transfer:
+        raise InvalidInput(
+            f"study {study.stored.name!r} learns from {', '.join(engine.transfer)}, which its replay in memory does not have; "
+            "compare with and without a planner by `trialogue compare`."
+        )
     pruned = [r.number for r in records if isinstance(r.ending, Pruned)]
     if pruned:
         raise InvalidInput(

@@ -1,6 +1,7 @@
 """The study without its planner is the study that nobody's planner had a part in, trial for trial."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from contracts.planner import problem, value
 import trialogue as tl
 from trialogue.agent.contracts import AbstractPlanner, PlanAnswer, PlanRequest
 from trialogue.agent.counterfactual.worth import Counterfactual
+from trialogue.agent.engine_options import EngineOptions
 from trialogue.agent.ledger.records import Failure
 from trialogue.agent.planner.planner import Planner
 from trialogue.agent.study.study import Study
@@ -168,6 +170,15 @@ def test_what_cannot_be_told_is_refused_in_words(expert: str) -> None:
         alone.counterfactual(Evaluator())
     with pytest.raises(InvalidInput, match="'random'"):
         study(None, strategy="random").counterfactual(Evaluator())
+
+
+def test_a_study_that_learns_from_others_is_refused_in_words(expert: str, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/studies.db"
+    study(None, name="earlier", storage=storage).run(Evaluator(), n_trials=3)
+    later = study(expert, name="later", storage=storage, engine=EngineOptions(transfer=("earlier",)))
+    later.run(Evaluator(), n_trials=5)
+    with pytest.raises(InvalidInput, match="'later' learns from earlier"):
+        later.counterfactual(Evaluator())
 
 
 def test_an_excluded_result_need_not_repeat(garbage: str) -> None:
