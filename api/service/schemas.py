@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from ...agent.ledger.tell import NOTE_CHARACTERS
 from ...evaluators.problems.problem import Problem
 from ..study_files.study_file import Specification, parse_specification
-from ..study_files.tables import StudySettings, Table, Whole
+from ..study_files.tables import StudySettings, StudyTable, Table, Whole
 
 StudyName = Annotated[
     str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._\-]*$")
@@ -56,12 +56,12 @@ class StudyBody(StudySettings):
 
     def specification(self) -> Specification:
         """Return what is asked for. Raises InvalidSpecification, InvalidProblem, InvalidSpace."""
+        named = {key: getattr(self, key) for key in StudySettings.model_fields.keys() & self.model_fields_set}
         if self.problem is not None and self.name is not None:
-            return Specification(self.name, Problem.from_dict(self.problem), self)
+            settings = StudyTable().model_copy(update=named)
+            return Specification(self.name, Problem.from_dict(self.problem), settings)
         stated = parse_specification(self.toml or "", name=self.name)
-        named = StudySettings.model_fields.keys() & self.model_fields_set
-        settings = stated.settings.model_copy(update={key: getattr(self, key) for key in named})
-        return replace(stated, settings=settings)
+        return replace(stated, settings=stated.settings.model_copy(update=named))
 
 
 class DraftBody(Table):
