@@ -78,28 +78,14 @@ def strategy_for(
     in place of the usual one; ``options``: of the usual one, with the ``earlier`` studies it learns from. ``referee``: who
     judges a planner's proposals."""
     name = strategy or ("trialogue" if planner is not None else "surrogate")
-    surrogate = name.partition(":")[2] if name.startswith("surrogate:") else None
-    if options is not None:
-        if name not in ("trialogue", "surrogate") and surrogate is None:
-            raise _without_engine(name)
-        if options.transfer and surrogate is not None:
-            raise InvalidInput(
-                f"`engine.transfer` needs the engine's own model; use strategy 'surrogate' instead of {name!r}."
-            )
-        engine = default_engine(problem, surrogate=surrogate, options=options, earlier=earlier)
-    elif engine is not None and name not in ("trialogue", "surrogate"):
-        raise InvalidInput(
-            f"strategy {name!r} brings its own engine; use 'trialogue' or 'surrogate' with `engine`."
-        )
+    engine = _engine_for(problem, name, engine, options, earlier)
     if name == "random":
         return RandomStrategy(problem, seed)
     alternative = _alternative(problem, name, seed)
     if alternative is not None:
         return alternative
-    if name == "surrogate":
+    if name.partition(":")[0] == "surrogate":
         return SurrogateStrategy(problem, seed, engine=engine, by_name=by_name and strategy is None)
-    if surrogate is not None:
-        return SurrogateStrategy(problem, seed, engine=engine or default_engine(problem, surrogate=surrogate))
     if name.startswith(PREFIX):
         return PairsStrategy(problem, seed, Pairing.from_text(name))
     if name not in NAMES:
@@ -109,21 +95,47 @@ def strategy_for(
     if planner is None:
         raise _without_model(name)
     if name in LLAMBO:
-        if referee is not None:
-            raise InvalidInput(f"strategy {name!r} has no referee; leave out the planner's `referee`.")
-        from .llambo import (  # the strategies with a model are loaded only when used
-            LlamboSettings,
-            LlamboStrategy,
-        )
-
-        settings = LlamboSettings(mode="generative" if name == "llambo:generative" else "discriminative")
-        return LlamboStrategy(problem, seed, planner=planner, settings=settings)
-    from ..planner.selftest import kept_result
+        return _llambo(problem, name, seed, planner, referee)
+    from ..planner.selftest import kept_result  # the strategies with a model are loaded only when used
     from .hybrid import Rules, TrialogueStrategy
 
     tested = kept_result(planner)
     rules = Rules(referee=referee_named(referee, prior_trust=tested.prior_trust if tested else 0.5))
     return TrialogueStrategy(problem, seed, planner=planner, engine=engine, rules=rules, by_name=by_name)
+
+
+def _engine_for(
+    problem: Problem, name: str, engine: Engine | None, options: EngineOptions | None,
+    earlier: Sequence[EarlierStudy],
+) -> Engine | None:  # fmt: skip
+    """Return the engine that was given, or one made as name and ``options`` say, None for the usual one; raises
+    InvalidInput for a strategy that takes neither."""
+    surrogate = name.partition(":")[2] if name.startswith("surrogate:") else None
+    usual = name in ("trialogue", "surrogate")
+    if options is None and engine is not None and not usual:
+        raise InvalidInput(
+            f"strategy {name!r} brings its own engine; use 'trialogue' or 'surrogate' with `engine`."
+        )
+    if options is None and surrogate is None:
+        return engine
+    if surrogate is None and not usual:
+        raise _without_engine(name)
+    if options is not None and options.transfer and surrogate is not None:
+        raise InvalidInput(
+            f"`engine.transfer` needs the engine's own model; use strategy 'surrogate' instead of {name!r}."
+        )
+    return default_engine(problem, surrogate=surrogate, options=options, earlier=earlier)
+
+
+def _llambo(
+    problem: Problem, name: str, seed: int, planner: AbstractPlanner, referee: RefereeName | None
+) -> AbstractStrategy:
+    if referee is not None:
+        raise InvalidInput(f"strategy {name!r} has no referee; leave out the planner's `referee`.")
+    from .llambo import LlamboSettings, LlamboStrategy
+
+    settings = LlamboSettings(mode="generative" if name == "llambo:generative" else "discriminative")
+    return LlamboStrategy(problem, seed, planner=planner, settings=settings)
 
 
 def _alternative(problem: Problem, name: str, seed: int) -> AbstractStrategy | None:
