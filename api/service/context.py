@@ -93,12 +93,12 @@ class Services:
         return None if self.keys is None else self.keys.allowance(caller)
 
 
-def services_of(request: Request) -> Services:
-    """Return the server's parts."""
+async def services_of(request: Request) -> Services:
+    """Return the server's parts. A coroutine, as the next two: FastAPI runs other functions in a thread of their own."""
     return request.app.state.services
 
 
-def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
     """Return who calls, as the guard found out."""
     return request.scope["state"]["caller"]
 
@@ -106,11 +106,8 @@ def caller_of(request: Request) -> Caller:
 class StudyInPath:
     """The study that a path names, opened on demand, with the checks that all its routes share."""
 
-    def __init__(
-        self, request: Request, study_name: Annotated[str, Path(min_length=1, max_length=400)]
-    ) -> None:
-        self.request, self.name = request, named(study_name)
-        self.services, self.caller = services_of(request), caller_of(request)
+    def __init__(self, request: Request, name: str, services: Services, caller: Caller) -> None:
+        self.request, self.name, self.services, self.caller = request, name, services, caller
 
     @property
     def study(self) -> Study:
@@ -163,6 +160,18 @@ def idempotency_key(request: Request, caller: Caller) -> str | None:
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
-Here = Annotated[StudyInPath, Depends()]
 Parts = Annotated[Services, Depends(services_of)]
 Who = Annotated[Caller, Depends(caller_of)]
+
+
+async def study_in_path(
+    request: Request,
+    study_name: Annotated[str, Path(min_length=1, max_length=400)],
+    services: Parts,
+    caller: Who,
+) -> StudyInPath:
+    """Return the study that the request's path names."""
+    return StudyInPath(request, named(study_name), services, caller)
+
+
+Here = Annotated[StudyInPath, Depends(study_in_path)]

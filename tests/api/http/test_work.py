@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import anyio
 import anyio.to_thread
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
@@ -82,3 +83,31 @@ def test_probes_and_telling_do_not_wait_for_thinking(client: TestClient) -> None
         gate.set()
         filling.result()
     assert client.post("/v1/studies/p/ask", json={}).status_code == 200
+
+
+def test_probes_need_no_thread_of_those_that_others_hold(client: TestClient) -> None:
+    """With each of the server's threads held by a request that waits for the database, the probes answer."""
+    gate, held = threading.Event(), threading.Event()
+
+    async def hold() -> None:
+        threads = int(anyio.to_thread.current_default_thread_limiter().total_tokens)
+        async with anyio.create_task_group() as group:
+            for _ in range(threads):
+                group.start_soon(anyio.to_thread.run_sync, lambda: gate.wait(60))
+            await anyio.wait_all_tasks_blocked()
+            held.set()
+
+    async def probed() -> list[int]:
+        transport = httpx2.ASGITransport(client.app)  # pyright: ignore[reportArgumentType]
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8765") as http:
+            with anyio.fail_after(10):
+                return [(await http.get(path)).status_code for path in ("/health", "/ready", "/metrics")]
+
+    assert client.portal is not None
+    holding = client.portal.start_task_soon(hold)
+    try:
+        assert held.wait(30)
+        assert client.portal.call(probed) == [200, 200, 200]
+    finally:
+        gate.set()
+        holding.result()
