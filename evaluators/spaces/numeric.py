@@ -121,6 +121,14 @@ class _Number(BaseParameter):
         """Coordinates (levels,) of all values of a discrete parameter, in order."""
         return self.scale.to_unit(self.low + np.arange(self.levels) * self._step)
 
+    def middle(self, position: int) -> float:
+        """Return the coordinate of one value of a discrete parameter, by its position from 0 on."""
+        return float(self.scale.to_unit(np.array([self.low + position * self._step]))[0])
+
+    def position(self, u: float) -> int:
+        """Return the position of the value of a discrete parameter at a coordinate; inverse: ``middle``."""
+        return round((float(self.column(np.array([u]))[0]) - self.low) / self._step)
+
     def column(self, u: np.ndarray) -> np.ndarray:
         """Return the values (n,) as an array, for relations."""
         return self.scale.from_unit(u)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InvalidSpace
-from ..spaces.parameters import Float, Int
+from ..spaces.parameters import Categorical
 from ..spaces.space import Params, SearchSpace
 
 BISECTIONS = 5
@@ -69,7 +69,9 @@ class Decisions:
         """Return the positions [low, high) of the values of parameter i that steps leave."""
         low, high = 0, self.values(i)
         for branch in (branch for j, branch in steps if j == i):
-            low, high = (branch, branch + 1) if self.space.is_categorical[i] else _half(low, high, branch)
+            low, high = (
+                (branch, branch + 1) if self.space.is_categorical[i] else self._half(i, low, high, branch)
+            )
         return low, high
 
     def _decide(self, i: int, steps: list[Step], choose: Choose, rng: np.random.Generator) -> float:
@@ -81,30 +83,36 @@ class Decisions:
         for _ in range(BISECTIONS):
             if high - low > 1:
                 steps.append((i, choose(steps, i, 2)))
-                low, high = _half(low, high, steps[-1][1])
-        if not self.space.levels[i]:
+                low, high = self._half(i, low, high, steps[-1][1])
+        parameter = self.space.parameters[i]
+        if isinstance(parameter, Categorical) or not parameter.levels:
             return (low + rng.random()) / values
-        index = low if high - low == 1 else int(rng.integers(low, high))
-        return float(self.space.parameters[i].middles[index])
+        return parameter.middle(low if high - low == 1 else int(rng.integers(low, high)))
 
     def _path(self, i: int, u: float) -> Iterator[Step]:
         parameter = self.space.parameters[i]
         values = self.values(i)
         index = min(int(u * values), values - 1)
-        if isinstance(parameter, Int | Float) and parameter.levels:
-            number = float(parameter.column(np.array([u]))[0])
-            index = round((number - parameter.low) / (parameter.step or 1))
+        if not isinstance(parameter, Categorical) and parameter.levels:
+            index = parameter.position(u)
         if self.space.is_categorical[i]:
             yield i, index
             return
         low, high = 0, values
         for _ in range(BISECTIONS):
             if high - low > 1:
-                branch = int(index >= (low + high) // 2)
+                branch = int(index >= self._middle(i, low, high))
                 yield i, branch
-                low, high = _half(low, high, branch)
+                low, high = self._half(i, low, high, branch)
 
+    def _middle(self, i: int, low: int, high: int) -> int:
+        """Return where the values [low, high) are halved: by their number, a long logarithmic range by its length."""
+        parameter = self.space.parameters[i]
+        if isinstance(parameter, Categorical) or not (parameter.log and parameter.levels and self.is_long(i)):
+            return (low + high) // 2
+        middle = parameter.position((parameter.middle(low) + parameter.middle(high - 1)) / 2)
+        return min(max(middle, low + 1), high - 1)
 
-def _half(low: int, high: int, branch: int) -> tuple[int, int]:
-    middle = (low + high) // 2
-    return (middle, high) if branch else (low, middle)
+    def _half(self, i: int, low: int, high: int, branch: int) -> tuple[int, int]:
+        middle = self._middle(i, low, high)
+        return (middle, high) if branch else (low, middle)

@@ -20,6 +20,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from ...evaluators.errors import InvalidSpace
+from ...evaluators.spaces.parameters import Categorical
 from ...evaluators.spaces.space import Params, SearchSpace
 from ...evaluators.trees.decisions import Decisions, Step
 from ..optim.search import Domain
@@ -86,14 +87,16 @@ class ConfigurationCount:
     def _middle(self, j: int, low: int, high: int) -> float:
         values = self.decisions.values(j)
         parameter = self.decisions.space.parameters[j]
-        if not self.decisions.space.levels[j] or self.decisions.space.is_categorical[j]:
+        if isinstance(parameter, Categorical) or not parameter.levels:
             return (low + high) / 2 / values
-        return float(parameter.middles[(low + high - 1) // 2])
+        return parameter.middle((low + high - 1) // 2)
 
     def _sum(self, i: int, low: int, high: int, x: np.ndarray) -> Fraction:
         """Return the configurations whose parameter i is one of the values low to high - 1, given x (n,) before it."""
         if self._last_child[i] < 0:
             total = (high - low) * self._below(i + 1, x)
+        elif high - low > MOST_STATES:
+            raise _too_many()
         else:
             each = []
             for value in range(low, high):
@@ -110,14 +113,18 @@ class ConfigurationCount:
         state = (i, *x[:i][self._last_child[:i] >= i].tolist())
         if state not in self._counted:
             if len(self._counted) >= MOST_STATES:
-                raise InvalidSpace(
-                    f"the conditions of this space leave more than {MOST_STATES} cases to count; put children next to "
-                    "their parents, or use strategy 'random'."
-                )
+                raise _too_many()
             active = self.decisions.space.activity(x[None, :])[0, i]
             whole = self._sum(i, 0, self.decisions.values(i), x) if active else self._below(i + 1, x)
             self._counted[state] = whole
         return self._counted[state]
+
+
+def _too_many() -> InvalidSpace:
+    return InvalidSpace(
+        f"the conditions of this space leave more than {MOST_STATES} cases to count; put children next to their parents, "
+        "or use strategy 'random'."
+    )
 
 
 @dataclass(frozen=True)

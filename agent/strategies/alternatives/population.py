@@ -5,7 +5,8 @@ in ``run.workdir``. When a member is ready it is compared with the latest result
 fifth takes over checkpoint and parameters of one among the best fifth and perturbs them (exploit and explore); any other
 goes on as it is. There are no generations: a member never waits, and whoever is free trains the member that is furthest
 behind. All is read from the history, so a crash or another process changes nothing: an interval that was lost or failed
-is run again from the same checkpoint, and abandoned for a better member's after three failures.
+is run again from the same checkpoint, and abandoned for a better member's after three failures, or at once where it was
+stopped early. A member that has neither a checkpoint nor a better one to copy then begins anew.
 Source: Jaderberg et al. 2017, "Population based training of neural networks"; a fifth, 1.2, 0.8 and a quarter are its values.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ....evaluators.errors import SpaceExhausted
 from ....evaluators.problems.history import History, Params, Value
 from ....evaluators.problems.problem import Problem
 from ....evaluators.random_streams import stream
@@ -80,6 +82,8 @@ class PopulationStrategy:
         if 0 < member.failures < TRIES:
             return _decision(m, member.params, member.parent, "once more, because the interval before failed")
         donor = self._donor(population, m, rng)
+        if donor is None and not member.finished and member.failures >= TRIES:
+            return _decision(m, drawn(self._problem, ask, rng, planned), None, "begins anew")
         if donor is None:
             last = member.finished[-1][0] if member.finished else None
             return _decision(m, member.params, last, f"goes on after {len(member.finished)} intervals")
@@ -114,7 +118,7 @@ class PopulationStrategy:
                 for p in space.parameters
                 if p.name in params
             }
-            found = space.clip({**space.default(), **changed, **(ask.fixed or {})})
+            found = space.clip({**space.default(), **fresh, **changed, **(ask.fixed or {})})
             if space.satisfies(found):
                 return found
         return params
@@ -124,8 +128,8 @@ def members_of(history: History) -> dict[int, Member]:
     """Return the population as a history leaves it, by the number of the member."""
     g = goodness(history)
     values = {t.number: float(v) for t, v in zip(history.finished, g, strict=True)}
-    trials = [*history.finished, *history.failed, *history.running]
-    running = {t.number for t in history.running}
+    trials = [*history.finished, *history.failed, *history.pruned, *history.running]
+    running, stopped = ({t.number for t in part} for part in (history.running, history.pruned))
     found: dict[int, Member] = {}
     for trial in sorted(trials, key=lambda t: t.number):
         m = member_of(trial.source)
@@ -139,7 +143,7 @@ def members_of(history: History) -> dict[int, Member]:
         elif trial.number in running:
             member.is_running = True
         else:
-            member.failures += 1
+            member.failures += TRIES if trial.number in stopped else 1
     return found
 
 
@@ -149,11 +153,19 @@ def begun(
     """Add a training that runs to a population; return its number and parameters: the first begins at the default, where
     one is declared, others at a new draw. ``planned``: what this ask has decided before."""
     m, space = max(population, default=-1) + 1, problem.space
-    taken = ask.history.taken | {space.key(d.params) for d in planned}
     first = not population and space.has_defaults and not ask.fixed
-    params = space.default() if first else draw_new(problem, taken, rng, ask.fixed)
+    params = space.default() if first else drawn(problem, ask, rng, planned)
     population[m] = Member(params, is_running=True)
     return m, params
+
+
+def drawn(problem: Problem, ask: Ask, rng: np.random.Generator, planned: Sequence[Decision]) -> Params:
+    """Return an untried configuration, or a tried one of a space that has no other: trainings differ by their seeds."""
+    taken = ask.history.taken | {problem.space.key(d.params) for d in planned}
+    try:
+        return draw_new(problem, taken, rng, ask.fixed)
+    except SpaceExhausted:
+        return draw_new(problem, set(), rng, ask.fixed)
 
 
 def _perturbed(parameter: Parameter, value: Value, fresh: Value, rng: np.random.Generator) -> Value:

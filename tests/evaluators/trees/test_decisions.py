@@ -30,6 +30,15 @@ def test_a_long_range_is_bisected_so_often():
     assert len(decisions.steps({"x": 0.4})) == BISECTIONS
 
 
+def test_a_long_logarithmic_range_is_halved_by_its_length_and_never_listed():
+    decisions = Decisions(tl.SearchSpace([tl.Int("n", 1, 10**12, log=True)]))
+    assert decisions.steps({"n": 10**5})[0] == (0, 0)
+    assert decisions.steps({"n": 10**7})[0] == (0, 1)
+    rng = np.random.default_rng(0)
+    walked = [decisions.walk(lambda *_: int(rng.integers(2)), rng)[0][0] for _ in range(400)]
+    assert np.quantile(walked, [0.25, 0.5, 0.75]) == pytest.approx([0.25, 0.5, 0.75], abs=0.08)
+
+
 def test_inactive_parameters_are_not_decided():
     space = tl.Tree([tl.Or("m", {"a": [tl.Int("k", 1, 4)], "b": []})]).space
     assert Decisions(space).steps({"m": "b"}) == ((0, 1),)

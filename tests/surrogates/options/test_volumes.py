@@ -77,6 +77,15 @@ def test_too_many_cases_are_refused() -> None:
         code.random_rows(np.random.default_rng(0), 1)
 
 
+def test_values_are_not_listed_where_there_are_billions() -> None:
+    n, rng = tl.Int("n", 1, 10**12), np.random.default_rng(0)
+    alone = VolumeCode.of(tl.SearchSpace([n, tl.Categorical("c", ["x", "y"])]), counted=True)
+    assert alone.random_rows(rng, 3).shape == (3, 2)
+    parent = VolumeCode.of(tl.SearchSpace([n, tl.Int("c", 0, 1, when={"n": ">= 2"})]), counted=True)
+    with pytest.raises(InvalidSpace, match="cases to count"):
+        parent.random_rows(rng, 1)
+
+
 def test_a_design_goes_to_every_branch() -> None:
     study = tl.Study(
         tl.Problem("p", TREE), strategy="surrogate", engine=tl.EngineOptions(design="ariel", design_trials=7)

@@ -11,7 +11,13 @@ from trialogue.agent.contracts import Ask
 from trialogue.agent.lineage import member_of, parent_of
 from trialogue.agent.strategies.alternatives.population import PopulationStrategy
 from trialogue.evaluators.errors import EvaluationFailed
-from trialogue.evaluators.problems.history import FailedTrial, FinishedTrial, History, RunningTrial
+from trialogue.evaluators.problems.history import (
+    FailedTrial,
+    FinishedTrial,
+    History,
+    PrunedTrial,
+    RunningTrial,
+)
 from trialogue.evaluators.programs.run import Run
 from trialogue.serving.errors import InvalidInput
 
@@ -80,6 +86,40 @@ def test_a_failed_interval_is_run_again_from_the_same_checkpoint_and_given_up_at
     failed += [FailedTrial(n, {**POINT, "k": 7}, "crash", "boom", "pbt:0:0") for n in (6, 7)]
     (rescued,) = plan(given.extended(failed=failed))
     assert parent_of(rescued.source) == 4
+
+
+def test_a_stopped_interval_is_given_up_at_once() -> None:
+    stopped = PrunedTrial(5, {**POINT, "k": 7}, 3, 0.1, "pbt:0:0")
+    (rescued,) = plan(history([5.0, 1.0, 6.0, 3.0, 9.0]).extended(pruned=[stopped]))
+    assert rescued.source == "pbt:0:4"
+
+
+def test_a_member_that_never_got_anywhere_begins_anew_where_there_is_nobody_to_copy() -> None:
+    failed = [FailedTrial(n, POINT, "crash", "boom", "pbt:0") for n in range(3)]
+    (anew,) = plan(History(PROBLEM).extended(failed=failed), members=1)
+    assert anew.source == "pbt:0"
+    assert SPACE.key(anew.params) != SPACE.key(POINT)
+
+
+def test_children_of_a_choice_that_is_drawn_anew_are_drawn_with_it() -> None:
+    space = tl.SearchSpace([tl.Categorical("c", ["a", "b"]), tl.Float("x", 0, 1, when={"c": ["b"]})])
+    problem = tl.Problem("p", space)
+    scores = [
+        FinishedTrial(m, {"c": "a"} if m else {"c": "b", "x": 0.5}, tl.Measurement(9.0 - m), f"pbt:{m}")
+        for m in range(5)
+    ]
+    given = History(problem).extended(finished=scores)
+    plans = [
+        PopulationStrategy(problem, s, members=5).plan(Ask(given, 5, 1)).decisions[0].params for s in range(60)
+    ]
+    born = {p["x"] for p in plans if p["c"] == "b"}
+    assert len(born) > 3
+
+
+def test_a_space_of_fewer_configurations_than_members_is_trained_again() -> None:
+    grid = tl.Problem("p", tl.SearchSpace([tl.Categorical("c", ["a", "b"])]))
+    decisions = PopulationStrategy(grid, 0).plan(Ask(History(grid), 0, 5)).decisions
+    assert [member_of(d.source) for d in decisions] == [0, 1, 2, 3, 4]
 
 
 def test_more_workers_than_members_make_more_members() -> None:
