@@ -71,9 +71,10 @@ def render_proposal_prompt(
     prediction: str = "",
     knowledge: Sequence[str] = (),
     insights: Sequence[str] = (),
+    feedback: Sequence[int] = (),
 ) -> Prompt:
     """Return the prompt for ``n`` proposals. ``suggestion``: the surrogate's own next point, of which ours should
-    differ."""
+    differ. ``feedback``: places among the finished trials of what earlier rounds brought, named in the task, best first."""
     options = options or PromptOptions()
     problem, wire = history.problem, Wire(history.problem.space)
     rows, shown, omitted = history_rows(history, wire, rng, options)
@@ -92,6 +93,7 @@ def render_proposal_prompt(
         insights=[wording.one_line(line) for line in said],
         instruction=instructions(purpose)[variant % len(instructions(purpose))].replace("{n}", str(n)),
         demands=_demands(purpose),
+        feedback=[wording.finished_row(history.finished[i], problem, wire) for i in feedback],
     )
     example = wording.params_text(problem.space.default(), wire) if len(wire.space) <= 12 else "{…}"
     system = template("system.jinja").render(example=example)

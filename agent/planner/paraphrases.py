@@ -14,13 +14,24 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import Literal
 
-from ...evaluators.problems.history import Proposal
+from ...evaluators.problems.history import History, Proposal
 from ...evaluators.spaces.space import SearchSpace
+from ...prompts.selection import goodness
 from ..contracts import PlanAnswer, PlanRequest
 from ..referee.novelty import Novelty
+from ..referee.trust import is_planned
 
-Instructions = Literal["bandit", "ensemble", "fusion"]
+Instructions = Literal["bandit", "ensemble", "fusion", "feedback"]
 RANK_CONSTANT = 60
+FED_BACK = 5
+"""Measured proposals that are named as feedback."""
+
+
+def brought(history: History) -> tuple[int, ...]:
+    """Return the places among the finished trials of the planner's best ones, best first."""
+    g = goodness(history)
+    planned = [i for i, trial in enumerate(history.finished) if is_planned(trial.source)]
+    return tuple(sorted(planned, key=lambda i: -g[i])[:FED_BACK])
 
 
 def share_of(request: PlanRequest, paraphrases: int, how: Instructions) -> int:

@@ -26,7 +26,7 @@ from ..contracts import AbstractPlanner, PlanAnswer, PlanRequest
 from ..referee.trust import is_planned
 from .dialogue import Dialogue, Manner, proposals_that_fit
 from .memory import PlannerMemory
-from .paraphrases import Instructions, combined, left_after, share_of
+from .paraphrases import Instructions, brought, combined, left_after, share_of
 from .scaling_laws import prior_lines
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -114,6 +114,7 @@ class Planner(AbstractPlanner):
             suggestion=None if suggestion is None or suggestion.assessment is None else suggestion.params,
             prediction=prediction,
             knowledge=(*self._knowledge, *request.knowledge, *_known(request.history.problem, options)),
+            feedback=brought(request.history) if self._instructions == "feedback" else (),
         )
 
     def propose(self, request: PlanRequest) -> PlanAnswer:

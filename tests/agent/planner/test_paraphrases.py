@@ -3,9 +3,10 @@
 import pytest
 from contracts.planner import PlannerContract, problem, request
 
+import trialogue as tl
 from trialogue.agent.planner.paraphrases import fused, united
 from trialogue.agent.planner.planner import Planner
-from trialogue.evaluators.problems.history import Params, Proposal
+from trialogue.evaluators.problems.history import FinishedTrial, History, Params, Proposal
 from trialogue.prompts.render import instructions
 from trialogue.serving.scripted.behaviours import answer, uniform
 from trialogue.serving.scripted.server import ScriptedServer
@@ -78,3 +79,30 @@ def test_limits_hold_over_all_paraphrases() -> None:
     assert len(found.calls) == 2
     refused = Planner("http://127.0.0.1:1/v1#m", instructions="ensemble").propose(request(n=4))
     assert len(refused.calls) == 1  # an address where nobody answers is not tried four times
+
+
+def test_feedback_names_the_best_earlier_proposals_before_every_paraphrase() -> None:
+    texts: list[str] = []
+
+    def listening(call):
+        texts.append(call.text)
+        return by_instruction(call)
+
+    values = {0.1: 3.0, 0.2: 1.0, 0.3: 2.0}
+    planned = [
+        FinishedTrial(i, point(x), tl.Measurement(v), "planner:m") for i, (x, v) in enumerate(values.items())
+    ]
+    own = FinishedTrial(3, point(0.4), tl.Measurement(0.5), "surrogate")
+    history = History(problem()).extended(finished=[*planned, own])
+    with ScriptedServer(listening) as server:
+        planner = Planner(server.url, instructions="feedback")
+        planner.propose(request(History(problem()), n=4))
+        planner.propose(request(history, n=4))
+    said = [text.partition("Earlier rounds of your proposals")[2].partition("Infer")[0] for text in texts]
+    count = len(instructions("candidates"))
+    assert said[:count] == [""] * count
+    assert len(said) == 2 * count
+    for text in said[count:]:
+        places = [text.find(f'"x": {x}') for x in (0.2, 0.3, 0.1, 0.4)]
+        assert -1 < places[0] < places[1] < places[2]
+        assert places[3] == -1
