@@ -26,7 +26,8 @@ class StudyProtocol:
     around which most is believed to be good (``"robust"``: the mean of the posterior over a neighbourhood,
     ``"robust:0.1"``: that quantile of it). ``only``: the parameters that are searched for now; the others stand at the
     winner's values. ``stop``: limits on reported metrics beyond which an evaluation is ended (``"memory_gb <= 80"``,
-    ``"accuracy >= 0.2 from 5"``: from step 5 on), or names of constraints. Raises InvalidInput for what cannot be meant.
+    ``"accuracy >= 0.2 from 5"``: from step 5 on, ``"loss <= median"``: of the trials that ended before), or names of
+    constraints. Raises InvalidInput for what cannot be meant.
     """
 
     seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)

@@ -4,21 +4,22 @@ Knows nothing of who decides and of who tells the result.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from ...evaluators.errors import EvaluationFailed
 from ...evaluators.problems.history import Params
+from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
 from ...evaluators.problems.stopping import StopRule
 from ...evaluators.programs.call import Evaluate
 from ...evaluators.programs.instances import Instance, measure_on
 from ...evaluators.programs.run import Report, Run, Stopped
 from ...evaluators.random_streams import stream
-from ..ledger.records import Ending, Failure, Pruned
+from ..ledger.records import Ending, Failure, Pruned, TrialRecord
 from ..lineage import parent_of, tunes_itself
 from ..protocol import StudyProtocol
 from .reporter import Reporter
@@ -73,10 +74,18 @@ def evaluate_job(job: Job) -> Ending:
             if isinstance(job.report, Reporter):
                 job.report.flush()
     if not isinstance(result, Stopped):
-        return result
+        return replace(result, metrics={**result.metrics, **run.traces}) if run.traces else result
     if result.value != result.value:
         return Failure("invalid", f"stopped early at step {result.step} without a finite reported value")
     return Pruned(result.step, result.value, result.why)
+
+
+def informed(rules: tuple[StopRule, ...], trials: Callable[[], Sequence[TrialRecord]]) -> tuple[StopRule, ...]:
+    """Return the rules as they stand for a trial that begins now: those that compare, with the trials that have ended."""
+    if all(rule.medians is None for rule in rules):
+        return rules
+    ended = [t.ending.metrics for t in trials() if isinstance(t.ending, Measurement) and t.excluded is None]
+    return tuple(rule.informed(ended) for rule in rules)
 
 
 def evaluation_seed(study_seed: int, number: int) -> int:

@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from ...evaluators.programs.call import Evaluate
 from ...evaluators.programs.run import Report
 from ...serving.errors import InvalidInput
 from ..errors import BudgetExhausted, ExecutorBroken, LedgerUnavailable, ResultConflict
-from ..evaluation.job import Evaluated, Job, evaluate_job, evaluation_seed
+from ..evaluation.job import Evaluated, Job, evaluate_job, evaluation_seed, informed
 from ..evaluation.threads import DaemonThreads
 from ..ledger.leases import LEASE_S, Lease, own_lease
 from ..ledger.records import Ending, Failure, TrialRecord
@@ -38,6 +38,9 @@ _TICK_S = 0.5
 
 class Runnable(Evaluated, Protocol):
     """What the loop needs of a study, here or behind a service."""
+
+    @property
+    def trials(self) -> Sequence[TrialRecord]: ...  # noqa: D102
 
     def ask(self, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None) -> Trial: ...  # noqa: D102
     def finish(self, number: int, ending: Ending, *, requeue: bool = False) -> TrialRecord: ...  # noqa: D102
@@ -187,7 +190,8 @@ class Loop:
                 "folders, with `workdir=` (`--workdir`), the same for all workers."
             )
         protocol, problem = self._study.protocol, self._study.problem
-        made_on, stops = protocol.instances("tuning"), protocol.stop_rules(problem)
+        made_on = protocol.instances("tuning")
+        stops = informed(protocol.stop_rules(problem), lambda: self._study.trials)
         return Job(*arguments, self._workdir, self._fidelity, trial.source, made_on, stops)
 
     def _outcome(self, future: "Future[Ending]") -> Ending:

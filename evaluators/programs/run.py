@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import InvalidMeasurement
-from ..problems.stopping import VALUE, StopRule
+from ..problems.stopping import TRACE, VALUE, StopRule, trace_of
 from ..spaces.base import plain_number, shown, whole_number
 
 Report = Callable[[int, float], bool]
@@ -53,12 +53,13 @@ class Run:
     reports: list[tuple[int, float]] = field(default_factory=list, repr=False, compare=False)
     """What was reported so far, in order."""
     _told: list[str] = field(default_factory=list, repr=False, compare=False)
+    _compared: dict[str, dict[int, float]] = field(default_factory=dict, repr=False, compare=False)
 
     def report(self, step: int, value: float, **metrics: float) -> bool:
         """Report an intermediate value (in the unit of the first objective) and return whether to stop early.
 
-        ``metrics``: other numbers, for the study's rules to stop by (``protocol.stop``); they are not kept. After True,
-        return at once; what is returned then does not count. Raises InvalidMeasurement for a step that is no whole number
+        ``metrics``: other numbers, for the study's rules to stop by (``protocol.stop``); only those that a rule
+        compares with other trials are kept. After True, return at once; what is returned then does not count. Raises InvalidMeasurement for a step that is no whole number
         and a value that is no number; NaN and infinities are reported as they are.
         """
         at, number = whole_number(step), _real(value)
@@ -74,6 +75,9 @@ class Run:
             raise InvalidMeasurement(f"metric {wrong!r} must be a number, got {shown(metrics[wrong])}.")
         self.reports.append((at, number))
         numbers = {VALUE: number} | {name: metric for name, metric in others.items() if metric is not None}
+        for rule in self.stops:
+            if rule.medians is not None and (compared := numbers.get(rule.limit.name)) is not None:
+                self._compared.setdefault(rule.limit.name, {})[at] = compared
         broken = next(filter(None, (rule.broken(at, numbers) for rule in self.stops)), "")
         stop = bool(self.on_report(at, number)) or bool(broken)
         if stop:
@@ -82,7 +86,12 @@ class Run:
 
     def unheard(self) -> "Run":
         """Return the same run with reports of its own that nobody hears."""
-        return replace(self, on_report=never_stop, stops=(), reports=[], _told=[])
+        return replace(self, on_report=never_stop, stops=(), reports=[], _told=[], _compared={})
+
+    @property
+    def traces(self) -> dict[str, str]:
+        """What later trials are compared with, as metrics: reported numbers by step."""
+        return {name + TRACE: trace_of(reported) for name, reported in self._compared.items()}
 
     @property
     def stop_requested(self) -> bool:

@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from contracts import evaluations
@@ -261,6 +262,30 @@ def test_a_command_reports_metrics_beside_its_value() -> None:
     study = tl.Study(problem(), strategy="random", protocol=tl.StudyProtocol(stop=["gb <= 80"]))
     study.run(command, n_trials=1)
     assert study.trials[0].ending == Pruned(3, 0.5, "gb = 90 breaks 'gb <= 80'")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_trial_worse_than_the_median_of_a_metric_is_stopped(workers: int) -> None:
+    def evaluate(params: dict[str, Any], run: Run) -> float:
+        for step in range(3):
+            if run.report(step, 0.0, norm=params["C"] * step):
+                return math.nan
+        return params["C"]
+
+    rules = tl.StudyProtocol(stop=["norm <= median from 1"])
+    study = tl.Study(problem(), strategy="random", protocol=rules)
+    study.run(evaluate, n_trials=20, workers=workers)
+    finished = {t.number: t.value for t in study.trials if isinstance(t.ending, tl.Measurement)}
+    stopped = [t for t in study.trials if isinstance(t.ending, Pruned)]
+    assert set(range(5)) <= finished.keys()
+    assert stopped
+    for trial in stopped:
+        before = [value or 0.0 for n, value in finished.items() if n < trial.number]
+        assert workers > 1 or trial.params["C"] > np.median(before)
+        assert isinstance(trial.ending, Pruned)
+        assert "which is" in trial.ending.why
+    (first, *_) = (t.ending.metrics for t in study.trials if isinstance(t.ending, tl.Measurement))
+    assert json.loads(str(first["norm by step"]))["2"] == pytest.approx(2 * (finished[0] or 0.0))
 
 
 def test_a_rule_that_is_none_is_refused_when_the_study_is_made() -> None:
