@@ -99,10 +99,10 @@ COMMAND_FOLDERS = ("api/cli", "api/vllm", "api/doctor", "api/gate", "api/gallery
 
 CODE_LINES = {
     "serving": 3_100,
-    "evaluators": 6_850,
+    "evaluators": 7_000,
     "prompts": 1_400,
-    "surrogates": 3_680,
-    "agent": 11_400,
+    "surrogates": 3_760,
+    "agent": 11_600,
     "api": 7_640,
 }
 """Lines of a room that hold code, targets aside: raised only with a decision."""

@@ -2,7 +2,6 @@
 
 A limit is a number, or the median of what trials that ended before reported at the same step, which they keep as a
 metric. Knows nothing of pruners, which compare values of the first objective through Optuna.
-The rule of medians: Golovin et al. 2017, "Google Vizier", section 3.2.1, there of running averages.
 """
 
 import json
@@ -76,7 +75,7 @@ class StopRule:
         if step < self.start or number is None or (self.medians is not None and median is None):
             return ""
         if median is not None:
-            limit = replace(limit, **{"lower" if limit.upper is None else "upper": median})
+            limit = replace(limit, lower=median) if limit.upper is None else replace(limit, upper=median)
         if limit.holds(number):
             return ""
         told = "" if median is None else f", which is {median:.5g} at step {step}"
