@@ -108,9 +108,7 @@ class Tuning:
             return
         self.say("default: measuring `" + self.target.spec({}).command() + "`")
         attempt = self.target.measure(self.space.default(), repeats=DEFAULT_REPEATS, label="default")
-        error = attempt.error()
-        if error is not None:
-            raise error
+        attempt.require()
         self.measures.keep_default(attempt)
         self.state.default_s = self.clock.used_s
         self._save()

@@ -109,6 +109,21 @@ class Attempt:
             return None
         return EvaluationFailed(str(self.failure), kind=_KINDS.get(self.failure.kind, "crash"))
 
+    def require(self) -> None:
+        """Raise the failure, if there is one, of a configuration without which nothing can go on: the default."""
+        error = self.error()
+        if error is None or self.failure is None:
+            return
+        cure = f"; {_SLOW}" if self.failure.kind == "hang" else ""
+        where = f"; its own words are in {self.log!r}" if self.log else ""
+        raise EvaluationFailed(f"The default could not be measured: {error}{where}{cure}.", kind=error.kind)
+
+
+_SLOW = (
+    "give it less to do (`--workload` with fewer or shorter requests), longer to start (`--start-timeout`), or, where others "
+    "use the cores, fewer threads: they wait for each other (llama.cpp: `--fix threads=1`)"
+)
+
 
 def _shared_names(results: Sequence[LoadResult]) -> list[str]:
     """Return the metrics that every result has: bounds of percentiles need enough requests."""

@@ -6,6 +6,7 @@ one for each block of 512 prompt tokens, equal where the prompts are equal up to
 Requests that asked or answered nothing are left out. Complaints name the place. Knows no server.
 """
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterator, Mapping
@@ -85,11 +86,12 @@ def seconds(value: Any, what: str, *, unit: str = "seconds", per_second: int = 1
     return float(value) / per_second
 
 
-def _whole(text: str) -> int | str:
-    try:
-        return int(text)
-    except ValueError:
-        return text
+def _whole(text: str) -> int | float | str:
+    """Return the number that a text says, ``2162.0`` too, as tables write it that had gaps; else the text."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _blocks(blocks: Any, where: str) -> list[int]:  # Any: JSON

@@ -22,6 +22,7 @@ from .recorded_requests import AT_ONCE, SUFFIXES, recorded_rows
 from .replay import TraceReplay
 
 MOST_PROMPTS = 1_000_000
+WARM_UP = 32
 _SEEDS = 2**32  # of numpy's older generator, which the load client uses
 
 
@@ -89,7 +90,8 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Workload:
     """Requests and arrivals. Closed loop: ``concurrency`` at once. Open loop: ``rate`` per second, ``burstiness`` 1 is
-    Poisson and less is burstier. ``recorded``: at the times in the file. ``warm_up``: requests sent and not counted."""
+    Poisson and less is burstier. ``recorded``: at the times in the file. ``warm_up``: requests sent and not counted;
+    None: two for every one at once, ``WARM_UP`` at most."""
 
     name: str
     parts: tuple[Part, ...] = ()
@@ -99,14 +101,15 @@ class Workload:
     burstiness: float = 1.0
     recorded: bool = False
     file: str = ""
-    warm_up: int = 32
+    warm_up: int | None = None
     seed: int = 0
     replay: TraceReplay = field(default_factory=TraceReplay)
 
     def __post_init__(self) -> None:
         """Refuse numbers that no load can have, and arrivals that contradict each other."""
         in_range("prompts", self.prompts, 1, MOST_PROMPTS, "such as prompts=128")
-        in_range("warm_up", self.warm_up, 1, MOST_PROMPTS, "such as warm_up=32")
+        if self.warm_up is not None:
+            in_range("warm_up", self.warm_up, 1, MOST_PROMPTS, "such as warm_up=32")
         in_range("seed", self.seed, 0, _SEEDS - 1, "such as seed=1")
         in_range("burstiness", self.burstiness, 0, 1e6, "1 is Poisson, less is burstier", above=True)
         if self.concurrency is not None:
@@ -158,8 +161,9 @@ class Workload:
     def warming(self) -> "Workload":
         """Return the short workload that is run and thrown away before a measurement."""
         short = tuple(replace(p, output=Lengths(4, 16)) for p in self.parts)
+        usual = WARM_UP if self.concurrency is None else min(WARM_UP, 2 * self.concurrency)
         return replace(
-            self, parts=short, prompts=self.warm_up, rate=None, recorded=False, seed=(self.seed + 1) % _SEEDS,
+            self, parts=short, prompts=self.warm_up or usual, rate=None, recorded=False, seed=(self.seed + 1) % _SEEDS,
             replay=replace(self.replay, speed=1.0, start_s=0.0, span_s=None),
         )  # fmt: skip
 
@@ -217,7 +221,8 @@ _PRESETS: Mapping[str, str] = {
 def _preset(kind: str) -> dict[str, str]:
     if kind not in _PRESETS:
         raise InvalidSpecification(
-            f"`--workload` must be one of {', '.join(_PRESETS)}, a mixture of them, or a .jsonl file, got {kind!r}."
+            f"`--workload` must be one of {', '.join(_PRESETS)}, with settings after a colon (chat:concurrency=8), a mixture of "
+            f"them, or an unpacked {', '.join(SUFFIXES)} file, got {kind!r}."
         )
     return _settings(_PRESETS[kind])
 

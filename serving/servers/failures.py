@@ -64,7 +64,7 @@ class ServerFailure:
 
 
 _WORDS: dict[FailureClass, str] = {
-    "illegal_argument": "vLLM refuses an argument",
+    "illegal_argument": "the server refuses an argument",
     "unsupported_combination": "this combination is not supported by this model, device or version",
     "out_of_memory_at_load": "out of memory while loading the model",
     "out_of_memory_at_kv_allocation": "the KV cache does not fit or is too small",

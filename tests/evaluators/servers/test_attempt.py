@@ -1,6 +1,10 @@
 """What the loads of one attempt say together."""
 
+import pytest
+
+from trialogue.evaluators.errors import EvaluationFailed
 from trialogue.evaluators.servers.attempt import Attempt
+from trialogue.serving.servers.failures import ServerFailure
 from trialogue.serving.servers.load import LoadResult
 
 
@@ -14,3 +18,15 @@ def test_a_share_of_requests_is_not_restated_by_the_default_beside() -> None:
         "output_tok_s": 200.0,
         "compliance": 0.95,
     }
+
+
+def test_a_default_that_hangs_is_told_with_its_log_and_what_to_do() -> None:
+    Attempt("", "fork", results=(LoadResult({"output_tok_s": 1.0}),)).require()
+    hanging = Attempt(
+        "", "fork", failure=ServerFailure("hang", "while it was warmed up", "load"), log="s.log"
+    )
+    with pytest.raises(
+        EvaluationFailed, match=r"default could not .* warmed up.*'s\.log'.*threads=1"
+    ) as caught:
+        hanging.require()
+    assert caught.value.kind == "timeout"

@@ -47,6 +47,14 @@ def test_times_with_a_zone_and_columns_in_another_order_are_read(tmp_path: Path)
     assert [(r["input_len"], r["at_s"]) for r in rows] == [(4, 0.0), (9, 1.0)]
 
 
+def test_lengths_that_a_table_wrote_with_a_point_are_whole_numbers(tmp_path: Path) -> None:
+    text = "TIMESTAMP,ContextTokens,GeneratedTokens\n2024-05-10 02:00:01,2162.0,5.0\n"
+    (row,) = Workload.parse(str(azure(tmp_path, text))).rows()
+    assert (row["input_len"], row["output_len"]) == (2162, 5)
+    with pytest.raises(InvalidSpecification, match=r"line 2.*2162\.5"):
+        Workload.parse(str(azure(tmp_path, text.replace("2162.0", "2162.5"))))
+
+
 def test_mooncakes_blocks_are_what_prompts_have_in_common(tmp_path: Path) -> None:
     rows = Workload.parse(f"{mooncake(tmp_path)}@recorded=true").rows()
     assert [(r["blocks"], r["block_len"]) for r in rows] == [([0, 1, 2], 512), ([0, 1, 9], 512), ([12], 512)]

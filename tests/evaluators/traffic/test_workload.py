@@ -185,7 +185,8 @@ def test_lengths_stay_in_their_range(low: int, high: int, sigma: float) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("walk", "'walk'"), ("chat:inputs=3", "'inputs'"), ("chat:input", "'input'"), ("random:input=a", "'a'"),
+        ("walk", "'walk'"), ("chat,concurrency=4", "colon"), ("log.jsonl.gz", "unpacked"),
+        ("chat:inputs=3", "'inputs'"), ("chat:input", "'input'"), ("random:input=a", "'a'"),
         ("no-such.jsonl", "no-such.jsonl"), ("chat:prompts=abc", "'abc'"), ("chat:input=400-100", "got 100"),
         ("x*chat", "'x'"), ("0*chat", "`weight`"), ("nan*chat", "`weight`"), ("prefix:prefixes=0", "`prefixes`"),
         ("chat:prompts=0", "`prompts`"), ("chat:concurrency=0", "`concurrency`"), ("chat:rate=-1", "`rate`"),
@@ -198,6 +199,13 @@ def test_a_workload_that_cannot_be_read_is_refused_with_a_cure(text: str, told: 
     with pytest.raises(InvalidSpecification, match=told) as caught:
         Workload.parse(text)
     assert "must" in str(caught.value) or "known:" in str(caught.value) or "takes" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "requests"), [("chat", 32), ("chat:concurrency=4", 8), ("chat:warm_up=5", 5)]
+)
+def test_few_requests_at_once_are_warmed_up_by_few(text: str, requests: int) -> None:
+    assert len(Workload.parse(text).warming().rows()) == requests
 
 
 def test_many_prefixes_of_several_parts_stay_apart() -> None:
