@@ -18,8 +18,8 @@ import sqlalchemy as sa
 
 from ...evaluators.problems.history import Params
 from ...evaluators.problems.problem import Problem
+from ...evaluators.spaces.base import storable
 from . import schema
-from .database import storable
 from .leases import Lease
 from .mirror import Mirror
 from .records import (

@@ -24,7 +24,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from ...evaluators.spaces.base import is_text, shown
+from ...evaluators.spaces.base import is_text
 from ...serving.errors import InvalidInput
 from ..errors import LedgerUnavailable
 from . import schema
@@ -189,13 +189,6 @@ def _close_with(owner: object, engine: sa.Engine) -> None:
 
 MAX_INTEGER = 2**31 - 1
 """The largest number that an INTEGER column of every database holds."""
-
-
-def storable(text: object) -> str:
-    """Return text that every database takes: PostgreSQL has no NUL, and no UTF-8 has half a surrogate pair. Of what is
-    no text, how Python writes it."""
-    text = text if isinstance(text, str) else shown(text)
-    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def normal_url(url: str | None) -> str:

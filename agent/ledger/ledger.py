@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from ...evaluators.problems.problem import Problem
-from ...evaluators.spaces.base import shown
+from ...evaluators.spaces.base import shown, storable
 from ...serving.errors import InvalidInput
 from ..budget import Budget
 from ..contracts import Spent
@@ -26,7 +26,7 @@ from ..errors import StudyMismatch, StudyNotFound, StudyUnreadable
 from ..protocol import StudyProtocol
 from ..proxy import ProxyOptions
 from . import mirror, schema
-from .database import MAX_INTEGER, Database, storable
+from .database import MAX_INTEGER, Database
 from .records import TrialRecord, record_from_row
 from .schema import UNFIT, moment, stored_json
 from .transaction import change, counters_of

@@ -19,11 +19,11 @@ import sqlalchemy as sa
 from ...evaluators.errors import InvalidMeasurement
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Problem
-from ...evaluators.spaces.base import plain_number, shown, whole_number
+from ...evaluators.spaces.base import plain_number, shown, storable, whole_number
 from ...serving.errors import InvalidInput
 from ..errors import ResultConflict, TrialNotFound
 from . import mirror as optuna, schema
-from .database import MAX_INTEGER, Database, storable
+from .database import MAX_INTEGER, Database
 from .leases import Lease, renewal, why_dead
 from .mirror import Mirror
 from .records import (

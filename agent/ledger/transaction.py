@@ -16,11 +16,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from ...evaluators.spaces.base import shown
+from ...evaluators.spaces.base import shown, storable
 from ..contracts import CallRecord
 from ..errors import StudyNotFound, StudyUnreadable
 from . import schema
-from .database import Database, storable
+from .database import Database
 from .events import EventKind
 from .mirror import IS_MIRRORED
 from .records import TrialRecord

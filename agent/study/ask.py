@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ...evaluators.problems.history import Params, Value
 from ...evaluators.problems.problem import Problem
-from ...evaluators.spaces.base import checked_mapping, shown, whole_number
+from ...evaluators.spaces.base import checked_mapping, shown, storable, whole_number
 from ...serving.errors import InvalidInput
 from ..budget import Budget
 from ..contracts import Ask, CallRecord, Decision, Plan
@@ -19,7 +19,6 @@ from ..errors import BudgetExhausted, DailyBudgetSpent, LedgerUnavailable
 from ..ledger import idempotency, schema
 from ..ledger.allowance import Allowance
 from ..ledger.claims import Overtaken, grant, write_trials
-from ..ledger.database import storable
 from ..ledger.leases import Lease, own_lease
 from ..ledger.records import NewTrial, TrialRecord
 from ..ledger.schema import UNFIT, stored_json

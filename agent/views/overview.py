@@ -12,9 +12,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...evaluators.spaces.base import storable
 from ..errors import StudyUnreadable
 from ..ledger import schema
-from ..ledger.database import storable
 from ..ledger.ledger import Heads, Ledger, StoredStudy, heads_of, study_of
 from ..ledger.records import TrialRecord
 from ..ledger.schema import moment

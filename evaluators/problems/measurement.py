@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InvalidMeasurement
-from ..spaces.base import plain_number, shown
+from ..spaces.base import plain_number, shown, storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,8 @@ class Measurement:
 
     ``sem``: standard error of each value (same unit), or None when unknown. ``constraints``: measured value of each
     outcome constraint by name. ``metrics``: anything else worth keeping, as numbers, text or
-    booleans; NaN, infinities and integers past the largest float are left out. ``seconds``: duration; ``cost``: money or
-    any other price of the evaluation.
+    booleans; NaN, infinities and integers past the largest float are left out, and what no database takes in their names
+    and texts is replaced. ``seconds``: duration; ``cost``: money or any other price of the evaluation.
     """
 
     values: tuple[float, ...]
@@ -42,7 +42,7 @@ class Measurement:
         limits = _mapping("constraints", constraints)
         set_(self, "constraints", {k: _finite("constraints", v) for k, v in limits.items()})
         set_(self, "metrics", _kept(_mapping("metrics", metrics)))
-        set_(self, "seconds", None if seconds is None else _finite("seconds", seconds))
+        set_(self, "seconds", None if seconds is None else _duration(seconds))
         set_(self, "cost", None if cost is None else _finite("cost", cost))
         if self.sem is not None and (len(self.sem) != len(self.values) or min(self.sem) < 0):
             raise InvalidMeasurement(
@@ -75,6 +75,13 @@ def _finite(name: str, value: object) -> float:
     return float(plain)
 
 
+def _duration(value: object) -> float:
+    seconds = _finite("seconds", value)
+    if seconds < 0:  # a budget of seconds would be given some back
+        raise InvalidMeasurement(f"`seconds` must be a duration, 0 or more, got {shown(value)}.")
+    return seconds
+
+
 def _is_finite(number: float) -> bool:
     """Whether floating point holds a number: neither NaN nor infinite, no integer past the largest float."""
     try:
@@ -92,7 +99,7 @@ def _kept(metrics: Mapping[str, object]) -> dict[str, float]:
                 f"`metrics` must be numbers, text or booleans, got {shown(name)}: {shown(value)}."
             )
         if not isinstance(plain, int | float) or _is_finite(plain):
-            kept[str(name)] = plain
+            kept[storable(str(name))] = storable(plain) if isinstance(plain, str) else plain
     return kept
 
 

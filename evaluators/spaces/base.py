@@ -66,6 +66,13 @@ def is_text(value: object) -> bool:
     return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
+def storable(text: object) -> str:
+    """Return text that every database takes: PostgreSQL has no NUL, and no UTF-8 has half a surrogate pair. Of what is
+    no text, how Python writes it."""
+    text = text if isinstance(text, str) else shown(text)
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def plain_choice(value: object) -> Any:  # Any: not yet checked to be a Choice
     """Return the plain value that stands for ``value``; what is no choice comes back as it is.
 

@@ -45,7 +45,7 @@ def results(draw: st.DrawFn) -> Results:
             sem,
             constraints={c.name: draw(NUMBERS) for c in limits},
             metrics=metrics,
-            seconds=draw(st.none() | NUMBERS),
+            seconds=draw(st.none() | st.floats(0, allow_infinity=False)),
             cost=draw(st.none() | NUMBERS),
         )
         rows.append((params, found))

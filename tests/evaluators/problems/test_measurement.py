@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from trialogue.agent.study.study import Study
 from trialogue.evaluators.errors import InvalidMeasurement
 from trialogue.evaluators.problems.measurement import Measurement
+from trialogue.evaluators.problems.problem import Problem
+from trialogue.evaluators.spaces.parameters import Float
+from trialogue.evaluators.spaces.space import SearchSpace
 
 
 def test_one_number_is_one_value() -> None:
@@ -88,3 +92,16 @@ def test_a_metric_that_is_a_member_of_an_enumeration_is_kept_as_its_value() -> N
 
     (metric,) = Measurement(1.0, metrics={"level": Level.LOW}).metrics.values()
     assert type(metric) is int
+
+
+def test_names_and_texts_of_metrics_are_kept_as_every_database_takes_them() -> None:
+    study = Study(Problem("p", SearchSpace([Float("x", 0, 1)])), strategy="random")
+    study.run(lambda params: {"value": params["x"], "metrics": {"m\ud800": 1, "n\0": "half \udc00"}}, 2)
+    assert [record.state for record in study.trials] == ["finished", "finished"]
+    assert study.trials[0].measurement is not None
+    assert study.trials[0].measurement.metrics == {"m?": 1, "n\ufffd": "half ?"}
+
+
+def test_a_program_cannot_give_a_budget_of_seconds_back() -> None:
+    with pytest.raises(InvalidMeasurement, match="0 or more, got -1"):
+        Measurement(1.0, seconds=-1)
