@@ -35,6 +35,7 @@ NOT_RUN = {
     "mcp": "does not end by itself",
     "tune-vllm": "needs vLLM and time",
     "tune-llama": "needs llama.cpp's server and time",
+    "tune-sglang": "needs SGLang and time",
     "load-grid": "needs a server and time",
     "serve-model": "needs vLLM, and does not end by itself",
 }

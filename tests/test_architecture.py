@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 STAIRS = ("serving", "evaluators", "prompts", "surrogates", "agent", "api")  # each may import those before it
 ORDER = {
-    "serving": ("", "endpoints", "embedded", "models", "servers", "llama_cpp", "vllm", "scripted"),
+    "serving": ("", "endpoints", "embedded", "models", "servers", "llama_cpp", "sglang", "vllm", "scripted"),
     "evaluators": (
         "", "schedules", "gradients", "statistics", "spaces", "trees", "problems", "programs", "targets", "traffic", "servers",
         "engines", "vllm",

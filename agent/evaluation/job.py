@@ -80,7 +80,9 @@ def evaluate_job(job: Job) -> Ending:
     return Pruned(result.step, result.value, result.why)
 
 
-def informed(rules: tuple[StopRule, ...], trials: Callable[[], Sequence[TrialRecord]]) -> tuple[StopRule, ...]:
+def informed(
+    rules: tuple[StopRule, ...], trials: Callable[[], Sequence[TrialRecord]]
+) -> tuple[StopRule, ...]:
     """Return the rules as they stand for a trial that begins now: those that compare, with the trials that have ended."""
     if all(rule.medians is None for rule in rules):
         return rules

@@ -53,6 +53,7 @@ COMMANDS: dict[str, Entry] = {
     "delete": Entry("cli.manage:delete", "Delete a study and all its trials."),
     "tune-vllm": Entry("vllm.tune:tune_vllm", "Find the fastest vLLM configuration for a workload."),
     "tune-llama": Entry("vllm.tune:tune_llama", "Find the fastest llama.cpp configuration for a workload."),
+    "tune-sglang": Entry("vllm.tune:tune_sglang", "The same for SGLang; not yet run on a real one."),
     "load-grid": Entry("vllm.grid:load_grid", "What one server carries, by lengths and requests at once."),
     "serve-model": Entry(
         "vllm.serve_model:serve_model", "Serve a language model with vLLM for planners and chat."

@@ -14,6 +14,7 @@ VllmModel = Annotated[
 LlamaModel = Annotated[
     str, typer.Argument(help="GGUF file, or name of an installed model that came as one: smollm2.")
 ]
+SglangModel = Annotated[str, typer.Argument(help="Folder of the model, with its config.json.")]
 DraftModel = Annotated[
     str | None, typer.Option(help="Small model, as MODEL, whose guesses the large one may check.")
 ]

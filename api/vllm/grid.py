@@ -25,7 +25,7 @@ GRID = "grid.json"
 
 def load_grid(
     model: Annotated[str, typer.Argument(help="As for tune-vllm or tune-llama.")],
-    engine: Annotated[str, typer.Option(help="vllm or llama.")] = "vllm",
+    engine: Annotated[str, typer.Option(help="vllm, llama or sglang.")] = "vllm",
     inputs: Annotated[str, typer.Option("--input", help="Lengths of prompts in tokens.")] = "128,1024",
     outputs: Annotated[str, typer.Option("--output", help="Lengths of answers in tokens.")] = "64,256",
     concurrency: Annotated[str, typer.Option(help="Requests at once.")] = "1,4,16,64",
@@ -80,6 +80,8 @@ def _measured(options: Options, grid: Sequence[Cell]) -> str:
 def _prepared(engine: Engine) -> Any:  # Any: the engine's own, of one signature; imported on use
     if engine == "vLLM":
         from ...evaluators.vllm.setup import prepared
+    elif engine == "SGLang":
+        from ...evaluators.engines.sglang import prepared
     else:
         from ...evaluators.engines.llama_cpp import prepared
     return prepared

@@ -1,4 +1,4 @@
-"""What the options of ``tune-vllm`` and ``tune-llama`` say, as values: texts in, ``Wanted`` and ``TuningPlan`` out.
+"""What the options of the commands that tune servers say, as values: texts in, ``Wanted`` and ``TuningPlan`` out.
 
 The texts are a person's: times, lists of choices, NAME=VALUE; a wrong one is refused in one sentence. Knows no terminal and
 no engine but for the name.
@@ -14,13 +14,14 @@ from typing import Any, Literal
 from ...serving.errors import InvalidInput
 from ...serving.vllm.catalogue import parameter_name
 
-Engine = Literal["vLLM", "llama.cpp"]
+Engine = Literal["vLLM", "llama.cpp", "SGLang"]
 RUNGS: dict[Engine, tuple[str, ...]] = {
     "vLLM": ("preflight", "live", "fork", "eager", "beside"),
     "llama.cpp": ("beside",),
+    "SGLang": (),
 }
 """The shortcuts that an engine's servers have."""
-FOLDERS: dict[Engine, str] = {"vLLM": "vllm", "llama.cpp": "llama"}
+FOLDERS: dict[Engine, str] = {"vLLM": "vllm", "llama.cpp": "llama", "SGLang": "sglang"}
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _OPEN, _CLOSED = "{[", "}]"
 _WORDS: dict[str, Any] = {"True": True, "False": False, "None": None, "default": None}  # Any: plain values
@@ -122,8 +123,8 @@ def _rungs(text: str, engine: Engine) -> Any:  # Any: evaluators.servers.attempt
 def _usual(engine: Engine) -> list[str]:
     from ...serving.vllm.environment import find_vllm
 
-    if engine == "llama.cpp":
-        return ["beside"]
+    if engine != "vLLM":
+        return [*RUNGS[engine]]
     return ["preflight", "fork", *(["beside"] if find_vllm().cpu else [])]
 
 

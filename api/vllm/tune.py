@@ -1,4 +1,4 @@
-"""``trialogue tune-vllm``, ``tune-llama``: a server's fastest configuration for one's traffic, in limits, shown to be so.
+"""``trialogue tune-vllm``, ``tune-llama``, ``tune-sglang``: a server's fastest configuration in limits, shown to be so.
 
 Takes the options, prints progress, and hands the result over. Knows the terminal; not how tuning works.
 """
@@ -89,6 +89,39 @@ def tune_llama(
     plan, wanted = options.plan(), options.wanted()
     made = prepared(wanted, plan.objective, plan.limits, say=print, draft_model=options.draft_model)
     _tune(options, plan, made)
+
+
+def tune_sglang(
+    model: given.SglangModel,
+    workload: given.Workload = "chat",
+    objective: given.Objectives = None,
+    slo: given.Slo = None,
+    margin: given.Margin = 0.0,
+    budget: given.Budget = "30m",
+    trials: given.Trials = None,
+    knob: given.Knobs = None,
+    fix: given.Fix = None,
+    env: given.Env = None,
+    lossy: given.Lossy = False,
+    folder: given.Folder = None,
+    planner: given.Planner = None,
+    seed: given.Seed = 0,
+    start_timeout: given.StartTimeout = None,
+    pairs: given.PairsOption = 3,
+    earlier: given.Earlier = None,
+    price_per_hour: given.Price = None,
+    serve_rate: given.ServeRate = None,
+) -> None:
+    """Tune the serving parameters of SGLang for a workload: written from its documents, never yet run on a real SGLang.
+
+    Such as: trialogue tune-sglang FOLDER --slo 'ttft_p99_ms<=200' --budget 30m. Everything else is as with tune-vllm; tell
+    us what breaks.
+    """
+    options = Options("SGLang", **locals())
+    from ...evaluators.engines.sglang import prepared
+
+    plan = options.plan()
+    _tune(options, plan, prepared(options.wanted(), plan.objective, plan.limits, say=print))
 
 
 def _tune(options: Options, plan: Any, made: Prepared) -> None:  # Any: a TuningPlan, as above

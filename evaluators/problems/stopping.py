@@ -65,7 +65,9 @@ class StopRule:
         for kept in metrics:
             for step, number in read_trace(kept.get(self.limit.name + TRACE)).items():
                 seen.setdefault(step, []).append(number)
-        medians = {step: statistics.median(numbers) for step, numbers in seen.items() if len(numbers) >= FEWEST}
+        medians = {
+            step: statistics.median(numbers) for step, numbers in seen.items() if len(numbers) >= FEWEST
+        }
         return replace(self, medians=medians)
 
     def broken(self, step: int, numbers: Mapping[str, float]) -> str:

@@ -221,8 +221,8 @@ _PRESETS: Mapping[str, str] = {
 def _preset(kind: str) -> dict[str, str]:
     if kind not in _PRESETS:
         raise InvalidSpecification(
-            f"`--workload` must be one of {', '.join(_PRESETS)}, with settings after a colon (chat:concurrency=8), a mixture of "
-            f"them, or an unpacked {', '.join(SUFFIXES)} file, got {kind!r}."
+            f"`--workload` must be one of {', '.join(_PRESETS)}, with settings after a colon (chat:concurrency=8), a mixture "
+            f"of them, or an unpacked {', '.join(SUFFIXES)} file, got {kind!r}."
         )
     return _settings(_PRESETS[kind])
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...serving.models.pretrained import model_folder
+from ...serving.servers.installation import visible_devices
 from ...serving.vllm.catalogue import STRAIN, parameter_name
 from ...serving.vllm.environment import VllmEnvironment, find_vllm
 from ...serving.vllm.installed import Installed
@@ -91,13 +92,7 @@ def _machine(environment: VllmEnvironment, variables: Mapping[str, str], *, besi
         others = (int(threads) if threads.isdecimal() else 1) if beside else 0
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return Machine("cpu", cores, memory_bytes=memory, reserved=1 + others, servers=2 if beside else 1)
-    visible = variables.get("CUDA_VISIBLE_DEVICES")
-    listed = (
-        [d for d in visible.split(",") if d]
-        if visible is not None
-        else list(Path("/dev").glob("nvidia[0-9]*"))
-    )
-    return Machine("gpu", cores, max(len(listed), 1), _device_memory())
+    return Machine("gpu", cores, visible_devices(variables), _device_memory())
 
 
 def _device_memory() -> int | None:

@@ -43,3 +43,10 @@ class Installation(Protocol):
     def variables(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return all environment variables of a server's process, ``extra`` last."""
         ...
+
+
+def visible_devices(variables: Mapping[str, str]) -> int:
+    """Return how many accelerators a process with these environment variables may use, at least 1."""
+    visible = variables.get("CUDA_VISIBLE_DEVICES")
+    listed = visible.split(",") if visible is not None else Path("/dev").glob("nvidia[0-9]*")
+    return max(sum(bool(d) for d in listed), 1)

@@ -43,7 +43,7 @@ def test_the_page_has_a_circle_for_every_measured_cell_and_a_line_for_every_shap
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--engine", "sglang"], "--engine"), (["--input", "8,x"], "--input"), (["--concurrency", "0"], "--concurrency"),
+        (["--engine", "tgi"], "--engine"), (["--input", "8,x"], "--input"), (["--concurrency", "0"], "--concurrency"),
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_are_refused(

@@ -19,13 +19,18 @@ def test_a_rule_holds_from_its_step_on():
 
 def test_a_median_is_that_of_five_trials_at_the_same_step_in_the_direction_written():
     rule = StopRule.parse("loss <= median from 2")
-    ended = [{"loss" + TRACE: trace_of({1: 0.0, 2: float(i), 3: 1.0} | ({4: 9.0} if i < 4 else {}))} for i in range(5)]
+    ended = [
+        {"loss" + TRACE: trace_of({1: 0.0, 2: float(i), 3: 1.0} | ({4: 9.0} if i < 4 else {}))}
+        for i in range(5)
+    ]
     assert rule.broken(2, {"loss": 99.0}) == ""
     informed = rule.informed([*ended, {"loss": 3.0}, {"loss" + TRACE: "no trace"}])
     assert informed.medians == {1: 0.0, 2: 2.0, 3: 1.0}
     assert informed.broken(1, {"loss": 5.0}) == ""
     assert informed.broken(2, {"loss": 2.0}) == ""
-    assert informed.broken(2, {"loss": 2.5}) == "loss = 2.5 breaks 'loss <= median from 2', which is 2 at step 2"
+    assert (
+        informed.broken(2, {"loss": 2.5}) == "loss = 2.5 breaks 'loss <= median from 2', which is 2 at step 2"
+    )
     assert informed.broken(2, {"loss": math.nan})
     assert informed.broken(4, {"loss": 99.0}) == ""
     better = StopRule.parse("loss >= median").informed(ended)
@@ -47,7 +52,10 @@ def test_the_name_of_a_constraint_stands_for_its_limits():
     assert rule.start == 2
 
 
-@pytest.mark.parametrize("text", ["memory_gb", "from 5", "a <= b", "a <= 1 from -1", "a <= median <= b", "-1 <= a <= median", "median", 3])
+@pytest.mark.parametrize(
+    "text",
+    ["memory_gb", "from 5", "a <= b", "a <= 1 from -1", "a <= median <= b", "-1 <= a <= median", "median", 3],
+)
 def test_what_is_no_rule_is_refused(text):
     with pytest.raises(InvalidProblem):
         StopRule.parse(text)

@@ -110,7 +110,8 @@ def test_children_of_a_choice_that_is_drawn_anew_are_drawn_with_it() -> None:
     ]
     given = History(problem).extended(finished=scores)
     plans = [
-        PopulationStrategy(problem, s, members=5).plan(Ask(given, 5, 1)).decisions[0].params for s in range(60)
+        PopulationStrategy(problem, s, members=5).plan(Ask(given, 5, 1)).decisions[0].params
+        for s in range(60)
     ]
     born = {p["x"] for p in plans if p["c"] == "b"}
     assert len(born) > 3
