@@ -39,8 +39,8 @@ class StopRule:
 
     @classmethod
     def parse(cls, text: str, constraints: Sequence[Constraint] = ()) -> "StopRule":
-        """Return the rule written as ``"memory_gb <= 80"``, ``"accuracy >= 0.2 from 5"``, ``"loss <= median from 5"``, or the name of
-        a constraint.
+        """Return the rule written as ``"memory_gb <= 80"``, ``"accuracy >= 0.2 from 5"``, ``"loss <= median from 5"``, or
+        the name of a constraint.
 
         Raises InvalidProblem.
         """

@@ -59,8 +59,9 @@ class Run:
         """Report an intermediate value (in the unit of the first objective) and return whether to stop early.
 
         ``metrics``: other numbers, for the study's rules to stop by (``protocol.stop``); only those that a rule
-        compares with other trials are kept. After True, return at once; what is returned then does not count. Raises InvalidMeasurement for a step that is no whole number
-        and a value that is no number; NaN and infinities are reported as they are.
+        compares with other trials are kept. After True, return at once; what is returned then does not count. Raises
+        InvalidMeasurement for a step that is no whole number and a value that is no number; NaN and infinities are reported as
+        they are.
         """
         at, number = whole_number(step), _real(value)
         if at is None or not 0 <= at <= MAX_STEP:
