@@ -105,7 +105,7 @@ class Tuning:
     def measure_default(self) -> None:
         """Measure the default unless that is done; raise what keeps it from running or from being judged."""
         if self.state.default:
-            return
+            return self.say(f"default, as measured before: {self.measures.told(self.measures.default())}")
         self.say("default: measuring `" + self.target.spec({}).command() + "`")
         attempt = self.target.measure(self.space.default(), repeats=DEFAULT_REPEATS, label="default")
         attempt.require()

@@ -8,9 +8,11 @@ import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from ..errors import InvalidSpecification
 from ..spaces.parameters import Categorical
+from .useful import sufficient
 
 Value = bool | int | float | str | None
 
@@ -79,12 +81,13 @@ class Catalogue:
         return ""
 
 
-def parameter_of(knob: HelpedKnob, words: str) -> Categorical:
+def parameter_of(knob: HelpedKnob, words: str, most: float = inf) -> Categorical:
     """Return the parameter; its default is the version's own by its words of help where that is one of the choices, else
-    the catalogue's, else "not given"."""
+    the catalogue's, else "not given". ``most``: that can be used of it, see ``sufficient``."""
     told = re.search(r"default: '?([\w.+-]+)", words)
     listed = [c for c in knob.choices if c is not None]
     default = next((c for c in listed if told is not None and str(c) == told[1]), knob.default)
+    listed = sufficient(listed, most)
     if default is None:
         return Categorical(
             knob.name, [None, *listed], default=None, description=knob.description, unit=knob.unit

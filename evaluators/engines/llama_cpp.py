@@ -19,11 +19,13 @@ from ...serving.models.pretrained import gguf_file
 from ...serving.servers.load import LoadPlan, LoadResult
 from ...serving.servers.server import RunningServer
 from ..problems.problem import Objective
+from ..servers.metrics import SEARCHED
 from ..servers.settings import TargetSettings, Wanted
 from ..servers.target import ServerTarget
 from ..spaces.space import SearchSpace
 from ..traffic.workload import Workload
-from .llama_space import SLOTS, STRAIN, llama_space
+from .llama_space import AUTO_SLOTS, SLOTS, STRAIN, llama_space
+from .useful import most_at_once, most_tokens
 
 ENGINE = "llama.cpp"
 
@@ -73,6 +75,7 @@ def prepared(
     space = llama_space(
         environment.flags(), cores, knobs=wanted.knobs, lossy=wanted.lossy, fixed=wanted.fixed, say=say,
         draft_model=None if draft_model is None else str(gguf_file(draft_model)),
+        useful={} if objective.name in SEARCHED else _useful(settings.workload),
     )  # fmt: skip
     with llama_servers(environment, settings, space) as target:
         context = {
@@ -82,10 +85,18 @@ def prepared(
         yield target, space, context
 
 
+def _useful(workload: Workload) -> dict[str, float]:
+    """Return the most slots, and tokens of a batch, that the load can use."""
+    most = most_at_once(workload)
+    tokens = most_tokens(workload, most)
+    return {"parallel": most, "batch_size": tokens, "ubatch_size": tokens}
+
+
 def _context(workload: Workload, space: SearchSpace) -> Mapping[str, int]:
     """Return a context in which every slot has room for the longest request, however many there are."""
-    slots = [c for c in space["parallel"].choices if isinstance(c, int)] if "parallel" in space else SLOTS  # pyright: ignore[reportAttributeAccessIssue]
-    return {"ctx_size": 256 * math.ceil(max(slots) * workload.longest / 256)}
+    choices = list(space["parallel"].choices) if "parallel" in space else [None, *SLOTS]  # pyright: ignore[reportAttributeAccessIssue]
+    slots = max(c if isinstance(c, int) else AUTO_SLOTS for c in choices)
+    return {"ctx_size": 256 * math.ceil(slots * workload.longest / 256)}
 
 
 def _vocabulary_of(server: RunningServer) -> int:

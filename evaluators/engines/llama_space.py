@@ -7,6 +7,7 @@ beyond the catalogue: ``help_space.py``. Written against llama.cpp of 2026.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from ..errors import InvalidSpecification
@@ -16,6 +17,8 @@ from .help_space import Catalogue, HelpedKnob, Value, parameter_of
 
 SLOTS = (1, 2, 4, 8)
 """Requests that are computed together; a slot has its part of the context."""
+AUTO_SLOTS = 4
+"""What the server takes where it is not told."""
 MOST_THREADS = 8
 """Beyond this, only all cores are tried."""
 KV_TYPES = ("f16", "q8_0", "q4_0")
@@ -57,16 +60,21 @@ def llama_space(
     lossy: bool = False,
     draft_model: str | None = None,
     fixed: Mapping[str, Any] | None = None,  # Any: plain values
+    useful: Mapping[str, float] | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> SearchSpace:
     """Return the space. ``flags``: the version's flags with their words of help; ``knobs``: just these, with own choices
-    where there are any; ``fixed``: flags that hold for every configuration. Raises InvalidSpecification."""
+    where there are any; ``fixed``: flags that hold for every configuration; ``useful``: by knob the most that the load can
+    use of it. Raises InvalidSpecification."""
     chosen = (
         CATALOGUE.asked(knobs, flags, lossy=lossy) if knobs else CATALOGUE.core(flags, lossy=lossy, say=say)
     )
     chosen = [_on(k, cores) for k in chosen if k.name not in (fixed or {})]
+    bound = {n: most for n, most in (useful or {}).items() if not (knobs or {}).get(n)}
     words = {k.name: flags.get(k.name, "") for k in chosen}
-    parameters = [parameter_of(_known(k, words[k.name]), words[k.name]) for k in chosen]
+    parameters = [
+        parameter_of(_known(k, words[k.name]), words[k.name], bound.get(k.name, inf)) for k in chosen
+    ]
     if draft_model is not None:
         parameters = _with_draft(parameters, draft_model, flags)
     parameters = [p for p in parameters if len(p.choices) > 1 or p.when]

@@ -3,6 +3,7 @@
 Also for benchmarks and tests: ``prepared`` is the one way from a few names to a target that can be tuned.
 """
 
+import math
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,8 +17,10 @@ from ...serving.servers.installation import visible_devices
 from ...serving.vllm.catalogue import STRAIN, parameter_name
 from ...serving.vllm.environment import VllmEnvironment, find_vllm
 from ...serving.vllm.installed import Installed
+from ..engines.useful import most_at_once, most_tokens
 from ..errors import InvalidSpecification
 from ..problems.problem import Objective
+from ..servers.metrics import SEARCHED
 from ..servers.settings import Wanted
 from ..servers.target import ServerTarget
 from ..spaces.parameters import Categorical
@@ -25,6 +28,9 @@ from ..spaces.space import SearchSpace
 from ..traffic.workload import Workload
 from .memory import Machine, ModelFacts, kv_complaint
 from .space import vllm_space
+
+_CACHE = {"VLLM_CPU_KVCACHE_SPACE", "kv_cache_memory_bytes", "gpu_memory_utilization", "kv_cache_dtype"}
+"""Knobs that change what the KV cache holds."""
 
 
 @contextmanager
@@ -47,7 +53,8 @@ def prepared(
         space = vllm_space(
             installed, resolved, machine, model=facts, lossy=wanted.lossy, only=tuple(knobs),
             ranges={name: choices for name, choices in knobs.items() if choices},
-            fixed=wanted.fixed, say=say,
+            fixed=wanted.fixed, useful=_useful(wanted, objective, workload, facts, resolved) if environment.cpu else {},
+            say=say,
         )  # fmt: skip
         target.settings = replace(
             settings, defaults=space.default(), ceilings=_ceilings(space), strain=STRAIN
@@ -72,6 +79,22 @@ def _resolved_default(
     if complaint:
         raise InvalidSpecification(f"{complaint}; give it more with `--env VLLM_CPU_KVCACHE_SPACE=4` (GiB).")
     return resolved
+
+
+def _useful(
+    wanted: Wanted,
+    objective: Objective,
+    workload: Workload,
+    facts: ModelFacts | None,
+    resolved: Mapping[str, Any],
+) -> dict[str, float]:  # Any: JSON
+    """Return the most that the load can use of the batch limits; on GPUs they also decide graphs and memory."""
+    if objective.name in SEARCHED:
+        return {}
+    cache, fixed = resolved["cache_config"].get("kv_cache_memory_bytes"), _CACHE.isdisjoint(wanted.knobs)
+    room = facts.kv_tokens(cache) if facts is not None and cache and fixed and not wanted.lossy else math.inf
+    most = most_at_once(workload, room)
+    return {"max_num_seqs": most, "max_num_batched_tokens": most_tokens(workload, most)}
 
 
 def _ceilings(space: SearchSpace) -> dict[str, int]:

@@ -7,6 +7,7 @@ installed version knows is accepted with choices of one's own.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from ...serving.vllm.catalogue import (
@@ -20,6 +21,7 @@ from ...serving.vllm.catalogue import (
     known_to,
 )
 from ...serving.vllm.installed import Installed
+from ..engines.useful import sufficient
 from ..errors import InvalidSpecification
 from ..spaces.parameters import Categorical
 from ..spaces.space import SearchSpace
@@ -37,22 +39,24 @@ def vllm_space(
     only: Collection[str] = (),
     ranges: Mapping[str, Sequence[Value]] | None = None,
     fixed: Collection[str] = (),
+    useful: Mapping[str, float] | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> SearchSpace:
     """Return the space. ``only``: just these knobs; ``more``: beyond the core ("all"); ``ranges``: own choices; ``fixed``:
-    flags that hold for every configuration. Raises InvalidSpecification; what is left out for its size is said."""
+    flags that hold for every configuration; ``useful``: by knob the most that the load can use of it. Raises
+    InvalidSpecification; what is left out for its size is said."""
     own = dict(ranges or {})
     named = [*dict.fromkeys((*only, *own))]
     known = known_to(installed.flags, machine.device, lossy=lossy, more=[*more, *named])
     knobs = [k for k in known if not only or k.name in named]
     knobs += [_asked_for(n, own.get(n, ()), installed) for n in named if n not in {k.name for k in knobs}]
-    refused = [k.name for k in knobs if k.name in LOSSY and not lossy]
-    if refused:
-        raise InvalidSpecification(
-            f"A knob that may change answers needs `--lossy`, which guards them, got {refused[0]!r}."
-        )
+    if not lossy:
+        _refuse_lossy(knobs)
+    most = useful or {}
     made = [
-        _parameter(k, _default(k, installed, resolved), _fitting(k, own.get(k.name, ()), machine, model))
+        _parameter(
+            k, _default(k, installed, resolved), _fitting(k, own.get(k.name, ()), machine, model, most)
+        )
         for k in knobs
     ]
     parameters = [p for p in made if len(p.choices) > 1]
@@ -64,6 +68,14 @@ def vllm_space(
         say(words)
     relations = _relations({p.name for p in parameters}, machine.devices)
     return SearchSpace(parameters, where=[*relations, relation] if relation else relations)
+
+
+def _refuse_lossy(knobs: Sequence[Knob]) -> None:
+    refused = [k.name for k in knobs if k.name in LOSSY]
+    if refused:
+        raise InvalidSpecification(
+            f"A knob that may change answers needs `--lossy`, which guards them, got {refused[0]!r}."
+        )
 
 
 def _asked_for(name: str, choices: Sequence[Value], installed: Installed) -> Knob:
@@ -110,8 +122,10 @@ def _default(knob: Knob, installed: Installed, resolved: Mapping[str, Any]) -> V
     return value if isinstance(value, bool | int | float | str) else None
 
 
-def _fitting(knob: Knob, own: Sequence[Value], machine: Machine, model: ModelFacts | None) -> list[Value]:
-    """Return one's own choices, or the catalogue's, as far as they fit."""
+def _fitting(
+    knob: Knob, own: Sequence[Value], machine: Machine, model: ModelFacts | None, useful: Mapping[str, float]
+) -> list[Value]:
+    """Return one's own choices as far as they fit, or the catalogue's that the load can use too."""
     limit = None
     if knob.name.endswith("parallel_size"):
         limit = machine.devices
@@ -128,7 +142,7 @@ def _fitting(knob: Knob, own: Sequence[Value], machine: Machine, model: ModelFac
     kept: list[Value] = [c for c in choices if limit is None or not isinstance(c, int | float) or c <= limit]
     if knob.name == "tensor_parallel_size" and model is not None:
         kept = [c for c in kept if isinstance(c, int) and model.heads % c == 0]
-    return kept
+    return kept if own else sufficient(kept, useful.get(knob.name, inf))
 
 
 def _parameter(knob: Knob, default: Value, choices: Sequence[Value]) -> Categorical:

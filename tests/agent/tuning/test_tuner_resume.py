@@ -45,8 +45,9 @@ def ordinary(target: SimulatedTarget) -> int:
 def test_a_verified_change_is_said_again_without_a_server_when_the_budget_is_spent(tmp_path: Path) -> None:
     first = tuning(SimulatedTarget(tmp_path)).run()
     spent(tmp_path)
-    again = SimulatedTarget(tmp_path)
-    second = tuning(again).run()
+    again, said = SimulatedTarget(tmp_path), list[str]()
+    second = tuning(again, say=said.append).run()
+    assert said[0].startswith("default, as measured before: ")
     assert again.commands == []
     assert second.verdict == first.verdict
     assert second.verdict.recommendation == "change"

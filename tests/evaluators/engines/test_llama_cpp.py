@@ -40,6 +40,13 @@ def test_defaults_are_not_on_the_command_line_and_slots_have_room(tmp_path: Path
     assert target.settings.rungs == Rungs(preflight=False, fork=False)
 
 
+def test_a_default_that_chooses_its_slots_has_room_for_them(tmp_path: Path) -> None:
+    settings = TargetSettings("m.gguf", Workload.parse("random:input=500,output=12,concurrency=1"), tmp_path)
+    space = llama_space(FLAGS, 2, useful={"parallel": 1})
+    target = llama_servers(LlamaEnvironment(Path("llama-server"), "1"), settings, space)
+    assert target.settings.fixed == {"ctx_size": 2048}  # not told, it has four slots
+
+
 def test_a_context_of_ones_own_stays(tmp_path: Path) -> None:
     settings = TargetSettings("m.gguf", Workload.parse(WORKLOAD), tmp_path, fixed={"ctx_size": 4096})
     target = llama_servers(LlamaEnvironment(Path("llama-server"), "1"), settings, llama_space(FLAGS, 2))

@@ -105,3 +105,15 @@ def test_a_knob_that_is_fixed_is_not_tuned() -> None:
     assert "threads" not in llama_space(FLAGS, 2, fixed={"threads": 2})
     with pytest.raises(InvalidSpecification, match="two values"):
         llama_space(FLAGS, 2, knobs={"threads": []}, fixed={"threads": 2})
+
+
+def test_more_slots_than_the_load_uses_are_left_out_unless_asked_for() -> None:
+    useful = {"parallel": 4, "batch_size": 300}
+    space = llama_space(FLAGS, 2, useful=useful)
+    assert choices(space, "parallel") == [None, 1, 2, 4]
+    assert choices(space, "batch_size") == [256, 512, 2048]  # the default is always there
+    assert choices(llama_space(FLAGS, 2, knobs={"parallel": [2, 16]}, useful=useful), "parallel") == [
+        None,
+        2,
+        16,
+    ]

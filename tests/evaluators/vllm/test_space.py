@@ -75,6 +75,19 @@ def test_block_sizes_that_kill_the_cpu_engine_are_not_in_the_space() -> None:
     assert vllm_space(INSTALLED, RESOLVED, Machine("cpu", 4))["block_size"].choices == (32, 64, 128, 256)
 
 
+def test_batch_limits_beyond_what_the_load_can_use_are_left_out() -> None:
+    useful = {"max_num_seqs": 20, "max_num_batched_tokens": 5000}
+    space = vllm_space(INSTALLED, RESOLVED, Machine("cpu", 4), useful=useful)
+    usual = vllm_space(INSTALLED, RESOLVED, Machine("cpu", 4))
+    for name, most in useful.items():
+        beyond = [c for c in space[name].choices if c >= most and c != usual.default()[name]]
+        assert len(beyond) <= 1 < sum(c >= most for c in usual[name].choices)
+    own = vllm_space(
+        INSTALLED, RESOLVED, Machine("cpu", 4), ranges={"max_num_seqs": [8, 64, 256]}, useful=useful
+    )
+    assert {8, 64, 256} <= {*own["max_num_seqs"].choices}
+
+
 def test_lossy_knobs_only_when_asked_for() -> None:
     assert "kv_cache_dtype" not in vllm_space(INSTALLED, RESOLVED, Machine("cpu", 4))
     assert "kv_cache_dtype" in vllm_space(INSTALLED, RESOLVED, Machine("cpu", 4), lossy=True)
