@@ -23,7 +23,7 @@ ORDER = {
         "engines", "vllm",
     ),
     "prompts": ("", "histories"),
-    "surrogates": ("", "models", "acquisition", "optim", "alternatives", "options", "engine"),
+    "surrogates": ("", "models", "optim", "alternatives", "options", "engine"),
     "agent": (
         "", "ledger", "certainty", "referee", "views", "planner", "strategies", "optuna", "counterfactual", "evaluation",
         "study", "verbs", "tuning", "chat",

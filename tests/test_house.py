@@ -74,7 +74,7 @@ WIDE = {
     "agent/strategies/avoidance.py:detour",
     "agent/tuning/odds.py:_blame", "api/routes/trials.py:trials", "evaluators/problems/problem.py:__init__",
     "evaluators/servers/target.py:_attempt", "evaluators/servers/target.py:_failed",
-    "evaluators/spaces/conditions.py:_condition", "surrogates/acquisition/knowledge_gradient.py:worth_repeating",
+    "evaluators/spaces/conditions.py:_condition", "surrogates/optim/acquisition.py:worth_repeating",
     "surrogates/engine/engine.py:_objective", "surrogates/engine/engine.py:_outcome",
     "surrogates/models/feasibility.py:fit_classifier", "surrogates/models/gp.py:_slice_step",
     "surrogates/models/outcome.py:_fit_kind", "surrogates/optim/search.py:_round",
@@ -93,7 +93,7 @@ SPLATS = {
 PROBED = {"agent/study/loop.py"}
 """Modules of the study's path that ask an object for an attribute it may lack."""
 
-UNTESTED_FOLDERS = {"serving/scripted", "surrogates/acquisition", "surrogates/optim"}
+UNTESTED_FOLDERS = {"serving/scripted"}
 """Folders whose modules are tested through others only."""
 
 COMMAND_FOLDERS = ("api/cli", "api/vllm", "api/doctor", "api/gate", "api/gallery", "api/dimension")

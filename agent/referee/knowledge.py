@@ -6,6 +6,7 @@ run; a third follows only while a known one is the best trial, so that wrong kno
 how the configurations were found (``prompts/knowledge.py``).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,10 +57,18 @@ class KnownReferee:
         )
 
 
-def known_proposals(history: History) -> tuple[Proposal, ...]:
-    """Return the untried usual configurations while the study is young; () where nothing is known by name."""
-    if len(history.finished) + len(history.failed) >= OPENING or not KnownReferee().allows(history)[0]:
+def known_proposals(history: History, starts: Sequence[Proposal] | None = None) -> tuple[Proposal, ...]:
+    """Return the untried usual configurations while the study is young; () where nothing is known by name.
+
+    ``starts``: all of the problem's usual configurations, where they were looked up before.
+    """
+    starts = warm_starts(history.problem) if starts is None else starts
+    if (
+        not starts
+        or len(history.finished) + len(history.failed) >= OPENING
+        or not KnownReferee().allows(history)[0]
+    ):
         return ()
     novelty = Novelty.of(history)
-    known = [p for p in warm_starts(history.problem) if novelty.is_new(p.params)]
+    known = [p for p in starts if novelty.is_new(p.params)]
     return tuple(replace(p, source=KNOWN) for p in known)

@@ -14,6 +14,7 @@ import numpy as np
 from ...evaluators.problems.history import History, Proposal
 from ...evaluators.problems.problem import Problem
 from ...evaluators.random_streams import stream
+from ...prompts.knowledge import warm_starts
 from ...surrogates.contracts import Belief, Engine, Suggestion
 from ..contracts import (
     AbstractPlanner,
@@ -78,12 +79,12 @@ class TrialogueStrategy:
     ) -> None:
         self._seed, self._planner = seed, planner
         self._engine = engine if engine is not None else default_engine(problem)
-        self._rules, self._by_name = rules or Rules(), by_name
+        self._rules, self._starts = rules or Rules(), warm_starts(problem) if by_name else ()
         self._known = Recollection(problem, Schedule(self._rules.every, self._rules.plateau))
 
     def plan(self, ask: Ask) -> Plan:
         """Return ``ask.n`` decisions: the engine's, some of them replaced by proposals that passed the referee."""
-        known = opening(ask, by_name=self._by_name)
+        known = opening(ask, self._starts)
         if known is not None:
             return Plan((known,))
         self._known.catch_up(ask)

@@ -11,9 +11,10 @@ from dataclasses import replace
 import numpy as np
 
 from ...evaluators.errors import SpaceExhausted
-from ...evaluators.problems.history import History, Params, Value
+from ...evaluators.problems.history import History, Params, Proposal, Value
 from ...evaluators.problems.problem import Problem
 from ...evaluators.random_streams import stream
+from ...prompts.knowledge import warm_starts
 from ...surrogates.contracts import Engine, Suggestion
 from ...surrogates.options.multitask import EarlierStudy
 from ..contracts import Ask, Decision, Plan
@@ -60,12 +61,12 @@ class SurrogateStrategy:
     def __init__(
         self, problem: Problem, seed: int, *, engine: Engine | None = None, by_name: bool = False
     ) -> None:
-        self._seed, self._by_name = seed, by_name
+        self._seed, self._starts = seed, warm_starts(problem) if by_name else ()
         self._engine = engine if engine is not None else default_engine(problem)
 
     def plan(self, ask: Ask) -> Plan:
         """Return the engine's next ``ask.n`` configurations."""
-        known = opening(ask, by_name=self._by_name)
+        known = opening(ask, self._starts)
         if known is not None:
             return Plan((known,))
         rng = stream(self._seed, ask.index, "surrogate")
@@ -97,21 +98,20 @@ def default_engine(
     return GaussianEngine(problem, settings, None if surrogate is None else alternative(surrogate))
 
 
-def opening(ask: Ask, *, by_name: bool = False) -> Decision | None:
+def opening(ask: Ask, starts: Sequence[Proposal] = ()) -> Decision | None:
     """Return what is known beforehand and to be run now, once each, after the default: the configuration of a scaling
-    law; with ``by_name`` also the usual configurations of parameters that the knowledge base knows, the first of them
-    in place of the default where none is declared."""
-    undeclared = by_name and not ask.history.problem.space.has_defaults
+    law, and ``starts``, the usual configurations of parameters that the knowledge base knows, the first of them in
+    place of the default where none is declared."""
+    undeclared = starts and not ask.history.problem.space.has_defaults
     if ask.fixed or ask.n > 1 or not (len(ask.history) or undeclared):
         return None
-    novelty = Novelty.of(ask.history)
     laws = prior_proposals(ask.history.problem) if 0 < len(ask.history) <= _OPENING else ()
     for p in laws:
-        if novelty.is_new(p.params):
+        if Novelty.of(ask.history).is_new(p.params):
             return Decision(
                 p.params, p.source, f"a scaling law, run once: {p.hypothesis}", "own", hypothesis=p.hypothesis
             )
-    for p in known_proposals(ask.history) if by_name else ():
+    for p in known_proposals(ask.history, starts) if starts else ():
         return Decision(p.params, p.source, f"run unchecked: {p.hypothesis}", "own", hypothesis=p.hypothesis)
     return None
 

@@ -75,7 +75,7 @@ def ask(study: OpenStudy, request: Request) -> list[TrialRecord]:
     """
     problem = study.stored.problem
     request = replace(request, fixed=check_fixed(problem, request.fixed), lease=request.lease or own_lease())
-    before = _done_before(study, request)
+    before = _done_before(study, request.receipt, request.lease) if request.receipt is not None else []
     if before:
         return before
     if request.allowance is not None:  # before anybody thinks; what counts is the claim's transaction
@@ -133,15 +133,15 @@ def _question(request: Request, now: Snapshot, n: int) -> Ask:
     return Ask(history, heads.asked, n, fixed, heads.spent, now.past, limits=limits, knowledge=knowledge)
 
 
-def _done_before(study: OpenStudy, request: Request) -> list[TrialRecord]:
-    """Return the trials that this request was given before, held anew; none when all of them were lost meanwhile."""
-    database, lease = study.ledger.database, request.lease
-    receipt = idempotency.receipt_of(database, request.receipt)
-    if receipt is None or request.receipt is None:
+def _done_before(study: OpenStudy, key: str, lease: Lease | None) -> list[TrialRecord]:
+    """Return the trials that the request with this key was given, held anew; none when all were lost meanwhile."""
+    database = study.ledger.database
+    receipt = idempotency.receipt_of(database, key)
+    if receipt is None:
         return []
     records = study.named(receipt["numbers"])
     if all(record.failure is not None and record.failure.kind == "lost" for record in records):
-        idempotency.forget(database, request.receipt)
+        idempotency.forget(database, key)
         return []
     if lease is not None and lease.pid is None:
         lasts_s = max(0.0, lease.expires_at - time.time())
@@ -228,8 +228,9 @@ def _claim(
         if request.lease is not None:
             grant(current, [record.number for record in records], request.lease)
         charge(current, calls, request.allowance, asks=len(records))
-        numbers = [record.number for record in (*before, *records)]
-        idempotency.leave(current, request.receipt, again=bool(before), numbers=numbers)
+        if request.receipt is not None:
+            numbers = [record.number for record in (*before, *records)]
+            idempotency.leave(current, request.receipt, again=bool(before), numbers=numbers)
     return records
 
 

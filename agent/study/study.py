@@ -170,7 +170,7 @@ class Study:
         """
         at_once = 1 if n is None else asking.checked_n(n)
         with self._decider.lock:
-            kept = (self.knowledge, standing_values(self))
+            kept = (self.knowledge, standing_values(self) if self.protocol.only else None)
             request = asking.Request(
                 at_once, self._decider.plan, self.budget, fixed, lease, receipt, allowance, *kept
             )

@@ -12,15 +12,19 @@ from functools import cached_property
 import numpy as np
 
 from ...evaluators.problems.history import History, Params, Value
-from ..acquisition.improvement import log_expected_improvement, log_probability_below
-from ..acquisition.knowledge_gradient import worth_repeating
-from ..acquisition.pareto import log_chebyshev_improvement, log_hypervolume_improvement
 from ..alternatives.portfolio import SurrogateOutcome
 from ..contracts import Assessment, Origin, Prediction, Suggestion
 from ..models.coreset import MOST
 from ..models.embedding import Embedding
 from ..models.feasibility import Classifier
 from ..models.outcome import OutcomeModel, Settings, mixture
+from ..optim.acquisition import (
+    log_chebyshev_improvement,
+    log_expected_improvement,
+    log_hypervolume_improvement,
+    log_probability_below,
+    worth_repeating,
+)  # fmt: skip
 from ..optim.initial_design import next_design_row
 from ..optim.search import Domain, keys, maximise
 from ..optim.trust_region import trust_side

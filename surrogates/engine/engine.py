@@ -45,6 +45,8 @@ class GaussianEngine:
 
     def __post_init__(self) -> None:
         self._embedding = Embedding(self.problem.space)
+        self._believed = BelievedDensity(self.problem.space)
+        self._seeds = seeds(self.problem.space, self.earlier) if self.earlier else ()
         if self.settings.design_kind == "ariel":
             Decisions(self.problem.space)  # refuses a listed space now rather than at the first ask
 
@@ -56,7 +58,7 @@ class GaussianEngine:
         notes = (*(n for o in model.objectives for n in o.notes), *model.notes) if model else ()
         return GaussianBelief(
             history, self._embedding, model, notes, self.problem.signs, self.settings, classifiers,
-            seeds(self.problem.space, self.earlier),
+            self._seeds,
         )  # fmt: skip
 
     def _fit(self, history: History, classifiers: tuple[Classifier, ...], rng: np.random.Generator) -> Model:
@@ -80,17 +82,14 @@ class GaussianEngine:
             *_scalarisations(Y.shape[1]), self.settings.caution, self._price(history, rows, D, Z, rng),
             chosen.notes + self._stated_error(history, rows, standard[:, 0], objectives[0]),
         )  # fmt: skip
-        believed = BelievedDensity(self.problem.space)
-        if believed.columns:
-            model = replace(model, believed=believed, trust=self._trust(model, believed, history, rng))
+        if self._believed.columns:
+            model = replace(model, believed=self._believed, trust=self._trust(model, history, rng))
         running = history.rows("running")
         return model.with_fantasies(running.X, running.active)
 
-    def _trust(
-        self, model: Model, believed: BelievedDensity, history: History, rng: np.random.Generator
-    ) -> float:
+    def _trust(self, model: Model, history: History, rng: np.random.Generator) -> float:
         """Return the power with which the user's belief counts."""
-        rows = (believed.draw(rng, DRAWS), self.problem.space.sample_rows(rng, DRAWS))
+        rows = (self._believed.draw(rng, DRAWS), self.problem.space.sample_rows(rng, DRAWS))
         Z = [self._embedding.embed(*self.problem.space.canonical(X)) for X in rows]
         scores = [sampled_scores(*model.objectives[0].predict(z), model.log_feasible(z), rng) for z in Z]
         return trust(*scores, ended=len(history.finished) + len(history.failed))
@@ -183,6 +182,8 @@ class GaussianEngine:
         return tuple(out)
 
     def _classifiers(self, history: History) -> tuple[Classifier, ...]:
+        if not history.failed:
+            return ()
         kinds = failure_rows([t.kind for t in history.failed])
         good, bad = history.rows("finished"), history.rows("failed")
         out, slope = [], Slope(self._embedding, self.settings.failure_slope)

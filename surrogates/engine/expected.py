@@ -15,11 +15,11 @@ import numpy as np
 
 from ...evaluators.problems.history import History, Params, Value
 from ...evaluators.problems.problem import Problem
-from ..acquisition.improvement import log_expected_improvement, log_probability_below
 from ..contracts import Assessment, Belief, Engine, Prediction, Suggestion
 from ..models.embedding import Embedding
 from ..models.gp import Fitted, Priors, Task, fit_map, sample_thetas
 from ..models.outcome import mixture
+from ..optim.acquisition import log_expected_improvement, log_probability_below
 from ..threads import one_thread
 
 Expected = Callable[[Params], Mapping[str, float] | None]

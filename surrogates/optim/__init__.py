@@ -1,1 +1,1 @@
-"""Where to look: the initial design, the search of the acquisition function, trust regions."""
+"""What a point is worth, and where to look: acquisition functions and their search, the initial design, trust regions."""

@@ -7,12 +7,12 @@ import trialogue as tl
 from trialogue.evaluators.problems.history import FailedTrial, FinishedTrial, History, Params
 from trialogue.evaluators.problems.measurement import Measurement
 from trialogue.evaluators.problems.problem import Problem
-from trialogue.surrogates.acquisition.knowledge_gradient import known_noise
 from trialogue.surrogates.engine.engine import GaussianEngine
 from trialogue.surrogates.models.embedding import Embedding
 from trialogue.surrogates.models.gp import Fitted, Priors, Task, fit_map
 from trialogue.surrogates.models.outcome import Settings
 from trialogue.surrogates.models.warping import Warp, choose_warp
+from trialogue.surrogates.optim.acquisition import known_noise
 from trialogue.surrogates.optim.trust_region import trust_side
 
 ARMS = tl.SearchSpace([tl.Categorical("a", list("abcdef")), tl.Categorical("b", list("uvwxy"))])

@@ -1,1 +1,0 @@
-"""What a point is worth: expected improvement, Pareto fronts, knowledge gradient."""
