@@ -7,14 +7,15 @@ metrics together one wrong FAIL in twenty (Bonferroni); it passes when it is sur
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from scipy import stats
 
 from ...evaluators.statistics.percentiles import percentile
-from ...evaluators.statistics.two_samples import Factor, factor_of_percentiles, factor_of_runs
+from ...evaluators.statistics.two_samples import Factor, change_of_runs, factor_of_percentiles, factor_of_runs
 from ...serving.errors import InvalidInput
 from .results import MeasuredRun
 
@@ -128,17 +129,18 @@ def _under(sides: _Sides, rules: GateRules) -> list[Judged]:
 def _evidence(sides: _Sides, name: str, larger: bool) -> Judged | None:
     """Return what is known of one metric, its answer still open; None where a side does not have it."""
     old, new = (
-        [v for v in (_value(run, name) for run in side) if v is not None and v > 0]
+        [v for v in (_value(run, name) for run in side) if v is not None]
         for side in (sides.before, sides.after)
     )
     if not old or not new:
         return None
     open_ = Judged(
-        name, "INCONCLUSIVE", _mean(old), _mean(new), None, "one number a side: how runs differ is unknown"
+        name, "INCONCLUSIVE", _mean(old), _mean(new), None, "one number of a side: how runs differ is unknown"
     )
     if min(len(old), len(new)) > 1:
-        factor = factor_of_runs(old, new, 1 - ERROR)
-        return replace(open_, worse_by=_worse(factor, larger), stands_on=f"{len(old)} and {len(new)} runs")
+        return _of_runs(open_, old, new, larger)
+    if min(*old, *new) <= 0:
+        return open_
     kind, _, share = name.removesuffix("_ms").partition("_")
     requests = [run.requests.get(kind, ()) for run in (sides.before[0], sides.after[0])]
     if share not in _SHARES or not all(requests):
@@ -147,6 +149,22 @@ def _evidence(sides: _Sides, name: str, larger: bool) -> Judged | None:
     warning = next((w for w in (percentile(r, _SHARES[share]).warning for r in requests) if w), "")
     told = f"{len(requests[0])} and {len(requests[1])} requests of one run each"
     return replace(open_, worse_by=_worse(factor, larger), stands_on=told, warning=warning)
+
+
+def _of_runs(open_: Judged, old: Sequence[float], new: Sequence[float], larger: bool) -> Judged:
+    """Return what several runs of both sides say; values that are not above 0 have no logarithm, but a mean that changes."""
+    told = f"{len(old)} and {len(new)} runs"
+    if len({*old, *new}) == 1:
+        return replace(open_, worse_by=Factor(1.0, 1.0, 1.0, 1 - ERROR), stands_on=told)
+    if min(*old, *new) > 0:
+        return replace(open_, worse_by=_worse(factor_of_runs(old, new, 1 - ERROR), larger), stands_on=told)
+    if open_.before == 0:
+        return replace(open_, stands_on=f"{told}: the mean before is 0, and nothing is a factor of it")
+    sign = -1.0 if larger else 1.0
+    change = change_of_runs([sign * v for v in old], [sign * v for v in new], 1 - ERROR)
+    return replace(
+        open_, worse_by=change, stands_on=f"{told}, by the mean's change: a value is not above 0"
+    )
 
 
 def _value(run: MeasuredRun, name: str) -> float | None:
@@ -219,9 +237,9 @@ def _worse(factor: Factor, larger: bool) -> Factor:
     return Factor(value, low, high, factor.level)
 
 
-def _mean(values: Iterable[float]) -> float:
-    logs = [math.log(v) for v in values]
-    return math.exp(sum(logs) / len(logs))
+def _mean(values: Sequence[float]) -> float:
+    """Return the geometric mean, or the usual one where a value is not above 0."""
+    return statistics.geometric_mean(values) if min(values) > 0 else statistics.fmean(values)
 
 
 def _finite(plain: Any) -> Any:  # Any: JSON values with infinities

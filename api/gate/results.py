@@ -1,11 +1,12 @@
 """Results of load generators and of ours, read into one form: what a run measured, request by request where it says so.
 
 Read are: ``vllm bench serve --save-result`` (with ``--save-detailed`` every request), GuideLLM's ``benchmarks.json`` (a run
-per rate), AIPerf's ``profile_export_aiperf.json`` and ``profile_export.jsonl``, the ``handover.json`` of ``tune-vllm`` (the
+per rate), SGLang's ``bench_serving`` (a run per line of its file), AIPerf's ``profile_export_aiperf.json`` and ``profile_export.jsonl``, the ``handover.json`` of ``tune-vllm`` (the
 runs of the configuration that it recommends), and ``trialogue export`` in both forms (a run per finished trial).
 
 Names are those of ``tune-vllm``: ``ttft_p99_ms``, ``output_tok_s``. Latencies are in milliseconds, rates per second. Knows
-nothing of statistics. Formats: vLLM 0.32, GuideLLM 0.8, AIPerf 0.13.
+nothing of statistics. Formats: vLLM 0.32, GuideLLM 0.8, AIPerf 0.13, SGLang's
+main branch of 2025.
 """
 
 import csv
@@ -62,6 +63,8 @@ def _read(path: Path) -> list[MeasuredRun]:
         plain = json.loads(text)
     except (ValueError, RecursionError):
         lines = _json_lines(path, text)
+        if all("completed" in line for line in lines):
+            return [run for line in lines for run in _of_vllm(path, line)]
         return _of_aiperf_records(path, lines) if "metadata" in lines[0] else _of_export(path, lines)
     if isinstance(plain, dict):
         for mark, reader in _READERS.items():
@@ -70,8 +73,8 @@ def _read(path: Path) -> list[MeasuredRun]:
         if "metadata" in plain and "metrics" in plain:
             return _of_aiperf_records(path, [plain])
     raise InvalidInput(
-        f"{path} is none of the results that are read: vllm bench serve, GuideLLM, AIPerf, tune-vllm's handover.json, "
-        "trialogue export."
+        f"{path} is none of the results that are read: vllm bench serve, GuideLLM, SGLang's bench_serving, AIPerf, tune-vllm's "
+        "handover.json, trialogue export."
     )
 
 
@@ -98,23 +101,27 @@ def _loaded(plain: Json, names: Iterable[str]) -> str:
 
 
 def _of_vllm(path: Path, plain: Json) -> list[MeasuredRun]:
-    """Times of single requests are in seconds there, statistics in milliseconds."""
+    """Times of single requests are in seconds there, statistics in milliseconds. SGLang writes the same, of fewer requests
+    than were sent it does not say."""
     rates = {"request_throughput": "requests_s", "output_throughput": "output_tok_s", "total_token_throughput": "total_tok_s",
              "request_goodput": "goodput_req_s"}  # fmt: skip
     words = {"median": "p50", "mean": "mean"} | {f"p{p}": f"p{p}" for p in (90, 95, 99)}
-    named = {f"{word}_{kind}_ms": f"{kind if kind != 'e2el' else 'e2e'}_{statistic}_ms"
-             for kind in ("ttft", "tpot", "itl", "e2el") for word, statistic in words.items()}  # fmt: skip
+    kinds = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2el": "e2e", "e2e_latency": "e2e"}
+    named = {f"{word}_{old}_ms": f"{kind}_{statistic}_ms"
+             for old, kind in kinds.items() for word, statistic in words.items()}  # fmt: skip
     numbers = _numbers((new, plain.get(old)) for old, new in (rates | named).items())
     requests: dict[str, tuple[float, ...]] = {}
     if plain.get("ttfts"):
         gaps = plain.get("itls") or [[]] * len(plain["ttfts"])
-        answered = [(t, g) for t, g in zip(plain["ttfts"], gaps, strict=False) if t]
+        answered = [(t, g) for t, g in zip(plain["ttfts"], gaps, strict=True) if t]
         requests["ttft"] = tuple(1e3 * t for t, _ in answered)
         requests["e2e"] = tuple(1e3 * (t + sum(g)) for t, g in answered)
         requests["tpot"] = tuple(1e3 * sum(g) / len(g) for _, g in answered if g)
-    load = _loaded(plain, ("request_rate", "burstiness", "max_concurrency", "num_prompts"))
-    completed = int(plain["completed"])
-    failed = int(plain.get("failed") or max(0, int(plain.get("num_prompts") or 0) - completed))
+    sent = ("request_rate", "burstiness", "max_concurrency", "num_prompts", "random_input_len", "random_output_len")
+    completed, failed = int(plain["completed"]), plain.get("failed")
+    if failed is None and plain.get("num_prompts") is not None:
+        failed = max(0, int(plain["num_prompts"]) - completed)
+    load = _loaded(plain, sent)
     return [MeasuredRun(str(path), load, numbers, requests, completed, failed)]
 
 
@@ -208,6 +215,8 @@ def _of_handover(path: Path, plain: Json) -> list[MeasuredRun]:
 def _of_export(path: Path, lines: list[Json]) -> list[MeasuredRun]:
     """The first objective is called ``value``: the lines do not name it."""
     finished = [line for line in lines if line.get("state") == "finished" and not line.get("excluded")]
+    if not finished:
+        raise InvalidInput(f"{path} holds no finished trials; `trialogue export` writes such a file.")
     _refuse_mixture(path, [json.dumps(line["params"], sort_keys=True) for line in finished])
     runs: list[MeasuredRun] = []
     for line in finished:
@@ -218,7 +227,9 @@ def _of_export(path: Path, lines: list[Json]) -> list[MeasuredRun]:
 
 
 def _of_csv(path: Path, text: str) -> list[MeasuredRun]:
-    rows = [row for row in csv.DictReader(io.StringIO(text, newline="")) if row.get("state") == "finished"]
+    """Columns do not say which of them are parameters: that all rows are of one configuration is not checked."""
+    table = csv.DictReader(io.StringIO(text, newline=""))
+    rows = [row for row in table if row.get("state") == "finished" and not row.get("excluded")]
     runs: list[MeasuredRun] = []
     for row in rows:
         cells = [(name, _float(cell)) for name, cell in row.items() if name not in ("number", None)]
@@ -249,5 +260,6 @@ _READERS: dict[str, Callable[[Path, Json], list[MeasuredRun]]] = {
     "best_runs": _of_handover,
     "request_throughput": _of_aiperf,
     "request_latency": _of_aiperf,
+    "ending": lambda path, plain: _of_export(path, [plain]),
 }
 """Readers by a key that only their form has at its top, in the order in which they are tried."""

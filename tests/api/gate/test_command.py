@@ -258,6 +258,77 @@ def test_what_another_tool_did_not_write_there_is_refused_in_words_or_left_out(
                     ).all()
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "code"),
+    [
+        ((5.0, 5.1, 5.2), (0.0, 0.0, 0.0), 1),
+        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 0),
+        ((0.0, 0.0, 0.0), (5.0, 5.1, 5.2), 3),
+        ((5.0, 5.1, 5.2), (0.0, 0.0, 5.3), 3),
+    ],
+)
+def test_a_rate_that_falls_to_nothing_is_not_left_out(
+    before: tuple[float, ...], after: tuple[float, ...], code: int, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sides = [
+        [write(f"{side}{i}.json", vllm(detailed=False) | {"request_goodput": v}) for i, v in enumerate(values)]
+        for side, values in (("a", before), ("b", after))
+    ]
+    found, said = gate(capsys, *sides, "--metric", "goodput_req_s")
+    assert (found, "3 and 3 runs" in said) == (code, True)
+
+
+def exported(values: list[float]) -> str:
+    told = {"state": "finished", "params": {"x": 1}, "ending": {"metrics": {}}}
+    return "\n".join(json.dumps(told | {"number": i, "values": [v]}) for i, v in enumerate(values))
+
+
+def test_values_below_zero_are_judged_by_how_their_mean_changes(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = write("old.jsonl", exported([-3, -3.1, -2.9])), write("new.jsonl", exported([-5, -5.1, -5.2]))
+    assert [gate(capsys, *sides, "--maximize", "value")[0] for sides in ([[old], [new]], [[new], [old]])] == [1, 0]
+    assert gate(capsys, [old], [new], "--minimize", "value")[0] == 0
+
+
+def test_an_export_of_one_trial_is_read_and_says_too_little(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = write("one.jsonl", exported([3.0]))
+    code, said = gate(capsys, [one], [one], "--minimize", "value")
+    assert (code, "one number of a side" in said) == (3, True)
+
+
+def test_sglang_writes_a_run_a_line_and_does_not_say_what_failed(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lines(factor: float) -> str:
+        run = {k: v for k, v in vllm(detailed=False).items() if k != "num_prompts"}
+        return "\n".join(
+            json.dumps(run | {"median_e2e_latency_ms": factor * (900 + i), "request_rate": float("inf")}) for i in range(3)
+        )
+
+    old, new = write("old.jsonl", lines(1.0)), write("new.jsonl", lines(1.2))
+    assert [run.failed for run in read_runs(old)] == [None] * 3
+    code, said = gate(capsys, [old], [new], "--metric", "e2e_p50_ms")
+    assert (code, "failed" in said) == (1, False)
+
+
+def test_an_excluded_row_of_a_table_is_no_run(write: Write) -> None:
+    table = "number,state,wall,excluded\n0,finished,3,\n1,finished,9,the disk was full\n"
+    assert [run.numbers["wall"] for run in read_runs(write("t.csv", table))] == [3.0]
+
+
+def test_runs_that_lie_farther_apart_than_floats_are_inconclusive(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sides = [
+        [write(f"{side}{i}.json", vllm(detailed=False) | {"median_ttft_ms": v}) for i, v in enumerate(values)]
+        for side, values in (("a", (1e-300, 1e300)), ("b", (100.0, 101.0)))
+    ]
+    assert gate(capsys, *sides, "--metric", "ttft_p50_ms")[0] == 3
+
+
 def test_a_file_that_is_not_there_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
     code, said = gate(capsys, [Path("nowhere.json")], [Path("nowhere.json")])
     assert (code, "nowhere.json" in said) == (2, True)
