@@ -186,7 +186,7 @@ def _strategy(
     if model == "none" or rules is None:
         return SurrogateStrategy(p.problem, seed, engine=engine)
     if model == "served":
-        planner = Planner(url, timeout_s=600.0)
+        planner = Planner(url, timeout_s=3600.0)
     else:
         planner = Planner(url, model=model, timeout_s=TIMEOUT_S if model == "slow" else 30.0)
     return TrialogueStrategy(p.problem, seed, planner=planner, engine=engine, rules=rules)

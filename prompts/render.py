@@ -15,6 +15,7 @@ import jinja2
 import numpy as np
 
 from ..evaluators.problems.history import History, Params
+from ..evaluators.spaces.space import SearchSpace
 from ..serving.endpoints.chat import Message
 from . import wording
 from .selection import Selection, best_and_recent, goodness
@@ -98,6 +99,11 @@ def render_proposal_prompt(
     example = wording.params_text(problem.space.default(), wire) if len(wire.space) <= 12 else "{…}"
     system = template("system.jinja").render(example=example)
     return Prompt((Message("system", system), Message("user", user)), wire.schema(n), variant, tuple(shown))
+
+
+def in_choices(prompt: Prompt, space: SearchSpace, n: int) -> Prompt:
+    """Return the same prompt, its answer held to ``Wire.schema_of_choices``."""
+    return replace(prompt, schema=Wire(space).schema_of_choices(n))
 
 
 def render_repair(prompt: Prompt, answer: str, errors: Sequence[str], n: int) -> Prompt:

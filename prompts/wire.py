@@ -13,15 +13,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from ..evaluators.errors import InvalidParameters
 from ..evaluators.problems.history import Params, Value
 from ..evaluators.spaces.parameters import Categorical, Float, Parameter
-from ..evaluators.spaces.schema import wire_names
+from ..evaluators.spaces.schema import MAX_ENUM_TOTAL, json_schema, wire_names
 from ..evaluators.spaces.space import SearchSpace
 from .errors import ModelAnswerInvalid
 
 _SLACK = 0.01
 """How far outside its bounds, as a share of the scaled range, a number is still clipped; beyond, it is an error."""
+
+_FINEST = 33
+"""Values of a number that stand as choices: a thirtieth of a range apart, which the surrogate then refines."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,22 @@ class Wire:
         )
         proposals = {"type": "array", "items": proposal, "maxItems": n}
         return _object({"proposals": proposals, "abstain": {"type": "boolean"}})
+
+    def schema_of_choices(self, n: int) -> dict[str, Any]:
+        """Return the schema of an answer in which each number is one of a few, evenly spaced on its scale, and that
+        has ``n`` configurations and no words: whatever a server's grammar lets through lies within the bounds."""
+        params = json_schema(self.space.parameters, frozenset(), self.alias)
+        bodies = params["properties"]
+        taken = sum(len(b.get("enum", ())) for b in bodies.values())
+        numbers = [p for p in self.space.parameters if not isinstance(p, Categorical)]
+        most = min(_FINEST, max(2, (MAX_ENUM_TOTAL - taken) // max(1, len(numbers))))
+        for p in numbers:
+            body = bodies[self.alias[p.name]]
+            values = p.decode(np.linspace(0, 1, min(p.levels or most, most)))
+            shown = [shown_number(v) if isinstance(v, float) else v for v in values]
+            bodies[self.alias[p.name]] = {"type": body["type"], "enum": list(dict.fromkeys(shown))}
+        proposals = {"type": "array", "items": _object({"params": params}), "minItems": n, "maxItems": n}
+        return _object({"proposals": proposals})
 
     def to_wire(self, params: Params) -> dict[str, Value]:
         """Return the flat object of a configuration: all parameters, four significant digits, inactive ones null."""

@@ -61,6 +61,7 @@ class Dialogue:
     """What came of asking a model for ``request``: proposals, calls, notes. One thread; used for one request.
 
     ``overflowed``: the server said that prompt and answer do not fit its context; answers are then asked to be shorter.
+    ``strayed``: an answer had the form that was asked for, and no configuration in it lay within the space.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Dialogue:
         self.notes: list[str] = []
         self.abstained = False
         self.overflowed = False
+        self.strayed = False
 
     def ask(self, prompt: Prompt, *, purpose: str | None = None, samples: int = 1) -> tuple[str, list[str]]:
         """Send a prompt and take in its answers; return the last text and what was wrong, in words for the model."""
@@ -148,7 +150,7 @@ class Dialogue:
                 errors.append(f"{error} It was cut off: be shorter." if cut_off else str(error))
                 continue
             self.abstained |= raw.abstained
-            errors += self._add(raw.proposals, tokens)
+            errors += self._add(raw.proposals, tokens, structured=answer.structured)
         good = len(self.proposals) > before
         self.abstained &= not self.proposals
         outcome: Outcome = "ok" if good else ("abstained" if self.abstained else "invalid")
@@ -156,13 +158,14 @@ class Dialogue:
         self.notes += [*answer.notes, *(errors if not good else [])]
         return text, errors
 
-    def _add(self, raws: Sequence[RawProposal], tokens: int) -> list[str]:
-        errors = []
+    def _add(self, raws: Sequence[RawProposal], tokens: int, *, structured: bool) -> list[str]:
+        errors, strayed = [], 0
         for raw in raws:
             try:
                 params = self._wire.from_wire(raw.params)
             except ModelAnswerInvalid as error:
                 errors.append(str(error))
+                strayed += 1
                 continue
             if not self._novelty.is_new(params):
                 errors.append(f"{self._wire.to_wire(params)} was tried already, or is not clearly different.")
@@ -173,6 +176,7 @@ class Dialogue:
                 self.proposals.append(
                     Proposal(params, source, raw.hypothesis, raw.expected, raw.confidence, share)
                 )
+        self.strayed |= structured and 0 < strayed == len(raws)
         return errors
 
     def _tokens_left(self) -> int | None:

@@ -12,6 +12,7 @@ from typing import Any
 class PlannerMemory:
     """``at``: after how many trials the model was asked what it knows, None never; ``said``: its words.
 
+    ``choices``: whether a server let values through that lie outside the space, so that numbers are choices for it.
     ``shortenings``: how often the history in the prompt had to be cut to a third to fit the server's context.
     ``abilities``: what the server of ``endpoint`` (base URL and model) turned out to take, as text.
     """
@@ -21,6 +22,7 @@ class PlannerMemory:
     shortenings: int = 0
     endpoint: str = ""
     abilities: str = ""
+    choices: bool = False
 
     @classmethod
     def read(cls, text: str) -> "PlannerMemory":
@@ -30,7 +32,8 @@ class PlannerMemory:
             at = plain.get("at")
             at = None if at is None else int(at)
             texts = {name: str(plain.get(name, "")) for name in ("said", "endpoint", "abilities")}
-            return cls(at, shortenings=int(plain.get("shortenings", 0)), **texts)
+            choices = plain.get("choices") is True
+            return cls(at, shortenings=int(plain.get("shortenings", 0)), choices=choices, **texts)
         except (ValueError, TypeError, AttributeError):
             return cls()
 

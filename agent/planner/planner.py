@@ -17,7 +17,14 @@ import numpy as np
 from ...evaluators.problems.problem import Problem
 from ...prompts.histories.by_name import SELECTIONS, HistoryName
 from ...prompts.knowledge import notes
-from ...prompts.render import Prompt, PromptOptions, instructions, render_proposal_prompt, render_repair
+from ...prompts.render import (
+    Prompt,
+    PromptOptions,
+    in_choices,
+    instructions,
+    render_proposal_prompt,
+    render_repair,
+)
 from ...prompts.selection import goodness
 from ...serving.endpoints.abilities import Abilities
 from ...serving.endpoints.chat import ChatEndpoint
@@ -97,14 +104,15 @@ class Planner(AbstractPlanner):
 
     def prompt(self, request: PlanRequest, *, variant: int = 0) -> Prompt:
         """Return exactly what would be sent for ``request``, as short as this study's server needed it before."""
-        options = self.options.shortened(PlannerMemory.read(request.memory).shortenings)
+        memory = PlannerMemory.read(request.memory)
+        options = self.options.shortened(memory.shortenings)
         suggestion, prediction = request.suggestion, ""
         if suggestion is not None and suggestion.assessment is not None:
             p = suggestion.assessment.prediction
             names = [o.name for o in request.history.problem.objectives]
             expected = [f"{n} {m:.4g} ± {s:.2g}" for n, m, s in zip(names, p.mean, p.sd, strict=True)]
             prediction = f" (it expects {', '.join(expected)})"
-        return render_proposal_prompt(
+        prompt = render_proposal_prompt(
             request.history,
             n=request.n,
             purpose=request.purpose,
@@ -116,6 +124,7 @@ class Planner(AbstractPlanner):
             knowledge=(*self._knowledge, *request.knowledge, *_known(request.history.problem, options)),
             feedback=brought(request.history) if self._instructions == "feedback" else (),
         )
+        return in_choices(prompt, request.history.problem.space, request.n) if memory.choices else prompt
 
     def propose(self, request: PlanRequest) -> PlanAnswer:
         """Return up to ``request.n`` valid, distinct, untried proposals; ask once more if there were none."""
@@ -145,6 +154,9 @@ class Planner(AbstractPlanner):
             memory, request = shorter, replace(request, memory=shorter.to_text())
             prompt = self.prompt(request, variant=variant)
             text, errors = dialogue.ask(prompt, samples=self._samples)
+        if dialogue.strayed and not dialogue.proposals:
+            memory = replace(memory, choices=True)
+            prompt = in_choices(prompt, request.history.problem.space, request.n)
         if not dialogue.proposals and errors and not dialogue.abstained and request.repairs:
             dialogue.ask(render_repair(prompt, text, errors, request.n), purpose="repair")
         answer = dialogue.answer()

@@ -132,3 +132,40 @@ def test_any_json_gives_a_valid_configuration_or_the_one_error(raw):
 
 def test_numbers_are_shown_with_four_significant_digits_in_their_own_scale():
     assert [shown_number(v) for v in (123456.0, 1.23456e-7, -0.00012345)] == [123500.0, 1.235e-07, -0.0001234]
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_whatever_choices_let_through_lies_in_the_space(data):
+    space = data.draw(spaces())
+    wire = Wire(space)
+    proposals = wire.schema_of_choices(2)["properties"]["proposals"]
+    assert proposals["minItems"] == proposals["maxItems"] == 2
+    bodies = proposals["items"]["properties"]["params"]["properties"]
+    said = {name: data.draw(st.sampled_from(b["enum"])) for name, b in bodies.items() if "enum" in b}
+    if set(said) < set(bodies):
+        return  # more choices than an enum may have are plain text
+    try:
+        params = wire.from_wire(said)
+    except ModelAnswerInvalid:
+        assert space.where  # no schema can say a relation
+        return
+    assert space.validate(params) == params
+
+
+def test_numbers_as_choices_follow_their_scale_and_stay_few():
+    space = tl.SearchSpace([tl.Float("rate", 1e-4, 1.0, log=True), tl.Int("n", 1, 4)])
+    items = Wire(space).schema_of_choices(1)["properties"]["proposals"]["items"]
+    bodies = items["properties"]["params"]["properties"]
+    assert bodies["n"] == {"type": "integer", "enum": [1, 2, 3, 4]}
+    rates = bodies["rate"]["enum"]
+    assert (rates[0], rates[16], rates[-1], len(rates)) == (1e-4, 0.01, 1.0, 33)
+    many = Wire(tl.SearchSpace([tl.Float(f"x{i}", 0, 1) for i in range(100)])).schema_of_choices(1)
+    assert [len(e) for e in enums_in(many)] == [5] * 100
+
+
+def enums_in(schema):
+    """Return every enum inside ``schema``."""
+    inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    here = [schema["enum"]] if isinstance(schema, dict) and isinstance(schema.get("enum"), list) else []
+    return here + [e for value in inner for e in enums_in(value)]

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from contracts.planner import problem, request, value
 
 import trialogue as tl
 from trialogue.agent.planner.own_server import own_planner
 from trialogue.agent.planner.specification import PlannerText
+from trialogue.evaluators.problems.history import FinishedTrial, History
 from trialogue.serving.endpoints.chat import ChatRequest, Message
 from trialogue.serving.errors import EndpointUnreachable
 from trialogue.serving.llama_cpp.environment import LlamaNotInstalled
@@ -38,6 +40,20 @@ def test_a_pretrained_model_obeys_the_schema_by_llama_cpp_s_grammar(planner):
     assert planner.endpoint.abilities.refused == {"json_schema"}
     for p in answer.proposals:
         assert problem().space.validate(p.params) == p.params
+
+
+def test_a_small_model_s_drafts_lie_in_the_space_although_the_grammar_has_no_bounds(planner):
+    space = tl.SearchSpace(
+        [tl.Float("rate_0", 1e-5, 1e-1, log=True), tl.Float("x0", -2.0, 3.0), tl.Float("x1", -2.0, 3.0)]
+    )
+    drawn = space.sample(np.random.default_rng(1), 8)
+    given = History(tl.Problem("bowl", space, objectives=[tl.Objective("loss", "minimize")])).extended(
+        finished=[FinishedTrial(i, p, tl.Measurement((p["x0"] - 1) ** 2)) for i, p in enumerate(drawn)]
+    )
+    answer = planner.propose(replace(request(given, n=4, seed=3), deadline_s=300.0))
+    again = planner.propose(replace(request(given, n=4, seed=4, memory=answer.memory), deadline_s=300.0))
+    assert len(answer.proposals) + len(again.proposals) >= 3, (answer, again)
+    assert again.calls[-1].outcome == "ok"
 
 
 def test_a_study_goes_on_with_it(planner):

@@ -8,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 import trialogue as tl
 from trialogue.agent.planner.by_name import planner_from
+from trialogue.agent.planner.memory import PlannerMemory
 from trialogue.agent.planner.planner import Planner, default_timeout_s
 from trialogue.agent.referee.novelty import Novelty
 from trialogue.evaluators.problems.history import History
@@ -110,6 +111,31 @@ def test_a_slow_model_is_a_timeout_and_not_an_error():
 def test_an_unreachable_model_is_told_and_not_an_error():
     got = Planner("http://127.0.0.1:9/v1#m").propose(request())
     assert [c.outcome for c in got.calls] == ["unreachable"]
+
+
+def deaf_to_bounds(call):
+    """A model behind a grammar that holds choices and forms, and no bounds of numbers: as llama.cpp's does."""
+    free = {"x": -734657.18, "rate": 1.289, "method": "plain", "depth": None}
+    asked = [{n: p["enum"][-1 - i] if "enum" in p else free[n] for n, p in call.parameters.items()} for i in (0, 1)]
+    return answer(asked)
+
+
+def test_a_grammar_without_bounds_gets_choices_and_the_study_remembers_it():
+    with ScriptedServer(deaf_to_bounds) as server:
+        planner = Planner(server.url)
+        got = planner.propose(request())
+        assert [c.outcome for c in got.calls] == ["invalid", "ok"]
+        assert len(got.proposals) == 2
+        again = planner.propose(request(memory=got.memory))
+        assert [c.outcome for c in again.calls] == ["ok"]
+        assert len(planner.propose(request(memory=got.memory, repairs=False)).proposals) == 2
+
+
+def test_words_outside_the_space_where_no_schema_was_taken_are_no_sign_of_a_grammar():
+    reply = ScriptedReply("## x: 700, rate: 1e-3, method: plain, depth: null ##")
+    with ScriptedServer(lambda c: reply, supports_schema=False) as server:
+        got = Planner(server.url).propose(request())
+    assert not PlannerMemory.read(got.memory).choices
 
 
 def small_context(call):
