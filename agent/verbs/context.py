@@ -65,5 +65,5 @@ def set_budget(study: Study, budget: Budget) -> None:
 
 def used_trials(study: Study) -> int:
     """Return how many trials count against the budget so far: added and lost ones do not."""
-    lost = sum(1 for r in study.trials if r.failure is not None and r.failure.kind == "lost")
-    return sum(1 for r in study.trials if r.verdict != "added") - lost
+    own = (record for record in study.trials if record.verdict != "added")
+    return sum(1 for record in own if record.failure is None or record.failure.kind != "lost")

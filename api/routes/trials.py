@@ -70,10 +70,11 @@ def tell(here: Here, number: Number, body: schemas.TellBody) -> Json:
 def heartbeat(here: Here, body: schemas.HeartbeatBody) -> dict[str, Any]:
     """Renew a worker's leases. ``lost``: trials that are no longer this worker's, and why; it should stop them."""
     study = here.study
-    held = {n: renew(study, n, body.worker, body.lease_s) for n in body.numbers}
+    numbers = list(dict.fromkeys(body.numbers))
+    held = renew(study, numbers, body.worker, body.lease_s)
     return {
-        "held": [n for n in held if held[n]],
-        "lost": {n: _why_not_held(study, n) for n in held if not held[n]},
+        "held": [n for n in numbers if n in held],
+        "lost": {n: _why_not_held(study, n) for n in numbers if n not in held},
     }
 
 

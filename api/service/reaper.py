@@ -5,7 +5,7 @@ late may still tell its result: the ledger then marks the trial as recovered.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import fields as dataclass_fields
 
 import sqlalchemy as sa
@@ -20,13 +20,14 @@ from .open_studies import Shelf
 _L, _S = schema.leases, schema.studies
 
 
-def renew(study: Study, number: int, worker: str, lease_s: float) -> bool:
-    """Let a lease live ``lease_s`` from now; return whether this worker still holds the running trial."""
+def renew(study: Study, numbers: Collection[int], worker: str, lease_s: float) -> set[int]:
+    """Let leases live ``lease_s`` from now; return those of the running trials that this worker still holds."""
     mine = sa.and_(_L.c.worker == worker, _L.c.pid.is_(None))  # a process's own lease is its own business
-    held = sa.and_(_L.c.study_id == study.stored.study_id, _L.c.number == number, mine)
+    held = sa.and_(_L.c.study_id == study.stored.study_id, _L.c.number.in_(numbers), mine)
     with study.ledger.database.write() as connection:
-        changed = connection.execute(_L.update().where(held).values(renewal(lease_s)))
-    return changed.rowcount == 1
+        found = set(connection.scalars(sa.select(_L.c.number).where(held)))
+        connection.execute(_L.update().where(held).values(renewal(lease_s)))
+    return found
 
 
 def studies_with_dead_leases(ledger: Ledger, now: float) -> list[str]:

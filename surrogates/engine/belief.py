@@ -26,7 +26,7 @@ from ..optim.acquisition import (
     worth_repeating,
 )  # fmt: skip
 from ..optim.initial_design import next_design_row
-from ..optim.search import Domain, keys, maximise
+from ..optim.search import Domain, candidates, keys, maximise
 from ..optim.trust_region import trust_side
 from ..options.allocation import next_repeat
 from ..options.determinantal import RandomDesign
@@ -35,6 +35,13 @@ from ..options.subspace import RandomSubspace
 from ..options.volumes import spread_design_row
 from ..threads import one_thread
 
+SEARCHED = 64
+"""Suggestions of one batch that are each searched for, given those before; the rest of it is drawn. Each search costs more
+than the last one: of 400 the last took twenty times as long as the first."""
+DRAWN = 64
+"""Rows of which the best is taken then."""
+PENDING = 128
+"""Running trials, the newest, that the model takes in."""
 _WHY_AGAIN = {
     "gain": "measuring it again tells more about the best than any new configuration",
     "variance": "measured again, so that the variance of the best ones' means is least",
@@ -170,7 +177,7 @@ class GaussianBelief:
         with one_thread():
             for i in range(n):
                 domain = Domain(self.embedding.space, taken, dict(fixed or {}))
-                if i and model is not None:
+                if 0 < i < SEARCHED and model is not None:
                     model = model.with_fantasies(X[-1:], active[-1:])
                 x, origin, reason, worth = self._next(domain, model, X, active, rng, ahead=i)
                 row, mask = self.embedding.space.canonical(x[None, :])
@@ -195,6 +202,8 @@ class GaussianBelief:
         ended = len(self.history.finished) + len(self.history.failed)
         if model is None or ended + ahead < self.settings.design:
             return *self._design_row(domain, X, active, rng), np.nan
+        if ahead >= SEARCHED and not self.settings.subspace:
+            return *self._drawn(domain, model, rng), np.nan
         x, value = self._best(domain, model, rng)
         again = self._worth_repeating(domain, model, x, ahead)
         if again is not None:
@@ -237,6 +246,14 @@ class GaussianBelief:
         x = design.next_row(domain, self.embedding.embed(X, active), rng, self._survival)
         words = {"dpp": "a determinantal point process", "volume": "volume-rescaled sampling"}
         return x, "initial_design", f"drawn by {words[s.design_kind]} given what was tried"
+
+    def _drawn(
+        self, domain: Domain, model: Model, rng: np.random.Generator
+    ) -> tuple[np.ndarray, Origin, str]:
+        rows, active = candidates(domain, self._anchors, rng, DRAWN)
+        some = rng.permutation(len(rows))[:DRAWN]
+        best = some[int(np.argmax(model.score(rows[some], active[some])))]
+        return rows[best], "random", f"the best of {len(some)} drawn: one batch is searched {SEARCHED} times"
 
     def _best(self, domain: Domain, model: Model, rng: np.random.Generator) -> tuple[np.ndarray, float]:
         """Return the row (d,) with the best acquisition found, and its value."""

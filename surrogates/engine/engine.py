@@ -25,7 +25,7 @@ from ..options.multitask import EarlierStudy, seeds, transferred
 from ..options.prior import DRAWS, BelievedDensity, sampled_scores, trust
 from ..options.sensitivity import coreset
 from ..threads import one_thread
-from .belief import GaussianBelief, LimitModel, Model
+from .belief import PENDING, GaussianBelief, LimitModel, Model
 
 
 @dataclass
@@ -85,7 +85,7 @@ class GaussianEngine:
         if self._believed.columns:
             model = replace(model, believed=self._believed, trust=self._trust(model, history, rng))
         running = history.rows("running")
-        return model.with_fantasies(running.X, running.active)
+        return model.with_fantasies(running.X[-PENDING:], running.active[-PENDING:])
 
     def _trust(self, model: Model, history: History, rng: np.random.Generator) -> float:
         """Return the power with which the user's belief counts."""

@@ -18,6 +18,8 @@ from .search import Domain, candidates
 
 REFERENCE = 256
 """Points that stand for the whole space."""
+GIVEN = 128
+"""The newest rows that the next point keeps away from; with all of them a batch of n costs n^4."""
 
 
 def next_design_row(
@@ -38,6 +40,7 @@ def next_design_row(
     U, on = embedding.space.canonical(embedding.space.sample_rows(rng, REFERENCE))
     theta = Priors.default(len(embedding.space), length=length).mean
     theta[-1] = np.log(1e-3)
+    X, active = X[-GIVEN:], active[-GIVEN:]
     gp = Fitted.build(theta, embedding.group, embedding.embed(X, active), np.zeros(len(X)), np.zeros(len(X)))
     Z = embedding.embed(C, mask)
     gain = np.log(variance_reduction(gp, Z, embedding.embed(U, on)))

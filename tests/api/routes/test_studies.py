@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from trialogue.agent.ledger.ledger import Ledger
@@ -189,3 +190,31 @@ def test_an_integer_may_be_written_as_a_float_and_a_truth_value_may_not(client: 
     assert client.post(f"{at}/heartbeat", json=beat).status_code == 200
     for wrong in (True, 2.5, "2", 1e300, None):
         assert client.post(f"{at}/ask", json={"n": wrong}).status_code == 422
+
+
+def test_a_heartbeat_is_one_transaction_however_many_trials_it_names(client: TestClient) -> None:
+    assert made(client, "beaten", strategy="random").status_code == 201
+    at, commits = "/v1/studies/beaten", list[object]()
+    client.post(f"{at}/ask", json={"n": 3, "worker": "w"})
+    client.post(f"{at}/ask", json={"worker": "another"})
+
+    def count(connection: object) -> None:
+        commits.append(connection)
+
+    sa.event.listen(sa.Engine, "commit", count)
+    try:
+        beat = client.post(f"{at}/heartbeat", json={"worker": "w", "numbers": [0, 1, 2, 3, *[0] * 500]})
+    finally:
+        sa.event.remove(sa.Engine, "commit", count)
+    assert beat.json() == {"held": [0, 1, 2], "lost": {"3": "trial 3 is held by another worker"}}
+    assert len(commits) == 1
+
+
+def test_trials_lost_before_a_fork_leave_no_credit(client: TestClient) -> None:
+    assert made(client, "forked", strategy="random").status_code == 201
+    for number in range(2):
+        client.post("/v1/studies/forked/ask", json={})
+        at = f"/v1/studies/forked/trials/{number}/tell"
+        assert client.post(at, json={"failed": "gone", "kind": "lost"}).status_code == 200
+    assert client.post("/v1/studies/forked/fork", json={"name": "fork"}).status_code == 201
+    assert client.post("/v1/studies/fork/order", json={"n": 1}).json() == {"budget": {"trials": 1}}
