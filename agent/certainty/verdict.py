@@ -13,6 +13,7 @@ from ...evaluators.problems.history import History
 from ...evaluators.problems.problem import Problem
 from ...evaluators.statistics.paired import Judgement, PairedGain, judged, paired_gain
 from ...evaluators.statistics.percentiles import Percentile, percentile
+from ...serving.errors import InvalidInput
 from .pairing import Pairing, better_by_pair, runs_of
 
 Recommended = Literal["change", "no change", "open"]
@@ -39,6 +40,8 @@ class Certified:
 
     def percentile(self, share: float) -> tuple[Percentile, Percentile]:
         """Return a percentile of the runs of the candidate and of the baseline, with bounds that know their number."""
+        if not self.runs:
+            raise InvalidInput(f"no pair of {self.pairing.name!r} is complete yet: nothing has a percentile.")
         candidate, baseline = zip(*self.runs, strict=True)
         return percentile(candidate, share), percentile(baseline, share)
 
@@ -105,6 +108,8 @@ def _reason(
 ) -> str:
     if gain is None:
         return f"0 of {pairing.until} pairs are run"
+    if all(math.isinf(value) for pair in pairs for value in pair):
+        return f"nothing was compared: all {len(pairs)} runs of each side failed or broke a limit"
     name = problem.objectives[pairing.objective].name
     told = f"{name} {gain}{_bad_runs(pairs)}"
     if _repeats_itself(pairs, pairing):

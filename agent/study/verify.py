@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from ...evaluators.problems.problem import Problem
 from ...evaluators.programs.call import Evaluate
 from ...evaluators.random_streams import stream
+from ...evaluators.spaces.base import whole_number
 from ...evaluators.statistics.paired import PairPlan, scale_of
 from ...serving.errors import InvalidInput
 from ..budget import Budget
@@ -74,8 +75,11 @@ def pairing_of(study: str, problem: Problem, records: Sequence[TrialRecord], wan
         raise InvalidInput(
             f"`least` is a {scale} here and must be >= {neutral:g}, got {wanted.least!r}; leave it out for any gain."
         )
-    plan = PairPlan(wanted.pairs, wanted.level)
-    return Pairing(study, candidate, baseline, wanted.objective, scale, plan, least, wanted.pairs)
+    pairs = whole_number(wanted.pairs)
+    if pairs is None:
+        raise InvalidInput(f"`pairs` must be a whole number, 20 is usual, got {wanted.pairs!r}.")
+    plan = PairPlan(pairs, wanted.level)
+    return Pairing(study, candidate, baseline, wanted.objective, scale, plan, least, pairs)
 
 
 def open_verification(study: Verifiable, wanted: Wanted) -> "StoredStudy | Certified":
@@ -88,7 +92,8 @@ def open_verification(study: Verifiable, wanted: Wanted) -> "StoredStudy | Certi
     pairing = pairing_of(study.name, study.problem, study.trials, wanted)
     key = study.problem.space.key
     if key(pairing.candidate.params) == key(pairing.baseline.params):
-        told = f"no trial was better than {pairing.baseline}"
+        picked = wanted.candidate is None
+        told = f"no trial was better than {pairing.baseline}" if picked else "both are one configuration"
         return Certified(pairing, "no change", told, searched=searched_gain(study.problem, pairing))
     ledger = study.ledger
     if ledger.has(pairing.name):

@@ -26,8 +26,8 @@ def gate(
     """Say whether what came after is worse: PASS (exit code 0), FAIL (1), INCONCLUSIVE (3); 2 for a wrong call.
 
     Reads vllm bench serve (--save-result, best with --save-detailed), GuideLLM, SGLang's bench_serving, AIPerf
-    (profile_export.jsonl has every request), tune-vllm's handover.json and trialogue export. Several runs of each side are judged by how runs differ; one
-    run of each side by its requests.
+    (profile_export.jsonl has every request), tune-vllm's handover.json and trialogue export. Several runs of each side are
+    judged by how runs differ; one run of each side by its requests.
     """
     from .judgement import GateRules, judge, larger_is_better
     from .results import read_runs

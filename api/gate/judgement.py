@@ -162,9 +162,7 @@ def _of_runs(open_: Judged, old: Sequence[float], new: Sequence[float], larger: 
         return replace(open_, stands_on=f"{told}: the mean before is 0, and nothing is a factor of it")
     sign = -1.0 if larger else 1.0
     change = change_of_runs([sign * v for v in old], [sign * v for v in new], 1 - ERROR)
-    return replace(
-        open_, worse_by=change, stands_on=f"{told}, by the mean's change: a value is not above 0"
-    )
+    return replace(open_, worse_by=change, stands_on=f"{told}, by the mean's change: a value is not above 0")
 
 
 def _value(run: MeasuredRun, name: str) -> float | None:

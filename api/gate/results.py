@@ -1,12 +1,12 @@
 """Results of load generators and of ours, read into one form: what a run measured, request by request where it says so.
 
 Read are: ``vllm bench serve --save-result`` (with ``--save-detailed`` every request), GuideLLM's ``benchmarks.json`` (a run
-per rate), SGLang's ``bench_serving`` (a run per line of its file), AIPerf's ``profile_export_aiperf.json`` and ``profile_export.jsonl``, the ``handover.json`` of ``tune-vllm`` (the
-runs of the configuration that it recommends), and ``trialogue export`` in both forms (a run per finished trial).
+per rate), SGLang's ``bench_serving`` (a run per line of its file), AIPerf's ``profile_export_aiperf.json`` and
+``profile_export.jsonl``, the ``handover.json`` of ``tune-vllm`` (the runs of the configuration that it recommends), and
+``trialogue export`` in both forms (a run per finished trial).
 
 Names are those of ``tune-vllm``: ``ttft_p99_ms``, ``output_tok_s``. Latencies are in milliseconds, rates per second. Knows
-nothing of statistics. Formats: vLLM 0.32, GuideLLM 0.8, AIPerf 0.13, SGLang's
-main branch of 2025.
+nothing of statistics. Formats: vLLM 0.32, GuideLLM 0.8, AIPerf 0.13, SGLang's main branch of 2025.
 """
 
 import csv
@@ -117,7 +117,14 @@ def _of_vllm(path: Path, plain: Json) -> list[MeasuredRun]:
         requests["ttft"] = tuple(1e3 * t for t, _ in answered)
         requests["e2e"] = tuple(1e3 * (t + sum(g)) for t, g in answered)
         requests["tpot"] = tuple(1e3 * sum(g) / len(g) for _, g in answered if g)
-    sent = ("request_rate", "burstiness", "max_concurrency", "num_prompts", "random_input_len", "random_output_len")
+    sent = (
+        "request_rate",
+        "burstiness",
+        "max_concurrency",
+        "num_prompts",
+        "random_input_len",
+        "random_output_len",
+    )
     completed, failed = int(plain["completed"]), plain.get("failed")
     if failed is None and plain.get("num_prompts") is not None:
         failed = max(0, int(plain["num_prompts"]) - completed)

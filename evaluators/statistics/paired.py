@@ -97,6 +97,8 @@ class PairedGain:
         pairs = f"{self.pairs} pair{'s' * (self.pairs != 1)}"
         told = f"{sign}{number.format(self.estimate)}"
         lowest = 0.0 if self.scale == "ratio" else -math.inf
+        if self.estimate in (lowest, math.inf):
+            return f"{'better' if self.estimate > 0 else 'worse'} by no finite amount ({pairs})"
         if self.low <= lowest and math.isinf(self.high):
             return f"{told} ({pairs}: too few for an interval)"
         low = number.format(self.low) if self.low > lowest else "unknown"

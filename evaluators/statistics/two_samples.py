@@ -47,9 +47,7 @@ def _welch(old: np.ndarray, new: np.ndarray, level: float) -> tuple[float, float
     variance = sum(parts)
     if variance == 0:
         return difference, 0.0
-    freedom = variance**2 / sum(
-        p**2 / (len(side) - 1) for p, side in zip(parts, (old, new), strict=True)
-    )
+    freedom = variance**2 / sum(p**2 / (len(side) - 1) for p, side in zip(parts, (old, new), strict=True))
     return difference, float(stats.t.ppf(level, freedom)) * math.sqrt(variance)
 
 

@@ -85,6 +85,20 @@ def test_runs_that_fail_or_break_a_limit_lose():
     assert rescued.recommendation == "change"
 
 
+def test_a_broken_evaluator_is_no_noise():
+    found = certified(history([None] * 5, [None] * 5), PAIRING)
+    assert found.recommendation == "no change"
+    assert found.reason == "nothing was compared: all 5 runs of each side failed or broke a limit"
+
+
+def test_what_only_one_side_can_run_has_no_finite_gain():
+    found = certified(history(noisy(120, 8), [None] * 8), PAIRING)
+    assert found.recommendation == "change"
+    assert (
+        "surely better: tok_s better by no finite amount (8 pairs); failed or broke a limit" in found.reason
+    )
+
+
 def test_lost_runs_say_nothing_and_running_ones_wait():
     lost = FailedTrial(50, GOOD.params, "lost", "worker died")
     there = history([120.0, 121.0], [100.0, 101.0])

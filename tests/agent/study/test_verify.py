@@ -150,6 +150,18 @@ def test_what_cannot_be_verified_is_refused_in_words():
         study.verify(lambda p: 1.0, pairs=2)
     with pytest.raises(InvalidInput, match=r"is a ratio here and must be >= 1, got 0\.5"):
         study.verify(lambda p: 1.0, least=0.5)
+    for pairs in ("20", 20.5, None):
+        with pytest.raises(InvalidInput, match="`pairs` must be a whole number"):
+            study.verify(lambda p: 1.0, pairs=pairs)
+
+
+def test_a_trial_against_itself_is_said_to_be_one_configuration():
+    study = tl.Study(PROBLEM)
+    study.add({"x": 0.2}, 1.0)
+    found = study.verify(lambda p: 1.0, 0, against=0)
+    assert (found.recommendation, found.reason) == ("no change", "both are one configuration")
+    with pytest.raises(InvalidInput, match=r"no pair of .* is complete yet"):
+        found.percentile(0.5)
 
 
 def test_several_objectives_are_verified_one_at_a_time():

@@ -268,10 +268,17 @@ def test_what_another_tool_did_not_write_there_is_refused_in_words_or_left_out(
     ],
 )
 def test_a_rate_that_falls_to_nothing_is_not_left_out(
-    before: tuple[float, ...], after: tuple[float, ...], code: int, write: Write, capsys: pytest.CaptureFixture[str]
+    before: tuple[float, ...],
+    after: tuple[float, ...],
+    code: int,
+    write: Write,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     sides = [
-        [write(f"{side}{i}.json", vllm(detailed=False) | {"request_goodput": v}) for i, v in enumerate(values)]
+        [
+            write(f"{side}{i}.json", vllm(detailed=False) | {"request_goodput": v})
+            for i, v in enumerate(values)
+        ]
         for side, values in (("a", before), ("b", after))
     ]
     found, said = gate(capsys, *sides, "--metric", "goodput_req_s")
@@ -287,7 +294,10 @@ def test_values_below_zero_are_judged_by_how_their_mean_changes(
     write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old, new = write("old.jsonl", exported([-3, -3.1, -2.9])), write("new.jsonl", exported([-5, -5.1, -5.2]))
-    assert [gate(capsys, *sides, "--maximize", "value")[0] for sides in ([[old], [new]], [[new], [old]])] == [1, 0]
+    assert [gate(capsys, *sides, "--maximize", "value")[0] for sides in ([[old], [new]], [[new], [old]])] == [
+        1,
+        0,
+    ]
     assert gate(capsys, [old], [new], "--minimize", "value")[0] == 0
 
 
@@ -305,7 +315,8 @@ def test_sglang_writes_a_run_a_line_and_does_not_say_what_failed(
     def lines(factor: float) -> str:
         run = {k: v for k, v in vllm(detailed=False).items() if k != "num_prompts"}
         return "\n".join(
-            json.dumps(run | {"median_e2e_latency_ms": factor * (900 + i), "request_rate": float("inf")}) for i in range(3)
+            json.dumps(run | {"median_e2e_latency_ms": factor * (900 + i), "request_rate": float("inf")})
+            for i in range(3)
         )
 
     old, new = write("old.jsonl", lines(1.0)), write("new.jsonl", lines(1.2))
