@@ -26,7 +26,7 @@ import optuna
 
 import trialogue as tl
 from trialogue.agent.ledger.ledger import Ledger
-from trialogue.agent.study.verify import Wanted, verify
+from trialogue.agent.study.verify import VerificationPlan, verify
 from trialogue.evaluators.statistics.percentiles import percentile
 
 OUT = Path(__file__).parent.parent / ".scratch" / "certified.jsonl"
@@ -90,7 +90,7 @@ def one_helps(law: str, seed: int, ledger: Ledger) -> dict[str, Any]:
     study = tl.Study(PROBLEM, name=f"gain {law} {seed}", storage=ledger, seed=seed, strategy="random")
     study.add({"x": 0.5}, evaluate({"x": 0.5}))
     study.add({"x": 0.9}, evaluate({"x": 0.9}))
-    found = verify(study, evaluate, Wanted(candidate=1), {})
+    found = verify(study, evaluate, VerificationPlan(candidate=1), {})
     assert found.gain is not None
     estimate = 100 * (found.gain.estimate - 1) / gain
     covered = found.gain.low <= 1 + gain / 100 <= found.gain.high

@@ -16,7 +16,7 @@ from ..evaluators.problems.history import History, Params
 from ..evaluators.spaces.expressions import Expression, parse
 from ..evaluators.spaces.parameters import Categorical
 from ..evaluators.spaces.space import SearchSpace
-from ..serving.endpoints.chat import Message
+from ..serving.endpoints.chat import ChatMessage
 from . import wording
 from .errors import ModelAnswerInvalid
 from .json_in_text import values_in
@@ -82,7 +82,7 @@ def render_elicitation(history: History, rng: np.random.Generator, options: Prom
         "goals": wording.goal_lines(problem),
         "parameters": [wording.parameter_line(p, wire) for p in problem.space.parameters],
     }
-    user = Message("user", template("elicit.jinja").render(problem=words, rows=rows))
+    user = ChatMessage("user", template("elicit.jinja").render(problem=words, rows=rows))
     return Prompt((user,), schema_of(problem.space), 0, tuple(shown))
 
 

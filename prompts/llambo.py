@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..evaluators.problems.history import History, Params
-from ..serving.endpoints.chat import Message
+from ..serving.endpoints.chat import ChatMessage
 from . import wording
 from .render import Prompt, instructions, template
 from .wire import Wire
@@ -57,12 +57,12 @@ def render_candidates(
         target=f"{wording.quoted(problem.objectives[0].name)} = {target:.5g}",
     )
     system = template("system.jinja").render(example="{…}")
-    return Prompt((Message("system", system), Message("user", text)), wire.schema(1), variant)
+    return Prompt((ChatMessage("system", system), ChatMessage("user", text)), wire.schema(1), variant)
 
 
 def render_score(
     wire: Wire, examples: Sequence[tuple[Params, float]], query: Params, about: Sequence[str]
-) -> tuple[Message, ...]:
+) -> tuple[ChatMessage, ...]:
     """Return the messages that ask for the score of one configuration."""
     rows = [
         json.dumps({"params": wire.to_wire(p), "score": round(y, 2)}, ensure_ascii=False) for p, y in examples
@@ -72,7 +72,7 @@ def render_score(
 
 def render_class(
     wire: Wire, examples: Sequence[tuple[Params, bool]], query: Params, about: Sequence[str], percent: int
-) -> tuple[Message, ...]:
+) -> tuple[ChatMessage, ...]:
     """Return the messages that ask whether one configuration is among the best."""
     rows = [json.dumps({"params": wire.to_wire(p), "best": int(c)}, ensure_ascii=False) for p, c in examples]
     return _asked("llambo_class.jinja", wire, rows, query, about, percent=percent)
@@ -80,7 +80,7 @@ def render_class(
 
 def _asked(
     name: str, wire: Wire, rows: Sequence[str], query: Params, about: Sequence[str], **more: object
-) -> tuple[Message, ...]:
+) -> tuple[ChatMessage, ...]:
     text = template(name).render(
         about=[wording.one_line(line) for line in about],
         parameters=[wording.parameter_line(p, wire) for p in wire.space.parameters],
@@ -88,7 +88,7 @@ def _asked(
         query=json.dumps({"params": wire.to_wire(query)}, ensure_ascii=False),
         **more,
     )
-    return (Message("user", text),)
+    return (ChatMessage("user", text),)
 
 
 def read_score(text: str) -> float | None:

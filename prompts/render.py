@@ -16,7 +16,7 @@ import numpy as np
 
 from ..evaluators.problems.history import History, Params
 from ..evaluators.spaces.space import SearchSpace
-from ..serving.endpoints.chat import Message
+from ..serving.endpoints.chat import ChatMessage
 from . import wording
 from .selection import Selection, best_and_recent, goodness
 from .wire import Wire
@@ -54,7 +54,7 @@ class PromptOptions:
 class Prompt:
     """Messages, the schema of the answer, and which instruction was used."""
 
-    messages: tuple[Message, ...]
+    messages: tuple[ChatMessage, ...]
     schema: Mapping[str, Any]
     variant: int = 0
     shown: tuple[int, ...] = field(default=())
@@ -98,7 +98,8 @@ def render_proposal_prompt(
     )
     example = wording.params_text(problem.space.default(), wire) if len(wire.space) <= 12 else "{…}"
     system = template("system.jinja").render(example=example)
-    return Prompt((Message("system", system), Message("user", user)), wire.schema(n), variant, tuple(shown))
+    messages = (ChatMessage("system", system), ChatMessage("user", user))
+    return Prompt(messages, wire.schema(n), variant, tuple(shown))
 
 
 def in_choices(prompt: Prompt, space: SearchSpace, n: int) -> Prompt:
@@ -109,10 +110,9 @@ def in_choices(prompt: Prompt, space: SearchSpace, n: int) -> Prompt:
 def render_repair(prompt: Prompt, answer: str, errors: Sequence[str], n: int) -> Prompt:
     """Return the prompt of the one repair round: the answer and what is wrong with it."""
     text = template("repair.jinja").render(errors=[wording.one_line(e) for e in errors[:5]], n=n)
-    said = Message("assistant", answer[:2_000] or "(empty)")
-    return Prompt(
-        (*prompt.messages, said, Message("user", text)), prompt.schema, prompt.variant, prompt.shown
-    )
+    said = ChatMessage("assistant", answer[:2_000] or "(empty)")
+    messages = (*prompt.messages, said, ChatMessage("user", text))
+    return Prompt(messages, prompt.schema, prompt.variant, prompt.shown)
 
 
 def history_rows(

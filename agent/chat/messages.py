@@ -42,7 +42,7 @@ class Pending:
 
 
 @dataclass(frozen=True)
-class Decision:
+class Approval:
     """A person's word on a request: approve it, approve it with other arguments, or reject it with a message."""
 
     type: Literal["approve", "edit", "reject"]

@@ -31,7 +31,7 @@ from ...serving.errors import ServingError, TrialogueError
 from ..contracts import CallRecord
 from ..verbs.context import Desk
 from ..verbs.verb import Verb
-from .messages import ChatEvent, Decision, Message, Pending, Request, Token
+from .messages import Approval, ChatEvent, Message, Pending, Request, Token
 
 MODEL_CALLS = 12
 """Calls of the model in one turn: enough to look, propose, run and explain, and an end to a model that goes in
@@ -42,7 +42,7 @@ TOOL_TEXT = 6_000
 
 
 @dataclass(frozen=True)
-class Account:
+class ChatAccount:
     """Where the tokens of a conversation are written down, at whose desk, and how many are left (None: no limit)."""
 
     record: Callable[[CallRecord, Desk], None]
@@ -60,7 +60,7 @@ class ModelUnusable(TrialogueError):
 class _Accounting(AgentMiddleware[Any, Any, Any]):
     """Refuses a call when no tokens are left, and writes down what each call cost."""
 
-    def __init__(self, account: Account, model_name: str) -> None:
+    def __init__(self, account: ChatAccount, model_name: str) -> None:
         super().__init__()
         self._account, self._model = account, model_name
 
@@ -112,7 +112,7 @@ class AgentTalk:
         *,
         model_name: str,
         system_prompt: str,
-        account: Account,
+        account: ChatAccount,
         checkpoints: BaseCheckpointSaver[Any],
         thread: str,
         approval: bool = True,
@@ -159,7 +159,7 @@ class AgentTalk:
         else:
             yield from self._run({"messages": [HumanMessage(text)]}, desk)
 
-    def decide(self, decisions: Sequence[Decision], desk: Desk) -> Iterator[ChatEvent]:
+    def decide(self, decisions: Sequence[Approval], desk: Desk) -> Iterator[ChatEvent]:
         """Answer the open requests, in their order; what is approved is done at ``desk``, whoever asked for it."""
         answers = [_decision(d, r) for d, r in zip(decisions, self.pending, strict=True)]
         yield from self._run(Command(resume={"decisions": answers}), desk)
@@ -207,7 +207,7 @@ def _said(message: Any) -> Iterator[ChatEvent]:
         yield Message("tool", str(message.text), tool=message.name or "")
 
 
-def _decision(decision: Decision, request: Request) -> dict[str, Any]:
+def _decision(decision: Approval, request: Request) -> dict[str, Any]:
     if decision.type == "approve":
         return {"type": "approve"}
     if decision.type == "edit":

@@ -16,7 +16,7 @@ from ...serving.errors import InvalidInput, TrialogueError
 from ..verbs.context import Desk
 from ..verbs.read import STUDY_VERBS
 from ..verbs.verb import Verb, parse
-from .messages import ChatEvent, Decision, Message, Pending, Request
+from .messages import Approval, ChatEvent, Message, Pending, Request
 from .transcript import Transcript
 
 PENDING_COMMANDS = {
@@ -41,7 +41,7 @@ class Talk(Protocol):
         """Send words to the model, which works at ``desk`` in this turn."""
         ...
 
-    def decide(self, decisions: Sequence[Decision], desk: Desk) -> Iterator[ChatEvent]:
+    def decide(self, decisions: Sequence[Approval], desk: Desk) -> Iterator[ChatEvent]:
         """Answer what waits; what is approved is done at ``desk``."""
         ...
 
@@ -88,7 +88,7 @@ class ChatSession:
             else:
                 yield from self._guarded(self._talk.say(self._with_context(text), desk), desk)
 
-    def decide(self, decisions: Sequence[Decision], desk: Desk) -> Iterator[ChatEvent]:
+    def decide(self, decisions: Sequence[Approval], desk: Desk) -> Iterator[ChatEvent]:
         """Take a person's word on everything that waits, in order."""
         with self._turn:
             waiting = self.pending
@@ -121,7 +121,7 @@ class ChatSession:
                 if isinstance(event, Message):
                     yield self._keep(event)
                 elif isinstance(event, Pending) and self._auto and self._talk:
-                    approved = [Decision("approve")] * len(event.pending)
+                    approved = [Approval("approve")] * len(event.pending)
                     yield from self._guarded(self._talk.decide(approved, desk), desk)
                 else:
                     yield event
@@ -158,16 +158,16 @@ class ChatSession:
         waiting = self.pending
         if self._talk is None or not waiting:
             raise InvalidInput("Nothing waits for a decision.")
-        decision = Decision("approve")
+        decision = Approval("approve")
         if name == "no":
-            decision = Decision("reject", message=rest)
+            decision = Approval("reject", message=rest)
         elif name == "edit":
             if len(waiting) > 1:
                 raise InvalidInput(
                     "Several requests wait; /edit works on one. Answer /no and ask for one thing."
                 )
             verb = verb_named(waiting[0].verb, self.verbs)
-            decision = Decision("edit", {**waiting[0].arguments, **parse(verb, rest, partial=True)})
+            decision = Approval("edit", {**waiting[0].arguments, **parse(verb, rest, partial=True)})
         yield from self._guarded(self._talk.decide([decision] * len(waiting), desk), desk)
 
     def _with_context(self, text: str) -> str:

@@ -62,17 +62,10 @@ def _without_engine(name: str) -> InvalidInput:
 
 
 def strategy_for(
-    problem: Problem,
-    *,
-    seed: int,
-    planner: AbstractPlanner | None = None,
-    strategy: str | None = None,
-    engine: Engine | None = None,
-    options: EngineOptions | None = None,
-    earlier: Sequence[EarlierStudy] = (),
-    by_name: bool = True,
-    referee: RefereeName | None = None,
-) -> AbstractStrategy:
+    problem: Problem, *, seed: int, planner: AbstractPlanner | None = None, strategy: str | None = None,
+    engine: Engine | None = None, options: EngineOptions | None = None, earlier: Sequence[EarlierStudy] = (),
+    by_name: bool = True, referee: RefereeName | None = None,
+) -> AbstractStrategy:  # fmt: skip
     """Return the strategy of that name; None means ``"trialogue"`` with a planner and without one the engine, both with
     what is known of parameters by name unless ``by_name`` is False. ``"surrogate"`` is the engine alone. ``engine``: used
     in place of the usual one; ``options``: of the usual one, with the ``earlier`` studies it learns from. ``referee``: who

@@ -39,7 +39,7 @@ MAX_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class AskRequest:
     """Up to ``n`` trials, decided by ``plan``, with these parameters fixed, for this holder.
 
     ``receipt``: the key of the request, if any. ``allowance``: what the caller may use today. ``knowledge``: facts from
@@ -67,7 +67,7 @@ class _Choice:
     seen_revision: int
 
 
-def ask(study: OpenStudy, request: Request) -> list[TrialRecord]:
+def ask(study: OpenStudy, request: AskRequest) -> list[TrialRecord]:
     """Return the next trials, running and claimed. Raises BudgetExhausted, DailyBudgetSpent,
     SpaceExhausted, InvalidParameters.
 
@@ -87,7 +87,7 @@ def ask(study: OpenStudy, request: Request) -> list[TrialRecord]:
         return study.named(done.data["numbers"])
 
 
-def _claimed(study: OpenStudy, request: Request) -> list[TrialRecord]:
+def _claimed(study: OpenStudy, request: AskRequest) -> list[TrialRecord]:
     records: list[TrialRecord] = []
     for _ in range(_ATTEMPTS):
         if len(records) == request.n:
@@ -125,7 +125,7 @@ def charge(
         allowance.take(current.connection, asks=asks, tokens=tokens)
 
 
-def _question(request: Request, now: Snapshot, n: int) -> Ask:
+def _question(request: AskRequest, now: Snapshot, n: int) -> Ask:
     """Return what the strategy is asked after a look at the ledger."""
     history, heads = now.history, now.heads
     limits, knowledge = request.budget, request.knowledge
@@ -210,7 +210,7 @@ def _allowed(budget: Budget, now: Snapshot, n: int, *, begun: bool) -> int:
 
 
 def _claim(
-    study: OpenStudy, request: Request, choice: _Choice, before: Sequence[TrialRecord]
+    study: OpenStudy, request: AskRequest, choice: _Choice, before: Sequence[TrialRecord]
 ) -> list[TrialRecord]:
     """Write the chosen trials, their leases, what they cost and the receipt of all trials of the request, ``before``
     included. Raises Overtaken, DailyBudgetSpent, AlreadyDone; none is written then."""

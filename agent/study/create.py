@@ -22,7 +22,7 @@ from ..views.earlier import check_names
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class StudyOptions:
     """How a study decides; what is None is as stored. Only text is stored of planner and strategy."""
 
     planner: object = None
@@ -57,7 +57,7 @@ class Settings:
             planned = whole.planner is not None
             check_strategy(problem, self.strategy, planned=planned, options=self.engine)
 
-    def completed(self, stored: Mapping[str, Any]) -> "Settings":
+    def completed(self, stored: Mapping[str, Any]) -> "StudyOptions":
         """Return these settings, with the stored planner and strategy in place of None."""
         planner = self.planner if self.planner is not None else stored.get("planner")
         strategy = self.strategy if self.strategy is not None else stored.get("strategy")
@@ -80,12 +80,12 @@ class Opened:
     """A study that was created, or ``resumed`` because it was there, and how it decides while it is open."""
 
     stored: StoredStudy
-    settings: Settings
+    settings: StudyOptions
     resumed: bool
 
 
 def open_study(
-    ledger: Ledger, name: str | None, problem: Problem | None, seed: int | None, settings: Settings
+    ledger: Ledger, name: str | None, problem: Problem | None, seed: int | None, settings: StudyOptions
 ) -> Opened:
     """Create or resume a study, under its problem's name unless ``name`` is given.
 
@@ -109,7 +109,7 @@ def open_study(
 
 
 def create_or_resume(
-    ledger: Ledger, name: str, problem: Problem, seed: int | None, settings: Settings
+    ledger: Ledger, name: str, problem: Problem, seed: int | None, settings: StudyOptions
 ) -> Opened:
     """Return the study of that name, created where it is not there; raises StudyMismatch."""
     if settings.engine is not None:

@@ -13,7 +13,7 @@ from ..budget import Budget
 from ..certainty.held_out import SOURCE, HeldOutScore, held_out_scores, tests_of
 from ..ledger.ledger import StoredStudy
 from ..ledger.records import Failure, TrialRecord
-from .create import Settings, create_or_resume
+from .create import StudyOptions, create_or_resume
 from .verify import Verifiable
 
 
@@ -38,7 +38,7 @@ def test(study: Testable, evaluate: Evaluate, number: int | None, options: Mappi
     record = study.winner if number is None else study.trial(number)
     if record.values is None:
         raise InvalidInput(f"only a trial with a result can be tested, got trial {record.number}.")
-    settings = Settings(strategy="random", budget=Budget(trials=0), protocol=study.protocol.tested)
+    settings = StudyOptions(strategy="random", budget=Budget(trials=0), protocol=study.protocol.tested)
     tests = create_or_resume(study.ledger, tests_of(study.name), study.problem, study.seed, settings)
     opened = study.load(tests.stored.name, storage=study.ledger)
     key = study.problem.space.key(record.params)

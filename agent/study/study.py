@@ -52,11 +52,11 @@ from ..views.changes import FewChanges, few_changes
 from ..views.earlier import earlier_studies
 from ..views.winner import robust_trial, standing_values
 from . import add_results, ask as asking, fork as forks, held_out, verify as verifying
-from .create import Settings, ledger_of, open_study
+from .create import StudyOptions, ledger_of, open_study
 from .loop import Loop, RunEnd
 from .open_study import OpenStudy
 from .trial import Trial, number_of
-from .verify import Wanted
+from .verify import VerificationPlan
 
 
 class Study:
@@ -81,7 +81,7 @@ class Study:
         pruner: BasePruner | None = None, reap: bool = True,
     ) -> None:  # fmt: skip
         self.ledger = ledger_of(storage)
-        stated = Settings(planner, budget, strategy, engine, protocol, proxy)
+        stated = StudyOptions(planner, budget, strategy, engine, protocol, proxy)
         opened = open_study(self.ledger, name, problem, seed, stated)
         self.stored = stored = opened.stored
         self.problem = stored.problem
@@ -171,7 +171,7 @@ class Study:
         at_once = 1 if n is None else asking.checked_n(n)
         with self._decider.lock:
             kept = (self.knowledge, standing_values(self) if self.protocol.only else None)
-            request = asking.Request(
+            request = asking.AskRequest(
                 at_once, self._decider.plan, self.budget, fixed, lease, receipt, allowance, *kept
             )
             records = asking.ask(self._open, request)
@@ -179,8 +179,7 @@ class Study:
         return trials if n is not None else trials[0]
 
     def enqueue(
-        self,
-        params: Params, *, reason: str = "enqueued by the user", source: str = "user", receipt: str | None = None,
+        self, params: Params, *, reason: str = "enqueued by the user", source: str = "user", receipt: str | None = None,
     ) -> None:  # fmt: skip
         """Put a configuration before everything the strategy would do. Raises InvalidParameters."""
         valid = self.problem.space.validate(params)
@@ -379,8 +378,9 @@ class Study:
         least: float | None = None, **options: Any,
     ) -> Certified:  # fmt: skip
         """Run the best trial and the default (or two others) anew, in turns, until the difference is certain or
-        hopeless. Again: goes on where it ended. Arguments: ``verify.Wanted``; options: those of ``run``."""
-        return verifying.verify(self, evaluate, Wanted(candidate, against, pairs=pairs, least=least), options)
+        hopeless. Again: goes on where it ended. Arguments: ``verify.VerificationPlan``; options: those of ``run``."""
+        plan = VerificationPlan(candidate, against, pairs=pairs, least=least)
+        return verifying.verify(self, evaluate, plan, options)
 
     def test(self, evaluate: Evaluate, number: int | None = None, **options: Any) -> HeldOutScore:
         """Measure the winner (or a trial) once on the protocol's test seeds and data; return its score there, with what

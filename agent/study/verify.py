@@ -24,7 +24,7 @@ from ..evaluation.job import Evaluated
 from ..ledger.ledger import Ledger, StoredStudy
 from ..ledger.records import TrialRecord
 from ..views.best import best_of
-from .create import Settings, create_or_resume
+from .create import StudyOptions, create_or_resume
 
 
 class Verifiable(Evaluated, Protocol):
@@ -43,7 +43,7 @@ class Verifiable(Evaluated, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class VerificationPlan:
     """What a caller wants verified; None is the winner, and the default configuration.
 
     ``pairs``: after how many pairs it ends undecided. ``least``: the smallest gain that counts, as a ratio where all
@@ -58,7 +58,9 @@ class Wanted:
     level: float = 0.95
 
 
-def pairing_of(study: str, problem: Problem, records: Sequence[TrialRecord], wanted: Wanted) -> Pairing:
+def pairing_of(
+    study: str, problem: Problem, records: Sequence[TrialRecord], wanted: VerificationPlan
+) -> Pairing:
     """Return what is to be compared. Raises InvalidInput, TrialNotFound, NoFeasibleTrial."""
     if not 0 <= wanted.objective < len(problem.objectives):
         raise InvalidInput(
@@ -82,7 +84,7 @@ def pairing_of(study: str, problem: Problem, records: Sequence[TrialRecord], wan
     return Pairing(study, candidate, baseline, wanted.objective, scale, plan, least, pairs)
 
 
-def open_verification(study: Verifiable, wanted: Wanted) -> "StoredStudy | Certified":
+def open_verification(study: Verifiable, wanted: VerificationPlan) -> "StoredStudy | Certified":
     """Return the study in which the runs are made, created where it is not there; its plan stays what it was.
 
     Returns the outcome where there is nothing to compare. Raises as ``pairing_of``.
@@ -104,7 +106,7 @@ def open_verification(study: Verifiable, wanted: Wanted) -> "StoredStudy | Certi
                 "planned before the first run stays: leave it out, or verify another trial."
             )
         pairing = there.extended(max(there.until, pairing.until))
-    settings = Settings(
+    settings = StudyOptions(
         strategy=pairing.to_text(),
         budget=Budget(trials=2 * pairing.until),
         protocol=study.protocol.unseeded if study.protocol.data else None,
@@ -116,7 +118,9 @@ def open_verification(study: Verifiable, wanted: Wanted) -> "StoredStudy | Certi
     return create_or_resume(ledger, pairing.name, study.problem, seed, settings).stored
 
 
-def verify(study: Verifiable, evaluate: Evaluate, wanted: Wanted, options: Mapping[str, Any]) -> Certified:
+def verify(
+    study: Verifiable, evaluate: Evaluate, wanted: VerificationPlan, options: Mapping[str, Any]
+) -> Certified:
     """Open a verification, run it in this process, return its outcome."""
     opened = open_verification(study, wanted)
     if isinstance(opened, Certified):
@@ -136,7 +140,7 @@ def _value(record: TrialRecord, objective: int) -> float | None:
     return None if record.values is None else record.values[objective]
 
 
-def _baseline(problem: Problem, records: Sequence[TrialRecord], wanted: Wanted) -> Side:
+def _baseline(problem: Problem, records: Sequence[TrialRecord], wanted: VerificationPlan) -> Side:
     if wanted.against is not None:
         record = _record(records, wanted.against)
         return Side(record.params, record.number, _value(record, wanted.objective))

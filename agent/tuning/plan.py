@@ -20,7 +20,7 @@ from ...evaluators.spaces.space import SearchSpace
 from ...serving.errors import InvalidInput
 from ..ledger.records import TrialRecord
 from ..study.study import Study
-from .verdict import Verdict
+from .verdict import TuningVerdict
 
 CUT_OFF = "cut_off_s"
 """Metric of a trial whose load was stopped as too slow: its value is the most that it can be, its limits are unknown."""
@@ -118,7 +118,7 @@ class TuningOutcome:
     """The result: verdict, best trial (None: nothing feasible), commands, the metrics of both sides of each pair.
     ``agreement``: by metric, candidate over default while searching and as verified."""
 
-    verdict: Verdict
+    verdict: TuningVerdict
     study: Study
     limits: tuple[Constraint, ...]
     best: TrialRecord | None

@@ -42,7 +42,7 @@ from .measures import Measures
 from .odds import Harder
 from .plan import TuningOutcome, TuningPlan, changes
 from .state import TuningState, question_of
-from .verdict import Verdict
+from .verdict import TuningVerdict
 from .verification import Say, Verification, Verified
 
 DEFAULT_REPEATS = 3
@@ -311,7 +311,7 @@ class Tuning:
             f"a trial and its verification do not fit in {self.plan.budget_s:.0f} s; "
             f"this model and workload need a `--budget` of at least {least} s"
         )
-        return Verified(Verdict("nothing tried", reason))
+        return Verified(TuningVerdict("nothing tried", reason))
 
     def _save(self) -> None:
         self.state.used_s = self.clock.used_s

@@ -40,7 +40,7 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TuningVerdict:
     """What the user is told. ``broken``: limits that the default or the candidate does not meet, in words."""
 
     recommendation: Recommendation
@@ -121,7 +121,7 @@ def decide(
     smallest_gain: float = 1.0,
     noise: Noise | None = None,
     relative: Collection[str] = (),
-) -> Verdict:
+) -> TuningVerdict:
     """Return the verdict on one candidate from interleaved runs (equally many) of it and of the default.
 
     A limit holds when its mean over the runs does. A change is recommended when there are two pairs or more, the candidate
@@ -134,7 +134,7 @@ def decide(
     sides = standings(limits, default, of_default(known, relative)), standings(limits, candidate, known)
     broken_by = [tuple(map(said, (s for s in side if not s.holds))) for side in sides]
     recommendation, reason = _judged(objective, gain, *sides, smallest_gain)
-    return Verdict(recommendation, reason, gain, *broken_by)
+    return TuningVerdict(recommendation, reason, gain, *broken_by)
 
 
 def _judged(

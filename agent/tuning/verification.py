@@ -18,7 +18,7 @@ from ..ledger.records import TrialRecord
 from .measures import Measures, medians
 from .plan import changes
 from .state import Pairs
-from .verdict import Sides, Verdict, decide, pairs_needed, rung_agreement, without_drift
+from .verdict import Sides, TuningVerdict, decide, pairs_needed, rung_agreement, without_drift
 
 Say = Callable[[str], None]
 
@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 class Verified:
     """What is told of one candidate. ``sides``: metrics of default and candidate, a row per pair."""
 
-    verdict: Verdict
+    verdict: TuningVerdict
     best: TrialRecord | None = None
     sides: Sides = field(default_factory=lambda: ([], []))
 
@@ -65,9 +65,9 @@ class Verification:
         Beyond the first ``candidates`` only those that have been verified before count.
         """
         if not ranked:
-            return Verified(Verdict("no feasible configuration", "no trial met every limit"))
+            return Verified(TuningVerdict("no feasible configuration", "no trial met every limit"))
         if self._is_default(ranked[0]):
-            return Verified(Verdict("no change", "no trial was better than the default"), ranked[0])
+            return Verified(TuningVerdict("no change", "no trial was better than the default"), ranked[0])
         better = list(itertools.takewhile(lambda r: not self._is_default(r), ranked))
         known = [r for r in better[self._plan.candidates :] if self._kept(r.params).default]
         told: Verified | None = None
@@ -88,7 +88,7 @@ class Verification:
         if kept.failed or not kept.default:
             why = self._trouble or "the budget ended before a pair could be verified"
             reason = f"verified, the candidate failed: {kept.failed}" if kept.failed else why
-            return Verified(Verdict("no change", reason), record)
+            return Verified(TuningVerdict("no change", reason), record)
         sides = (kept.default, kept.candidate)
         limits = self._measures.limits_beside(medians(kept.default))
         relative = () if self._plan.searches_load else self._plan.relative

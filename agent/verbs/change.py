@@ -13,7 +13,7 @@ from ..budget import Budget
 from ..certainty.of_study import outcome
 from ..certainty.verdict import Certified
 from ..study.study import Study
-from ..study.verify import Wanted, open_verification
+from ..study.verify import VerificationPlan, open_verification
 from ..views.as_json import trial_view
 from .context import Desk, set_budget, used_trials
 from .markdown import number, params_text, table
@@ -178,7 +178,7 @@ def budget(
 
 def verify(desk: Desk, trial: int | None = None, against: int | None = None, pairs: int = 20) -> Answer:
     """Verify the best trial (or another) with fresh runs of it and of the default (or of a second trial) in turns."""
-    wanted = Wanted(trial, against, pairs=pairs)
+    wanted = VerificationPlan(trial, against, pairs=pairs)
     if desk.evaluate is not None:
         found = desk.study.verify(desk.evaluate, trial, against=against, pairs=pairs)
         return Answer(f"{found}.", found.to_dict())

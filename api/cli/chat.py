@@ -187,6 +187,11 @@ class _Unkept:
         """Forget nothing."""
 
 
+_INTERRUPTED = Message(
+    "notice", "Interrupted; the session goes on. `/trials` shows what became of running trials."
+)
+
+
 def converse(
     sessions: Sessions,
     lines: Iterable[str],
@@ -200,17 +205,9 @@ def converse(
     ``survives_interrupts``: Ctrl-C ends what a line does (trials that ran are failed with that reason) and not the session.
     """
     refused = 0
-    gathered: list[str] = []
-    for line in lines:
-        if line.endswith("\\"):  # a line that goes on
-            gathered.append(line[:-1])
-            continue
-        text = "\n".join([*gathered, line]).strip()
-        gathered.clear()
+    for text in _joined(lines):
         if text in ("/quit", "/exit"):
             break
-        if not text:
-            continue
         if text.startswith("/help-of "):
             text = "/draft " + _help_of(text.removeprefix("/help-of "), confirm)
         try:
@@ -220,14 +217,22 @@ def converse(
         except KeyboardInterrupt:
             if not survives_interrupts:
                 raise
-            show(
-                Message(
-                    "notice",
-                    "Interrupted; the session goes on. `/trials` shows what became of running trials.",
-                )
-            )
+            show(_INTERRUPTED)
     sessions.close()
     return refused
+
+
+def _joined(lines: Iterable[str]) -> Iterator[str]:
+    """Yield what was typed, without empty lines; a line that ends in a backslash goes on in the next."""
+    parts: list[str] = []
+    for line in lines:
+        if line.endswith("\\"):
+            parts.append(line[:-1])
+            continue
+        text = "\n".join([*parts, line]).strip()
+        parts.clear()
+        if text:
+            yield text
 
 
 def _help_of(command: str, confirm: Ask) -> str:

@@ -67,16 +67,8 @@ def compare(
     lacking = bias(specification, length) if with_bias else {}
     out.write_text(page(runs, ", ".join(one.name for one in stated)), encoding="utf-8")
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "runs": [asdict(r) for r in runs],
-                    "table": [asdict(line) for line in lines],
-                    "bits": lacking,
-                },
-                indent=1,
-            )
-        )
+        rows = {"runs": [asdict(r) for r in runs], "table": [asdict(line) for line in lines], "bits": lacking}
+        print(json.dumps(rows, indent=1))
     else:
         print(summary(lines, reference, totals(runs), lacking if with_bias else None))
         print(f"Plot: {out}")

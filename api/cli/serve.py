@@ -6,7 +6,7 @@ import sqlite3
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -63,47 +63,35 @@ def serve(
 
     Ctrl-C or SIGTERM ends it: open requests finish, nothing is lost, workers wait until it is back.
     """
-    import uvicorn
-
     from ...agent.ledger.ledger import Ledger
-    from ..server.app import Settings, create_app
+    from ..server.app import ServerSettings, create_app
     from ..service.telemetry import configure_logs
 
     configure_logs(level=log_level, as_json=log_format == "json")
-    settings = Settings(
-        storage=storage,
-        host=host,
-        port=port,
-        keys=keys,
-        planners=tuple(planner or ("embedded",)),
-        chat_model=chat_model,
-        chat_stream=stream,
-        pruner=pruner,
-        allow_hosts=tuple(allow_host or ()),
-        allow_origins=tuple(allow_origin or ()),
-        root_path=root_path.rstrip("/"),
+    settings = ServerSettings(
+        storage=storage, host=host, port=port, keys=keys, planners=tuple(planner or ("embedded",)),
+        chat_model=chat_model, chat_stream=stream, pruner=pruner, allow_hosts=tuple(allow_host or ()),
+        allow_origins=tuple(allow_origin or ()), root_path=root_path.rstrip("/"),
         requests_per_minute=requests_per_minute,
-    )
-    ledger = Ledger(storage)
-    app = create_app(settings, ledger)
+    )  # fmt: skip
+    app = create_app(settings, Ledger(storage))
     typer.echo(f"trialogue serves {storage} on http://{_shown(host)}:{port}{settings.root_path}/", err=True)
+    if not _listen(app, host, port):
+        raise InvalidInput(f"`--port {port}` on {host} cannot be served on; is another server running there?")
+
+
+def _listen(app: Any, host: str, port: int) -> bool:  # Any: the application, whose library is loaded on use
+    """Serve until a signal ends it; return whether it ever began."""
+    import uvicorn
+
     config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        ws="none",
-        server_header=False,
-        timeout_graceful_shutdown=10,
-        limit_concurrency=2_000,
-        h11_max_incomplete_event_size=65_536,
-    )
+        app, host=host, port=port, log_config=None, access_log=False, ws="none", server_header=False,
+        timeout_graceful_shutdown=10, limit_concurrency=2_000, h11_max_incomplete_event_size=65_536,
+    )  # fmt: skip
     server = uvicorn.Server(config)
     sys.setswitchinterval(SWITCH_S)
     server.run()
-    if not server.started:
-        raise InvalidInput(f"`--port {port}` on {host} cannot be served on; is another server running there?")
+    return server.started
 
 
 def mcp(
@@ -116,13 +104,13 @@ def mcp(
     """Offer the studies to another agent over MCP on stdin and stdout. Over HTTP it is at /mcp of `trialogue serve`."""
     from ...agent.ledger.ledger import Ledger
     from ..mcp.tools import mcp_for
-    from ..server.app import Settings, build_services
+    from ..server.app import ServerSettings, build_services
     from ..service.telemetry import configure_logs
     from ..study_files.study_file import read_specification
 
     configure_logs(level="warning", as_json=False)
     evaluate = None if evaluator is None else read_specification(evaluator).evaluate
-    services = build_services(Settings(storage=storage), Ledger(storage))
+    services = build_services(ServerSettings(storage=storage), Ledger(storage))
     mcp_for(services, evaluate=evaluate).run("stdio")
 
 

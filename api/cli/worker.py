@@ -53,16 +53,10 @@ def worker(
     opened = _opened(study, url, storage)
     _same_space(specification.problem, opened.problem, evaluator)
     done = work(
-        opened,
-        specification.evaluate,
-        trials=trials,
-        workers=workers,
-        once=once,
-        poll_s=poll_s,
-        workdir=workdir,
+        opened, specification.evaluate, trials=trials, workers=workers, once=once, poll_s=poll_s, workdir=workdir,
         reopen=lambda: _opened(study, url, storage),
         verifications=lambda: _verifications(opened, url, storage),
-    )
+    )  # fmt: skip
     print(f"{done} trials")
 
 
@@ -82,17 +76,11 @@ def work(
 
     ``verifications``: the study's open ones, which are run when the study itself has nothing more to run.
     """
-    done = 0
+    done, how = 0, {"workers": workers, "on_trial": _said, "requeue": True}
     while trials is None or done < trials:
         try:
-            end = study.run(
-                evaluate,
-                n_trials=None if trials is None else trials - done,
-                workers=workers,
-                on_trial=_said,
-                requeue=True,
-                workdir=workdir,
-            )
+            left = None if trials is None else trials - done
+            end = study.run(evaluate, n_trials=left, workdir=workdir, **how)
         except LedgerUnavailable as error:  # the service or database is away: it comes back
             if once:
                 raise
@@ -101,7 +89,7 @@ def work(
             continue
         done += end.trials
         for opened in verifications() if trials is None else ():
-            done += opened.run(evaluate, workers=workers, on_trial=_said, requeue=True).trials
+            done += opened.run(evaluate, **how).trials
         if once or (trials is not None and done >= trials):
             break
         time.sleep(poll_s)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 from ...agent.planner.specification import Engine
-from ...serving.endpoints.chat import ChatRequest, Message
+from ...serving.endpoints.chat import ChatMessage, ChatRequest
 from ...serving.endpoints.client import OpenAIClient
 from ...serving.errors import InvalidInput, ServingError
 from ...serving.vllm.capabilities import capabilities
@@ -102,7 +102,7 @@ def check_own_server(engine: Engine, model: str, timeout_s: float) -> Iterator[F
 def _check_structured_output(client: OpenAIClient, timeout_s: float) -> Finding:
     words = 'Choose a kernel for a support vector machine. Answer with JSON such as {"kernel": "rbf"}.'
     started = time.monotonic()
-    messages = (Message("system", "You choose hyperparameters."), Message("user", words))
+    messages = (ChatMessage("system", "You choose hyperparameters."), ChatMessage("user", words))
     options = {"n": 2, "temperature": 0.7, "seed": 1, "max_tokens": 256}
     answer = client.complete(ChatRequest(messages, schema=ANSWER_SCHEMA, **options), deadline_s=timeout_s)
     took_s = time.monotonic() - started

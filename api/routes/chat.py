@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sse_starlette import EventSourceResponse
 
-from ...agent.chat.messages import ChatEvent, Decision, event_data, event_name
+from ...agent.chat.messages import Approval, ChatEvent, event_data, event_name
 from ...agent.chat.session import ChatSession, commands
 from ...agent.verbs.context import Desk
 from ...serving.errors import TrialogueError
@@ -52,7 +52,7 @@ async def say(here: Here, body: schemas.SayBody, request: Request) -> Response:
 @router.post("/decisions", openapi_extra=WRITE)
 async def decide(here: Here, body: schemas.DecisionsBody, request: Request) -> Response:
     """Approve, edit or reject what waits, one decision for each request in order."""
-    decisions = [Decision(d.type, d.arguments, d.message) for d in body.decisions]
+    decisions = [Approval(d.type, d.arguments, d.message) for d in body.decisions]
     return await _turn(here, request, lambda session, desk: session.decide(decisions, desk))
 
 

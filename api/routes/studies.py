@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from ...agent.certainty.of_study import outcome
 from ...agent.certainty.verdict import Certified
-from ...agent.study.verify import Wanted, open_verification
+from ...agent.study.verify import VerificationPlan, open_verification
 from ...agent.verbs.change import allow_more, note as noted
 from ...agent.verbs.context import Desk, set_budget
 from ...agent.verbs.draft import draft as drafted, guesses_in
@@ -155,7 +155,7 @@ def verify(here: Here, body: schemas.VerifyBody) -> Json:
     """
 
     def opened() -> dict[str, Any]:
-        made = open_verification(here.study, Wanted(**body.model_dump()))
+        made = open_verification(here.study, VerificationPlan(**body.model_dump()))
         if isinstance(made, Certified):
             return made.to_dict()
         here.services.shelf.forget(made.name)  # its plan may have grown

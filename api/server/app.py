@@ -48,7 +48,7 @@ log = structlog.get_logger("trialogue.api")
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServerSettings:
     """How a server runs. ``planners``: what clients may choose as a study's planner; ``chat_model``: an
     endpoint's URL."""
 
@@ -81,7 +81,7 @@ class Settings:
         )
 
 
-def check_address(settings: Settings) -> None:
+def check_address(settings: ServerSettings) -> None:
     """Raise InvalidInput for an address that other machines reach while no keys are asked for."""
     if settings.keys or is_loopback(settings.host):
         return
@@ -101,7 +101,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
+def create_app(settings: ServerSettings, ledger: Ledger | None = None) -> FastAPI:
     """Return the application. Raises InvalidInput for unsafe settings, LedgerUnavailable for a database."""
     check_address(settings)
     for spec in settings.planners:
@@ -109,25 +109,11 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
     services = build_services(settings, ledger or Ledger(settings.storage))
     mcp, mcp_running = build_mcp(services)
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        async with services.hub.running(), mcp_running(), _reaping(services, settings):
-            services.ready = True
-            try:
-                yield
-            finally:
-                services.ready = False
-                services.hub.close()
-        if services.chats is not None:
-            services.chats.close()
-        services.shelf.close()
-
     app = FastAPI(
         title="trialogue",
         summary="A language model proposes, a Gaussian process checks, an experiment decides.",
         version="1",
-        lifespan=lifespan,
+        lifespan=lambda _: _living(services, settings, mcp_running()),
         docs_url=None,  # its page loads scripts from a CDN; the document itself is at /openapi.json
         redoc_url=None,
         redirect_slashes=False,  # a redirect names the scheme this server sees, which behind a proxy is the wrong one
@@ -142,21 +128,42 @@ def create_app(settings: Settings, ledger: Ledger | None = None) -> FastAPI:
         app.include_router(router)
     app.mount("/mcp", mcp)
     problems.install(app, routers)
-    # The last one added is the outermost: what the guard refuses is counted too.
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.guard_limits().body_bytes)
-    app.add_middleware(
-        Guard,
-        limits=settings.guard_limits(),
-        lookup=services.keys.lookup if services.keys else None,
-        path_of=path_of,
-    )
-    app.add_middleware(Observer, metrics=services.metrics, path_of=path_of)
-    app.add_middleware(Paths, prefix=settings.root_path)
-    app.add_middleware(Lingering)
+    _wrap(app, services, settings)
     return app
 
 
-def build_services(settings: Settings, ledger: Ledger) -> Services:
+@contextlib.asynccontextmanager
+async def _living(
+    services: Services,
+    settings: ServerSettings,
+    mcp_running: contextlib.AbstractAsyncContextManager[None],
+) -> AsyncIterator[None]:
+    """Run what runs beside the requests, from the first one to the last."""
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+    async with services.hub.running(), mcp_running, _reaping(services, settings):
+        services.ready = True
+        try:
+            yield
+        finally:
+            services.ready = False
+            services.hub.close()
+    if services.chats is not None:
+        services.chats.close()
+    services.shelf.close()
+
+
+def _wrap(app: FastAPI, services: Services, settings: ServerSettings) -> None:
+    """Put around the routes what every request passes. The last one added is the outermost: what the guard refuses is
+    counted too."""
+    limits, lookup = settings.guard_limits(), services.keys.lookup if services.keys else None
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limits.body_bytes)
+    app.add_middleware(Guard, limits=limits, lookup=lookup, path_of=path_of)
+    app.add_middleware(Observer, metrics=services.metrics, path_of=path_of)
+    app.add_middleware(Paths, prefix=settings.root_path)
+    app.add_middleware(Lingering)
+
+
+def build_services(settings: ServerSettings, ledger: Ledger) -> Services:
     """Return the parts of a server."""
     shelf = Shelf(ledger, planners=settings.planners, pruner=pruner_named(settings.pruner))
     keys = KeyStore(ledger.database) if settings.keys else None
@@ -172,7 +179,7 @@ def pruner_named(name: str) -> Any:  # Any: optuna's pruners, imported on use
 
 
 @contextlib.asynccontextmanager
-async def _reaping(services: Services, settings: Settings) -> AsyncIterator[None]:
+async def _reaping(services: Services, settings: ServerSettings) -> AsyncIterator[None]:
     """Fail what silent workers left behind, every few seconds, until the block ends."""
 
     def sweep() -> None:

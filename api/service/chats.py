@@ -104,7 +104,7 @@ class ChatRooms:
 
 def account_of(study: Study) -> Any:
     """Return where a conversation about this study writes its tokens."""
-    from ...agent.chat.model import Account
+    from ...agent.chat.model import ChatAccount
 
     def record(call: CallRecord, desk: Desk) -> None:
         study.record_calls([replace(call, purpose="chat")], desk.allowance)
@@ -114,7 +114,7 @@ def account_of(study: Study) -> Any:
             return 0
         return None if study.budget.tokens is None else study.budget.tokens - study.spent.tokens
 
-    return Account(record, tokens_left)
+    return ChatAccount(record, tokens_left)
 
 
 def _where_the_report_is(study: Study) -> str:

@@ -13,7 +13,7 @@ from .abilities import Abilities
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ChatMessage:
     """One turn: ``role`` is ``system``, ``user`` or ``assistant``."""
 
     role: str
@@ -28,7 +28,7 @@ class ChatRequest:
     ``top_logprobs``: 0, or how many alternatives to return for each token. ``seed``: for servers that repeat.
     """
 
-    messages: tuple[Message, ...]
+    messages: tuple[ChatMessage, ...]
     n: int = 1
     schema: Mapping[str, Any] | None = None
     temperature: float | None = None

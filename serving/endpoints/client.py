@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -25,6 +26,9 @@ _T = TypeVar("_T")
 
 _MAX_ANSWER_BYTES = 8_000_000
 """Larger answers are cut off: no useful one comes near, and a broken server must not fill the memory."""
+
+_FORESEEN = (openai.OpenAIError, httpx2.HTTPError, ServingError, ValueError, TypeError, AttributeError)
+"""How a request may end without fault of ours; anything else shows its trace as well."""
 
 
 class OpenAIClient:
@@ -146,28 +150,8 @@ class OpenAIClient:
             http_client=http,
         )
 
-        def run() -> None:
-            try:
-                results.put((True, work(sdk)))
-            except (
-                openai.OpenAIError,
-                httpx2.HTTPError,
-                ServingError,
-                ValueError,
-                TypeError,
-                AttributeError,
-            ) as error:
-                results.put((False, error))
-            except BaseException as error:
-                results.put((False, error))
-                if (
-                    time.monotonic() < until
-                ):  # later, the client was closed under it because nobody waits any more
-                    raise
-            finally:
-                http.close()
-
-        threading.Thread(target=run, name="trialogue-endpoint", daemon=True).start()
+        parts = (results, http, until, partial(work, sdk))
+        threading.Thread(target=_answer, args=parts, name="trialogue-endpoint", daemon=True).start()
         try:
             succeeded, result = results.get(timeout=deadline_s)
         except queue.Empty:
@@ -210,6 +194,23 @@ def _http_client(until: float, is_local: bool, *, tls: bool) -> httpx2.Client:
     return httpx2.Client(
         verify=tls, trust_env=not is_local, follow_redirects=False, event_hooks={"response": [bound]}
     )
+
+
+def _answer(
+    results: queue.SimpleQueue[tuple[bool, Any]], http: httpx2.Client, until: float, work: Callable[[], Any]
+) -> None:
+    """Put what ``work`` returns (True, …) or raises (False, …) into ``results``, and close the connection."""
+    try:
+        results.put((True, work()))
+    except _FORESEEN as error:
+        results.put((False, error))
+    except BaseException as error:
+        results.put((False, error))
+        # After ``until`` nobody waits, and the connection was closed under the request: that is no fault.
+        if time.monotonic() < until:
+            raise
+    finally:
+        http.close()
 
 
 class _BoundedStream(httpx2.SyncByteStream):

@@ -13,7 +13,7 @@ import httpx2
 import uvicorn
 
 from trialogue.agent.ledger.ledger import Ledger
-from trialogue.api.server.app import Settings, create_app
+from trialogue.api.server.app import ServerSettings, create_app
 
 
 @contextlib.contextmanager
@@ -21,7 +21,7 @@ def served(storage: str, *, ledger: Ledger | None = None, **settings: Any) -> It
     """Serve in a thread; yield the address."""
     door = socket.create_server(("127.0.0.1", 0))
     port = door.getsockname()[1]
-    app = create_app(Settings(storage, port=port, **settings), ledger)
+    app = create_app(ServerSettings(storage, port=port, **settings), ledger)
     config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2, ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([door],), daemon=True)

@@ -10,7 +10,7 @@ from contracts.study import problem
 
 import trialogue as tl
 from trialogue.agent.chat.endpoint import Endpoint, checkpoints_for, system_prompt
-from trialogue.agent.chat.messages import ChatEvent, Decision, Message, Pending, Token
+from trialogue.agent.chat.messages import Approval, ChatEvent, Message, Pending, Token
 from trialogue.agent.chat.model import AgentTalk
 from trialogue.agent.chat.session import ChatSession
 from trialogue.agent.chat.transcript import Transcript
@@ -40,7 +40,7 @@ class Alone:
     def say(self, text: str) -> Iterator[ChatEvent]:
         return self.made.say(text, self.desk)
 
-    def decide(self, decisions: list[Decision]) -> Iterator[ChatEvent]:
+    def decide(self, decisions: list[Approval]) -> Iterator[ChatEvent]:
         return self.made.decide(decisions, self.desk)
 
     @property
@@ -189,7 +189,7 @@ def test_nothing_is_run_before_it_is_approved(study: Study) -> None:
         events = list(chat.say("Run two trials"))
         assert [(r.verb, r.arguments) for r in pending(events)] == [("run", {"n": 2})]
         assert not study.trials
-        events = list(chat.decide([Decision("approve")]))
+        events = list(chat.decide([Approval("approve")]))
     assert len(study.trials) == 2
     assert "Two trials ran." in said(events)
 
@@ -242,7 +242,7 @@ def survives_a_restart(url: str) -> None:
         study = Study.load("svm", storage=url)
         second = talking(study, peer)
         assert [r.verb for r in second.pending] == ["run"]
-        assert "after the restart" in said(second.decide([Decision("approve")]))
+        assert "after the restart" in said(second.decide([Approval("approve")]))
         second.close()  # pyright: ignore[reportAttributeAccessIssue]
     assert len(study.trials) == 1
 
@@ -291,7 +291,7 @@ def test_the_model_is_told_which_commands_were_run_meanwhile(study: Study) -> No
 
 def test_deciding_needs_something_that_waits(study: Study) -> None:
     with pytest.raises(InvalidInput, match="Nothing waits"):
-        list(session(study).decide([Decision("approve")]))
+        list(session(study).decide([Approval("approve")]))
 
 
 # Callers with different rights ------------------------------------------------------------------------------------
@@ -305,9 +305,9 @@ def test_what_one_caller_asked_for_is_done_with_the_rights_of_the_one_who_approv
     with chat_peer(*(("fork", {"name": "theirs"}), "So be it.") * 2) as peer:
         shared = talking(study, peer).made
         list(shared.say("Fork into theirs", everything))
-        refused = said(shared.decide([Decision("approve")], mine))
+        refused = said(shared.decide([Approval("approve")], mine))
         assert "that of a study you may see" in refused
         assert not study.ledger.has("theirs")
         list(shared.say("Fork into theirs", mine))
-        assert "was forked" in said(shared.decide([Decision("approve")], everything))
+        assert "was forked" in said(shared.decide([Approval("approve")], everything))
         assert study.ledger.has("theirs")

@@ -10,7 +10,7 @@ import trialogue as tl
 from trialogue.agent.planner.own_server import own_planner
 from trialogue.agent.planner.specification import PlannerText
 from trialogue.evaluators.problems.history import FinishedTrial, History
-from trialogue.serving.endpoints.chat import ChatRequest, Message
+from trialogue.serving.endpoints.chat import ChatMessage, ChatRequest
 from trialogue.serving.errors import EndpointUnreachable
 from trialogue.serving.llama_cpp.environment import LlamaNotInstalled
 from trialogue.serving.llama_cpp.python_server import find_llama_python
@@ -30,7 +30,7 @@ def planner(smollm2):
     yield made
     made.close()
     with pytest.raises(EndpointUnreachable):
-        made.endpoint.complete(ChatRequest((Message("user", "?"),), max_tokens=1), deadline_s=5)
+        made.endpoint.complete(ChatRequest((ChatMessage("user", "?"),), max_tokens=1), deadline_s=5)
 
 
 def test_a_pretrained_model_obeys_the_schema_by_llama_cpp_s_grammar(planner):

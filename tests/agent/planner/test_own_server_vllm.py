@@ -8,7 +8,7 @@ from trialogue.agent.planner.own_server import own_planner
 from trialogue.agent.planner.specification import PlannerText
 from trialogue.agent.strategies.hybrid import TrialogueStrategy
 from trialogue.agent.strategies.llambo import LlamboSettings, LlamboStrategy
-from trialogue.serving.endpoints.chat import ChatRequest, Message
+from trialogue.serving.endpoints.chat import ChatMessage, ChatRequest
 from trialogue.serving.errors import EndpointUnreachable
 from trialogue.serving.models.sample_models import tiny_model
 from trialogue.serving.vllm.environment import VllmNotInstalled, find_vllm
@@ -74,6 +74,6 @@ def test_a_study_starts_one_server_and_ends_it(vllm):
         endpoint = study.strategy._planner.endpoint
         assert endpoint is fork.strategy._planner.endpoint
         fork.close()
-        endpoint.complete(ChatRequest((Message("user", "?"),), max_tokens=1), deadline_s=30)
+        endpoint.complete(ChatRequest((ChatMessage("user", "?"),), max_tokens=1), deadline_s=30)
     with pytest.raises(EndpointUnreachable):
-        endpoint.complete(ChatRequest((Message("user", "?"),), max_tokens=1), deadline_s=5)
+        endpoint.complete(ChatRequest((ChatMessage("user", "?"),), max_tokens=1), deadline_s=5)

@@ -9,7 +9,7 @@ import trialogue as tl
 from trialogue.agent.certainty.of_study import certainty_of, outcomes
 from trialogue.agent.certainty.verdict import Certified
 from trialogue.agent.errors import NoFeasibleTrial, TrialNotFound
-from trialogue.agent.study.verify import Wanted, open_verification
+from trialogue.agent.study.verify import VerificationPlan, open_verification
 from trialogue.serving.errors import InvalidInput
 
 SPACE = tl.SearchSpace([tl.Float("x", 0, 1, default=0.5)])
@@ -132,7 +132,7 @@ def test_workers_on_the_verification_share_its_runs(tmp_path):
     url = f"sqlite:///{tmp_path}/s.db"
     machine = Machine(gain=20)
     study = searched(machine, url)
-    opened = open_verification(study, Wanted())
+    opened = open_verification(study, VerificationPlan())
     assert not isinstance(opened, Certified)
     end = tl.Study.load(opened.name, storage=url).run(machine, workers=4)
     assert re.search("change recommended", end.why)
@@ -170,7 +170,7 @@ def test_several_objectives_are_verified_one_at_a_time():
     study.run(lambda p: (p["x"], p["x"]), 3)
     with pytest.raises(InvalidInput, match="no single best trial"):
         study.verify(lambda p: (p["x"], p["x"]))
-    opened = open_verification(study, Wanted(candidate=1, objective=1))
+    opened = open_verification(study, VerificationPlan(candidate=1, objective=1))
     assert not isinstance(opened, Certified)
     assert opened.name == "two-verify-1-1"
 

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.api.http.openapi import ALWAYS, refusals
-from trialogue.api.server.app import Settings, create_app
+from trialogue.api.server.app import ServerSettings, create_app
 from trialogue.api.service.keys import KeyStore
 
 
@@ -19,7 +19,7 @@ def ledger() -> Ledger:
 
 @pytest.fixture(scope="module")
 def client(ledger: Ledger) -> Iterator[TestClient]:
-    app = create_app(Settings("", keys=True, body_bytes=10_000), ledger)
+    app = create_app(ServerSettings("", keys=True, body_bytes=10_000), ledger)
     with TestClient(app, base_url="http://127.0.0.1:8765") as made:
         made.headers["Authorization"] = f"Bearer {KeyStore(ledger.database).add('root', 'admin')}"
         yield made

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.agent.study.study import Study
 from trialogue.api.http.rights import Caller, GuardedRoute
-from trialogue.api.server.app import Settings, create_app
+from trialogue.api.server.app import ServerSettings, create_app
 from trialogue.api.service.keys import KeyStore
 from trialogue.evaluators.problems.problem import Problem
 
@@ -30,7 +30,7 @@ def ledger() -> Ledger:
 
 @pytest.fixture(scope="module")
 def client(ledger: Ledger) -> Iterator[TestClient]:
-    app = create_app(Settings("", keys=True, requests_per_minute=10**9), ledger)
+    app = create_app(ServerSettings("", keys=True, requests_per_minute=10**9), ledger)
     with TestClient(app, base_url="http://127.0.0.1:8765") as made:
         yield made
 

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.agent.study.study import Study
 from trialogue.api.http.work import ServerBusy, WorkQueue
-from trialogue.api.server.app import Settings, create_app
+from trialogue.api.server.app import ServerSettings, create_app
 from trialogue.evaluators.problems.problem import Problem
 
 PLAIN = {"name": "p", "space": {"parameters": {"x": {"type": "float", "low": 0, "high": 1}}}}
@@ -47,7 +47,7 @@ def test_more_than_may_wait_is_told_to_come_back() -> None:
 def client() -> Iterator[TestClient]:
     ledger = Ledger()
     Study(Problem.from_dict(PLAIN), storage=ledger, strategy="random")
-    with TestClient(create_app(Settings(""), ledger), base_url="http://127.0.0.1:8765") as made:
+    with TestClient(create_app(ServerSettings(""), ledger), base_url="http://127.0.0.1:8765") as made:
         yield made
 
 

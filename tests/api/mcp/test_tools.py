@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.agent.study.study import Study
 from trialogue.api.mcp.tools import ShortLog, mcp_for
-from trialogue.api.server.app import Settings, build_services
+from trialogue.api.server.app import ServerSettings, build_services
 from trialogue.api.service.keys import KeyStore
 
 TOML = """[study]
@@ -62,7 +62,7 @@ def test_an_agent_makes_a_study_asks_tells_and_compares(ledger: Ledger) -> None:
         listed = await client.call_tool("studies", {})
         assert {s["name"] for s in listed.structured_content["data"]} == {"svm", "made"}  # pyright: ignore[reportOptionalSubscript]
 
-    talk(mcp_for(build_services(Settings(""), ledger)), work)
+    talk(mcp_for(build_services(ServerSettings(""), ledger)), work)
 
 
 def test_tools_say_what_they_change_and_what_they_take(ledger: Ledger) -> None:
@@ -74,7 +74,7 @@ def test_tools_say_what_they_change_and_what_they_take(ledger: Ledger) -> None:
         assert "study" not in tools["studies"].input_schema.get("required", [])
         assert all(t.description for t in tools.values())
 
-    talk(mcp_for(build_services(Settings(""), ledger)), work)
+    talk(mcp_for(build_services(ServerSettings(""), ledger)), work)
 
 
 def test_mistakes_are_answered_in_words(ledger: Ledger) -> None:
@@ -88,7 +88,7 @@ def test_mistakes_are_answered_in_words(ledger: Ledger) -> None:
             assert answer.is_error
             assert words in str(answer.content)
 
-    talk(mcp_for(build_services(Settings(""), ledger)), work)
+    talk(mcp_for(build_services(ServerSettings(""), ledger)), work)
 
 
 def test_resources_and_prompts(ledger: Ledger) -> None:
@@ -102,7 +102,7 @@ def test_resources_and_prompts(ledger: Ledger) -> None:
         text = await client.get_prompt("review_study", {"study": "svm"})
         assert "'svm'" in str(text.messages[0].content)
 
-    talk(mcp_for(build_services(Settings(""), ledger)), work)
+    talk(mcp_for(build_services(ServerSettings(""), ledger)), work)
 
 
 def test_over_http_a_key_s_scope_and_studies_hold(ledger: Ledger, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_over_stdio(tmp_path: Path) -> None:
 
 
 def test_what_goes_wrong_in_the_sdk_is_logged_in_one_short_line(ledger: Ledger) -> None:
-    mcp_for(build_services(Settings(""), ledger))
+    mcp_for(build_services(ServerSettings(""), ledger))
     theirs = logging.getLogger("mcp")
     assert [type(handler) for handler in theirs.handlers] == [ShortLog]
     assert not theirs.propagate

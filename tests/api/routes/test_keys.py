@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings, strategies as st
 
 from trialogue.agent.ledger.ledger import Ledger
-from trialogue.api.server.app import Settings, create_app
+from trialogue.api.server.app import ServerSettings, create_app
 from trialogue.api.service.keys import KeyStore
 
 NAMES = [
@@ -35,7 +35,7 @@ REFUSED = ["", " ", ".", "..", "a\x00b", "\x00", "a\nb", "\x7f", "\u202e", "x" *
 def client() -> Iterator[TestClient]:
     ledger = Ledger()
     root = KeyStore(ledger.database).add("root", "admin")
-    app = create_app(Settings("", keys=True, requests_per_minute=10**9), ledger)
+    app = create_app(ServerSettings("", keys=True, requests_per_minute=10**9), ledger)
     with TestClient(app, base_url="http://127.0.0.1:8765") as made:
         made.headers["Authorization"] = f"Bearer {root}"
         yield made

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from trialogue.agent.ledger.ledger import Ledger
-from trialogue.api.server.app import Settings, create_app
+from trialogue.api.server.app import ServerSettings, create_app
 from trialogue.serving.errors import InvalidInput
 
 SPACE = {"parameters": {"x": {"type": "float", "low": 0, "high": 1}}}
@@ -25,7 +25,7 @@ high = 1
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
-    app = create_app(Settings("", planners=("http://127.0.0.1:9/v1",)), Ledger())
+    app = create_app(ServerSettings("", planners=("http://127.0.0.1:9/v1",)), Ledger())
     with TestClient(app, base_url="http://127.0.0.1:8765") as made:
         yield made
 
@@ -140,7 +140,7 @@ def test_a_name_that_no_path_can_say_is_refused(client: TestClient, name: str) -
 )
 def test_a_server_does_not_start_with_a_planner_that_is_none(planner: str) -> None:
     with pytest.raises(InvalidInput, match="planner"):
-        create_app(Settings("", planners=(planner,)), Ledger())
+        create_app(ServerSettings("", planners=(planner,)), Ledger())
 
 
 def test_studies_stand_side_by_side_as_far_as_one_may_see_them(client: TestClient) -> None:

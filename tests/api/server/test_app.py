@@ -16,7 +16,7 @@ from contracts.study import problem
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.agent.study.study import Study
 from trialogue.api.client.study import RemoteStudy
-from trialogue.api.server.app import Settings, check_address
+from trialogue.api.server.app import ServerSettings, check_address
 from trialogue.api.service.keys import KeyStore
 from trialogue.serving.errors import InvalidInput
 
@@ -230,8 +230,8 @@ def test_keys_scopes_rates_and_daily_budgets(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "lab.example"])
 def test_other_addresses_are_refused_without_keys(host: str) -> None:
     with pytest.raises(InvalidInput, match="needs keys"):
-        check_address(Settings("sqlite://", host=host))
-    check_address(Settings("sqlite://", host=host, keys=True))
+        check_address(ServerSettings("sqlite://", host=host))
+    check_address(ServerSettings("sqlite://", host=host, keys=True))
 
 
 def test_the_operator_sees_health_metrics_and_the_contract(url: str, study: RemoteStudy) -> None:

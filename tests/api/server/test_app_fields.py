@@ -12,14 +12,14 @@ from contracts.hostile import Sent
 from fastapi.testclient import TestClient
 
 from trialogue.agent.ledger.ledger import Ledger
-from trialogue.api.server.app import Settings, create_app
+from trialogue.api.server.app import ServerSettings, create_app
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
-    app = create_app(Settings("", requests_per_minute=10**9), Ledger())
+    app = create_app(ServerSettings("", requests_per_minute=10**9), Ledger())
     with TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False) as made:
         body = {"name": "open", "problem": hostile.PROBLEM, "strategy": "random"}
         assert made.post("/v1/studies", json=body).status_code == 201

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.agent.study.study import Study
-from trialogue.api.server.app import Settings, create_app
+from trialogue.api.server.app import ServerSettings, create_app
 from trialogue.evaluators.problems.problem import Problem
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
@@ -26,7 +26,7 @@ PLAIN = {"name": "fuzzed", "space": {"parameters": {"x": {"type": "float", "low"
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     ledger = Ledger(f"sqlite:///{tmp_path_factory.mktemp('fuzz')}/fuzz.db")
     Study(Problem.from_dict(PLAIN), storage=ledger, strategy="random")
-    app = create_app(Settings("", requests_per_minute=10**9, planners=()), ledger)
+    app = create_app(ServerSettings("", requests_per_minute=10**9, planners=()), ledger)
     with TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False) as made:
         yield made
 

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.agent.study.study import Study
-from trialogue.api.server.app import Settings, create_app
+from trialogue.api.server.app import ServerSettings, create_app
 from trialogue.api.service.keys import KeyStore
 from trialogue.evaluators.problems.problem import Problem
 
@@ -44,7 +44,7 @@ def ledger() -> Ledger:
 
 @pytest.fixture(scope="module")
 def client(ledger: Ledger) -> Iterator[TestClient]:
-    app = create_app(Settings("", requests_per_minute=10**9), ledger)
+    app = create_app(ServerSettings("", requests_per_minute=10**9), ledger)
     with TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False) as made:
         yield made
 
@@ -130,7 +130,7 @@ def test_an_oversized_space_is_refused_or_served(
 
 def test_a_key_of_one_study_reaches_no_other_by_any_route(ledger: Ledger) -> None:
     key = KeyStore(ledger.database).add("one", "admin", studies=["open"])
-    app = create_app(Settings("", keys=True, requests_per_minute=10**9), ledger)
+    app = create_app(ServerSettings("", keys=True, requests_per_minute=10**9), ledger)
     before = ledger.heads(ledger.find("secret").study_id)
     with TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False) as client:
         client.headers["Authorization"] = f"Bearer {key}"
@@ -167,7 +167,7 @@ def test_over_a_limit_every_answer_says_when_to_come_back(ledger: Ledger) -> Non
     store = KeyStore(ledger.database)
     slow = store.add("slow", "write", requests_per_minute=2)
     spent = store.add("spent", "write", asks_per_day=1)
-    app = create_app(Settings("", keys=True), ledger)
+    app = create_app(ServerSettings("", keys=True), ledger)
     with TestClient(app, base_url="http://127.0.0.1:8765") as client:
         hasty = [client.get("/v1/about", headers={"Authorization": f"Bearer {slow}"}) for _ in range(3)]
         asked = [
@@ -182,7 +182,7 @@ def test_over_a_limit_every_answer_says_when_to_come_back(ledger: Ledger) -> Non
 
 def test_a_repeated_ask_costs_its_budget_once(ledger: Ledger) -> None:
     key = KeyStore(ledger.database).add("once", "write", asks_per_day=1)
-    app = create_app(Settings("", keys=True), ledger)
+    app = create_app(ServerSettings("", keys=True), ledger)
     headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "0123456789"}
     with TestClient(app, base_url="http://127.0.0.1:8765") as client:
         answers = [client.post("/v1/studies/open/ask", json={}, headers=headers) for _ in range(3)]

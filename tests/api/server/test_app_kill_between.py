@@ -12,10 +12,10 @@ from contracts.study import problem
 pytestmark = pytest.mark.slow
 SERVER = """
 import os, signal, sys, uvicorn
-from trialogue.api.server.app import Settings, create_app
+from trialogue.api.server.app import ServerSettings, create_app
 
 storage, port, deadly = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-app = create_app(Settings(storage, port=port))
+app = create_app(ServerSettings(storage, port=port))
 
 async def dying(scope, receive, send):
     async def send_or_die(message):

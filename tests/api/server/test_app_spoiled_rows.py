@@ -17,7 +17,7 @@ from trialogue.agent.verbs.read import studies
 from trialogue.agent.views.across import across
 from trialogue.agent.views.as_json import study_lines
 from trialogue.api.http.rendering import rendered
-from trialogue.api.server.app import Settings, create_app
+from trialogue.api.server.app import ServerSettings, create_app
 from trialogue.evaluators.problems.problem import Problem
 
 PROBLEM = Problem.from_dict(
@@ -53,7 +53,7 @@ def ledger() -> Ledger:
 
 @pytest.fixture(scope="module")
 def client(ledger: Ledger) -> Iterator[TestClient]:
-    app = create_app(Settings("", requests_per_minute=10**9), ledger)
+    app = create_app(ServerSettings("", requests_per_minute=10**9), ledger)
     with TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False) as made:
         yield made
 

@@ -15,7 +15,7 @@ from trialogue.agent.errors import StudyNotFound
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.agent.study.study import Study
 from trialogue.api.mcp.tools import mcp_for
-from trialogue.api.server.app import Settings, create_app
+from trialogue.api.server.app import ServerSettings, create_app
 from trialogue.api.service.open_studies import Shelf
 from trialogue.evaluators.problems.problem import Problem
 from trialogue.evaluators.spaces.parameters import Float
@@ -47,7 +47,7 @@ def client() -> Iterator[TestClient]:
 
 
 def made_app() -> FastAPI:
-    return create_app(Settings("", planners=("http://127.0.0.1:9/v1",)), Ledger())
+    return create_app(ServerSettings("", planners=("http://127.0.0.1:9/v1",)), Ledger())
 
 
 def nobody_came(door: socket.socket) -> bool:

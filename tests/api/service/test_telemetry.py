@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.agent.study.study import Study
-from trialogue.api.server.app import Settings, create_app
+from trialogue.api.server.app import ServerSettings, create_app
 from trialogue.api.service.telemetry import LONGEST, configure_logs
 from trialogue.evaluators.problems.problem import Problem
 
@@ -29,7 +29,7 @@ def log() -> Iterator[io.StringIO]:
 def client() -> Iterator[TestClient]:
     ledger = Ledger()
     Study(Problem.from_dict(PLAIN), storage=ledger, strategy="random")
-    with TestClient(create_app(Settings(""), ledger), base_url="http://127.0.0.1:8765") as made:
+    with TestClient(create_app(ServerSettings(""), ledger), base_url="http://127.0.0.1:8765") as made:
         yield made
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from trialogue.agent.study.study import Study
 from trialogue.agent.tuning.plan import TuningOutcome
-from trialogue.agent.tuning.verdict import Gain, Verdict, decide
+from trialogue.agent.tuning.verdict import Gain, TuningVerdict, decide
 from trialogue.api.vllm.handover import hand_over, headline, regime_lines, summary
 from trialogue.evaluators.problems.measurement import Measurement
 from trialogue.evaluators.problems.problem import Constraint, Problem
@@ -21,12 +21,12 @@ from trialogue.serving.vllm.environment import VllmEnvironment
 
 TOKENS, GOODPUT, TTFT = map(objective_named, ("output_tok_s", "goodput_req_s", "ttft_p99_ms"))
 SPACE = SearchSpace([Categorical("block_size", [32, 64, 128], default=128, ordered=True)])
-CHANGE = Verdict("change", "output_tok_s improves by a lot", Gain(1.5, 1.4, 1.6, 3))
+CHANGE = TuningVerdict("change", "output_tok_s improves by a lot", Gain(1.5, 1.4, 1.6, 3))
 
 
 def outcome_of(
     folder: Path,
-    verdict: Verdict,
+    verdict: TuningVerdict,
     pairs: int = 3,
     *,
     default: float = 100.0,
@@ -57,7 +57,7 @@ def test_a_result_of_fewer_pairs_does_not_overwrite_a_verified_change(tmp_path: 
     better = {
         n: (tmp_path / n).read_text() for n in ("serve.sh", "serve.yaml", "handover.json", "handover.html")
     }
-    text = hand_over(*outcome_of(tmp_path, Verdict("no change", "within the noise"), 1), tmp_path)
+    text = hand_over(*outcome_of(tmp_path, TuningVerdict("no change", "within the noise"), 1), tmp_path)
     assert "An earlier run verified a change by 3 pairs, more than now (1)" in text
     assert better == {n: (tmp_path / n).read_text() for n in better}
 
@@ -65,7 +65,7 @@ def test_a_result_of_fewer_pairs_does_not_overwrite_a_verified_change(tmp_path: 
 @pytest.mark.parametrize("pairs", [3, 4])
 def test_a_result_of_as_many_pairs_does(pairs: int, tmp_path: Path) -> None:
     hand_over(*outcome_of(tmp_path, CHANGE), tmp_path)
-    hand_over(*outcome_of(tmp_path, Verdict("no change", "within the noise"), pairs), tmp_path)
+    hand_over(*outcome_of(tmp_path, TuningVerdict("no change", "within the noise"), pairs), tmp_path)
     assert json.loads((tmp_path / "handover.json").read_text())["recommendation"] == "no change"
     assert "--block-size" not in (tmp_path / "serve.sh").read_text()
 
@@ -73,7 +73,7 @@ def test_a_result_of_as_many_pairs_does(pairs: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{torn", "[]", '{"recommendation": "change"}'])
 def test_a_hand_over_that_cannot_be_read_is_overwritten(text: str, tmp_path: Path) -> None:
     (tmp_path / "handover.json").write_text(text)
-    hand_over(*outcome_of(tmp_path, Verdict("no change", "within the noise"), 1), tmp_path)
+    hand_over(*outcome_of(tmp_path, TuningVerdict("no change", "within the noise"), 1), tmp_path)
     assert json.loads((tmp_path / "handover.json").read_text())["recommendation"] == "no change"
 
 
@@ -114,7 +114,7 @@ def test_the_headline_says_the_gain_once(tmp_path: Path) -> None:
 
 
 def test_nothing_tried_is_not_called_infeasible(tmp_path: Path) -> None:
-    outcome, _ = outcome_of(tmp_path, Verdict("nothing tried", "needs at least 240 s"), 0)
+    outcome, _ = outcome_of(tmp_path, TuningVerdict("nothing tried", "needs at least 240 s"), 0)
     assert headline(outcome) == "Nothing was tried: needs at least 240 s."
 
 

@@ -12,7 +12,7 @@ from tests.evaluators.engines.test_estimates import CONFIG
 from trialogue.agent.study.study import Study
 from trialogue.agent.tuning.findings import earlier_best
 from trialogue.agent.tuning.plan import TuningOutcome
-from trialogue.agent.tuning.verdict import Verdict, decide
+from trialogue.agent.tuning.verdict import TuningVerdict, decide
 from trialogue.api.cli.app import main
 from trialogue.api.study_files.study_file import read_specification
 from trialogue.api.vllm.handover import hand_over
@@ -38,7 +38,7 @@ def test_a_missing_vllm_is_said_with_the_cure(tmp_path: Path) -> None:
         find_vllm(tmp_path / "python")
 
 
-def outcome_of(folder: Path, verdict: Verdict) -> tuple[TuningOutcome, ServerTarget]:
+def outcome_of(folder: Path, verdict: TuningVerdict) -> tuple[TuningOutcome, ServerTarget]:
     space = SearchSpace([Categorical("block_size", [32, 64, 128], default=128, ordered=True)])
     problem = Problem("vllm", space, [TOKENS], context={"device": "cpu", "vllm": "0.32.0"})
     study = Study(problem, storage=f"sqlite:///{folder}/study.db")
@@ -109,14 +109,14 @@ def test_a_recommended_change_is_handed_over_as_command_yaml_and_page(tmp_path: 
 
 
 def test_no_change_hands_over_the_default(tmp_path: Path) -> None:
-    outcome, target = outcome_of(tmp_path, Verdict("no change", "the difference is within the noise"))
+    outcome, target = outcome_of(tmp_path, TuningVerdict("no change", "the difference is within the noise"))
     assert "No change recommended" in hand_over(outcome, target, tmp_path)
     assert (tmp_path / "serve.yaml").read_text().endswith('\nmodel: "model"\nhost: "127.0.0.1"\n')
     assert served_by(tmp_path / "serve.sh") == "1 serve model --host 127.0.0.1 --port 9"
 
 
 def test_llama_cpps_server_is_handed_over_as_a_script_alone(tmp_path: Path) -> None:
-    outcome, _ = outcome_of(tmp_path, Verdict("change", "it is faster"))
+    outcome, _ = outcome_of(tmp_path, TuningVerdict("change", "it is faster"))
     settings = TargetSettings("m.gguf", Workload.parse("chat"), tmp_path, fixed={"ctx_size": 512})
     space = llama_space({"block_size": "(default: 128)"}, 1, knobs={"block_size": [32, 64, 128]})
     target = llama_servers(LlamaEnvironment(Path("/opt/llama server"), "1"), settings, space)
@@ -159,7 +159,7 @@ def test_counters_of_energy_may_run_over_and_may_be_absent(monkeypatch: pytest.M
 
 
 def test_an_earlier_tuning_gives_its_best_and_what_changed(tmp_path: Path) -> None:
-    outcome_of(tmp_path, Verdict("no change", ""))
+    outcome_of(tmp_path, TuningVerdict("no change", ""))
     best, changed = earlier_best(tmp_path, {"device": "gpu", "vllm": "0.32.0"})
     assert best[0] == {"block_size": 32}
     assert changed == "device: 'cpu' -> 'gpu'"

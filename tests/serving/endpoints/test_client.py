@@ -4,13 +4,13 @@ import time
 
 import pytest
 
-from trialogue.serving.endpoints.chat import ChatRequest, Message
+from trialogue.serving.endpoints.chat import ChatMessage, ChatRequest
 from trialogue.serving.endpoints.client import OpenAIClient
 from trialogue.serving.errors import EndpointRefused, EndpointTimeout, EndpointUnreachable
 from trialogue.serving.scripted.behaviours import Flaky
 from trialogue.serving.scripted.server import ScriptedReply, ScriptedServer
 
-HELLO = ChatRequest((Message("user", "hello"),), schema={"type": "object"}, seed=3)
+HELLO = ChatRequest((ChatMessage("user", "hello"),), schema={"type": "object"}, seed=3)
 
 
 def reply(text="hi", **kwargs):
@@ -175,7 +175,7 @@ def test_two_studies_share_an_endpoint_without_mixing():
         got = {}
 
         def ask(i):
-            request = ChatRequest((Message("user", f"study {i}"),))
+            request = ChatRequest((ChatMessage("user", f"study {i}"),))
             got[i] = client.complete(request, deadline_s=10).completions[0].text
 
         threads = [threading.Thread(target=ask, args=(i,)) for i in range(12)]
@@ -197,7 +197,7 @@ def test_log_probabilities_come_with_the_answer():
 
 def test_equal_requests_have_equal_hashes_and_other_requests_others():
     assert HELLO.hash("m") == ChatRequest(
-        (Message("user", "hello"),), schema={"type": "object"}, seed=3
+        (ChatMessage("user", "hello"),), schema={"type": "object"}, seed=3
     ).hash("m")
     assert len({HELLO.hash("m"), HELLO.hash("n"), ChatRequest(HELLO.messages).hash("m")}) == 3
     json.dumps(HELLO.hash("m"))

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from trialogue.serving.endpoints.chat import ChatRequest, Message
+from trialogue.serving.endpoints.chat import ChatMessage, ChatRequest
 from trialogue.serving.endpoints.client import OpenAIClient
 from trialogue.serving.errors import EndpointRefused
 from trialogue.serving.scripted.server import ScriptedReply, ScriptedServer
 
 REQUEST = ChatRequest(
-    (Message("system", "be brief"), Message("user", "hello")),
+    (ChatMessage("system", "be brief"), ChatMessage("user", "hello")),
     n=1,
     schema={"type": "object"},
     temperature=0.5,

@@ -1,6 +1,6 @@
 import pytest
 
-from trialogue.serving.endpoints.chat import ChatRequest, Message
+from trialogue.serving.endpoints.chat import ChatMessage, ChatRequest
 from trialogue.serving.endpoints.client import OpenAIClient
 from trialogue.serving.endpoints.recording import RecordedEndpoint
 from trialogue.serving.errors import EndpointRefused, EndpointUnreachable
@@ -8,7 +8,7 @@ from trialogue.serving.scripted.server import ScriptedReply, ScriptedServer
 
 
 def ask(endpoint, text="hello"):
-    return endpoint.complete(ChatRequest((Message("user", text),), seed=1), deadline_s=5)
+    return endpoint.complete(ChatRequest((ChatMessage("user", text),), seed=1), deadline_s=5)
 
 
 def test_recorded_calls_replay_without_a_network(tmp_path):

@@ -3,14 +3,19 @@ import json
 import pytest
 
 from trialogue.serving.endpoints.abilities import Abilities
-from trialogue.serving.endpoints.chat import ChatRequest, Message
+from trialogue.serving.endpoints.chat import ChatMessage, ChatRequest
 from trialogue.serving.endpoints.refusals import Refusal, said_in, words_of
 from trialogue.serving.endpoints.requests import options_for
 
 OPTIONS = options_for(
     "m",
     ChatRequest(
-        (Message("system", "s"), Message("user", "u")), n=4, schema={}, temperature=0.7, top_p=0.9, seed=1
+        (ChatMessage("system", "s"), ChatMessage("user", "u")),
+        n=4,
+        schema={},
+        temperature=0.7,
+        top_p=0.9,
+        seed=1,
     ),
     Abilities(),
 )
@@ -67,7 +72,7 @@ def test_the_part_of_a_request_that_a_refusal_means_is_found(status, body, name)
 
 
 def test_what_was_not_sent_is_not_meant():
-    plain = options_for("m", ChatRequest((Message("user", "u"),)), Abilities())
+    plain = options_for("m", ChatRequest((ChatMessage("user", "u"),)), Abilities())
     assert not refusal(400, error("seed and response_format are not supported")).refused(plain)
 
 
@@ -108,7 +113,7 @@ def test_a_person_is_told_the_message(body, said):
 
 
 def test_a_schema_is_stated_beside_json_object_where_openais_way_is_refused_and_then_left_out():
-    request = ChatRequest((Message("user", "u"),), schema={"type": "object"})
+    request = ChatRequest((ChatMessage("user", "u"),), schema={"type": "object"})
     words = refusal(500, error("Input should be 'text' or 'json_object'"))
     learnt = Abilities().without(words.refused(options_for("m", request, Abilities())) or {"nothing"})
     assert Abilities.read(learnt.to_text()) == learnt

@@ -1,11 +1,11 @@
 import pytest
 
 from trialogue.serving.endpoints.abilities import ARGUMENTS, Abilities
-from trialogue.serving.endpoints.chat import ChatRequest, Message
+from trialogue.serving.endpoints.chat import ChatMessage, ChatRequest
 from trialogue.serving.endpoints.requests import options_for, sent
 
 FULL = ChatRequest(
-    (Message("system", "be brief"), Message("user", "hello")),
+    (ChatMessage("system", "be brief"), ChatMessage("user", "hello")),
     n=2,
     schema={"type": "object"},
     temperature=0.5,
