@@ -38,8 +38,8 @@ from ..threads import one_thread
 SEARCHED = 64
 """Suggestions of one batch that are each searched for, given those before; the rest of it is drawn. Each search costs more
 than the last one: of 400 the last took twenty times as long as the first."""
-DRAWN = 64
-"""Rows of which the best is taken then."""
+DRAWN = 4
+"""Rows that are drawn for each one that is taken then."""
 PENDING = 128
 """Running trials, the newest, that the model takes in."""
 _WHY_AGAIN = {
@@ -175,9 +175,9 @@ class GaussianBelief:
         taken, X, active = set(self._taken), self._tried[0], self._tried[1]
         model, found = self.model, list[Suggestion]()
         with one_thread():
-            for i in range(n):
+            for i in range(min(n, SEARCHED)):
                 domain = Domain(self.embedding.space, taken, dict(fixed or {}))
-                if 0 < i < SEARCHED and model is not None:
+                if i and model is not None:
                     model = model.with_fantasies(X[-1:], active[-1:])
                 x, origin, reason, worth = self._next(domain, model, X, active, rng, ahead=i)
                 row, mask = self.embedding.space.canonical(x[None, :])
@@ -187,7 +187,28 @@ class GaussianBelief:
                 found.append(Suggestion(self.embedding.space.decode(row)[0], origin, reason, assessment))
                 taken.add(keys(row)[0])
                 X, active = np.vstack([X, row]), np.vstack([active, mask])
+            domain = Domain(self.embedding.space, taken, dict(fixed or {}))
+            found += self._drawn(domain, model, rng, n - len(found))
         return tuple(found)
+
+    def _drawn(
+        self, domain: Domain, model: Model | None, rng: np.random.Generator, n: int
+    ) -> list[Suggestion]:
+        """Return n suggestions: the best of what is drawn. Raises SpaceExhausted."""
+        found: list[Suggestion] = []
+        while len(found) < n:
+            rows, active = candidates(domain, self._anchors, rng, DRAWN * n)
+            order = rng.permutation(np.unique(keys(rows), return_index=True)[1])
+            if model is not None:
+                order = order[np.argsort(-model.score(rows[order], active[order]), kind="stable")]
+            order = order[: n - len(found)]
+            rows, active = rows[order], active[order]
+            assessed = [None] * n if model is None else self._assess_rows(model, rows, active)
+            reason = f"drawn: {SEARCHED} of a batch are searched for"
+            for params, assessment in zip(self.embedding.space.decode(rows), assessed, strict=False):
+                found.append(Suggestion(params, "random", reason, assessment))
+            domain = replace(domain, taken={*domain.taken, *keys(rows)})
+        return found
 
     def _next(
         self, domain: Domain, model: Model | None, X: np.ndarray, active: np.ndarray, rng: np.random.Generator, *,
@@ -202,8 +223,6 @@ class GaussianBelief:
         ended = len(self.history.finished) + len(self.history.failed)
         if model is None or ended + ahead < self.settings.design:
             return *self._design_row(domain, X, active, rng), np.nan
-        if ahead >= SEARCHED and not self.settings.subspace:
-            return *self._drawn(domain, model, rng), np.nan
         x, value = self._best(domain, model, rng)
         again = self._worth_repeating(domain, model, x, ahead)
         if again is not None:
@@ -246,14 +265,6 @@ class GaussianBelief:
         x = design.next_row(domain, self.embedding.embed(X, active), rng, self._survival)
         words = {"dpp": "a determinantal point process", "volume": "volume-rescaled sampling"}
         return x, "initial_design", f"drawn by {words[s.design_kind]} given what was tried"
-
-    def _drawn(
-        self, domain: Domain, model: Model, rng: np.random.Generator
-    ) -> tuple[np.ndarray, Origin, str]:
-        rows, active = candidates(domain, self._anchors, rng, DRAWN)
-        some = rng.permutation(len(rows))[:DRAWN]
-        best = some[int(np.argmax(model.score(rows[some], active[some])))]
-        return rows[best], "random", f"the best of {len(some)} drawn: one batch is searched {SEARCHED} times"
 
     def _best(self, domain: Domain, model: Model, rng: np.random.Generator) -> tuple[np.ndarray, float]:
         """Return the row (d,) with the best acquisition found, and its value."""

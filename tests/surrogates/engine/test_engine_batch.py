@@ -6,7 +6,7 @@ import trialogue as tl
 from tests.contracts.engine import finished
 from trialogue.evaluators.problems.history import History, RunningTrial
 from trialogue.evaluators.problems.problem import Problem
-from trialogue.surrogates.engine.belief import DRAWN, PENDING, SEARCHED
+from trialogue.surrogates.engine.belief import PENDING, SEARCHED
 from trialogue.surrogates.engine.engine import GaussianEngine
 from trialogue.surrogates.models.outcome import OutcomeModel
 from trialogue.surrogates.optim.initial_design import GIVEN, next_design_row
@@ -20,7 +20,7 @@ def test_what_is_left_of_a_large_batch_is_drawn_by_the_model_and_all_of_it_diffe
     rng = np.random.default_rng(0)
     found = GaussianEngine(PLAIN).condition(history, rng).suggest(SEARCHED + 40, rng)
     assert [s.origin for s in found] == ["acquisition"] * SEARCHED + ["random"] * 40
-    assert found[-1].reason == f"the best of {DRAWN} drawn: one batch is searched {SEARCHED} times"
+    assert found[-1].reason == f"drawn: {SEARCHED} of a batch are searched for"
     assert len({tuple(s.params.values()) for s in found}) == SEARCHED + 40
 
 
@@ -31,6 +31,17 @@ def test_a_finite_space_is_used_up_by_one_batch() -> None:
     left = SEARCHED + 30 - len({t.params["k"] for t in history.finished})
     found = GaussianEngine(problem).condition(history, rng).suggest(left, rng)
     assert len({s.params["k"] for s in found}) == left
+
+
+def test_a_batch_before_anything_is_known_is_designed_then_drawn() -> None:
+    rng = np.random.default_rng(0)
+    found = GaussianEngine(PLAIN).condition(History(PLAIN), rng).suggest(1_000, rng)
+    assert [s.origin for s in found] == [
+        "default",
+        *["initial_design"] * (SEARCHED - 1),
+        *["random"] * (1_000 - SEARCHED),
+    ]
+    assert len({tuple(s.params.values()) for s in found}) == 1_000
 
 
 def test_of_running_trials_the_model_takes_in_the_newest() -> None:
