@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...evaluators.engines.estimates import UNSURE
+from ...evaluators.engines.sizing import fleet_lines
 from ...evaluators.problems.problem import Constraint
 from ...evaluators.servers.metrics import limit_words, resolve_limits
 from ...evaluators.traffic.workload import Workload
-from ...evaluators.vllm.estimate import Ranked, VllmEstimator, ranked, steady_load
+from ...evaluators.vllm.estimate import Ranked, VllmEstimator, capacities, ranked, steady_load, words_of
 from ...serving.errors import InvalidInput
 from .options import Options
 
@@ -49,10 +50,16 @@ def estimated(options: Options, say: Callable[[str], None]) -> None:
     )
     for line in _table(found, plan.objective.name, limits):
         say(line)
+    if options.serve_rate is not None:
+        sized = capacities(estimator, limits, wanted[1], options.devices)
+        for line in fleet_lines(sized, options.serve_rate, options.price_per_hour, estimated=True):
+            say(line)
     say(
-        "Unsure: TTFT by about {:.0%} and more at many requests at once, TPOT and throughput by about {:.0%}; flags other than "
-        "layout and batch limits are not in it. Measure before you rely on it: the same command without `--estimate` on the "
-        "machine begins with these and corrects them.".format(UNSURE["ttft_ms"], UNSURE["tpot_ms"])
+        "Unsure: TTFT by about {:.0%} and more at many requests at once, TPOT and throughput by about {:.0%}; percentiles are "
+        "taken to be means; flags other than layout and batch limits are not in it. Measure before you rely on it: the same "
+        "command without `--estimate` on the machine begins with these and corrects them.".format(
+            UNSURE["ttft_ms"], UNSURE["tpot_ms"]
+        )
     )
 
 
@@ -65,6 +72,5 @@ def _table(found: Sequence[Ranked], objective: str, limits: Sequence[Constraint]
     shown = [n for n in names if n in found[0].metrics]
     lines = ["  ".join(f"{n:>14}" for n in shown) + "  flags"]
     for one in found[:SHOWN]:
-        flags = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in one.changes.items()) or "(none)"
-        lines.append("  ".join(f"{one.metrics[n]:>14.4g}" for n in shown) + f"  {flags}")
+        lines.append("  ".join(f"{one.metrics[n]:>14.4g}" for n in shown) + f"  {words_of(one.changes)}")
     return lines

@@ -21,6 +21,7 @@ from .page import HEIGHT, MARGIN, STYLE, WIDTH
 
 COLORS = ("#4a7ebb", "#b33", "#3a8a4d", "#8a5ab3", "#b3792d", "#2d8f9b", "#777", "#c2508a")
 GRID = "grid.json"
+HEAD = f"{'in→out':>12} {'at once':>8} {'tok/s user':>11} {'tok/s device':>13} {'TTFT p99 ms':>12} {'TPOT p99 ms':>12}"
 
 
 def load_grid(
@@ -64,6 +65,7 @@ def _measured(options: Options, grid: Sequence[Cell]) -> str:
                 f"`--folder` {str(wanted.folder)!r} holds a grid of another server, {known['command']!r}, now {command!r}; "
                 "give another `--folder`."
             )
+        print(f"{'':4} {HEAD}")
         done = {cell.key: cell for cell in (Cell(**plain) for plain in known.get("cells", ()))}
         for i, cell in enumerate(grid, 1):
             if cell.key not in done:
@@ -99,9 +101,7 @@ def _loaded(
 
 def table(grid: Sequence[Cell]) -> list[str]:
     """Return the grid in lines, shape by shape; a star marks the cells of its shape that nothing beats in both."""
-    rows = [
-        f"{'in→out':>12} {'at once':>8} {'tok/s user':>11} {'tok/s device':>13} {'TTFT p99 ms':>12} {'TPOT p99 ms':>12}"
-    ]
+    rows = [HEAD]
     for _, of_shape in by_shape(grid):
         best = front(of_shape)
         rows += [f"{_line(cell)}{' *' if cell in best else ''}" for cell in of_shape]

@@ -6,9 +6,10 @@ beside ours.
 
 import json
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ...agent.tuning.findings import (
     Effect,
@@ -20,7 +21,7 @@ from ...agent.tuning.findings import (
 )
 from ...agent.tuning.plan import TuningOutcome, changes
 from ...agent.tuning.verdict import means
-from ...evaluators.engines.sizing import Capacity, fleets
+from ...evaluators.engines.sizing import Capacity, fleet_lines
 from ...evaluators.servers.bounds import bound_words
 from ...evaluators.servers.target import ServerTarget
 from ...evaluators.statistics.regimes import Regimes, regimes
@@ -28,7 +29,9 @@ from ..reports.drawing import page_of
 from .page import agreement_words, front_words, page
 from .serve_files import serve_script, serve_yaml
 
-SHOWN_FLEETS = 3
+T = TypeVar("T")
+TELLING = 0.005
+"""Share below which an effect is printed as none."""
 REGIME_LEVEL = 0.05
 """Chance that one hand-over speaks of levels where there are none."""
 _SHOWN = (
@@ -92,8 +95,19 @@ def _found(outcome: TuningOutcome) -> list[str]:
     lines += ["", "Not beaten in every objective:", *(f"  {x}" for x in front)] if front else []
     lines += ["", "What did not work:", *(f"  {x}" for x in unfit)] if unfit else []
     lines += ablation_lines(outcome)
+    told, silent = _spoken_of(((s.knob, s) for s in found), lambda s: s.span >= TELLING)
     title = "Effect of each knob around the best (? not tried, believed):"
-    return lines + (["", title, *map(_strength, found)] if found else [])
+    return lines + (["", title, *(_strength(s) for _, s in told), *silent] if found else [])
+
+
+def _spoken_of(
+    named: Iterable[tuple[str, T]], telling: Callable[[T], bool]
+) -> tuple[list[tuple[str, T]], list[str]]:
+    """Return what tells something, and a line with the names of the others, if any."""
+    found = list(named)
+    silent = [name for name, one in found if not telling(one)]
+    line = [f"  no effect seen or believed: {', '.join(silent)}"] if silent else []
+    return [(name, one) for name, one in found if name not in silent], line
 
 
 def sizing_lines(outcome: TuningOutcome, rate_s: float) -> list[str]:
@@ -105,13 +119,7 @@ def sizing_lines(outcome: TuningOutcome, rate_s: float) -> list[str]:
         for t in feasible_by_belief(outcome.study)[0]
         if t.measurement is not None and "requests_s" in t.measurement.metrics
     ]  # fmt: skip
-    found = fleets(measured, rate_s)[:SHOWN_FLEETS]
-    title = f"For {rate_s:g} requests/s within the limits, a fifth of each server left free:"
-    rows = [
-        f"  {f.devices} device{'s' * (f.devices > 1)}: {f.servers} × {f.of.name} ({f.of.requests_s:.3g} requests/s each)"
-        for f in found
-    ]
-    return ["", title, *(rows or ["  no measured configuration carries any"])]
+    return fleet_lines(measured, rate_s)
 
 
 def regime_lines(outcome: TuningOutcome) -> list[str]:
@@ -144,8 +152,9 @@ def ablation_lines(outcome: TuningOutcome) -> list[str]:
     told = ablation(outcome.study, best.params) if best is not None else []
     if best is None or not told:
         return []
+    told, silent = _spoken_of(told, lambda e: bool(e.measured or e.note) or abs(e.ratio - 1) >= TELLING)
     rows = [f"  without {name}={best.params[name]}: {_loss(effect)}" for name, effect in told]
-    return ["", "What each change is worth (? not tried, believed):", *rows]
+    return ["", "What each change is worth (? not tried, believed):", *rows, *silent]
 
 
 def _loss(effect: Effect) -> str:

@@ -1,6 +1,6 @@
-"""How many servers a load needs: the fewest devices, from configurations that were measured within the limits.
+"""How many servers a load needs: the fewest devices, from configurations within the limits.
 
-A server's capacity is the load that it was seen to carry while every limit held, never a guess beyond that. Servers are
+A server's capacity is the load that it was seen to carry while every limit held, or is estimated to, which is said. Servers are
 taken to be alike and the load to be spread evenly; what is lost in between them is for ``headroom``. Values in, values out.
 """
 
@@ -10,17 +10,20 @@ from dataclasses import dataclass
 
 from ...serving.errors import InvalidInput
 
+SHOWN = 3
 HEADROOM = 0.2
 """Share of the capacity that stays free: arrivals are bursty, and a server may be away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What one server of a configuration carries within the limits. ``requests_s``: per second; ``devices``: it occupies."""
+    """What one server of a configuration carries within the limits. ``requests_s``: per second; ``devices``: it occupies;
+    ``at_once``: requests that it then has, 0 where that is not known."""
 
     name: str
     requests_s: float
     devices: int = 1
+    at_once: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,33 @@ class Fleet:
     def carries_s(self) -> float:
         """Requests per second that they carry with nothing left free."""
         return self.servers * self.of.requests_s
+
+
+def fleet_lines(
+    measured: Iterable[Capacity],
+    wanted_s: float,
+    price_per_hour: float | None = None,
+    *,
+    estimated: bool = False,
+) -> list[str]:
+    """Return, in words, the cheapest fleets for ``wanted_s`` requests per second, with a title. ``price_per_hour``: money per
+    device; ``estimated``: whether the capacities were."""
+    known = "by estimates, " * estimated
+    title = f"For {wanted_s:g} requests/s within the limits, {known}a fifth of each server left free:"
+    rows = [
+        f"  {f.devices} device{'s' * (f.devices > 1)}{_money(f, price_per_hour)}: {f.servers} × {f.of.name} "
+        f"({f.of.requests_s:.3g} requests/s each{f', {f.of.at_once} at once' * bool(f.of.at_once)})"
+        for f in fleets(measured, wanted_s)[:SHOWN]
+    ]
+    return [
+        "",
+        title,
+        *(rows or [f"  no {'estimated' if estimated else 'measured'} configuration carries any"]),
+    ]
+
+
+def _money(fleet: Fleet, price_per_hour: float | None) -> str:
+    return "" if price_per_hour is None else f" for {fleet.devices * price_per_hour:.4g} an hour"
 
 
 def fleets(measured: Iterable[Capacity], wanted_s: float, *, headroom: float = HEADROOM) -> list[Fleet]:

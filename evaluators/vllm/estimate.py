@@ -6,8 +6,8 @@ Estimates are means; a percentile is taken to lie above the mean by a factor tha
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from ...serving.vllm.catalogue import KNOBS, Value
 from ..engines.estimates import Batching, Estimate, Layout, SteadyLoad, Steps, steady
 from ..engines.roofline import ACCELERATORS, ModelSize, RooflineSteps
+from ..engines.sizing import Capacity
 from ..errors import NotEstimated
 from ..problems.history import Params
 from ..problems.problem import Constraint, Objective
@@ -79,14 +80,17 @@ class VllmEstimator:
         """Where step times come from, in words."""
         return "measured operators (aiconfigurator-core)" if self.measured else "a roofline of config.json"
 
-    def __call__(self, params: Params) -> Mapping[str, float] | None:
-        """Return every metric that can be estimated, by the names of ``servers/metrics.py``; None where none can."""
-        found = self.estimate(params)
+    def __call__(self, params: Params, load: SteadyLoad | None = None) -> Mapping[str, float] | None:
+        """Return every metric that can be estimated, by the names of ``servers/metrics.py``; None where none can.
+
+        ``load``: another one than its own, with requests of the same lengths.
+        """
+        found = self.estimate(params, load)
         return (
             None if found is None else self._named(found, self._layout(params).devices * self._copies(params))
         )
 
-    def estimate(self, params: Params) -> Estimate | None:
+    def estimate(self, params: Params, load: SteadyLoad | None = None) -> Estimate | None:
         """Return the estimate of a configuration, None where it does not fit or nothing is known of its layout."""
         layout, values = self._layout(params), {**USUAL, **self.held, **params}
         if layout not in self._steps:
@@ -95,7 +99,7 @@ class VllmEstimator:
         if steps is None:
             return None
         batching = Batching(int(values["max_num_seqs"]), int(values["max_num_batched_tokens"]))
-        return steady(steps, self.load, batching, layout.data * self._copies(params))
+        return steady(steps, load or self.load, batching, layout.data * self._copies(params))
 
     def _made(self, layout: Layout) -> Steps | None:
         try:
@@ -165,21 +169,69 @@ def ranked(
 
     ``own``: choices of one's own by knob, empty ones: the catalogue's. ``unused`` is told of knobs that decide nothing here.
     """
+    found: list[Ranked] = []
+    for params, changes in _configurations(estimator, own, devices, unused):
+        metrics = estimator(params)
+        if metrics is not None and _within(metrics, limits):
+            found.append(Ranked(changes, metrics))
+    check_measured(objective.name, found[0].metrics if found else {objective.name: 0.0})
+    sign = 1.0 if objective.direction == "minimize" else -1.0
+    found.sort(key=lambda r: (sign * round(math.log(r.metrics[objective.name]) / EQUAL), len(r.changes)))
+    return list({tuple(r.metrics.values()): r for r in reversed(found)}.values())[::-1]
+
+
+AT_ONCE = tuple(2**i for i in range(11))
+"""Requests at once of which a server's capacity is looked for."""
+ABOUT = 0.9
+"""Share of a layout's largest capacity that is as good: estimates are not surer."""
+
+
+def capacities(
+    estimator: VllmEstimator, limits: Sequence[Constraint], own: Mapping[str, Sequence[Value]], devices: int
+) -> list[Capacity]:
+    """Return what a server of each layout of ``devices`` at most is estimated to carry in the long run while every limit
+    holds: of its configurations the one with the fewest changes that carries about as much as the best."""
+    layouts: dict[tuple[object, ...], list[tuple[int, Capacity]]] = {}
+    for params, changes in _configurations(estimator, own, devices):
+        best = Capacity(words_of(changes), 0.0, devices_of(params))
+        for n in AT_ONCE:
+            metrics = estimator(params, replace(estimator.load, concurrency=n, requests=0))
+            if metrics is None or not _within(metrics, limits):
+                break  # more at once wait longer
+            if metrics["requests_s"] > best.requests_s * (1 + EQUAL):
+                best = replace(best, requests_s=metrics["requests_s"], at_once=n)
+        layout = tuple(v for k, v in params.items() if k not in USUAL)
+        layouts.setdefault(layout, []).append((len(changes), best))
+    return [c for found in layouts.values() if (c := _about_best(found)).requests_s > 0]
+
+
+def _about_best(found: Sequence[tuple[int, Capacity]]) -> Capacity:
+    enough = ABOUT * max(c.requests_s for _, c in found)
+    few_first = sorted(found, key=lambda each: (each[0], -each[1].requests_s))
+    return next(c for _, c in few_first if c.requests_s >= enough)
+
+
+def words_of(changes: Mapping[str, Value]) -> str:
+    """Return changes as flags on a command line."""
+    return " ".join(f"--{k.replace('_', '-')} {v}" for k, v in changes.items()) or "(no flags)"
+
+
+def _within(metrics: Mapping[str, float], limits: Sequence[Constraint]) -> bool:
+    return all(c.holds(metrics.get(c.name, math.nan)) for c in limits)
+
+
+def _configurations(
+    estimator: VllmEstimator, own: Mapping[str, Sequence[Value]], devices: int,
+    unused: Callable[[str], None] = lambda line: None,
+) -> Iterator[tuple[dict[str, Any], dict[str, Value]]]:  # fmt: skip  # Any: a flag's value
+    """Yield configurations of ``devices`` at most that can be told apart by estimates, and what each changes."""
     catalogued = {k.name: [c for c in k.choices if c is not None] for k in KNOBS}
     named = {n: list(own.get(n) or catalogued[n]) for n in (*DECIDING, *(n for n in ON_REQUEST if n in own))}
     for name in own.keys() - named.keys():
         unused(f"left out: {name} does not change an estimate")
     usual = {**USUAL, **{n: 1 for n in named if n.endswith("_size")}, **estimator.held}
-    found: list[Ranked] = []
     for values in product(*([usual[n]] if n in estimator.held else c for n, c in named.items())):
         params = dict(zip(named, values, strict=True))
         few, tokens = (float(str(params[n])) for n in ("max_num_seqs", "max_num_batched_tokens"))
-        if devices_of(params) > devices or few > tokens:
-            continue
-        metrics = estimator(params)
-        if metrics is not None and all(c.holds(metrics.get(c.name, math.nan)) for c in limits):
-            found.append(Ranked({k: v for k, v in params.items() if usual.get(k) != v}, metrics))
-    check_measured(objective.name, found[0].metrics if found else {objective.name: 0.0})
-    sign = 1.0 if objective.direction == "minimize" else -1.0
-    found.sort(key=lambda r: (sign * round(math.log(r.metrics[objective.name]) / EQUAL), len(r.changes)))
-    return list({tuple(r.metrics.values()): r for r in reversed(found)}.values())[::-1]
+        if devices_of(params) <= devices and few <= tokens:
+            yield params, {k: v for k, v in params.items() if usual.get(k) != v}

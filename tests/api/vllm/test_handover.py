@@ -177,3 +177,19 @@ def test_servers_that_fall_into_levels_are_said(
     lines = regime_lines(replace(outcome, default_runs=sides[0], best_runs=sides[1]))
     assert bool(lines) == bool(told)
     assert told in " ".join(lines)
+
+
+def test_knobs_that_nothing_was_learnt_of_are_one_line_not_a_table_of_ones(tmp_path: Path) -> None:
+    space = SearchSpace([
+        Categorical("block_size", [32, 128], default=128), Categorical("idle", [1, 2], default=1),
+    ])  # fmt: skip
+    study = Study(Problem("vllm", space, [TOKENS]), storage=f"sqlite:///{tmp_path}/study.db")
+    for speed in (100.0, 100.0):
+        study.add({"block_size": 128, "idle": 1}, Measurement([speed], metrics={"output_tok_s": speed}))
+    study.add({"block_size": 32, "idle": 2}, Measurement([100.0], metrics={"output_tok_s": 100.0}))
+    (tmp_path / "other").mkdir()
+    outcome, target = outcome_of(tmp_path / "other", CHANGE)
+    best = study.trials[-1]
+    told = hand_over(replace(outcome, study=study, best=best), target, tmp_path)
+    assert told.count("no effect seen or believed: ") == 2
+    assert "×1.00" not in told

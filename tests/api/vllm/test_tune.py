@@ -191,6 +191,10 @@ def test_an_estimate_needs_no_server_and_says_what_it_is(
         code, _, complained = answer(*more)
         assert code == 2
         assert complaint in complained
+    sized = answer("--slo", "tpot_p99_ms<=30", "--serve-rate", "40", "--price-per-hour", "2.5")[1]
+    assert "For 40 requests/s within the limits, by estimates, a fifth of each server left free:" in sized
+    assert " an hour: " in sized
+    assert "percentiles are taken to be means" in sized
     assert "No configuration is estimated" in answer("--slo", "tpot_p99_ms<=0.1")[1]
 
 

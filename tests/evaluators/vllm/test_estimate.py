@@ -11,7 +11,7 @@ from trialogue.evaluators.errors import InvalidSpecification, NotEstimated
 from trialogue.evaluators.problems.problem import Constraint
 from trialogue.evaluators.servers.metrics import objective_named
 from trialogue.evaluators.traffic.workload import Workload
-from trialogue.evaluators.vllm.estimate import VllmEstimator, ranked, steady_load
+from trialogue.evaluators.vllm.estimate import VllmEstimator, capacities, ranked, steady_load
 
 LOAD = steady_load(Workload.parse("random:input=1024,output=256,concurrency=32,prompts=64"))
 
@@ -54,6 +54,26 @@ def test_the_best_come_first_and_meet_the_limits(model: str) -> None:
     assert all(r.metrics["tpot_mean_ms"] <= 9.0 and r.metrics["devices"] <= 4 for r in found)
     assert found[0].metrics["output_tok_s"] >= 0.99 * max(r.metrics["output_tok_s"] for r in found)
     assert len({tuple(r.metrics.values()) for r in found}) == len(found)
+
+
+def test_a_tighter_limit_lets_a_server_carry_less_and_each_layout_stands_once(model: str) -> None:
+    estimator = VllmEstimator(model, "h100_sxm", LOAD)
+
+    def carried(upper: float) -> dict[str, float]:
+        limit = Constraint("tpot_mean_ms", upper=upper)
+        return {c.name: c.requests_s for c in capacities(estimator, [limit], {}, 2)}
+
+    loose, tight = carried(40.0), carried(12.0)
+    assert len(loose) == 3  # one device, two that share a copy, two copies
+    assert max(loose.values()) > 1.2 * max(tight.values()) > 0
+    assert carried(0.1) == {}
+    (alone,) = (c for c in capacities(estimator, [], {}, 1))
+    again = estimator(
+        {}, steady_load(Workload.parse(f"random:input=1024,output=256,concurrency={alone.at_once}"))
+    )
+    assert alone.devices == 1
+    assert again is not None
+    assert alone.requests_s >= 0.9 * again["requests_s"]
 
 
 def test_what_is_not_known_is_refused_with_what_would_help(
