@@ -97,7 +97,7 @@ COMMAND_FOLDERS = ("api/cli", "api/vllm", "api/doctor", "api/gate", "api/gallery
 
 CODE_LINES = {
     "serving": 3_150,
-    "evaluators": 7_170,
+    "evaluators": 7_180,
     "prompts": 1_400,
     "surrogates": 3_760,
     "agent": 11_600,

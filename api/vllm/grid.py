@@ -95,6 +95,8 @@ def _loaded(
     target.settings = replace(target.settings, workload=cell.workload())
     attempt = target.measure(params, reuse=False, label=f"{cell.shape} x {cell.concurrency}")
     if attempt.failure is not None:
+        if attempt.failure.phase == "start":  # no other cell would start either
+            attempt.require("The server")
         return replace(cell, failed=str(attempt.failure))
     return replace(cell, metrics=attempt.mean())
 

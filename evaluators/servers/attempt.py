@@ -109,14 +109,14 @@ class Attempt:
             return None
         return EvaluationFailed(str(self.failure), kind=_KINDS.get(self.failure.kind, "crash"))
 
-    def require(self) -> None:
-        """Raise the failure, if there is one, of a configuration without which nothing can go on: the default."""
+    def require(self, what: str = "The default") -> None:
+        """Raise the failure, if there is one, of a configuration without which nothing can go on; ``what``: its name."""
         error = self.error()
         if error is None or self.failure is None:
             return
         cure = f"; {_SLOW}" if self.failure.kind == "hang" else ""
         where = f"; its own words are in {self.log!r}" if self.log else ""
-        raise EvaluationFailed(f"The default could not be measured: {error}{where}{cure}.", kind=error.kind)
+        raise EvaluationFailed(f"{what} could not be measured: {error}{where}{cure}.", kind=error.kind)
 
 
 _SLOW = (

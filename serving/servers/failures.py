@@ -179,7 +179,9 @@ def classify(
     if phase == "load" and (exit_code == 0 or any("shutdown triggered" in line for line in every)):
         return ServerFailure("killed", "it was asked to end, as by SIGTERM", phase)
     if timed_out:
-        return ServerFailure("hang", lines[-1][:200] if lines else "", phase)
+        return ServerFailure(
+            "hang", f"its log ends with {every[-1][:200]!r}" if every else "it wrote nothing", phase
+        )
     errors = [line for line in lines if re.search(r"Error|error|Exception|assert", line)]
     return ServerFailure("unknown", (errors[-1] if errors else lines[-1] if lines else "")[:400], phase)
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from contracts.gguf_file import gguf_of
 
+from tests.evaluators.engines.scripted_sglang import installed
 from trialogue.api.cli.app import main
 from trialogue.api.vllm.grid import page, table
 from trialogue.evaluators.engines.grid import Cell
 from trialogue.serving.llama_cpp.environment import LlamaNotInstalled, find_llama
 from trialogue.serving.models.sample_models import tiny_model
+from trialogue.serving.sglang.environment import VARIABLE
 
 GRID = [
     Cell(8, 4, 1, {"output_tok_s": 50.0, "ttft_p99_ms": 3.0, "tpot_p99_ms": 20.0}),
@@ -38,6 +40,31 @@ def test_the_page_has_a_circle_for_every_measured_cell_and_a_line_for_every_shap
     assert (made.count("<circle"), made.count("<polyline")) == (3, 2)
     assert "the &lt;engine&gt; died" in made
     assert "serve &lt;model&gt;" in made
+
+
+def test_a_server_that_does_not_start_ends_the_grid_at_its_first_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(installed(tmp_path / "sglang")))
+    words = [
+        "load-grid",
+        str(tiny_model()),
+        "--engine",
+        "sglang",
+        "--input",
+        "8",
+        "--output",
+        "4",
+        "--concurrency",
+        "1,2",
+    ]
+    for policy, code in (("shortest", 2), ("lpm", 0)):
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--fix", f"schedule_policy={policy}", "--folder", str(tmp_path / policy)])
+        assert (ended.value.code or 0) == code
+        said = capsys.readouterr()
+        assert ("2/2:" in said.out) == (code == 0)
+        assert ("The server could not be measured: the server refuses an argument" in said.err) == (code == 2)
 
 
 @pytest.mark.parametrize(

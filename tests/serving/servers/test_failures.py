@@ -137,7 +137,8 @@ def test_a_signal_is_infrastructure_and_no_evidence_against_the_configuration() 
 
 
 def test_silence_until_the_deadline_is_a_hang() -> None:
-    assert classify("INFO loading weights", phase="start", timed_out=True).kind == "hang"
+    hanging = classify("INFO loading weights", phase="start", timed_out=True)
+    assert (hanging.kind, hanging.cause) == ("hang", "its log ends with 'INFO loading weights'")
 
 
 def test_an_unknown_cause_keeps_its_last_error_line() -> None:
