@@ -6,7 +6,7 @@ Source: Aghajanyan et al. 2021, Intrinsic Dimensionality Explains the Effectiven
 2012.13255); Li et al. 2018 for the measure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ...gradients.fastfood import Fastfood
 from ...problems.measurement import Measurement
 from ...problems.problem import Objective, Problem
 from ...programs.run import Run
@@ -32,7 +33,7 @@ def target() -> GalleryTarget:
     space = SearchSpace(
         [
             Int("dimension", 2, 400, log=True, default=50, unit="directions", description="d, what is trained"),
-            Categorical("projection", ["dense", "sparse"], default="dense", description="P: Gaussian, or a few signs per row"),
+            Categorical("projection", ["dense", "sparse", "fastfood"], default="dense", description="kind of P"),
             Int("pretraining", 0, 10, default=5, unit="epochs", description="on digits that are moved and noisy"),
             Int("width", 16, 96, log=True, default=48, unit="units", description="of the hidden layer"),
             Float("lr", 1e-3, 0.3, log=True, default=0.03, description="learning rate of z"),
@@ -68,17 +69,25 @@ class Subspace:
         self._network = network
         self._start = {name: p.detach() for name, p in network.named_parameters()}
         n = sum(p.numel() for p in self._start.values())
-        P = torch.randn(n, dimension, generator=stream)
-        if kind == "sparse":
-            P = P.sign() * (torch.rand(n, dimension, generator=stream) < 1 / dimension**0.5)
-        self._P = P / P.norm(dim=0).clamp(min=1e-12) * (n / dimension) ** 0.5 / 10
+        self._project = _projection(n, dimension, kind, stream)
         self.z = torch.zeros(dimension, requires_grad=True)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the network's output at the present point."""
-        moves = (self._P @ self.z).split([p.numel() for p in self._start.values()])
+        moves = self._project(self.z).split([p.numel() for p in self._start.values()])
         at = {name: p + m.view_as(p) for (name, p), m in zip(self._start.items(), moves, strict=True)}
         return functional_call(self._network, at, (x,))
+
+
+def _projection(n: int, d: int, kind: str, stream: torch.Generator) -> Callable[[Tensor], Tensor]:
+    """Return P, whose columns are longer the fewer they are, as what maps z (d,) to P z (n,)."""
+    if kind == "fastfood":
+        structured = Fastfood(n, d, stream)
+        return lambda z: structured(z) * (n / d) ** 0.5 / 10
+    P = torch.randn(n, d, generator=stream)
+    if kind == "sparse":
+        P = P.sign() * (torch.rand(n, d, generator=stream) < 1 / d**0.5)
+    return (P / P.norm(dim=0).clamp(min=1e-12) * (n / d) ** 0.5 / 10).mv
 
 
 def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:

@@ -7,7 +7,7 @@ from trialogue.evaluators.targets.finetuning.intrinsic_dimension import Subspace
 from trialogue.evaluators.targets.networks import generator, mlp
 
 
-@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@pytest.mark.parametrize("kind", ["dense", "sparse", "fastfood"])
 def test_it_begins_at_the_network_and_all_of_it_moves(kind: str) -> None:
     network = mlp([64, 8, 10], generator(0))
     subspace = Subspace(network, 20, kind, generator(1))
