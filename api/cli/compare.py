@@ -23,8 +23,12 @@ def compare(
         ),
     ],
     strategies: Annotated[
-        str, typer.Option(metavar="NAMES", help="Of trialogue, llambo, surrogate and random, with commas.")
-    ] = "trialogue,surrogate,random",
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="With commas (default: surrogate,random, and trialogue where there is a planner).",
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Studies per strategy.")] = 5,
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trials per study (default: the file's budget, or 30).")
@@ -58,7 +62,9 @@ def compare(
     specification = stated[0]
     spec = planner or specification.settings.planner
     budget = specification.settings.budget
-    names = checked_names(strategies, has_planner=spec not in (None, "none"))
+    planned = spec not in (None, "none")
+    usual = "trialogue,surrogate,random" if planned else "surrogate,random"
+    names = checked_names(usual if strategies is None else strategies, has_planner=planned)
     length = trials or (budget.trials if budget is not None else None) or 30
     by_task = run_all(stated, names, range(seeds), length, spec, quiet=as_json)
     runs = by_task[0] if len(by_task) == 1 else pooled(by_task)

@@ -6,22 +6,27 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from markupsafe import escape
 
 from ...agent.ledger.records import TrialRecord
+from ...agent.lineage import CONTINUING
 from ...agent.planner.by_name import SharedPlanner
 from ...agent.study.study import Study
 from ...evaluators.problems.measurement import Measurement
 from ...evaluators.statistics.strata import stratified_sample
 from ...evaluators.targets.catalogue import MODULES
-from ...serving.errors import TrialogueError
+from ...serving.errors import InvalidInput, TrialogueError
 from ...surrogates.contracts import TrainingData
 from ...surrogates.options.inductive_bias import bits_needed
 from ..reports.comparison import Line, SeededRun, figure
 from ..study_files.study_file import OF_A_TARGET, Specification
 from ..study_files.tables import BudgetTable
+
+WITH_ENGINE = ("trialogue", "surrogate")
+"""Strategies that options of the engine are for."""
 
 
 def run_all(
@@ -35,7 +40,7 @@ def run_all(
 ) -> list[list[SeededRun]]:
     """Run every study and return the runs of each task, seed by seed.
 
-    All of them share one planner, so that a vLLM server is started once.
+    All of them share one planner, so that a vLLM server is started once. Raises InvalidInput where none could be used.
     """
     runs: list[list[SeededRun]] = []
     with SharedPlanner(planner) as shared:
@@ -48,6 +53,8 @@ def run_all(
                     runs[-1].append(run_one(stated, name, seed, trials, shared))
                     if not quiet:
                         print(_line(runs[-1][-1]))
+    if not any(run.values for of in runs for run in of):
+        raise InvalidInput(f"no strategy could be used: {'; '.join(runs[0][0].notes)}")
     return runs
 
 
@@ -68,19 +75,24 @@ def _line(run: SeededRun) -> str:
 
 
 def run_one(stated: Specification, name: str, seed: int, trials: int, planner: SharedPlanner) -> SeededRun:
-    """Return one study in memory with one strategy and seed."""
+    """Return one study in memory with one strategy and seed, and with the file's options of an engine where it has one."""
     budget = (stated.settings.budget or BudgetTable()).model_copy(update={"trials": trials})
-    settings = stated.settings.model_copy(update={"seed": seed, "strategy": name, "budget": budget})
+    changed = {"seed": seed, "strategy": name, "budget": budget}
+    if name.partition(":")[0] not in WITH_ENGINE:
+        changed["engine"] = None
+    settings = stated.settings.model_copy(update=changed)
     specification = replace(stated, name=f"{stated.name}-{name}-{seed}", settings=settings)
-    study = specification.open(None, planner=planner)
-    started, notes = time.monotonic(), ()
+    started, notes, values, tokens = time.monotonic(), (), (), 0
     try:
-        with study:
-            study.run(stated.evaluate, n_trials=trials)
+        with specification.open(None, planner=planner) as study, TemporaryDirectory() as folder:
+            try:
+                workdir = folder if name.partition(":")[0] in CONTINUING else None
+                study.run(stated.evaluate, n_trials=trials, workdir=workdir)
+            finally:
+                values, tokens = tuple(_value(study, t) for t in study.trials), study.spent.tokens
     except TrialogueError as error:  # a finite space that is exhausted, a strategy that cannot be used
         notes = (str(error),)
-    values = tuple(_value(study, t) for t in study.trials)
-    return SeededRun(name, seed, values, study.spent.tokens, round(time.monotonic() - started, 2), notes)
+    return SeededRun(name, seed, values, tokens, round(time.monotonic() - started, 2), notes)
 
 
 def bias(stated: Specification, trials: int) -> dict[str, float]:

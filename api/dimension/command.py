@@ -35,5 +35,7 @@ def dimension(
     d90 = smallest(gains)
     if as_json:
         print(json.dumps({"gains": gains, "d90": d90, "parameters": D}, indent=1))
+    elif d90 is None:
+        print("The whole space gained nothing over the default in so many trials: no d90.")
     else:
         print(f"d90 = {d90} of {D}: the smallest dimension that gains nine tenths of the whole space.")

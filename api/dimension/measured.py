@@ -47,7 +47,8 @@ def gain(stated: Specification, d: int, trials: int, seeds: Sequence[int]) -> fl
     return float(np.mean(gains))
 
 
-def smallest(gains: dict[int, float]) -> int:
-    """Return d90: the smallest dimension whose gain is nine tenths of the largest dimension's."""
+def smallest(gains: dict[int, float]) -> int | None:
+    """Return d90: the smallest dimension whose gain is nine tenths of the largest dimension's; None where that gained
+    nothing."""
     full = gains[max(gains)]
-    return min(d for d, value in gains.items() if value >= NEARLY * full)
+    return min(d for d, value in gains.items() if value >= NEARLY * full) if full > 0 else None

@@ -44,7 +44,7 @@ def targets(
     elif as_json:
         print(json.dumps([as_data(t) for t in chosen.values()], indent=1))
     elif name is not None:
-        print(card(loaded[name]))
+        print(card(loaded[name], name))
     else:
         print(listing(list(chosen.values())))
 
@@ -59,8 +59,8 @@ def listing(chosen: Sequence[GalleryTarget]) -> str:
     return in_columns(lines)
 
 
-def card(target: GalleryTarget) -> str:
-    """Return everything about one target, in lines."""
+def card(target: GalleryTarget, called: str) -> str:
+    """Return everything about one target, in lines; ``called``: the name it is run by."""
     from ..reports.gallery import described
 
     lines = [f"{target.name} ({target.family})", target.problem.description, f"Source: {target.source}", ""]
@@ -73,7 +73,7 @@ def card(target: GalleryTarget) -> str:
         lines.append(f"Found good there: {json.dumps({k: list(v) for k, v in target.region.items()})}")
     if target.claim is not None:
         lines.append(f"Claim: {target.claim.text}")
-    return "\n".join([*lines, "", f"trialogue run target:{target.name} --trials 30"])
+    return "\n".join([*lines, "", f"trialogue run target:{called} --trials 30"])
 
 
 def as_data(target: GalleryTarget) -> dict[str, Any]:  # Any: JSON values

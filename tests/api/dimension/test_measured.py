@@ -25,7 +25,7 @@ def test_powers_of_two_and_the_whole_are_tried() -> None:
 
 def test_d90_gains_nine_tenths_of_the_whole() -> None:
     assert smallest({1: 0.2, 2: 0.89, 4: 0.95, 8: 1.0}) == 4
-    assert smallest({1: 0.0, 2: 0.0}) == 1
+    assert smallest({1: 0.0, 2: 0.0}) is None
 
 
 def test_the_command_says_d90(tmp_path, monkeypatch, capsys) -> None:

@@ -72,6 +72,7 @@ def test_one_target_is_shown_in_full(here: Run) -> None:
 def test_a_target_of_ones_own_is_listed_and_run(here: Run, tmp_path: Path) -> None:
     (tmp_path / "bowl_of_mine.py").write_text(OWN)
     assert "bowl" in here("targets", "--from", "bowl_of_mine.py:target", "--family", "own").stdout
+    assert "run target:bowl_of_mine.py:target --trials" in here("targets", "bowl_of_mine.py:target").stdout
     done = here("run", "target:bowl_of_mine.py:target", "--trials", "3", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["study"] == "bowl"

@@ -69,6 +69,24 @@ def test_llambo_can_be_compared_too(study):
     assert run["tokens"] > 1_000
 
 
+def test_without_a_planner_and_names_the_two_that_need_no_model_are_compared(study):
+    result = command(study, "--seeds", 1, "--trials", 4, "--bias", "--json")
+    assert result.exit_code == 0, result.output
+    assert {run["strategy"] for run in json.loads(result.output)["runs"]} == {"surrogate", "random"}
+
+
+def test_options_of_the_engine_are_for_strategies_with_one_and_a_strategy_that_fails_is_left_out(study):
+    names, chosen = "surrogate,random,asha,pbt", "engine.design=dpp"
+    result = command(study, "--strategies", names, "--seeds", 1, "--trials", 12, "--set", chosen, "--json")
+    assert result.exit_code == 0, result.output
+    runs = {run["strategy"]: run for run in json.loads(result.output)["runs"]}
+    assert [len(runs[name]["values"]) for name in names.split(",")] == [12, 12, 0, 12]
+    assert "fidelity" in runs["asha"]["notes"][0]
+    assert not runs["pbt"]["notes"]
+    with pytest.raises(tl.TrialogueError, match=r"no strategy could be used: .*fidelity"):
+        raise command(study, "--strategies", "asha", "--seeds", 1).exception
+
+
 @pytest.mark.parametrize(
     ("text", "says"), [("best", "must be some of"), ("", "must be some of"), ("llambo", "needs a model")]
 )
