@@ -154,11 +154,12 @@ def add(here: Here, body: schemas.AddBody) -> Json:
 
 def measurement_of(body: schemas.MeasurementBody) -> Measurement:
     """Return the measurement of a request. Raises InvalidMeasurement."""
+    metrics: Any = body.metrics  # Any: numbers, text and booleans
     return Measurement(
         body.values,
         body.sem,
         constraints=body.constraints,
-        metrics=body.metrics,
+        metrics=metrics,
         seconds=body.seconds,
         cost=body.cost,
     )

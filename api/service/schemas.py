@@ -31,6 +31,9 @@ Params = Annotated[
     dict[Annotated[str, StringConstraints(max_length=100)], ParamValue], Field(max_length=1_000)
 ]
 Numbers = Annotated[dict[Annotated[str, StringConstraints(max_length=200)], float], Field(max_length=1_000)]
+Metrics = Annotated[
+    dict[Annotated[str, StringConstraints(max_length=200)], ParamValue], Field(max_length=1_000)
+]
 StoredName = Annotated[str, StringConstraints(min_length=1, max_length=400), AfterValidator(_storable)]
 """A study that may have been made elsewhere."""
 WorkerName = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
@@ -86,7 +89,7 @@ class MeasurementBody(Table):
     values: Annotated[list[float], Field(min_length=1, max_length=100)] | float
     sem: Annotated[list[float], Field(max_length=100)] | float | None = None
     constraints: Numbers = Field(default_factory=dict)
-    metrics: Numbers = Field(default_factory=dict)
+    metrics: Metrics = Field(default_factory=dict)
     seconds: float | None = Field(None, ge=0)
     cost: float | None = None
 

@@ -53,6 +53,20 @@ class StudyContract:
         assert [t.values for t in study.trials] == [(3.0,), (3.0,)]
         assert make(None, name="svm").protocol == protocol
 
+    def test_a_trial_worse_than_the_median_at_a_step_ends_there(self, make: Make) -> None:
+        study = make(problem(), strategy="random", protocol=tl.StudyProtocol(stop=["norm >= median"]))
+
+        def evaluate(params: dict[str, Any], run: Any) -> float:
+            return math.nan if run.report(3, 0.5, norm=params["C"]) else params["C"]
+
+        study.run(evaluate, 12)
+        kept = [t for t in study.trials if t.state == "finished"]
+        assert {t.number for t in kept} >= set(range(5))
+        for trial in study.trials[5:]:
+            before = sorted(t.params["C"] for t in kept if t.number < trial.number)
+            middle = (before[len(before) // 2] + before[(len(before) - 1) // 2]) / 2
+            assert trial.state == ("finished" if trial.params["C"] >= middle else "pruned")
+
     def test_a_note_lasts_until_the_next_one(self, make: Make) -> None:
         study = make(problem(), strategy="random")
         trial = study.ask()
