@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from ..evaluators.problems.problem import Problem
 from ..serving.errors import InvalidInput
 
 Design = Literal["integrated", "dpp", "volume", "ariel"]
@@ -52,6 +53,18 @@ class EngineOptions:
     def stored(cls, config: Mapping[str, Any]) -> "EngineOptions | None":
         """Return what a study's stored configuration says; None where it says nothing."""
         return cls(**config["engine"]) if config.get("engine") else None
+
+    def check(self, problem: Problem) -> None:
+        """Raise InvalidInput for a choice that could do nothing in a problem."""
+        if self.replicates == "variance" and len(problem.objectives) > 1:
+            raise InvalidInput(
+                "`engine.replicates` = 'variance' compares configurations by one objective, got "
+                f"{len(problem.objectives)}; leave it out, or limit the others."
+            )
+        if self.design == "ariel" and problem.space.is_listed:
+            raise InvalidInput(
+                "`engine.design` = 'ariel' needs a space of decisions, and this one lists its configurations; leave it out."
+            )
 
     def settings(self) -> dict[str, Any]:
         """Return the choices under the names of ``surrogates.models.outcome.Settings``."""

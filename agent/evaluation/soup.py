@@ -79,11 +79,16 @@ def greedy_soup(study: Averaged, score: Scored, workdir: Path, most: int) -> Sou
             f"only networks of one shape can be averaged; trial {odd[0]} differs from trial {found[0][0]} in names or "
             "shapes of weights."
         )
-    singles = {number: sign * float(score(weights)) for number, weights in loaded.items()}
+
+    def worth(weights: Weights) -> float:
+        value = sign * float(score(weights))
+        return value if value == value else -np.inf  # what diverged is the worst
+
+    singles = {number: worth(weights) for number, weights in loaded.items()}
     first, *rest = sorted(loaded, key=lambda number: -singles[number])
     members, reached = [first], singles[first]
     for number in rest:
-        new = sign * float(score(_mean([loaded[n] for n in (*members, number)])))
+        new = worth(_mean([loaded[n] for n in (*members, number)]))
         if new >= reached:
             members, reached = [*members, number], new
     weights = _mean([loaded[n] for n in members])

@@ -50,8 +50,9 @@ class StudyOptions:
         whole = self.completed(stored)
         if self.protocol is not None:
             self.protocol.check(problem)
-        if self.proxy is not None:
-            self.proxy.check(problem)
+        for options in (self.proxy, self.engine):
+            if options is not None:
+                options.check(problem)
         check_planner(whole.planner.spec if isinstance(whole.planner, SharedPlanner) else whole.planner)
         if isinstance(self.strategy, str):
             planned = whole.planner is not None

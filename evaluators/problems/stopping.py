@@ -50,12 +50,12 @@ class StopRule:
         stated = found["limit"].strip()
         start, numeric = int(found["step"] or 0), _MEDIAN.sub(" 0", stated)
         if numeric != stated:
-            limit = Constraint.parse(numeric)
+            limit = _limit(numeric, text)
             if None not in (limit.lower, limit.upper):
                 raise InvalidProblem(f"A stop rule has a median on one side alone, got {shown(text)}.")
             return cls(text, limit, start, {})
         known = {c.name: c for c in constraints}
-        return cls(text, known.get(stated) or Constraint.parse(stated), start)
+        return cls(text, known.get(stated) or _limit(stated, text), start)
 
     def informed(self, metrics: Sequence[Mapping[str, object]]) -> "StopRule":
         """Return the rule given the metrics of the trials that ended with a result; the same where it is no median."""
@@ -82,6 +82,16 @@ class StopRule:
             return ""
         told = "" if median is None else f", which is {median:.5g} at step {step}"
         return f"{limit.name} = {number:.5g} breaks {self.text!r}{told}"
+
+
+def _limit(stated: str, text: str) -> Constraint:
+    try:
+        return Constraint.parse(stated)
+    except InvalidProblem:
+        raise InvalidProblem(
+            "A stop rule must be like 'memory_gb <= 80 from 5' or 'loss <= median', or name a constraint, got "
+            f"{shown(text)}."
+        ) from None
 
 
 def trace_of(reported: Mapping[int, float]) -> str:

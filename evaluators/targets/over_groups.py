@@ -17,10 +17,13 @@ from ..programs.results import measurement_of
 from ..programs.run import Run
 from .retrieval.group_budget import GroupBudget
 
+SMALLEST = 1e-4
+"""What a learning curve takes for an error of zero, which says that the test cases were too few to show one."""
+
 
 @dataclass(frozen=True)
 class OverGroups:
-    """``evaluate`` of one group, over all ``names``; ``problem`` has one objective, an error above 0 to minimize.
+    """``evaluate`` of one group, over all ``names``; ``problem`` has one objective, an error of at least 0 to minimize.
 
     ``pilot``: the share of the budget that is split evenly at first; ``rounds`` of fitting curves and buying follow. The
     value is the weighted mean of power ``budget.power`` of the groups' errors; ``samples:NAME`` and ``error:NAME`` are
@@ -35,6 +38,7 @@ class OverGroups:
     rounds: int = 4
 
     def __post_init__(self) -> None:
+        self.budget.check()
         objectives, constraints = self.problem.objectives, self.problem.constraints
         if len(objectives) != 1 or objectives[0].direction != "minimize" or constraints:
             raise InvalidSpecification(
@@ -52,7 +56,7 @@ class OverGroups:
             return told[g, n]
 
         budget = replace(self.budget, total=self.budget.total * run.fidelity)
-        split = budget.adaptive(error, pilot=self.pilot, rounds=self.rounds)
+        split = budget.adaptive(lambda g, n: max(error(g, n), SMALLEST), pilot=self.pilot, rounds=self.rounds)
         errors = [error(g, n) for g, n in enumerate(split)]
         weights, power = self.budget.weights, self.budget.power
         lost = sum(w * e**power for w, e in zip(weights, errors, strict=True)) / sum(weights)
@@ -61,13 +65,13 @@ class OverGroups:
         return Measurement(lost ** (1 / power), metrics={**bought, **each})
 
     def _error(self, params: Mapping[str, Any], run: Run, g: int, n: int) -> float:
-        """Return the error of one group after n samples. Raises EvaluationFailed where it is not above 0."""
+        """Return the error of one group after n samples. Raises EvaluationFailed where it is below 0."""
         one = replace(run.unheard(), group=self.names[g], samples=n, fidelity=1.0)
         result = self.evaluate(params, one) if takes_run(self.evaluate) else self.evaluate(params)
         value = measurement_of(result, self.problem).value
-        if not value > 0:
+        if value < 0:
             raise EvaluationFailed(
-                f"the error of group {self.names[g]!r} after {n} samples must be above 0, got {value!r}.",
+                f"the error of group {self.names[g]!r} after {n} samples must be at least 0, got {value!r}.",
                 kind="invalid",
             )
         return value

@@ -27,6 +27,8 @@ def neighbours(problem: Problem, params: Params, moves: np.ndarray) -> list[Para
     space = problem.space
     X, _ = space.encode([params])
     step = np.where(space.is_categorical, 0.0, RADIUS)
+    if problem.fidelity is not None:  # how much of the task is done is no place in its landscape
+        step[space.names.index(problem.fidelity.name)] = 0.0
     moved, _ = space.canonical(np.clip(X + step * moves, 0.0, 1.0))
     return [params, *space.decode(moved[space.satisfies_rows(moved)])]
 

@@ -27,3 +27,12 @@ def test_choices_are_stored_and_come_back(tmp_path) -> None:
 def test_a_strategy_without_an_engine_takes_no_choices() -> None:
     with pytest.raises(InvalidInput, match="'random' has no engine"):
         tl.Study(PROBLEM, strategy="random", engine=tl.EngineOptions(design="dpp"))
+
+
+def test_choices_that_could_do_nothing_in_a_problem_are_refused_when_the_study_is_made() -> None:
+    two = tl.Problem("two", PROBLEM.space, [tl.Objective("loss"), tl.Objective("seconds")])
+    with pytest.raises(InvalidInput, match="'variance' compares configurations by one objective, got 2"):
+        tl.Study(two, strategy="surrogate", engine=tl.EngineOptions(replicates="variance"))
+    listed = tl.SearchSpace([tl.Int("n", 1, 8)], allowed=[{"n": 1}, {"n": 5}])
+    with pytest.raises(InvalidInput, match="lists its configurations"):
+        tl.Study(tl.Problem("listed", listed), engine=tl.EngineOptions(design="ariel"))

@@ -4,7 +4,7 @@ Notation: task t has the embedding e_t = (γ/M) cos p_t, p_t (M,) learnt · its 
 hypernetwork H maps an interval to lower and upper weights of a target network, which maps an image to lower and upper logits.
 |e_t| ≤ γ/M, so that 0 is in every interval: they meet, and the middle of where they do gives the one network. Loss of a task:
 κ CE(logits at e_t) + (1 - κ) CE(worst logits in the interval) + β |H(interval of s) - what it was|² over earlier tasks s.
-Source: Krukowski et al. 2024, HyperInterval (arXiv 2405.15444): κ falls from 1 and ε rises over the first half of a training.
+Source: Krukowski et al. 2024, HyperInterval (arXiv 2405.15444): κ falls from 1 over a training, ε rises over its first half.
 Tasks are two classes each, told apart by two outputs that all tasks share. ``run.data``: ``digits`` (the default), ``glyphs``.
 """
 

@@ -52,6 +52,13 @@ class GroupBudget:
     weights: Sequence[float]
     power: float = 1.0
 
+    def check(self) -> None:
+        """Raise InvalidSpecification for a budget that does not buy the two samples of each group a curve needs."""
+        if self.total < 2 * sum(self.costs):
+            raise InvalidSpecification(
+                f"a budget must buy two samples of each group, which cost {2 * sum(self.costs):g}, got {self.total:g}."
+            )
+
     def split(
         self, curves: Sequence[LearningCurve], seen: Sequence[int], spend: float | None = None
     ) -> list[int]:
@@ -75,8 +82,9 @@ class GroupBudget:
         """Return samples per group, bought in rounds between which curves are fitted anew.
 
         ``train``: the error of group g after n samples; asked for halves of what is bought too, for no size twice.
-        ``pilot``: the share of the budget that is split evenly at first.
+        ``pilot``: the share of the budget that is split evenly at first. Raises InvalidSpecification.
         """
+        self.check()
         even = pilot * self.total / sum(self.costs)
         n = [max(2, int(even)) for _ in self.costs]
         told: list[dict[int, float]] = [{} for _ in n]

@@ -46,6 +46,13 @@ def test_where_averaging_fails_the_soup_is_the_best_trial(tmp_path):
     assert (soup.trials, soup.score) == ((0,), soup.best)
 
 
+def test_a_checkpoint_without_a_score_is_the_worst(tmp_path):
+    study = trained(tmp_path, [(1.2, 1.0), (0.7, 1.0), (9.0, 9.0)])
+    soup = study.soup(lambda weights: loss(weights) if 0.01 < loss(weights) < 0.08 else np.nan, tmp_path)
+    assert soup.trials == (0,)
+    assert soup.score == pytest.approx(0.04, abs=1e-6)
+
+
 def test_a_soup_is_noted_in_the_study_and_can_be_saved(tmp_path):
     study = trained(tmp_path, [(1.2, 1.0), (0.7, 1.0)])
     soup = study.soup(loss, tmp_path, most=1)

@@ -57,7 +57,7 @@ def test_the_name_of_a_constraint_stands_for_its_limits():
     ["memory_gb", "from 5", "a <= b", "a <= 1 from -1", "a <= median <= b", "-1 <= a <= median", "median", 3],
 )
 def test_what_is_no_rule_is_refused(text):
-    with pytest.raises(InvalidProblem):
+    with pytest.raises(InvalidProblem, match="stop rule"):
         StopRule.parse(text)
 
 

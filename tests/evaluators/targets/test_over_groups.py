@@ -43,9 +43,26 @@ def test_a_larger_power_cares_for_the_worst_group_and_fidelity_is_a_part_of_the_
     assert half.metrics["samples:easy"] + 2 * half.metrics["samples:hard"] <= 500
 
 
-def test_an_error_must_be_above_nothing_and_the_problem_one_error():
+def test_a_group_without_errors_needs_no_more_data():
+    def one_is_perfect(params, run):
+        return 0.0 if run.group == "easy" else error(params, run)
+
+    found = OverGroups(one_is_perfect, PROBLEM, tuple(RATES), over().budget)({"x": 0.0}, Run())
+    assert found.metrics["error:easy"] == 0
+    assert found.metrics["samples:easy"] < 100 < found.metrics["samples:hard"]
+    assert found.value == pytest.approx(found.metrics["error:hard"] / 2)
+
+
+def test_a_budget_buys_two_samples_of_each_group_or_is_refused():
+    with pytest.raises(InvalidSpecification, match="two samples of each group, which cost 6, got 5"):
+        OverGroups(error, PROBLEM, tuple(RATES), GroupBudget(5, [1, 2], [1, 1]))
+    with pytest.raises(InvalidSpecification, match="got 1"):
+        over()({"x": 0.0}, Run(fidelity=0.001))
+
+
+def test_an_error_is_not_below_nothing_and_the_problem_has_one_error():
     with pytest.raises(EvaluationFailed, match="'easy' after"):
-        OverGroups(lambda params, run: 0.0, PROBLEM, ("easy", "hard"), over().budget)({"x": 0.0}, Run())
+        OverGroups(lambda params, run: -0.1, PROBLEM, ("easy", "hard"), over().budget)({"x": 0.0}, Run())
     up = tl.Problem("p", PROBLEM.space, [tl.Objective("accuracy", "maximize")])
     with pytest.raises(InvalidSpecification, match="minimized"):
         OverGroups(error, up, ("easy", "hard"), over().budget)

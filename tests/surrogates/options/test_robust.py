@@ -42,3 +42,12 @@ def test_a_broad_hill_is_worth_more_than_a_cliff_edge(direction, quantile):
         belief, problem, [{"x": 0.24}, {"x": 0.8}], np.random.default_rng(1), quantile=quantile
     )
     assert hill > edge
+
+
+def test_the_fidelity_is_not_moved():
+    space = tl.SearchSpace([tl.Float("x", 0, 1), tl.Int("epochs", 1, 27)])
+    problem = tl.Problem("p", space, fidelity=tl.Fidelity("epochs"))
+    moves = np.random.default_rng(0).uniform(-1, 1, (20, 2))
+    near = neighbours(problem, {"x": 0.5, "epochs": 27}, moves)
+    assert {p["epochs"] for p in near} == {27}
+    assert len({p["x"] for p in near}) > 10
