@@ -97,9 +97,9 @@ COMMAND_FOLDERS = ("api/cli", "api/vllm", "api/doctor", "api/gate", "api/gallery
 
 CODE_LINES = {
     "serving": 3_150,
-    "evaluators": 7_180,
+    "evaluators": 7_230,
     "prompts": 1_400,
-    "surrogates": 3_760,
+    "surrogates": 3_720,
     "agent": 11_600,
     "api": 7_670,
 }
