@@ -116,7 +116,9 @@ def test_an_unreachable_model_is_told_and_not_an_error():
 def deaf_to_bounds(call):
     """A model behind a grammar that holds choices and forms, and no bounds of numbers: as llama.cpp's does."""
     free = {"x": -734657.18, "rate": 1.289, "method": "plain", "depth": None}
-    asked = [{n: p["enum"][-1 - i] if "enum" in p else free[n] for n, p in call.parameters.items()} for i in (0, 1)]
+    asked = [
+        {n: p["enum"][-1 - i] if "enum" in p else free[n] for n, p in call.parameters.items()} for i in (0, 1)
+    ]
     return answer(asked)
 
 
