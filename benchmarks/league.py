@@ -59,14 +59,14 @@ def suite(options: argparse.Namespace) -> tuple[list[Task], dict[str, moot.Table
 
 def generated(options: argparse.Namespace, only: Sequence[str]) -> Iterable[Task]:
     """Return the tasks of a suite that needs no file, or YAHPO's."""
+    first, _, end = options.instances.rpartition(",")
     if options.suite == "bbob":
         dimensions = [int(d) for d in options.dimensions.split(",")]
-        return bbob.tasks(dimensions, int(options.instances), options.per_dimension)
+        return bbob.tasks(dimensions, bbob.INSTANCES[int(first or 0) : int(end)], options.per_dimension)
     if options.suite == "yahpo":
         return yahpo.tasks(options.data, int(options.instances))
     if options.suite == "tabular":
         return tabular.tasks([k for k in tabular.KINDS if any(o.lower().startswith(k.lower()) for o in only)])
-    first, _, end = options.instances.rpartition(",")
     return choices.tasks(range(int(first or 0), int(end)))
 
 
@@ -126,7 +126,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=50, help="moot: evaluations")
     parser.add_argument("--dimensions", default="2,3,5,10", help="bbob: with commas")
     parser.add_argument(
-        "--instances", default="3", help="bbob, yahpo: how many of each; choices: FROM,TO (without TO)"
+        "--instances", default="3", help="how many of each; bbob, choices: or FROM,TO (without TO)"
     )
     parser.add_argument("--only", default="", help="groups or tasks, with commas; all without it")
     parser.add_argument("--picture", type=Path, help="draw the kept runs' regret over evaluations")

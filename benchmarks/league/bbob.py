@@ -25,13 +25,13 @@ PUBLISHED = {
 """By optimizer and dimension, at 5, 10 and 50 evaluations per dimension."""
 
 
-def tasks(dimensions: Iterable[int], instances: int, per_dimension: int) -> Iterator[Task]:
-    """Yield the tasks of the first ``instances`` instances, up to ``per_dimension`` evaluations per dimension."""
+def tasks(dimensions: Iterable[int], instances: Iterable[int], per_dimension: int) -> Iterator[Task]:
+    """Yield the tasks of some instances, up to ``per_dimension`` evaluations per dimension."""
     import cocoex
 
     for d in dimensions:
         marks = tuple(k * d for k in PER_DIMENSION if k <= per_dimension)
-        for number, instance in product(range(1, 25), INSTANCES[:instances]):
+        for number, instance in product(range(1, 25), tuple(instances)):
             function = cocoex.BareProblem("bbob", number, d, instance)
             yield task(f"f{number:02d}-i{instance}-d{d}", function, function.best_value(), d, marks)
 

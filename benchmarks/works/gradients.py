@@ -49,9 +49,10 @@ class SharedCentre:
 
 
 def blockwise() -> tuple[str, bool]:
-    """Steps until the exact gradient is small, at the better of two rates, by blocks and rows per step."""
+    """Steps until the exact gradient is small, at the better of two rates, by blocks and rows per step, and how many times
+    fewer they are than with half of the blocks or rows; the source's bound has I^1.5, and B^0.5."""
     task, rates = SharedCentre(), (0.03, 0.1)
-    sizes = ((4, 8), (8, 8), (16, 8), (40, 8), (8, 32))
+    sizes = ((4, 8), (8, 8), (16, 8), (40, 8), (8, 2), (8, 32))
     reached = {
         (i, b, momentum): min(_steps(task, i, b, momentum, rate) for rate in rates)
         for (i, b), momentum in itertools.product(sizes, (0.1, 1.0))
@@ -61,13 +62,16 @@ def blockwise() -> tuple[str, bool]:
         return ", ".join(f"{i} x {b} {_count(reached[i, b, momentum])}" for i, b in sizes)
 
     line = [reached[i, 8, 0.1] for i in (8, 16, 40)]
+    rows = [reached[8, b, 0.1] for b in (2, 8, 32)]
+    faster = f"speed-up from 8 blocks to 16 {line[0] / line[1]:.1f} and to 40 {line[0] / line[2]:.1f}, from 2 rows to 8 "
+    faster += f"{rows[0] / rows[1]:.1f} and to 32 {rows[0] / rows[2]:.1f}"
     words = (
         f"40 ridge regressions with a shared centre, steps to a gradient of {NEAR} (from 2.2), blocks x rows per step: "
-        f"{said(0.1)}; without variance reduction: {said(1.0)}"
+        f"{said(0.1)} ({faster}); without variance reduction: {said(1.0)}"
     )
-    return words, line == sorted(line, reverse=True) and line[0] > 2 * line[2] and reached[8, 32, 0.1] < line[
-        0
-    ]
+    return words, line == sorted(line, reverse=True) and line[0] > 2 * line[2] and rows == sorted(
+        rows, reverse=True
+    )
 
 
 def self_tuned() -> tuple[str, bool]:
