@@ -26,5 +26,5 @@ def test_a_large_branch_gets_as_many_trials_as_it_has_configurations() -> None:
 def test_a_listed_space_is_refused_when_the_study_is_made() -> None:
     listed = tl.SearchSpace([tl.Int("n", 0, 3)], allowed=[{"n": 0}, {"n": 3}])
     for chosen in ({"strategy": "random:ariel"}, {"engine": tl.EngineOptions(design="ariel")}):
-        with pytest.raises(InvalidInput, match="no tree|needs a space of decisions"):
+        with pytest.raises(InvalidInput, match=r"no tree|needs a space of decisions"):
             tl.Study(tl.Problem("p", listed), **{"strategy": "surrogate"} | chosen)
