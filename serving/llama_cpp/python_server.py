@@ -5,12 +5,12 @@ It lives in ``.llama/`` of the working directory (``make llama``), or beside the
 "OpenAI Compatible Web Server", version 0.3.36.
 """
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..servers.installation import find_distribution, variables_of_python
 from .environment import LlamaNotInstalled
 
 LLAMA_PROGRAM = ("python", "-m", "llama_cpp.server")
@@ -43,18 +43,15 @@ class LlamaPython:
 
     def variables(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return this process's environment without what the server would mistake for its settings, and ``extra``."""
-        dropped = {*_TAKEN_FOR_SETTINGS, "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONHOME"}
-        own = {name: value for name, value in os.environ.items() if name.upper() not in dropped}
-        return {**own, "PYTHONUNBUFFERED": "1", **(extra or {})}
+        return variables_of_python(extra, without=_TAKEN_FOR_SETTINGS)
 
 
 def find_llama_python() -> LlamaPython:
     """Return the environment to use, or raise LlamaNotInstalled with what to do about it. Imports nothing of it."""
     candidates = [Path(".llama/bin/python").absolute(), Path(sys.executable)]
-    for python in candidates:
-        folder = python.parent.parent  # not resolved: the interpreter of a venv is a link
-        for info in sorted(folder.glob("lib/python3*/site-packages/llama_cpp_python-[0-9]*.dist-info")):
-            return LlamaPython(python, info.name.removesuffix(".dist-info").partition("-")[2])
+    found = find_distribution("llama_cpp_python", candidates)
+    if found is not None:
+        return LlamaPython(*found)
     looked = ", ".join(map(str, candidates))
     raise LlamaNotInstalled(
         f"llama-cpp-python must be installed, found none in {looked!r}; run `make llama`, or "

@@ -1,9 +1,12 @@
-"""What a host needs to know of an installed server program: a protocol that each engine's environment keeps.
+"""What a host needs to know of an installed server program: a protocol that each engine's environment keeps, and what
+several of them need to keep it.
 
-Knows no engine. Implementations are frozen values: ``serving/vllm/environment.py``, ``serving/llama_cpp/environment.py``.
+Knows no engine. Implementations are frozen values: ``serving/vllm/environment.py``, ``serving/llama_cpp/environment.py``,
+``serving/sglang/environment.py``.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -50,3 +53,22 @@ def visible_devices(variables: Mapping[str, str]) -> int:
     visible = variables.get("CUDA_VISIBLE_DEVICES")
     listed = visible.split(",") if visible is not None else Path("/dev").glob("nvidia[0-9]*")
     return max(sum(bool(d) for d in listed), 1)
+
+
+def find_distribution(name: str, pythons: Iterable[Path]) -> tuple[Path, str] | None:
+    """Return the first of some interpreters beside which a distribution is installed, and its version; imports nothing."""
+    for python in pythons:
+        folder = python.parent.parent  # not resolved: the interpreter of a venv is a link
+        for info in sorted(folder.glob(f"lib/python3*/site-packages/{name}-[0-9]*.dist-info")):
+            return python, info.name.removesuffix(".dist-info").partition("-")[2]
+    return None
+
+
+def variables_of_python(
+    extra: Mapping[str, str] | None = None, without: Collection[str] = ()
+) -> dict[str, str]:
+    """Return the variables for a process of another Python: this process's but for what would change its imports and those
+    ``without`` (in any case), then ``extra``."""
+    dropped = {*without, "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONHOME"}
+    own = {name: value for name, value in os.environ.items() if name.upper() not in dropped}
+    return {**own, "PYTHONUNBUFFERED": "1", **(extra or {})}

