@@ -29,7 +29,7 @@ ORDER = {
         "study", "verbs", "tuning", "chat",
     ),
     "api": (
-        "", "study_files", "reports", "terminal", "client", "doctor", "vllm", "http", "service", "routes", "mcp", "server",
+        "", "study_files", "reports", "terminal", "client", "doctor", "tuning", "http", "service", "routes", "mcp", "server",
         "cli", "gate", "gallery", "models", "dimension",
     ),
 }  # fmt: skip

@@ -27,7 +27,7 @@ FENCES = {
     "typer": {
         "api",
         "api/cli",
-        "api/vllm",
+        "api/tuning",
         "api/doctor",
         "api/gallery",
         "api/gate",
@@ -62,7 +62,7 @@ OVER = {
 """Modules that still reach over a fence."""
 
 LONG = {
-    "api/cli/compare.py:compare", "api/cli/run.py:run", "api/cli/serve.py:serve", "api/vllm/serve_model.py:serve_model",
+    "api/cli/compare.py:compare", "api/cli/run.py:run", "api/cli/serve.py:serve", "api/tuning/serve_model.py:serve_model",
     "surrogates/optim/search.py:_polish",
 }  # fmt: skip
 """Functions of more than 40 lines. Commands are among them: an option and its help are a line each."""
@@ -93,7 +93,7 @@ PROBED = {"agent/study/loop.py"}
 UNTESTED_FOLDERS = {"serving/scripted"}
 """Folders whose modules are tested through others only."""
 
-COMMAND_FOLDERS = ("api/cli", "api/vllm", "api/doctor", "api/gate", "api/gallery", "api/dimension")
+COMMAND_FOLDERS = ("api/cli", "api/tuning", "api/doctor", "api/gate", "api/gallery", "api/dimension")
 
 CODE_LINES = {
     "serving": 3_150,

@@ -51,12 +51,12 @@ COMMANDS: dict[str, Entry] = {
     "export": Entry("cli.manage:export", "Write a study's trials as CSV or JSON lines."),
     "import": Entry("cli.manage:import_", "Add finished trials from a CSV file."),
     "delete": Entry("cli.manage:delete", "Delete a study and all its trials."),
-    "tune-vllm": Entry("vllm.tune:tune_vllm", "Find the fastest vLLM configuration for a workload."),
-    "tune-llama": Entry("vllm.tune:tune_llama", "Find the fastest llama.cpp configuration for a workload."),
-    "tune-sglang": Entry("vllm.tune:tune_sglang", "The same for SGLang; not yet run on a real one."),
-    "load-grid": Entry("vllm.grid:load_grid", "What one server carries, by lengths and requests at once."),
+    "tune-vllm": Entry("tuning.tune:tune_vllm", "Find the fastest vLLM configuration for a workload."),
+    "tune-llama": Entry("tuning.tune:tune_llama", "Find the fastest llama.cpp configuration for a workload."),
+    "tune-sglang": Entry("tuning.tune:tune_sglang", "The same for SGLang; not yet run on a real one."),
+    "load-grid": Entry("tuning.grid:load_grid", "What one server carries, by lengths and requests at once."),
     "serve-model": Entry(
-        "vllm.serve_model:serve_model", "Serve a language model with vLLM for planners and chat."
+        "tuning.serve_model:serve_model", "Serve a language model with vLLM for planners and chat."
     ),
     "models": Entry("models.command:models", "List the language models at hand, and install one."),
     "compare": Entry("cli.compare:compare", "Run a study with several strategies and seeds, side by side."),

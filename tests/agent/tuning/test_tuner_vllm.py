@@ -11,7 +11,7 @@ import pytest
 
 from trialogue.agent.tuning.plan import TuningOutcome, TuningPlan
 from trialogue.agent.tuning.tuner import Tuning
-from trialogue.api.vllm.handover import hand_over
+from trialogue.api.tuning.handover import hand_over
 from trialogue.evaluators.servers.attempt import Rungs
 from trialogue.evaluators.servers.metrics import objective_named, parse_limit
 from trialogue.evaluators.servers.settings import Wanted

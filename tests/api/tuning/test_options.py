@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from trialogue.api.cli.app import main
-from trialogue.api.vllm.options import Options, flag_values, knob_choices, seconds_of, split_choices
+from trialogue.api.tuning.options import Options, flag_values, knob_choices, seconds_of, split_choices
 from trialogue.serving.errors import InvalidInput
 
 

@@ -9,7 +9,7 @@ from contracts.gguf_file import gguf_of
 
 from tests.evaluators.engines.scripted_sglang import installed
 from trialogue.api.cli.app import main
-from trialogue.api.vllm.grid import page, table
+from trialogue.api.tuning.grid import page, table
 from trialogue.evaluators.engines.grid import Cell
 from trialogue.serving.llama_cpp.environment import LlamaNotInstalled, find_llama
 from trialogue.serving.models.sample_models import tiny_model

@@ -9,7 +9,7 @@ import pytest
 from trialogue.agent.study.study import Study
 from trialogue.agent.tuning.plan import TuningOutcome
 from trialogue.agent.tuning.verdict import Gain, TuningVerdict, decide
-from trialogue.api.vllm.handover import hand_over, headline, regime_lines, summary
+from trialogue.api.tuning.handover import hand_over, headline, regime_lines, summary
 from trialogue.evaluators.problems.measurement import Measurement
 from trialogue.evaluators.problems.problem import Constraint, Problem
 from trialogue.evaluators.servers.metrics import objective_named

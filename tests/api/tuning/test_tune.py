@@ -15,7 +15,7 @@ from trialogue.agent.tuning.plan import TuningOutcome
 from trialogue.agent.tuning.verdict import TuningVerdict, decide
 from trialogue.api.cli.app import main
 from trialogue.api.study_files.study_file import read_specification
-from trialogue.api.vllm.handover import hand_over
+from trialogue.api.tuning.handover import hand_over
 from trialogue.evaluators.engines.llama_cpp import llama_servers
 from trialogue.evaluators.engines.llama_space import llama_space
 from trialogue.evaluators.errors import InvalidSpecification
