@@ -75,8 +75,8 @@ def _unwrapped(value: Any, deep: int = _WRAPPERS) -> Any:
         except ValueError:
             return None
     if isinstance(value, list):
-        named = [isinstance(v, Mapping) and (deep == _WRAPPERS or "params" in v) for v in value]
-        return value if value and all(named) else None
+        are_wrappers = [isinstance(v, Mapping) and (deep == _WRAPPERS or "params" in v) for v in value]
+        return value if value and all(are_wrappers) else None
     if not isinstance(value, Mapping):
         return None
     if "proposals" in value or isinstance(value.get("params"), Mapping) or value.get("abstain") is True:
@@ -86,12 +86,12 @@ def _unwrapped(value: Any, deep: int = _WRAPPERS) -> Any:
 
 
 def _hashed(text: str) -> Any:
-    found = []
+    rows = []
     for body in _HASHED.findall(text)[:50]:
         pairs = {name.strip("\"' "): _scalar(value) for name, value in _PAIR.findall(body)}
         if pairs:
-            found.append({"params": pairs})
-    return found or None
+            rows.append({"params": pairs})
+    return rows or None
 
 
 def _scalar(text: str) -> Any:
@@ -106,13 +106,13 @@ def _answer_of(data: Any) -> RawAnswer:
         data = [data]
     if isinstance(data, list):
         data = {"proposals": data}
-    listed = data.get("proposals") if isinstance(data, Mapping) else None
+    items = data.get("proposals") if isinstance(data, Mapping) else None
     abstained = isinstance(data, Mapping) and data.get("abstain") is True
-    if listed is None and abstained:
+    if items is None and abstained:
         return RawAnswer((), True)
-    if not isinstance(listed, list):
+    if not isinstance(items, list):
         raise ModelAnswerInvalid('The answer needs a list "proposals" of objects with "params".')
-    proposals = tuple(_proposal_of(item) for item in listed[:100])
+    proposals = tuple(_proposal_of(item) for item in items[:100])
     if not proposals and not abstained:
         raise ModelAnswerInvalid(
             '"proposals" is empty. Propose at least one configuration, or set "abstain" to true.'

@@ -46,8 +46,8 @@ class Rule:
 
     def applies(self, params: Params) -> bool:
         """Whether the condition holds for a configuration; False where a parameter in it is not active."""
-        known = all(name in params for name in self.expression.names)
-        return known and self.expression.holds(params)
+        is_complete = all(name in params for name in self.expression.names)
+        return is_complete and self.expression.holds(params)
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ def _rule(
     except InvalidSpace as error:
         notes.append(f"a rule that cannot be read: {error}")
         return None
-    known = all(n in space for n in expression.names)
-    if not known or not expression.names or not expression.is_boolean or not _numeric(expression, space):
+    has_all = all(n in space for n in expression.names)
+    if not has_all or not expression.names or not expression.is_boolean or not _numeric(expression, space):
         notes.append(f"a rule that cannot be used: {wording.one_line(text)[:120]}")
         return None
     return Rule(text, expression, wording.one_line(str(item.get("why", "")))[:200])

@@ -53,9 +53,9 @@ def _values(text: str) -> Iterator[Any]:
             yield from _values(inner)
             at = opening.start() + _DECODER.raw_decode(text[opening.start() :])[1]
             continue
-        found = _value_at(text, opening.start())
-        if found is not None:
-            value, at = found
+        item = _value_at(text, opening.start())
+        if item is not None:
+            value, at = item
             yield value
         elif _IS_MEANT.match(text, opening.start()):
             raise ValueError("the JSON is broken")
@@ -70,10 +70,10 @@ def whole_items(text: str, key: str) -> list[Any]:
     at = starts[-1] if starts else (1 if stripped.startswith("[") else len(stripped))
     items: list[Any] = []
     while (comma := re.compile(r"[\s,]*(?=\{)").match(stripped, at)) and (
-        found := _value_at(stripped, comma.end())
+        item := _value_at(stripped, comma.end())
     ):
-        items.append(found[0])
-        at = found[1]
+        items.append(item[0])
+        at = item[1]
     return items
 
 

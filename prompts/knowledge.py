@@ -72,12 +72,12 @@ def warm_starts(problem: Problem) -> tuple[Proposal, ...]:
     candidates = [(f"the usual configuration of {match.family.name}", typical)]
     for why, values in match.family.starts:
         candidates.append((f"{match.family.name}: {why}", _configuration(problem, match, values)))
-    out, seen = [], np.full((0, len(problem.space)), np.inf)
+    out, rows = [], np.full((0, len(problem.space)), np.inf)
     for why, params in candidates:
         x = problem.space.encode([params])[0]
-        new = not len(seen) or np.abs(seen - x).max(1).min() > _SAME
+        new = not len(rows) or np.abs(rows - x).max(1).min() > _SAME
         if new and problem.space.satisfies(params):
-            seen = np.vstack([seen, x])
+            rows = np.vstack([rows, x])
             out.append(Proposal(params, "knowledge", f"{why} (by the parameters' names)", confidence=0.5))
     return tuple(out)
 
@@ -120,11 +120,11 @@ def matched(problem: Problem) -> Match | None:
     best: tuple[tuple[bool, float], Match] | None = None
     for family in families():
         facts = _facts(family, problem.space.names)
-        told = any(re.search(pattern, text, re.IGNORECASE) for pattern in family.context)
+        in_context = any(re.search(pattern, text, re.IGNORECASE) for pattern in family.context)
         given_away = sum(_plain(n) in {_plain(s) for s in family.signature} for n in problem.space.names)
-        if not facts or 2 * len(facts) < len(problem.space) or not (told or given_away >= family.needs):
+        if not facts or 2 * len(facts) < len(problem.space) or not (in_context or given_away >= family.needs):
             continue
-        score = (told, len(facts) / len(problem.space) + 0.1 * given_away)
+        score = (in_context, len(facts) / len(problem.space) + 0.1 * given_away)
         if best is None or score > best[0]:
             best = score, Match(family, facts)
     if best is None:
@@ -185,25 +185,25 @@ def _facts(family: Family, names: Sequence[str]) -> dict[str, Fact]:
 
 def _configuration(problem: Problem, match: Match, values: Mapping[str, Value]) -> Params:
     """Return the typical configuration with ``values`` (by the family's names) in place of some defaults."""
-    space, chosen = problem.space, dict(problem.space.default())
-    given = {_plain(name): value for name, value in values.items()}
+    space, configuration = problem.space, dict(problem.space.default())
+    by_name = {_plain(name): value for name, value in values.items()}
     for name, fact in match.facts.items():
-        parameter, known = (
+        parameter, default = (
             space[name],
             next((n for n in match.family.parameters if _plain(n) == _plain(name)), ""),
         )
         options = list(fact.default)
-        if known in match.defaults:
-            options.insert(0, match.defaults[known])
+        if default in match.defaults:
+            options.insert(0, match.defaults[default])
         overriding = [
-            _plain(n) for n, f in match.family.parameters.items() if f is fact and _plain(n) in given
+            _plain(n) for n, f in match.family.parameters.items() if f is fact and _plain(n) in by_name
         ]
         if overriding:
-            options = [given[overriding[0]]]
+            options = [by_name[overriding[0]]]
         value = _fitting(parameter, options)
         if value is not None:
-            chosen[name] = value
-    params = space.clip(chosen)
+            configuration[name] = value
+    params = space.clip(configuration)
     return params if space.satisfies(params) else space.default()
 
 

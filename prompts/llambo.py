@@ -47,12 +47,12 @@ def render_candidates(
 ) -> Prompt:
     """Return the prompt for one configuration that reaches ``target`` of the first objective."""
     problem, wire = history.problem, Wire(history.problem.space)
-    chosen = rng.permutation(len(history.finished))[:most]
+    examples = rng.permutation(len(history.finished))[:most]
     words = instructions("llambo")
     text = template("llambo_candidates.jinja").render(
         about=about,
         parameters=[wording.parameter_line(p, wire) for p in problem.space.parameters],
-        rows=[wording.finished_row(history.finished[i], problem, wire) for i in chosen],
+        rows=[wording.finished_row(history.finished[i], problem, wire) for i in examples],
         instruction=words[variant % len(words)],
         target=f"{wording.quoted(problem.objectives[0].name)} = {target:.5g}",
     )
@@ -98,6 +98,6 @@ def read_score(text: str) -> float | None:
         text = str(data.get("score")) if isinstance(data, dict) else str(data)
     except (ValueError, RecursionError):
         pass
-    found = _NUMBER.search(text[:2_000].replace('"score"', ""))
-    number = float(found.group()) if found else float("nan")
+    match = _NUMBER.search(text[:2_000].replace('"score"', ""))
+    number = float(match.group()) if match else float("nan")
     return number if abs(number) < 1e6 else None

@@ -53,18 +53,18 @@ def meanings_of(problem: Problem) -> Meanings | None:
         return None
     space = problem.space
     words = tuple(_word(match, match.facts.get(name)) for name in space.names)
-    known = np.array([word != "" for word in words])
+    has_word = np.array([word != "" for word in words])
     values = np.full((3, len(space)), np.nan)
     X, active = space.encode([usual_configuration(problem, match)])
-    values[0] = np.where(active[0] & known, X[0], np.nan)
+    values[0] = np.where(active[0] & has_word, X[0], np.nan)
     ranges = useful_ranges(problem)
     if ranges is not None:
-        values[1:] = np.where(known, ranges, np.nan)
+        values[1:] = np.where(has_word, ranges, np.nan)
     return Meanings(words, values)
 
 
 def _word(match: Match, fact: Fact | None) -> str:
-    for name, known in match.family.parameters.items():
-        if known is fact:
+    for name, family_fact in match.family.parameters.items():
+        if family_fact is fact:
             return BY_FAMILY.get((match.family.name, name), BY_NAME.get(name, ""))
     return ""

@@ -106,12 +106,12 @@ class NumberHistory:
     @property
     def scale(self) -> tuple[float, float]:
         """The loss at z = 0 (the best) and the distance to z = 1 (the median, or the next value above the best)."""
-        known = np.sort(self.loss[~self.failed])
-        if not len(known):
+        losses = np.sort(self.loss[~self.failed])
+        if not len(losses):
             return 0.0, 1.0
-        above = known[known > known[0]]
-        gap = known[len(known) // 2] - known[0]
-        return float(known[0]), float(gap if gap > 0 else (above[0] - known[0] if len(above) else 1.0))
+        above = losses[losses > losses[0]]
+        gap = losses[len(losses) // 2] - losses[0]
+        return float(losses[0]), float(gap if gap > 0 else (above[0] - losses[0] if len(above) else 1.0))
 
     def relative(self) -> np.ndarray:
         """Return z (n,): 0 for the best, 1 for the median; failed trials stand at infinity."""

@@ -79,11 +79,11 @@ def render_proposal_prompt(
     options = options or PromptOptions()
     problem, wire = history.problem, Wire(history.problem.space)
     rows, shown, omitted = history_rows(history, wire, rng, options)
-    said = list(insights)
+    lines = list(insights)
     if options.context == "full":
-        said += wording.summary_lines(history, goodness(history).tolist(), wire)
+        lines += wording.summary_lines(history, goodness(history).tolist(), wire)
     if suggestion is not None:
-        said.append(
+        lines.append(
             f"its own next point would be {wording.params_text(suggestion, wire)}{prediction}; propose others"
         )
     counts = {k: len(getattr(history, k)) for k in ("finished", "failed", "running")}
@@ -91,7 +91,7 @@ def render_proposal_prompt(
         problem=_problem_words(history, wire, options),
         knowledge=[wording.one_line(k) for k in knowledge],
         history={"rows": rows, "omitted": omitted, **counts},
-        insights=[wording.one_line(line) for line in said],
+        insights=[wording.one_line(line) for line in lines],
         instruction=instructions(purpose)[variant % len(instructions(purpose))].replace("{n}", str(n)),
         demands=_demands(purpose),
         feedback=[wording.finished_row(history.finished[i], problem, wire) for i in feedback],
@@ -110,8 +110,8 @@ def in_choices(prompt: Prompt, space: SearchSpace, n: int) -> Prompt:
 def render_repair(prompt: Prompt, answer: str, errors: Sequence[str], n: int) -> Prompt:
     """Return the prompt of the one repair round: the answer and what is wrong with it."""
     text = template("repair.jinja").render(errors=[wording.one_line(e) for e in errors[:5]], n=n)
-    said = ChatMessage("assistant", answer[:2_000] or "(empty)")
-    messages = (*prompt.messages, said, ChatMessage("user", text))
+    reply = ChatMessage("assistant", answer[:2_000] or "(empty)")
+    messages = (*prompt.messages, reply, ChatMessage("user", text))
     return Prompt(messages, prompt.schema, prompt.variant, prompt.shown)
 
 
@@ -129,39 +129,39 @@ def history_rows(
     running = _within(running, budget // 5, options)
     failed = _within(failed, budget // 5, options)
     budget -= sum(map(options.count, [*running, *failed]))
-    chosen: list[int] = []
+    places: list[int] = []
     digits = [wording.value_digits(column.tolist()) for column in history.Y.T]
     if len(g):
         for i in options.select(history.rows("finished").X, g, options.max_rows, rng):
             cost = options.count(wording.finished_row(history.finished[i], problem, wire, digits))
-            if cost > budget and chosen:
+            if cost > budget and places:
                 break
             budget -= cost
-            chosen.append(i)
+            places.append(i)
     measured = [
         wording.finished_row(history.finished[i], problem, wire, digits)
-        for i in sorted(chosen, key=lambda i: (g[i], i))
+        for i in sorted(places, key=lambda i: (g[i], i))
     ]
     rows = [*reversed(failed), *measured, *running]
-    return rows, [history.finished[i].number for i in chosen], len(rows) < len(history)
+    return rows, [history.finished[i].number for i in places], len(rows) < len(history)
 
 
 def _within(rows: Sequence[str], budget: int, options: PromptOptions) -> list[str]:
-    kept: list[str] = []
+    lines: list[str] = []
     for row in rows[: options.max_rows // 2]:
         budget -= options.count(row)
-        if budget < 0 and kept:
+        if budget < 0 and lines:
             break
-        kept.append(row)
-    return kept
+        lines.append(row)
+    return lines
 
 
 def _problem_words(history: History, wire: Wire, options: PromptOptions) -> dict[str, Any]:
     problem = history.problem
-    told = options.context != "none"
+    has_context = options.context != "none"
     return {
-        "name": wording.one_line(problem.name) if told else "an experiment",
-        "description": wording.one_line(problem.description) if told else "",
+        "name": wording.one_line(problem.name) if has_context else "an experiment",
+        "description": wording.one_line(problem.description) if has_context else "",
         "context": wording.context_lines(problem) if options.context == "full" else [],
         "goals": wording.goal_lines(problem),
         "parameters": [wording.parameter_line(p, wire) for p in problem.space.parameters],

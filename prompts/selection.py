@@ -39,11 +39,11 @@ def best_and_recent(X: np.ndarray, g: np.ndarray, k: int, rng: np.random.Generat
 
 
 def _interleaved(first: list[int], second: list[int], k: int) -> list[int]:
-    chosen: dict[int, None] = {}
+    order: dict[int, None] = {}
     for a, b in zip(first, second, strict=True):
-        chosen[a] = None
-        chosen[b] = None
-    return list(chosen)[:k]
+        order[a] = None
+        order[b] = None
+    return list(order)[:k]
 
 
 def ranks(g: np.ndarray) -> np.ndarray:

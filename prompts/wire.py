@@ -69,9 +69,9 @@ class Wire:
         has ``n`` configurations and no words: whatever a server's grammar lets through lies within the bounds."""
         params = json_schema(self.space.parameters, frozenset(), self.alias)
         bodies = params["properties"]
-        taken = sum(len(b.get("enum", ())) for b in bodies.values())
+        enums = sum(len(b.get("enum", ())) for b in bodies.values())
         numbers = [p for p in self.space.parameters if not isinstance(p, Categorical)]
-        most = min(_FINEST, max(2, (MAX_ENUM_TOTAL - taken) // max(1, len(numbers))))
+        most = min(_FINEST, max(2, (MAX_ENUM_TOTAL - enums) // max(1, len(numbers))))
         for p in numbers:
             body = bodies[self.alias[p.name]]
             values = p.decode(np.linspace(0, 1, min(p.levels or most, most)))
@@ -114,8 +114,8 @@ class Wire:
         try:
             return dict(self.space.validate(values))
         except InvalidParameters as error:
-            given = [text for name, text in errors.items() if raw.get(self.alias[name]) is not None]
-            raise ModelAnswerInvalid(" ".join(given[:5]) or str(error)) from None
+            complaints = [text for name, text in errors.items() if raw.get(self.alias[name]) is not None]
+            raise ModelAnswerInvalid(" ".join(complaints[:5]) or str(error)) from None
 
     def _value_from_wire(self, p: Parameter, value: object) -> Value:
         if isinstance(p, Categorical):

@@ -116,8 +116,8 @@ def _utility(history: History) -> float | None:
     ranks = np.argsort(np.argsort(y))  # a few far worse results would decide the splits of a tree
     folds = KFold(_FOLDS, shuffle=True, random_state=0)
     predicted = cross_val_predict(RandomForestRegressor(50, random_state=0), X, ranks, cv=folds)
-    told: Any = spearmanr(predicted, y)  # Any: scipy's result is not typed
-    return float(told.statistic)
+    correlation: Any = spearmanr(predicted, y)  # Any: scipy's result is not typed
+    return float(correlation.statistic)
 
 
 def _realism(history: History, reference: History) -> float | None:
@@ -136,5 +136,5 @@ def _realism(history: History, reference: History) -> float | None:
     labels = np.repeat([0, 1], [len(part) for part in parts])
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
     forest = RandomForestClassifier(50, class_weight="balanced", random_state=0)
-    told = cross_val_score(forest, np.vstack(parts), labels, cv=folds, scoring="balanced_accuracy").mean()
-    return float(np.clip(2 * (1 - told), 0.0, 1.0))
+    accuracy = cross_val_score(forest, np.vstack(parts), labels, cv=folds, scoring="balanced_accuracy").mean()
+    return float(np.clip(2 * (1 - accuracy), 0.0, 1.0))

@@ -24,13 +24,13 @@ def refined_clusters(X: np.ndarray, g: np.ndarray, k: int, rng: np.random.Genera
     n, k = len(g), min(k, len(g))
     labels = k_means(X, max(1, min(MOST_CLUSTERS, n // 4)), rng)
     score = LEAST_SCORE + (1 - LEAST_SCORE) * ranks(g)
-    chosen = [int(np.argmax(g))]
+    rows = [int(np.argmax(g))]
     weights = np.full(labels.max() + 1, 1.0 / (labels.max() + 1))
     for left in range(min(ROUNDS, k - 1), 0, -1):
-        drawn = _draw(labels, weights, chosen, -(-(k - len(chosen)) // left), rng)
-        weights = refined(weights, labels[drawn], score[drawn])
-        chosen += drawn
-    return chosen
+        sample = _draw(labels, weights, rows, -(-(k - len(rows)) // left), rng)
+        weights = refined(weights, labels[sample], score[sample])
+        rows += sample
+    return rows
 
 
 def refined(weights: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -40,18 +40,18 @@ def refined(weights: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> np.n
     """
     counts = np.bincount(labels, minlength=len(weights))
     means = np.bincount(labels, scores, minlength=len(weights)) / np.maximum(counts, 1)
-    seen = counts > 0
-    share = weights[seen].sum()
-    return np.where(seen, share * means / max(means[seen].sum(), 1e-12), weights)
+    is_sampled = counts > 0
+    share = weights[is_sampled].sum()
+    return np.where(is_sampled, share * means / max(means[is_sampled].sum(), 1e-12), weights)
 
 
 def budgets(weights: np.ndarray, sizes: np.ndarray, n: int) -> np.ndarray:
     """Return how many of n draws each cluster gets (c,): in proportion to its weight, at most what it has."""
-    given = np.zeros(len(weights), int)
+    counts = np.zeros(len(weights), int)
     for _ in range(min(n, int(sizes.sum()))):
-        lacking = np.where(given < sizes, weights * n - given, -np.inf)
-        given[int(np.argmax(lacking))] += 1
-    return given
+        lacking = np.where(counts < sizes, weights * n - counts, -np.inf)
+        counts[int(np.argmax(lacking))] += 1
+    return counts
 
 
 def _draw(
@@ -60,10 +60,10 @@ def _draw(
     free = np.ones(len(labels), bool)
     free[chosen] = False
     sizes = np.bincount(labels[free], minlength=len(weights))
-    drawn: list[int] = []
+    rows: list[int] = []
     for c, count in enumerate(budgets(weights, sizes, n)):
-        drawn += rng.choice(np.flatnonzero(free & (labels == c)), count, replace=False).tolist()
-    return drawn
+        rows += rng.choice(np.flatnonzero(free & (labels == c)), count, replace=False).tolist()
+    return rows
 
 
 def k_means(X: np.ndarray, clusters: int, rng: np.random.Generator) -> np.ndarray:
@@ -79,10 +79,10 @@ def k_means(X: np.ndarray, clusters: int, rng: np.random.Generator) -> np.ndarra
 
 
 def _spread(X: np.ndarray, k: int, rng: np.random.Generator) -> list[int]:
-    chosen = [int(rng.integers(len(X)))]
-    while len(chosen) < k:
-        d2 = ((X[:, None, :] - X[chosen][None, :, :]) ** 2).sum(-1).min(1)
+    rows = [int(rng.integers(len(X)))]
+    while len(rows) < k:
+        d2 = ((X[:, None, :] - X[rows][None, :, :]) ** 2).sum(-1).min(1)
         if d2.sum() <= 0:
             break
-        chosen.append(int(rng.choice(len(X), p=d2 / d2.sum())))
-    return chosen
+        rows.append(int(rng.choice(len(X), p=d2 / d2.sum())))
+    return rows

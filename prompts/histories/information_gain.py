@@ -27,14 +27,14 @@ LEAST_SCORE = 0.25
 def information_gain(X: np.ndarray, g: np.ndarray, k: int, rng: np.random.Generator) -> list[int]:
     """Return the best trial, then each next one that adds most information."""
     U = label_scores(X, LEAST_SCORE + (1 - LEAST_SCORE) * ranks(g)) @ propagation(X.shape[1])
-    chosen = [int(np.argmax(g))]
-    total = U[chosen[0]].copy()
-    while len(chosen) < min(k, len(g)):
+    rows = [int(np.argmax(g))]
+    total = U[rows[0]].copy()
+    while len(rows) < min(k, len(g)):
         gain = U @ (POWER * (total + SMALLEST) ** (POWER - 1))
-        gain[chosen] = -1.0
-        chosen.append(int(np.argmax(gain)))
-        total += U[chosen[-1]]
-    return chosen
+        gain[rows] = -1.0
+        rows.append(int(np.argmax(gain)))
+        total += U[rows[-1]]
+    return rows
 
 
 def label_scores(X: np.ndarray, score: np.ndarray) -> np.ndarray:

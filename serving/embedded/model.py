@@ -159,7 +159,7 @@ class EmbeddedModel:
         own: tuple[tuple[Tensor, Tensor], ...] | None,
     ) -> tuple[Tensor, tuple[tuple[Tensor, Tensor], ...]]:
         """Return hidden states (E, K, L, C) and each layer's own keys and values (E, H, K, L', D)."""
-        w, c, kept = self._weights, self.config, []
+        w, c, cache = self._weights, self.config, []
         x = F.embedding(ids, w["model.embed_tokens.weight"])
         rotation = self._rotation(start, ids.shape[2])
         for i in range(c.layers):
@@ -168,7 +168,7 @@ class EmbeddedModel:
             q, k, v = self._heads(F.linear(h, w[f"{at}qkv"]), rotation)
             if own is not None:
                 k, v = _joined(own[i][0], k), _joined(own[i][1], v)
-            kept.append((k, v))
+            cache.append((k, v))
             a = _attention(q, k, v, None if prefix is None else prefix[i])
             x = x + F.linear(a, w[f"{at}self_attn.o_proj.weight"])
             h = F.rms_norm(x, (c.width,), w[f"{at}post_attention_layernorm.weight"], c.epsilon).to(
@@ -176,7 +176,7 @@ class EmbeddedModel:
             )
             gate, up = F.linear(h, w[f"{at}gate_up"]).chunk(2, -1)
             x = x + F.linear(F.silu(gate) * up, w[f"{at}mlp.down_proj.weight"])
-        return F.rms_norm(x, (c.width,), w["model.norm.weight"], c.epsilon), tuple(kept)
+        return F.rms_norm(x, (c.width,), w["model.norm.weight"], c.epsilon), tuple(cache)
 
     def _heads(self, qkv: Tensor, rotation: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Return rotated queries and keys, and values: (E, H, K, L, D) each."""

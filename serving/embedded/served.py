@@ -81,12 +81,12 @@ class ServedModel:
             raise self._told(error) from error
         rows = np.empty((len(prompts), self._vocabulary))
         for choice in answer.choices:
-            told = choice.logprobs.top_logprobs if choice.logprobs else None
-            if not told:
+            logprobs = choice.logprobs.top_logprobs if choice.logprobs else None
+            if not logprobs:
                 raise EndpointRefused(
                     f"{self.url} answered without log-probabilities; the planner needs them."
                 )
-            rows[choice.index] = self._spread(told[0])
+            rows[choice.index] = self._spread(logprobs[0])
         return rows
 
     def _spread(self, told: dict[str, float]) -> np.ndarray:

@@ -41,8 +41,8 @@ class Abilities:
         """Return what ``to_text`` wrote; nothing learnt where it is not that."""
         try:
             plain: Any = json.loads(text or "{}")
-            known = OTHER_FORMS | ARGUMENTS.keys()
-            return cls(frozenset(plain.get("refused", ())) & known, plain.get("stop_thinking") is True)
+            names = OTHER_FORMS | ARGUMENTS.keys()
+            return cls(frozenset(plain.get("refused", ())) & names, plain.get("stop_thinking") is True)
         except (ValueError, TypeError, AttributeError):
             return cls()
 

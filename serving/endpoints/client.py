@@ -81,10 +81,10 @@ class OpenAIClient:
         """Return the names at ``/models``."""
 
         def work(sdk: openai.OpenAI) -> tuple[str, ...]:
-            listed = getattr(sdk.models.list(), "data", None)
-            if not isinstance(listed, list):
+            models = getattr(sdk.models.list(), "data", None)
+            if not isinstance(models, list):
                 raise EndpointRefused("the endpoint's answer is no list of models.")
-            return tuple(m.id for m in listed)
+            return tuple(m.id for m in models)
 
         return self._within(deadline_s, work)
 

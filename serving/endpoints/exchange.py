@@ -121,8 +121,8 @@ class Exchange:
         try:
             text = sdk.chat.completions.with_raw_response.create(**options).text
         except openai.APIStatusError as error:
-            stated = error.response.headers.get("retry-after", "")
-            wait_s = float(stated) if re.fullmatch(r"\d{1,6}(\.\d+)?", stated) else None
+            retry_after = error.response.headers.get("retry-after", "")
+            wait_s = float(retry_after) if re.fullmatch(r"\d{1,6}(\.\d+)?", retry_after) else None
             raise self._refusal(error.status_code, error.response.text, wait_s) from None
         body = body_of(text)
         if body.get("choices"):

@@ -84,9 +84,9 @@ class RecordedEndpoint:
         started = time.monotonic()
         key = request.hash(self.identify(deadline_s=deadline_s))
         deadline_s -= time.monotonic() - started
-        known = self._recorded(key)
-        if known is not None:
-            return _answer_of(known)
+        record = self._recorded(key)
+        if record is not None:
+            return _answer_of(record)
         if self._mode == "replay" or self._endpoint is None:
             raise EndpointUnreachable(
                 f"the recording has no answer for request {key!r}; the study differs from the recorded one, "

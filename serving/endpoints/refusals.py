@@ -46,8 +46,8 @@ class Refusal(EndpointRefused):
         retry_after_s: float | None = None,
     ) -> "Refusal":
         """Return the refusal that a response's ``text`` is; ``shown``: the server's address as errors may name it."""
-        said = shorten(hide_secrets(said_in(text), secrets), 300)
-        return cls(status, words_of(text), f"{shown} answered {status}: {said}", retry_after_s)
+        message = shorten(hide_secrets(said_in(text), secrets), 300)
+        return cls(status, words_of(text), f"{shown} answered {status}: {message}", retry_after_s)
 
     @property
     def is_about_the_request(self) -> bool:
@@ -71,10 +71,12 @@ class Refusal(EndpointRefused):
         text = self.words[:_LONGEST].lower()
         if self.status not in (400, 404, 405, 415, 422, 500, 501) or _OVERFLOW.search(text):
             return frozenset()
-        found = {name: m.start() for name in sent(options) if (m := re.search(_WORDS[name], text, re.DOTALL))}
-        if not found:
+        positions = {
+            name: m.start() for name in sent(options) if (m := re.search(_WORDS[name], text, re.DOTALL))
+        }
+        if not positions:
             return frozenset()
-        first = min(found, key=lambda name: (found[name], name))
+        first = min(positions, key=lambda name: (positions[name], name))
         as_openai = options.get("response_format", {}).get("type") == "json_schema"
         return frozenset(
             {"json_schema" if first == "schema" and as_openai and "json_object" in text else first}

@@ -55,10 +55,10 @@ def _completion(choice: Any) -> Completion:
         raise ValueError(f"a choice is {choice!r}")
     message = choice.get("message")
     message = message if isinstance(message, Mapping) else {"content": choice.get("text")}
-    said, thought = _content(message.get("content"))
-    text = without_thoughts("\n".join(filter(None, (said, *_called(message)))))
+    content, thought = _content(message.get("content"))
+    text = without_thoughts("\n".join(filter(None, (content, *_called(message)))))
     apart = next((v for v in map(message.get, ("reasoning_content", "reasoning")) if isinstance(v, str)), "")
-    thought_chars = len(said) - len(without_thoughts(said)) + len(thought) + len(apart)
+    thought_chars = len(content) - len(without_thoughts(content)) + len(thought) + len(apart)
     if not text.strip() and _is_json(answer := without_thoughts(apart)):
         text, thought_chars = answer, thought_chars - len(answer)
     reason = choice.get("finish_reason")
@@ -74,11 +74,11 @@ def _content(content: object) -> tuple[str, str]:
         isinstance(p, str) or (isinstance(p, Mapping) and isinstance(p.get("type"), str)) for p in parts
     ):
         return json.dumps(content), ""
-    said = [p if isinstance(p, str) else str(p.get("text") or "") for p in parts]
+    texts = [p if isinstance(p, str) else str(p.get("text") or "") for p in parts]
     thought = [
         str(v) for p in parts if isinstance(p, Mapping) and (v := p.get("thinking") or p.get("reasoning"))
     ]
-    return "".join(said), "".join(thought)
+    return "".join(texts), "".join(thought)
 
 
 def _called(message: Mapping[str, Any]) -> list[str]:
@@ -102,8 +102,8 @@ def _is_json(text: str) -> bool:
 
 
 def _logprobs(choice: Mapping[str, Any]) -> tuple[TokenLogprob, ...]:
-    stated = choice.get("logprobs")
-    content = stated.get("content") if isinstance(stated, Mapping) else None
+    logprobs = choice.get("logprobs")
+    content = logprobs.get("content") if isinstance(logprobs, Mapping) else None
     return tuple(_token(t) for t in content or ())
 
 
@@ -115,13 +115,13 @@ def _token(token: Mapping[str, Any]) -> TokenLogprob:
 def usage_of(body: Mapping[str, Any], prompt: Sequence[str], answers: Sequence[Completion]) -> Usage:
     """Return the tokens that the server counted; where it says nothing sensible, an estimate from the texts."""
     usage = body.get("usage")
-    stated = usage if isinstance(usage, Mapping) else {}
-    wrote = _count(stated.get("completion_tokens"))
-    read = _count(stated.get("prompt_tokens"))
+    counts = usage if isinstance(usage, Mapping) else {}
+    wrote = _count(counts.get("completion_tokens"))
+    read = _count(counts.get("prompt_tokens"))
     if wrote is None:
         wrote = _estimate(len(a.text) + a.thought_chars for a in answers)
     if read is None:
-        total = _count(stated.get("total_tokens"))
+        total = _count(counts.get("total_tokens"))
         read = _estimate(map(len, prompt)) if total is None else max(0, total - wrote)
     return Usage(read, wrote)
 

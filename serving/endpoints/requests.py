@@ -29,11 +29,11 @@ def options_for(model: str, request: ChatRequest, abilities: Abilities) -> dict[
         options |= {"logprobs": True, "top_logprobs": request.top_logprobs}
     if request.schema is not None:
         schema = dict(request.schema)
-        named = {"name": "proposals", "strict": True, "schema": schema}
+        proposals = {"name": "proposals", "strict": True, "schema": schema}
         options["response_format"] = (
             {"type": "json_object", "schema": schema}
             if "json_schema" in refused
-            else {"type": "json_schema", "json_schema": named}
+            else {"type": "json_schema", "json_schema": proposals}
         )
     if abilities.stop_thinking:
         options["extra_body"] = {"chat_template_kwargs": {"enable_thinking": False}}
@@ -51,11 +51,11 @@ def sent(options: Mapping[str, Any]) -> set[str]:
 
 def without_system(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the messages with the system's words at the beginning of the first one, which is the user's."""
-    said = "\n\n".join(m["content"] for m in messages if m["role"] == "system")
+    system = "\n\n".join(m["content"] for m in messages if m["role"] == "system")
     others = [dict(m) for m in messages if m["role"] != "system"]
-    if not said:
+    if not system:
         return others
     if others and others[0]["role"] == "user":
-        others[0]["content"] = f"{said}\n\n{others[0]['content']}"
+        others[0]["content"] = f"{system}\n\n{others[0]['content']}"
         return others
-    return [{"role": "user", "content": said}, *others]
+    return [{"role": "user", "content": system}, *others]

@@ -58,17 +58,17 @@ class LlamaEnvironment:
 
 def find_llama(binary: str | Path | None = None) -> LlamaEnvironment:
     """Return the installed server, or raise LlamaNotInstalled with what to do about it."""
-    named = str(binary or os.environ.get(VARIABLE) or "llama-server")
-    made = None if binary or os.environ.get(VARIABLE) else shutil.which(Path(".llama/bin/llama-server"))
-    found = made or shutil.which(named)
-    if found is None:
+    name = str(binary or os.environ.get(VARIABLE) or "llama-server")
+    own = None if binary or os.environ.get(VARIABLE) else shutil.which(Path(".llama/bin/llama-server"))
+    path = own or shutil.which(name)
+    if path is None:
         raise LlamaNotInstalled(
-            f"llama.cpp's server must be installed, found none as {named!r}; `make llama` builds it, {VARIABLE} names another."
+            f"llama.cpp's server must be installed, found none as {name!r}; `make llama` builds it, {VARIABLE} names another."
         )
-    version = re.search(r"version: (\S+)(?: \((.*)\))?", _told(found, "--version"))
+    version = re.search(r"version: (\S+)(?: \((.*)\))?", _told(path, "--version"))
     if version is None:
-        raise LlamaNotInstalled(f"{found!r} must be llama.cpp's server, but tells no version.")
-    return LlamaEnvironment(Path(found).absolute(), " ".join(filter(None, version.groups())))
+        raise LlamaNotInstalled(f"{path!r} must be llama.cpp's server, but tells no version.")
+    return LlamaEnvironment(Path(path).absolute(), " ".join(filter(None, version.groups())))
 
 
 def flags_of(words: str) -> dict[str, str]:
@@ -89,9 +89,9 @@ def flags_of(words: str) -> dict[str, str]:
 
 def _told(program: str, option: str) -> str:
     try:
-        said = subprocess.run([program, option], capture_output=True, text=True, timeout=30, check=True)
+        process = subprocess.run([program, option], capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         raise LlamaNotInstalled(
             f"{program!r} must be llama.cpp's server, but does not run: {error}."
         ) from None
-    return said.stdout + said.stderr
+    return process.stdout + process.stderr

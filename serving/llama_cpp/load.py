@@ -20,11 +20,11 @@ def _asked(server: RunningServer, prompt: Prompt, tokens: int, end: float) -> Ti
 
 def _read(events: Events) -> TimedAnswer:
     chunks: list[float] = []
-    for at_s, told in events:
-        if told.get("tokens") or (
-            told.get("stop") and not chunks
+    for at_s, event in events:
+        if event.get("tokens") or (
+            event.get("stop") and not chunks
         ):  # half a character is held back to the end
             chunks.append(at_s)
-        if told.get("stop"):
-            return TimedAnswer(tuple(chunks), told["tokens_evaluated"], told["tokens_predicted"])
+        if event.get("stop"):
+            return TimedAnswer(tuple(chunks), event["tokens_evaluated"], event["tokens_predicted"])
     return TimedAnswer(problem="the answer ended early")

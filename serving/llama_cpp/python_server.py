@@ -49,9 +49,9 @@ class LlamaPython:
 def find_llama_python() -> LlamaPython:
     """Return the environment to use, or raise LlamaNotInstalled with what to do about it. Imports nothing of it."""
     candidates = [Path(".llama/bin/python").absolute(), Path(sys.executable)]
-    found = find_distribution("llama_cpp_python", candidates)
-    if found is not None:
-        return LlamaPython(*found)
+    distribution = find_distribution("llama_cpp_python", candidates)
+    if distribution is not None:
+        return LlamaPython(*distribution)
     looked = ", ".join(map(str, candidates))
     raise LlamaNotInstalled(
         f"llama-cpp-python must be installed, found none in {looked!r}; run `make llama`, or "

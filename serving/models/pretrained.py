@@ -60,8 +60,10 @@ class ModelAtHand:
 
 def models_at_hand(cache: Path | None = None) -> list[ModelAtHand]:
     """Return what planners and servers can use by name: made, pretrained, converted, and in the Hugging Face cache."""
-    made = [ModelAtHand(size, "untrained", None, "made on the spot, for trying a server") for size in SHAPES]
-    known = [
+    untrained = [
+        ModelAtHand(size, "untrained", None, "made on the spot, for trying a server") for size in SHAPES
+    ]
+    pretrained = [
         ModelAtHand(
             m.name, "pretrained", _installed(m.name, cache), f"{m.title}, {m.license}, {m.megabytes} MB"
         )
@@ -71,7 +73,7 @@ def models_at_hand(cache: Path | None = None) -> list[ModelAtHand]:
     own = [
         ModelAtHand(c.parent.name, "converted", c.parent) for c in folders if c.parent.name not in PRETRAINED
     ]
-    return [*made, *known, *own, *_in_hugging_face_cache()]
+    return [*untrained, *pretrained, *own, *_in_hugging_face_cache()]
 
 
 def install_model(wanted: str, cache: Path | None = None) -> Path:

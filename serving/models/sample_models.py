@@ -38,8 +38,8 @@ _CHAT_TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{%
 
 def default_cache() -> Path:
     """Return the folder where made models are kept: ``TRIALOGUE_CACHE``, else the user's cache."""
-    named = os.environ.get("TRIALOGUE_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "trialogue"
+    folder = os.environ.get("TRIALOGUE_CACHE")
+    return Path(folder) if folder else Path.home() / ".cache" / "trialogue"
 
 
 def tiny_model(size: ModelSize = "tiny", cache: Path | None = None) -> Path:

@@ -21,7 +21,7 @@ def answer(
     proposals: Sequence[Mapping[str, Any]], *, confidence: float = 0.6, hypothesis: str = ""
 ) -> ScriptedReply:
     """Return a well-formed answer with these configurations."""
-    listed = [
+    items = [
         {
             "params": dict(p),
             "hypothesis": hypothesis or "scripted",
@@ -30,7 +30,7 @@ def answer(
         }
         for p in proposals
     ]
-    return ScriptedReply(json.dumps({"proposals": listed, "abstain": False}))
+    return ScriptedReply(json.dumps({"proposals": items, "abstain": False}))
 
 
 def expert(near_optimum: Knowledge) -> Behaviour:
@@ -42,11 +42,11 @@ def novice(near_optimum: Knowledge) -> Behaviour:
     """Return a model that proposes near the optimum half the time, and anything otherwise."""
 
     def behave(call: ScriptedCall) -> ScriptedReply:
-        drawn = []
+        points = []
         for i in range(call.wanted):
             rng = call.rng(str(i))
-            drawn.append(near_optimum(rng) if rng.random() < 0.5 else any_point(call, rng))
-        return answer(drawn)
+            points.append(near_optimum(rng) if rng.random() < 0.5 else any_point(call, rng))
+        return answer(points)
 
     return behave
 
@@ -172,19 +172,19 @@ def jittered(
 ) -> dict[str, Any]:
     """Return a configuration around ``point``: numbers moved by ``width`` of their range, choices now and then
     redrawn."""
-    moved = {}
+    configuration = {}
     for name, p in call.parameters.items():
         value = point.get(name)
         if value is None or "minimum" not in p:
-            moved[name] = _draw(p, rng) if value is None or rng.random() < width / 2 else value
+            configuration[name] = _draw(p, rng) if value is None or rng.random() < width / 2 else value
             continue
         low, high = p["minimum"], p["maximum"]
         log = low > 0 and high / low >= 100
         u = math.log(value / low) / math.log(high / low) if log else (value - low) / (high - low)
-        moved[name] = _log_or_linear(p, min(1.0, max(0.0, u + rng.gauss(0, width))))
+        configuration[name] = _log_or_linear(p, min(1.0, max(0.0, u + rng.gauss(0, width))))
         if _is_integer(p):
-            moved[name] = round(moved[name])
-    return moved
+            configuration[name] = round(configuration[name])
+    return configuration
 
 
 def _is_integer(p: Mapping[str, Any]) -> bool:
@@ -212,9 +212,9 @@ def in_context_learner(call: ScriptedCall) -> ScriptedReply:
     if labelled:
         p = min(0.98, max(0.02, _weighted(labelled, query)))
         top = [{"token": t, "logprob": math.log(q)} for t, q in (("1", p), ("0", 1 - p))]
-        said = "1" if p >= 0.5 else "0"
-        token = {"token": said, "logprob": math.log(max(p, 1 - p)), "top_logprobs": top}
-        return ScriptedReply(said, logprobs=[token] if call.body.get("logprobs") else None)
+        digit = "1" if p >= 0.5 else "0"
+        token = {"token": digit, "logprob": math.log(max(p, 1 - p)), "top_logprobs": top}
+        return ScriptedReply(digit, logprobs=[token] if call.body.get("logprobs") else None)
     return nearest_neighbour(call)
 
 

@@ -40,16 +40,16 @@ class ScriptedCall:
     @cached_property
     def schema(self) -> Mapping[str, Any] | None:
         """The JSON schema the answer must obey, or None."""
-        stated = self.body.get("response_format", {}).get("json_schema", {})
-        return stated.get("schema")
+        body = self.body.get("response_format", {}).get("json_schema", {})
+        return body.get("schema")
 
     @cached_property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
         """The schema of each parameter; of one that may be null, the part that says what else it may be."""
         schema = self.schema or {}
         items = schema.get("properties", {}).get("proposals", {}).get("items", {})
-        stated = items.get("properties", {}).get("params", {}).get("properties", {})
-        return {name: body.get("anyOf", [body])[0] for name, body in stated.items()}
+        bodies = items.get("properties", {}).get("params", {}).get("properties", {})
+        return {name: body.get("anyOf", [body])[0] for name, body in bodies.items()}
 
     @cached_property
     def rows(self) -> Sequence[Mapping[str, Any]]:

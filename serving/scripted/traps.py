@@ -32,10 +32,10 @@ def repeats_best(call: ScriptedCall) -> ScriptedReply:
 
 def echo(call: ScriptedCall) -> ScriptedReply:
     """Propose the statistical model's own next point as it stands in the prompt: agreeable and useless."""
-    told = _NEXT_POINT.search(call.text)
-    if told is None:
+    match = _NEXT_POINT.search(call.text)
+    if match is None:
         return uniform(call)
-    point = json.loads(told.group(1))
+    point = json.loads(match.group(1))
     return answer([{name: point.get(name) for name in call.parameters}], confidence=1.0)
 
 

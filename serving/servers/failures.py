@@ -167,10 +167,10 @@ def classify(
     lines = [_STAMP.sub("", line).strip() for line in every if not _NOISE.search(line)]
     ended_by = -exit_code if exit_code is not None and exit_code < 0 else 0
     for kind, pattern in _PATTERNS:
-        found = next((line for line in lines if re.search(pattern, line)), None)
-        if found is not None and not (kind == "dead_engine" and (ended_by or _silent(every))):
-            cause = _last_words(every) or found if kind == "dead_engine" else found
-            return ServerFailure(_in_phase(_of_others(kind, found), phase), cause[:400], phase)
+        match = next((line for line in lines if re.search(pattern, line)), None)
+        if match is not None and not (kind == "dead_engine" and (ended_by or _silent(every))):
+            cause = _last_words(every) or match if kind == "dead_engine" else match
+            return ServerFailure(_in_phase(_of_others(kind, match), phase), cause[:400], phase)
     if ended_by:
         kind = "killed" if ended_by in OUTSIDE else "crashed"
         return ServerFailure(kind, f"signal {ended_by} ({_named(ended_by)}) ended the server", phase)
@@ -194,9 +194,9 @@ def _silent(lines: Sequence[str]) -> bool:
 
 def _last_words(lines: Sequence[str]) -> str:
     """Return the last exception that the engine itself told of, empty where it told of none."""
-    said = [_STAMP.sub("", line).strip() for line in lines if _ENGINE_SAID.search(line)]
-    told = (line for line in reversed(said) if re.match(r"[\w.]*(Error|Exception)\b", line))
-    return next((line for line in told if not _FOLLOWS.search(line)), "")
+    messages = [_STAMP.sub("", line).strip() for line in lines if _ENGINE_SAID.search(line)]
+    errors = (line for line in reversed(messages) if re.match(r"[\w.]*(Error|Exception)\b", line))
+    return next((line for line in errors if not _FOLLOWS.search(line)), "")
 
 
 def _of_others(kind: FailureClass, line: str) -> FailureClass:
@@ -206,8 +206,8 @@ def _of_others(kind: FailureClass, line: str) -> FailureClass:
         return "device_occupied"
     if total:
         others = sum(float(gib) for gib in _OTHER.findall(line))
-        held = others + float(total[3])
-        if others > (1 - IDLE_SHARE) * float(total[1]) and held <= 1.02 * float(total[1]):
+        total_with_own = others + float(total[3])
+        if others > (1 - IDLE_SHARE) * float(total[1]) and total_with_own <= 1.02 * float(total[1]):
             return "device_occupied"  # more is held than there is where the process itself is listed twice
     return kind
 

@@ -51,8 +51,8 @@ class Installation(Protocol):
 def visible_devices(variables: Mapping[str, str]) -> int:
     """Return how many accelerators a process with these environment variables may use, at least 1."""
     visible = variables.get("CUDA_VISIBLE_DEVICES")
-    listed = visible.split(",") if visible is not None else Path("/dev").glob("nvidia[0-9]*")
-    return max(sum(bool(d) for d in listed), 1)
+    devices = visible.split(",") if visible is not None else Path("/dev").glob("nvidia[0-9]*")
+    return max(sum(bool(d) for d in devices), 1)
 
 
 def find_distribution(name: str, pythons: Iterable[Path]) -> tuple[Path, str] | None:

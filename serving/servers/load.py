@@ -37,7 +37,7 @@ class LoadPlan:
     def arguments(self, server: RunningServer) -> list[str]:
         """Return the arguments of ``vllm bench serve``."""
         rows = len(self.requests.read_text().splitlines())
-        given: dict[str, object] = {
+        options: dict[str, object] = {
             "backend": "openai",
             "base-url": f"http://127.0.0.1:{server.port}",
             "model": server.name,
@@ -53,7 +53,7 @@ class LoadPlan:
             "temperature": 0,
         }
         flat = [
-            word for key, value in given.items() if value is not None for word in (f"--{key}", str(value))
+            word for key, value in options.items() if value is not None for word in (f"--{key}", str(value))
         ]
         goodput = [f"{key}:{limit:g}" for key, limit in self.goodput.items()]
         return [
@@ -112,7 +112,7 @@ def run_load(host: ServerHost, server: RunningServer, plan: LoadPlan) -> LoadRes
     if not answer["ok"]:
         return LoadResult(problem=f"{answer['kind']}: {answer['error']}"[:600], busy_cores=busy)
     raw = answer["result"]
-    kept = {key: value for key, value in raw.items() if not isinstance(value, list | dict)}
+    scalars = {key: value for key, value in raw.items() if not isinstance(value, list | dict)}
     spent_s, tokens = max(cpu_s(pids) - server_before, 1e-3), raw["output_throughput"] * raw["duration"]
     spent = {"server_cpu_s": spent_s, "output_tok_per_cpu_s": tokens / spent_s}
     if answer.get("joules"):
@@ -122,7 +122,7 @@ def run_load(host: ServerHost, server: RunningServer, plan: LoadPlan) -> LoadRes
         int(raw.get("failed") or 0),
         busy,
         _complaint(raw),
-        kept,
+        scalars,
         requests=answer.get("requests", {}),
     )
 

@@ -82,10 +82,10 @@ def _prompts(rows: Sequence[Row], seed: tuple[int, int], vocabulary: int) -> lis
     def prompt(i: int, row: Row) -> Prompt:
         if row.get("prompt") and not row.get("prefix_len"):
             return row["prompt"]
-        begun = tokens(row["prefix_len"], 1, row.get("prefix", 0)) if row.get("prefix_len") else []
+        prefix = tokens(row["prefix_len"], 1, row.get("prefix", 0)) if row.get("prefix_len") else []
         blocks = [token for block in row.get("blocks", ()) for token in tokens(row["block_len"], 3, block)]
         own = blocks[: row["input_len"]]
-        return [*begun, *own, *tokens(row["input_len"] - len(own), 2, i)]
+        return [*prefix, *own, *tokens(row["input_len"] - len(own), 2, i)]
 
     return [prompt(i, row) for i, row in enumerate(rows)]
 
@@ -129,10 +129,10 @@ def _events(readline: Callable[[], bytes], began: float, end: float) -> Events:
         if time.monotonic() > end:
             raise TimeoutError("it was cut off")
         if line.startswith(b"data: {"):
-            told = json.loads(line[6:])
-            if "error" in told:
-                raise ValueError(str(told["error"]))
-            yield time.monotonic() - began, told
+            event = json.loads(line[6:])
+            if "error" in event:
+                raise ValueError(str(event["error"]))
+            yield time.monotonic() - began, event
 
 
 def _result(
@@ -166,5 +166,5 @@ def _meets(answer: TimedAnswer, limits: Mapping[str, float]) -> bool:
     """Return whether a request meets every limit, in ms by "ttft", "tpot" and "e2el"."""
     first, last = 1e3 * answer.at_s[0], 1e3 * answer.at_s[-1]
     tpot = (last - first) / (answer.tokens - 1) if answer.tokens > 1 else 0.0
-    found = {"ttft": first, "tpot": tpot, "e2el": last}
-    return all(found[kind] <= limit for kind, limit in limits.items())
+    latencies = {"ttft": first, "tpot": tpot, "e2el": last}
+    return all(latencies[kind] <= limit for kind, limit in limits.items())

@@ -117,10 +117,10 @@ class RunningServer:
     ) -> Self:
         """Start a server and return it when it has answered a request; ServerFailed when it does not in time."""
         began = time.monotonic()
-        chosen = port or free_port()
+        own_port = port or free_port()
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
-        listening = ["--host", "127.0.0.1", "--port", str(chosen)]
+        listening = ["--host", "127.0.0.1", "--port", str(own_port)]
         argv = [*spec.argv(), *listening, *host.environment.plumbing(spec.served_name)]
         try:
             host.start()
@@ -130,7 +130,7 @@ class RunningServer:
         except ServingError as error:
             failure = classify(str(error), phase="start")
             raise ServerFailed(failure, log, argv, spec.variables) from error
-        server = cls(host, spec, pid=pid, port=chosen, log=log, argv=argv)
+        server = cls(host, spec, pid=pid, port=own_port, log=log, argv=argv)
         try:
             server._wait_until_ready(began + deadline_s)
         except BaseException:
@@ -176,10 +176,10 @@ class RunningServer:
             return True
 
     def _poll(self) -> dict[str, Any]:  # Any: JSON
-        known = self.host.call("poll", pid=self.pid)
+        state = self.host.call("poll", pid=self.pid)
         if self.host.pid != self._host_pid:  # another one, which has never seen this server
             raise HostDied("its host has ended, and the server with it")
-        return known
+        return state
 
     def log_tail(self, characters: int = LOG_TAIL) -> str:
         """Return the end of what the server wrote."""
@@ -189,15 +189,15 @@ class RunningServer:
     def failure(self, phase: Phase = "load", *, timed_out: bool = False) -> ServerFailure:
         """Return why the server failed, from its log and exit code."""
         try:
-            known, until = self._poll(), time.monotonic() + ENDING_S
+            state, until = self._poll(), time.monotonic() + ENDING_S
             while (
-                known["exit"] is None and time.monotonic() < until
+                state["exit"] is None and time.monotonic() < until
             ):  # its connections end a little before it does
                 time.sleep(0.05)
-                known = self._poll()
+                state = self._poll()
         except HostDied as error:
             return _without_host(error, phase)
-        return classify(self.log_tail(), phase=phase, exit_code=known["exit"], timed_out=timed_out)
+        return classify(self.log_tail(), phase=phase, exit_code=state["exit"], timed_out=timed_out)
 
     def failed(self, failure: ServerFailure) -> ServerFailed:
         """Return the error that says that this server failed so."""

@@ -46,7 +46,7 @@ class SglangEnvironment:
         """Return the flags of this version, with underscores, each with its words of help; raises SglangNotInstalled."""
         command = [*self.command(), "--help"]
         try:
-            said = subprocess.run(
+            process = subprocess.run(
                 command, env=self.variables(), capture_output=True, text=True, timeout=HELP_S, check=True
             )
         except subprocess.CalledProcessError as error:
@@ -56,7 +56,7 @@ class SglangEnvironment:
             ) from None
         except (OSError, subprocess.SubprocessError) as error:
             raise SglangNotInstalled(f"SGLang's server must run, but does not: {error}.") from None
-        return flags_of(said.stdout)
+        return flags_of(process.stdout)
 
     def decisive(self) -> dict[str, str]:
         """Return no variables: flags decide everything."""
@@ -69,11 +69,13 @@ class SglangEnvironment:
 
 def find_sglang() -> SglangEnvironment:
     """Return the environment to use, or raise SglangNotInstalled with what to do about it. Imports nothing of it."""
-    named = os.environ.get(VARIABLE)
-    candidates = [Path(named)] if named else [Path(".sglang/bin/python").absolute(), Path(sys.executable)]
-    found = find_distribution("sglang", candidates)
-    if found is not None:
-        return SglangEnvironment(*found)
+    variable = os.environ.get(VARIABLE)
+    candidates = (
+        [Path(variable)] if variable else [Path(".sglang/bin/python").absolute(), Path(sys.executable)]
+    )
+    distribution = find_distribution("sglang", candidates)
+    if distribution is not None:
+        return SglangEnvironment(*distribution)
     looked = ", ".join(map(str, candidates))
     raise SglangNotInstalled(
         f"SGLang must be installed, found none in {looked!r}; `pip install sglang` in an environment of its own and name its "
@@ -87,9 +89,9 @@ def flags_of(words: str) -> dict[str, str]:
     names: list[str] = []
     for line in words.splitlines():
         if re.match(r" {2}-", line):
-            head, _, told = line.strip().partition("  ")
+            head, _, description = line.strip().partition("  ")
             names = [n.replace("-", "_") for n in re.findall(r"(?:^|, )--([A-Za-z][\w-]*)", head)]
-            flags |= {n: told.strip() for n in names}
+            flags |= {n: description.strip() for n in names}
         elif line.startswith("   "):
             flags |= {n: f"{flags[n]} {line.strip()}".strip() for n in names}
         else:

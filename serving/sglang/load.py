@@ -29,8 +29,8 @@ def resolved(server: RunningServer) -> dict[str, Any]:  # Any: JSON
     """Return what the server took for flags that were not given; empty where it does not tell."""
     for path in _INFO:
         with contextlib.suppress(OSError, ValueError):
-            told = json.loads(server.get(path, timeout_s=30))
-            return {name: told[name] for name in RESOLVED if name in told}
+            answer = json.loads(server.get(path, timeout_s=30))
+            return {name: answer[name] for name in RESOLVED if name in answer}
     return {}
 
 
@@ -44,11 +44,11 @@ def _asked(server: RunningServer, prompt: Prompt, tokens: int, end: float) -> Ti
 
 def _read(events: Events) -> TimedAnswer:
     chunks: list[float] = []
-    for at_s, told in events:
-        if told.get("choices"):
+    for at_s, event in events:
+        if event.get("choices"):
             chunks.append(at_s)
-        elif told.get("usage") and chunks:
+        elif event.get("usage") and chunks:
             return TimedAnswer(
-                tuple(chunks), told["usage"]["prompt_tokens"], told["usage"]["completion_tokens"]
+                tuple(chunks), event["usage"]["prompt_tokens"], event["usage"]["completion_tokens"]
             )
     return TimedAnswer(problem="the answer ended early")

@@ -132,8 +132,8 @@ class _Asker:
     def counter(self, name: str) -> float:
         request = urllib.request.Request(self.base_url.removesuffix("/v1") + "/metrics", headers=self.headers)
         with _OPENER.open(request, timeout=10) as answer:
-            found = re.findall(rf"^{name}\{{[^}}]*\}} ([\d.e+]+)$", answer.read().decode(), re.MULTILINE)
-        return sum(map(float, found))
+            counts = re.findall(rf"^{name}\{{[^}}]*\}} ([\d.e+]+)$", answer.read().decode(), re.MULTILINE)
+        return sum(map(float, counts))
 
 
 def _structured(ask: _Asker) -> tuple[bool, str]:
@@ -155,8 +155,8 @@ def _logprobs(ask: _Asker) -> tuple[bool, str]:
     tops = [_part(reply, "logprobs", "content", 0, "top_logprobs", i, "logprob") for i in range(3)]
     if not all(isinstance(t, int | float) for t in tops):
         return False, f"log-probabilities that are no numbers: {tops!r}"
-    said = f"three of the first token: {', '.join(f'{t:.2f}' for t in tops)}"
-    return max(tops) <= 0, said
+    words = f"three of the first token: {', '.join(f'{t:.2f}' for t in tops)}"
+    return max(tops) <= 0, words
 
 
 def _prefix_caching(ask: _Asker) -> tuple[bool, str]:

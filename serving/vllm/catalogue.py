@@ -135,9 +135,7 @@ def known_to(
 
     ``installed``: the version's parameter names. ``more`` may hold "all". Lossy knobs only when asked for.
     """
-    chosen = [k for k in KNOBS if device in k.devices and (k.variable or k.name in installed)]
+    knobs = [k for k in KNOBS if device in k.devices and (k.variable or k.name in installed)]
     return [
-        k
-        for k in chosen
-        if k.name in more or ((device in k.core or "all" in more) and (lossy or not k.lossy))
+        k for k in knobs if k.name in more or ((device in k.core or "all" in more) and (lossy or not k.lossy))
     ]

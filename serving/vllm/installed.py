@@ -45,8 +45,8 @@ class Installed:
 
     def nearest(self, name: str) -> str:
         """Return the name that was probably meant, or an empty text."""
-        known = [*self.flags, *self.variables]
-        by_case = {k.casefold(): k for k in known}
+        names = [*self.flags, *self.variables]
+        by_case = {k.casefold(): k for k in names}
         close = difflib.get_close_matches(name.casefold(), by_case, 1)
         return by_case[close[0]] if close else ""
 
@@ -57,10 +57,10 @@ class Installed:
         if is_variable(name):
             text = self.environment.get(name)
             return None if text is None else plain_value(text)
-        found = [c[name] for c in (resolved, *resolved.values()) if isinstance(c, Mapping) and name in c]
-        if len(found) == 1 and _is_plain(found[0]):
-            return found[0]
-        return self.flags[name].default if name in self.flags and not found else None
+        defaults = [c[name] for c in (resolved, *resolved.values()) if isinstance(c, Mapping) and name in c]
+        if len(defaults) == 1 and _is_plain(defaults[0]):
+            return defaults[0]
+        return self.flags[name].default if name in self.flags and not defaults else None
 
 
 def plain_value(text: str) -> Value:
@@ -73,8 +73,8 @@ def plain_value(text: str) -> Value:
 
 
 def _flag(parameter: Mapping[str, Any]) -> Flag:  # Any: JSON
-    listed: Sequence[Any] = parameter.get("choices") or ()
-    choices = (True, False) if parameter.get("is_switch") else tuple(c for c in listed if _is_plain(c))
+    options: Sequence[Any] = parameter.get("choices") or ()
+    choices = (True, False) if parameter.get("is_switch") else tuple(c for c in options if _is_plain(c))
     default = parameter.get("default")
     return Flag(
         parameter["name"], default if _is_plain(default) else None, choices, parameter.get("help") or ""

@@ -37,5 +37,5 @@ def alternative(name: str) -> Surrogate:
         return GaussianSurrogate()
     if name not in _PLACES:
         raise InvalidInput(f"a surrogate must be one of {', '.join(NAMES)}, got {name!r}.")
-    module, made = _PLACES[name]
-    return getattr(import_module(f".{module}", __package__), made)()
+    module, class_name = _PLACES[name]
+    return getattr(import_module(f".{module}", __package__), class_name)()

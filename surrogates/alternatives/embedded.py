@@ -98,11 +98,11 @@ class InContext:
         Averaged over ``prompts``, some of the E that were read.
         """
         dialect, blocks = self.source.dialect, self.blocks[prompts]
-        asked = [nd.parameter_tokens(dialect, X[:, columns], active[:, columns]) for columns in blocks]
+        tokens = [nd.parameter_tokens(dialect, X[:, columns], active[:, columns]) for columns in blocks]
         query = np.full((len(blocks), len(X), 1), nd.QUERY)
         with one_torch_thread():
             after = self.source.model.extend(
-                _part(self.branch, prompts), np.concatenate([query, np.stack(asked)], 2)
+                _part(self.branch, prompts), np.concatenate([query, np.stack(tokens)], 2)
             )
         p = np.exp(after.log_p[:, :, nd.score_columns(dialect)])
         p = (p / p.sum(-1, keepdims=True)).mean(0)

@@ -81,7 +81,7 @@ class GenerativePosterior:
     def probability(self, X: np.ndarray) -> np.ndarray:
         """Return the probability (n,) of being among the best; the base rate where the model gave no answer."""
         wire, configurations = Wire(self.space), self.space.decode(self.X)
-        failures, found = 0, []
+        failures, chances = 0, []
         for query in self.space.decode(X):
             answers: list[float] = []
             for order in range(self.surrogate.orders):
@@ -93,8 +93,8 @@ class GenerativePosterior:
                 p = self._ask(wire, shown, query, order)
                 failures = failures + 1 if p is None else 0
                 answers += [] if p is None else [p]
-            found.append(float(np.mean(answers)) if answers else float(self.labels.mean()))
-        return np.clip(np.array(found, float), _LEAST, 1 - _LEAST)
+            chances.append(float(np.mean(answers)) if answers else float(self.labels.mean()))
+        return np.clip(np.array(chances, float), _LEAST, 1 - _LEAST)
 
     def _ask(self, wire: Wire, shown: Sequence[tuple[dict, bool]], query: dict, order: int) -> float | None:
         s = self.surrogate

@@ -151,6 +151,6 @@ class DiscriminativePosterior:
             s.account.add(Usage(requests=1), s.samples)
             return []
         scores = [read_score(c.text) for c in answer.completions]
-        known = [float(np.clip((v - 50) / 10, -6, 6)) for v in scores if v is not None]
-        s.account.add(answer.usage, len(scores) - len(known))
-        return known
+        logits = [float(np.clip((v - 50) / 10, -6, 6)) for v in scores if v is not None]
+        s.account.add(answer.usage, len(scores) - len(logits))
+        return logits

@@ -213,14 +213,14 @@ class HamiltonianSurrogate:
             net = Network(net.p, 10)
             energy = lambda w: _loss(net, w, Z, z, noise)  # noqa: E731
             w = _train(lambda v: energy(v[0]), net.draw(rng, 1), 100)[0]
-            kept, step = [], 0.02
+            samples, step = [], 0.02
             for i in range(self.burn + 2 * self.samples):
                 w, accepted = _leap(energy, w, step, self.leaps, rng)
                 if i < self.burn:
                     step = float(np.clip(step * (1.15 if accepted else 0.75), 1e-4, 0.3))
                 elif i % 2:
-                    kept.append(w)
-            return prepared.posterior(_averaged(net, torch.stack(kept)))
+                    samples.append(w)
+            return prepared.posterior(_averaged(net, torch.stack(samples)))
 
 
 def _leap(
@@ -286,7 +286,7 @@ class StochasticHamiltonianSurrogate:
 
         step = self.step / max(20, len(z))
         w = _train(loss, net.draw(rng, self.chains), 100)
-        v, kept = torch.zeros_like(w), []
+        v, samples = torch.zeros_like(w), []
         for i in range(self.burn + self.thin * self.samples):
             rows = slice(None) if len(z) <= self.batch else rng.choice(len(z), self.batch, replace=False)
             at = w.detach().requires_grad_(True)
@@ -295,8 +295,8 @@ class StochasticHamiltonianSurrogate:
             v = (1 - self.friction) * v - step * slope.clamp(-1e3, 1e3) + shock
             w = w + v
             if i >= self.burn and (i - self.burn) % self.thin == self.thin - 1:
-                kept.append(w)
-        return prepared, net, torch.stack(kept, dim=1)
+                samples.append(w)
+        return prepared, net, torch.stack(samples, dim=1)
 
 
 def potential_scale_reduction(chains: np.ndarray) -> float:

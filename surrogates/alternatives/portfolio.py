@@ -94,14 +94,14 @@ class Portfolio:
     ) -> SurrogateOutcome | None:
         """Return the model of the best alternative to ``own`` if it foretells the data better, None otherwise."""
         rows, seed = len(data.y), int(rng.integers(2**31))
-        last, chosen = self._chosen.get(label, (0, None))
+        last, member = self._chosen.get(label, (0, None))
         if rows >= max(8, last * self.growth) or rows < last:
             densities = [self._foretold(m, data, seed) for m in self.members]
             best = int(np.argmax(densities))
             better = rows >= 8 and densities[best] > self._left_out(own, data) + self.margin
-            chosen = self.members[best] if better else None
-            self._chosen[label] = (rows, chosen)
-        return None if chosen is None else SurrogateOutcome.fit(chosen, data, rng)
+            member = self.members[best] if better else None
+            self._chosen[label] = (rows, member)
+        return None if member is None else SurrogateOutcome.fit(member, data, rng)
 
     def _foretold(self, member: Surrogate, data: TrainingData, seed: int) -> float:
         """Return the log predictive density of y in held-out parts of the rows."""
@@ -128,8 +128,8 @@ class Portfolio:
     def fit(self, data: TrainingData, rng: np.random.Generator) -> Posterior:
         """Return the posterior of the chosen member, fitted to all rows."""
         seed = int(rng.integers(2**31))
-        chosen = self.members[0] if len(data.y) < 8 else self.choose(data, seed)
-        return chosen.fit(data, np.random.default_rng(seed))
+        member = self.members[0] if len(data.y) < 8 else self.choose(data, seed)
+        return member.fit(data, np.random.default_rng(seed))
 
     def choose(self, data: TrainingData, seed: int) -> Surrogate:
         """Return the member that foretells held-out rows best."""

@@ -172,11 +172,11 @@ class GaussianBelief:
         self, n: int, rng: np.random.Generator, *, fixed: Mapping[str, Value] | None = None
     ) -> tuple[Suggestion, ...]:
         """Return n distinct configurations that are neither tried nor running. Raises SpaceExhausted."""
-        taken, X, active = set(self._taken), self._tried[0], self._tried[1]
-        model, found = self.model, list[Suggestion]()
+        occupied, X, active = set(self._taken), self._tried[0], self._tried[1]
+        model, suggestions = self.model, list[Suggestion]()
         with one_thread():
             for i in range(min(n, SEARCHED)):
-                domain = Domain(self.embedding.space, taken, dict(fixed or {}))
+                domain = Domain(self.embedding.space, occupied, dict(fixed or {}))
                 if i and model is not None:
                     model = model.with_fantasies(X[-1:], active[-1:])
                 x, origin, reason, worth = self._next(domain, model, X, active, rng, ahead=i)
@@ -184,31 +184,33 @@ class GaussianBelief:
                 assessment = self._assess_rows(model, row, mask)[0] if model is not None else None
                 if origin == "replicate" and assessment is not None:
                     assessment = replace(assessment, log_acquisition=worth)
-                found.append(Suggestion(self.embedding.space.decode(row)[0], origin, reason, assessment))
-                taken.add(keys(row)[0])
+                suggestions.append(
+                    Suggestion(self.embedding.space.decode(row)[0], origin, reason, assessment)
+                )
+                occupied.add(keys(row)[0])
                 X, active = np.vstack([X, row]), np.vstack([active, mask])
-            domain = Domain(self.embedding.space, taken, dict(fixed or {}))
-            found += self._drawn(domain, model, rng, n - len(found))
-        return tuple(found)
+            domain = Domain(self.embedding.space, occupied, dict(fixed or {}))
+            suggestions += self._drawn(domain, model, rng, n - len(suggestions))
+        return tuple(suggestions)
 
     def _drawn(
         self, domain: Domain, model: Model | None, rng: np.random.Generator, n: int
     ) -> list[Suggestion]:
         """Return n suggestions: the best of what is drawn. Raises SpaceExhausted."""
-        found: list[Suggestion] = []
-        while len(found) < n:
+        suggestions: list[Suggestion] = []
+        while len(suggestions) < n:
             rows, active = candidates(domain, self._anchors, rng, DRAWN * n)
             order = rng.permutation(np.unique(keys(rows), return_index=True)[1])
             if model is not None:
                 order = order[np.argsort(-model.score(rows[order], active[order]), kind="stable")]
-            order = order[: n - len(found)]
+            order = order[: n - len(suggestions)]
             rows, active = rows[order], active[order]
             assessed = [None] * n if model is None else self._assess_rows(model, rows, active)
             reason = f"drawn: {SEARCHED} of a batch are searched for"
             for params, assessment in zip(self.embedding.space.decode(rows), assessed, strict=False):
-                found.append(Suggestion(params, "random", reason, assessment))
+                suggestions.append(Suggestion(params, "random", reason, assessment))
             domain = replace(domain, taken={*domain.taken, *keys(rows)})
-        return found
+        return suggestions
 
     def _next(
         self, domain: Domain, model: Model | None, X: np.ndarray, active: np.ndarray, rng: np.random.Generator, *,
@@ -218,8 +220,8 @@ class GaussianBelief:
         space = self.embedding.space
         first = self._default_row(domain)
         if first is not None:
-            stated = "the declared defaults" if space.has_defaults else "the centre of the scaled space"
-            return first, "default", f"{stated}: first, so that all else is measured against it", np.nan
+            origin = "the declared defaults" if space.has_defaults else "the centre of the scaled space"
+            return first, "default", f"{origin}: first, so that all else is measured against it", np.nan
         ended = len(self.history.finished) + len(self.history.failed)
         if model is None or ended + ahead < self.settings.design:
             return *self._design_row(domain, X, active, rng), np.nan
@@ -239,15 +241,15 @@ class GaussianBelief:
         self, domain: Domain, X: np.ndarray, active: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, Origin, str]:
         s = self.settings
-        known = domain.repair(self.embedding.space.encode(self.seeds)[0])[0] if self.seeds else X[:0]
-        known = known[domain.untaken(known)]
-        if len(known):
-            return known[0], "transfer", "the best of an earlier study"
+        seeds = domain.repair(self.embedding.space.encode(self.seeds)[0])[0] if self.seeds else X[:0]
+        seeds = seeds[domain.untaken(seeds)]
+        if len(seeds):
+            return seeds[0], "transfer", "the best of an earlier study"
         if s.subspace:
             subspace = RandomSubspace.random(self.embedding.space, s.subspace)
-            found = subspace.maximise(lambda X, _: rng.random(len(X)), domain, X[:0], rng, n=64)
-            if found is not None:
-                return found[0], "initial_design", f"drawn from a random subspace of {s.subspace} dimensions"
+            sample = subspace.maximise(lambda X, _: rng.random(len(X)), domain, X[:0], rng, n=64)
+            if sample is not None:
+                return sample[0], "initial_design", f"drawn from a random subspace of {s.subspace} dimensions"
         believed = BelievedDensity(self.embedding.space)
         rows = domain.repair(believed.draw(rng, 64))[0] if believed.columns else X[:0]
         rows = rows[domain.untaken(rows)]
@@ -271,9 +273,9 @@ class GaussianBelief:
         s = self.settings
         if s.subspace:
             subspace = RandomSubspace.random(self.embedding.space, s.subspace)
-            found = subspace.maximise(model.score, domain, self._anchors, rng, n=s.candidates)
-            if found is not None:
-                return found
+            optimum = subspace.maximise(model.score, domain, self._anchors, rng, n=s.candidates)
+            if optimum is not None:
+                return optimum
         region = self._region(model)
         return maximise(
             model.score, domain, self._anchors, rng, n=s.candidates, region=region, changed=s.changed
@@ -307,8 +309,8 @@ class GaussianBelief:
         names = [*keys(X), *keys(space.canonical(bad.X)[0])] if len(bad.X) else keys(X)
         good = [i for i, holds in enumerate(feasible) if holds]
         lost = [names[i] for i in range(len(names)) if i not in set(good)]
-        chosen = next_repeat([names[i] for i in good], (self.history.Y * self.signs)[good, 0], lost)
-        return None if chosen is None else X[names.index(chosen)]
+        name = next_repeat([names[i] for i in good], (self.history.Y * self.signs)[good, 0], lost)
+        return None if name is None else X[names.index(name)]
 
     def _region(self, model: Model) -> np.ndarray | None:
         """Return the half widths (d,) of the trust region around the best trial; None in few dimensions."""

@@ -65,22 +65,22 @@ class GaussianEngine:
         Y = history.Y * self.problem.signs
         feasible = np.array([self.problem.feasible(t.measurement) for t in history.finished])
         data = history.rows("finished")
-        chosen = self._training_rows(data, np.where(feasible, Y[:, 0], -np.inf), Y[:, 0], rng)
-        rows = chosen.rows
+        training = self._training_rows(data, np.where(feasible, Y[:, 0], -np.inf), Y[:, 0], rng)
+        rows = training.rows
         Z = self._embedding.embed(data.X[rows], data.active[rows])
         D = self._embedding.squared_distances(Z)
         objectives = tuple(
-            self._objective(i, history, chosen, D, Z, Y[rows, i], rng) for i in range(Y.shape[1])
+            self._objective(i, history, training, D, Z, Y[rows, i], rng) for i in range(Y.shape[1])
         )
         limits = self._limits(history, rows, D, Z, rng)
         standard = np.stack([o.transform.forward(Y[:, i]) for i, o in enumerate(objectives)], axis=1)
-        known = feasible[rows] if feasible.any() else np.ones(len(rows), bool)
-        best = objectives[0].predict(Z[known])[0].max(axis=1)
+        has_outcome = feasible[rows] if feasible.any() else np.ones(len(rows), bool)
+        best = objectives[0].predict(Z[has_outcome])[0].max(axis=1)
         model = Model(
             self._embedding, objectives, limits, classifiers, best,
             standard[feasible if feasible.any() else slice(None)], bool(feasible.any()),
             *_scalarisations(Y.shape[1]), self.settings.caution, self._price(history, rows, D, Z, rng),
-            chosen.notes + self._stated_error(history, rows, standard[:, 0], objectives[0]),
+            training.notes + self._stated_error(history, rows, standard[:, 0], objectives[0]),
         )  # fmt: skip
         if self._believed.columns:
             model = replace(model, believed=self._believed, trust=self._trust(model, history, rng))
@@ -158,12 +158,12 @@ class GaussianEngine:
         if not self.settings.price:
             return None
         prices = [getattr(history.finished[i].measurement, self.settings.price) for i in rows]
-        known = np.array([i for i, p in enumerate(prices) if p is not None and p > 0], int)
-        if len(known) < 4:
+        places = np.array([i for i, p in enumerate(prices) if p is not None and p > 0], int)
+        if len(places) < 4:
             return None
-        values = np.log([prices[i] for i in known])
-        unknown = np.full(len(known), np.nan)
-        return self._outcome("price", D[:, known][:, :, known], Z[known], values, unknown, rng)
+        values = np.log([prices[i] for i in places])
+        unknown = np.full(len(places), np.nan)
+        return self._outcome("price", D[:, places][:, :, places], Z[places], values, unknown, rng)
 
     def _limits(
         self, history: History, rows: np.ndarray, D: np.ndarray, Z: np.ndarray, rng: np.random.Generator
@@ -189,13 +189,13 @@ class GaussianEngine:
         out, slope = [], Slope(self._embedding, self.settings.failure_slope)
         mean = Bowl(self._embedding, self.settings.failure_bowl).mean
         for kind, mask in kinds.items():
-            chosen, failed = _latest(len(good.X), 150), np.flatnonzero(mask)[-150:]
+            latest, failed = _latest(len(good.X), 150), np.flatnonzero(mask)[-150:]
             X, active = (
-                np.vstack([good.X[chosen], bad.X[failed]]),
-                np.vstack([good.active[chosen], bad.active[failed]]),
+                np.vstack([good.X[latest], bad.X[failed]]),
+                np.vstack([good.active[latest], bad.active[failed]]),
             )
             Z = self._embedding.embed(X, active)
-            labels = np.r_[np.ones(len(chosen)), -np.ones(len(failed))]
+            labels = np.r_[np.ones(len(latest)), -np.ones(len(failed))]
             D = self._embedding.squared_distances(Z)
             out.append(fit_classifier(kind, D, Z, self._embedding.group, labels, slope, mean))
         return tuple(out)

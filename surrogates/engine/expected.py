@@ -68,12 +68,12 @@ class ExpectingEngine:
             return np.empty((0, len(self._embedding.group) + len(self._names)))
         for p in params:
             if space.key(p) not in self._known:
-                told = self._expected(p) or {}
-                values = np.array([float(told.get(n, np.nan)) for n in self._names])
+                estimate = self._expected(p) or {}
+                values = np.array([float(estimate.get(n, np.nan)) for n in self._names])
                 self._known[space.key(p)] = np.log(np.where(values > 0, values, np.nan))
         every = np.array([*self._known.values()])
-        known = np.isfinite(every)
-        usual = np.where(known, every, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        is_finite = np.isfinite(every)
+        usual = np.where(is_finite, every, 0.0).sum(axis=0) / np.maximum(is_finite.sum(axis=0), 1)
         estimates = np.array([self._known[space.key(p)] for p in params])
         Z = self._embedding.embed(*space.encode(params))
         return np.hstack([Z, np.where(np.isfinite(estimates), estimates, usual)])
@@ -85,8 +85,8 @@ class ExpectingEngine:
 
     def _fit(self, rows: np.ndarray, y: np.ndarray, i: int, rng: np.random.Generator) -> "Corrected":
         """Return the model of output i from its measured rows, of which there may be none."""
-        kept = np.isfinite(y) & (y > 0)
-        Z, log_y = self.columns(rows[kept], i), np.log(y[kept])
+        is_usable = np.isfinite(y) & (y > 0)
+        Z, log_y = self.columns(rows[is_usable], i), np.log(y[is_usable])
         d, features = len(self._embedding.space), EstimateFeatures(float(Z[:, -1].mean()) if len(Z) else None)
         priors = Priors.default(d)
         priors.mean[-2], priors.sd[-2] = 2.0 * np.log(RESIDUAL_SD), 1.0

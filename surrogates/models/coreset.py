@@ -42,10 +42,10 @@ def choose_rows(X: np.ndarray, feasible_y: np.ndarray, y: np.ndarray, rng: np.ra
     if n <= MOST:
         return np.arange(n)
     third = MOST // 3
-    chosen = set(np.lexsort([-y, -feasible_y])[:third].tolist()) | set(range(n - third, n))
-    rest = np.setdiff1d(np.arange(n), np.fromiter(chosen, int))
-    sample = rng.choice(rest, size=MOST - len(chosen), replace=False)
-    return np.sort(np.r_[np.fromiter(chosen, int), sample])
+    rows = set(np.lexsort([-y, -feasible_y])[:third].tolist()) | set(range(n - third, n))
+    rest = np.setdiff1d(np.arange(n), np.fromiter(rows, int))
+    sample = rng.choice(rest, size=MOST - len(rows), replace=False)
+    return np.sort(np.r_[np.fromiter(rows, int), sample])
 
 
 def left_out_error(

@@ -166,12 +166,12 @@ def fit_map(
     low, high = np.array(bounds).T
     best, best_value = np.clip(starts[0], low, high), np.inf
     for start in starts:
-        found = minimize(
+        optimum = minimize(
             loss, np.clip(start, low, high), args=(task,), jac=True, method="L-BFGS-B",
             bounds=bounds, options={"maxiter": steps, "maxls": 12, "ftol": 1e-7, "gtol": 1e-4},
         )  # fmt: skip
-        if np.isfinite(found.fun) and found.fun < best_value:
-            best, best_value = found.x, float(found.fun)
+        if np.isfinite(optimum.fun) and optimum.fun < best_value:
+            best, best_value = optimum.x, float(optimum.fun)
     return best
 
 
@@ -183,13 +183,13 @@ def sample_thetas(
     mean, sd = task.priors.mean, task.priors.sd
     low, high = np.array(task.priors.bounds).T
     theta, level = start, likelihood(start, task)
-    kept: list[np.ndarray] = []
+    samples: list[np.ndarray] = []
     for step in range(burn + n * thin):
         other = mean + sd * rng.standard_normal(len(mean))
         theta, level = _slice_step(lambda at: likelihood(at, task), theta, level, other, mean, rng)
         if step >= burn and (step - burn) % thin == thin - 1:
-            kept.append(np.clip(theta, low, high))
-    return kept
+            samples.append(np.clip(theta, low, high))
+    return samples
 
 
 def _slice_step(

@@ -40,13 +40,15 @@ class JointSpace:
     @classmethod
     def of(cls, space: SearchSpace, earlier: Sequence[tuple[SearchSpace, Sequence[Params]]]) -> "JointSpace":
         """Return the union of the spaces of this study and of earlier ones, of which the trials are given too."""
-        seen = [p for other, _ in earlier for p in other.parameters]
-        others = {p.name: p for p in seen if p.name not in space}
+        parameters = [p for other, _ in earlier for p in other.parameters]
+        others = {p.name: p for p in parameters if p.name not in space}
         every = (*space.parameters, *others.values())
         choices = []
         for p in every:
             alike = [
-                q for q in (p, *seen) if q.name == p.name and isinstance(q, Categorical) and _is_unordered(p)
+                q
+                for q in (p, *parameters)
+                if q.name == p.name and isinstance(q, Categorical) and _is_unordered(p)
             ]
             choices.append(tuple(dict.fromkeys(_sense(c) for q in alike for c in q.choices)))
         joint = cls(space, tuple(others.values()), tuple(choices), np.zeros(len(every), bool))
@@ -70,8 +72,10 @@ class JointSpace:
         every = (*self.space.parameters, *self.others)
         X, active = np.full((len(params), len(every)), 0.5), np.zeros((len(params), len(every)), bool)
         for j, (p, choices) in enumerate(zip(every, self.choices, strict=True)):
-            for i, given in enumerate(params):
-                place = self._coordinate(p, choices, given[p.name]) if p.name in given else None
+            for i, configuration in enumerate(params):
+                place = (
+                    self._coordinate(p, choices, configuration[p.name]) if p.name in configuration else None
+                )
                 if place is not None:
                     X[i, j], active[i, j] = place, True
         return X, active

@@ -133,8 +133,8 @@ def fit_outcome(
     phi = trend.features(Z)
     base = Task(D, trend.mean(Z), np.zeros(len(y)), priors, phi @ phi.T)
     kinds: Sequence[Kind] = _kinds(y, settings) if full or warm is None else [warm.kind]
-    found = [_fit_kind(base, y, sem, kind, Z, group, warm, full, trend) for kind in kinds]
-    _, transform, theta, task, fitted = max(found, key=lambda f: f[0])
+    fits = [_fit_kind(base, y, sem, kind, Z, group, warm, full, trend) for kind in kinds]
+    _, transform, theta, task, fitted = max(fits, key=lambda f: f[0])
     warp = None
     if settings.warp and len(y) >= settings.warp_rows:
         warp, task = choose_warp(
@@ -150,10 +150,10 @@ def fit_outcome(
             Fitted.build(t, group, Z, task.y, task.noise, features=trend.features, warp=warp) for t in thetas
         ]
     inflation = _inflation(fitted) if full or warm is None else warm.inflation
-    kept = Warm(theta, transform.kind, len(y) if full or warm is None else warm.rows, inflation)
+    state = Warm(theta, transform.kind, len(y) if full or warm is None else warm.rows, inflation)
     jitter = max(m.jitter for m in members)
     notes = (f"jitter of {jitter:g} was added to the covariance",) if jitter > 1e-6 else ()
-    return OutcomeModel(transform, tuple(members), kept, trend, notes)
+    return OutcomeModel(transform, tuple(members), state, trend, notes)
 
 
 def _kinds(y: np.ndarray, settings: Settings) -> Sequence[Kind]:

@@ -148,7 +148,7 @@ def _best_exponent(u: np.ndarray) -> float:
         jacobian = (exponent - 1.0) * float(np.sum(np.sign(u) * np.log1p(np.abs(u))))
         return 0.5 * len(u) * float(np.log(np.var(w) + 1e-12)) - jacobian + 0.5 * (exponent - 1.0) ** 2
 
-    found: Any = minimize_scalar(
+    optimum: Any = minimize_scalar(
         loss, bounds=(-2.0, 4.0), method="bounded", options={"maxiter": 25}
     )  # Any: untyped
-    return float(found.x)
+    return float(optimum.x)

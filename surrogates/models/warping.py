@@ -57,11 +57,11 @@ def choose_warp(
     shapes: dict[int, tuple[float, float]] = {}
     level = log_posterior(theta, task)
     for column, j in columns.items():
-        tried = [(shape, _moved(task, j, warped(Z[:, column], shape))) for shape in SHAPES]
-        levels = [log_posterior(theta, t) for _, t in tried]
+        variants = [(shape, _moved(task, j, warped(Z[:, column], shape))) for shape in SHAPES]
+        levels = [log_posterior(theta, t) for _, t in variants]
         best = int(np.argmax(levels))
         if levels[best] > level + GAIN:
-            level, shapes[column], task = levels[best], *tried[best]
+            level, shapes[column], task = levels[best], *variants[best]
     return Warp(shapes), task
 
 

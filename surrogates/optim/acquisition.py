@@ -108,10 +108,10 @@ def known_noise(keys: list[bytes], z: np.ndarray, sem: np.ndarray) -> float | No
     for key in {k for k in keys if keys.count(k) > 1}:
         same = z[[i for i, k in enumerate(keys) if k == key]]
         squares, degrees = squares + float(np.sum((same - same.mean()) ** 2)), degrees + len(same) - 1
-    stated = sem[np.isfinite(sem) & (sem > 0)]
+    sems = sem[np.isfinite(sem) & (sem > 0)]
     if degrees and squares > 0:
         return squares / degrees
-    return float(np.median(stated) ** 2) if len(stated) >= max(2, len(z) // 2) else None
+    return float(np.median(sems) ** 2) if len(sems) >= max(2, len(z) // 2) else None
 
 
 def worth_of_replicates(model: OutcomeModel, Z: np.ndarray, rows: np.ndarray, noise: float) -> np.ndarray:

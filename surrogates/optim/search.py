@@ -45,13 +45,13 @@ class Domain:
         """Return up to n canonical rows, uniform, with the fixed values; possibly taken ones among them."""
         if not self.fixed:
             return self.space.sample_rows(rng, n)
-        found: list[np.ndarray] = []
+        blocks: list[np.ndarray] = []
         for _ in range(20):
             X, _ = self.repair(self.space.sample_rows(rng, n))
-            found.append(X)
-            if sum(map(len, found)) >= n:
+            blocks.append(X)
+            if sum(map(len, blocks)) >= n:
                 break
-        return np.vstack(found)[:n]
+        return np.vstack(blocks)[:n]
 
     def repair(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of X that are in the domain once snapped, canonical, and their mask of active
@@ -69,11 +69,11 @@ class Domain:
 
     def untaken(self, X: np.ndarray) -> np.ndarray:
         """Return which rows are neither taken nor a repetition of an earlier row, (n,) bool."""
-        seen: set[bytes] = set()
+        earlier: set[bytes] = set()
         out = np.zeros(len(X), bool)
         for i, key in enumerate(keys(X)):
-            out[i] = key not in self.taken and key not in seen
-            seen.add(key)
+            out[i] = key not in self.taken and key not in earlier
+            earlier.add(key)
         return out
 
     @property
@@ -142,8 +142,8 @@ def box(
     change = rng.random((n, d)) < min(1.0, changed / d)
     change[np.arange(n), rng.integers(d, size=n)] = True
     uniform = rng.random((n, d))
-    moved = np.clip(centre + half * (2.0 * uniform - 1.0), 0.0, 1.0)
-    return np.where(change, np.where(space.is_categorical, uniform, moved), centre)
+    numbers = np.clip(centre + half * (2.0 * uniform - 1.0), 0.0, 1.0)
+    return np.where(change, np.where(space.is_categorical, uniform, numbers), centre)
 
 
 def near(space: SearchSpace, anchors: np.ndarray, rng: np.random.Generator, n: int) -> np.ndarray:
@@ -162,11 +162,11 @@ def _moved(
 ) -> np.ndarray:
     levels = space.levels
     step = np.where(levels > 0, np.maximum(width, 1.0 / np.maximum(levels, 1)), width)
-    moved = X + step * rng.standard_normal(X.shape)
-    moved = np.abs(moved)
-    moved = np.where(moved > 1.0, np.maximum(2.0 - moved, 0.0), moved)
-    moved = np.where(space.is_categorical, rng.random(X.shape), moved)
-    return np.where(change, moved, X)
+    rows = X + step * rng.standard_normal(X.shape)
+    rows = np.abs(rows)
+    rows = np.where(rows > 1.0, np.maximum(2.0 - rows, 0.0), rows)
+    rows = np.where(space.is_categorical, rng.random(X.shape), rows)
+    return np.where(change, rows, X)
 
 
 def maximise(
@@ -203,13 +203,13 @@ def maximise(
 def _top(X: np.ndarray, values: np.ndarray, keep: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the best rows, no two closer than 0.05 in every coordinate as long as others are left."""
     order = np.argsort(-values)[: 20 * keep]
-    chosen: list[int] = []
+    rows: list[int] = []
     for i in order:
-        if all(np.max(np.abs(X[i] - X[j])) > 0.05 for j in chosen):
-            chosen.append(int(i))
-        if len(chosen) == keep:
+        if all(np.max(np.abs(X[i] - X[j])) > 0.05 for j in rows):
+            rows.append(int(i))
+        if len(rows) == keep:
             break
-    return X[chosen].copy(), values[chosen].copy()
+    return X[rows].copy(), values[rows].copy()
 
 
 def _round(
@@ -219,14 +219,14 @@ def _round(
     owner = np.repeat(np.arange(len(X)), copies)
     change = rng.random((len(owner), d)) < max(1.0 / d, 0.4)
     change[np.arange(len(owner)), rng.integers(d, size=len(owner))] = True
-    moved = _moved(domain.space, X[owner], change, width, rng)
-    moved, active = domain.repair(moved)
-    free = domain.untaken(moved)
+    neighbours = _moved(domain.space, X[owner], change, width, rng)
+    neighbours, active = domain.repair(neighbours)
+    free = domain.untaken(neighbours)
     if not free.any():
         return X, values
-    moved, active = moved[free], active[free]
-    both = np.vstack([X, moved])
-    scores = np.r_[values, score(moved, active)]
+    neighbours, active = neighbours[free], active[free]
+    both = np.vstack([X, neighbours])
+    scores = np.r_[values, score(neighbours, active)]
     return _top(both, scores, keep) if width > 0.04 else _closest(both, scores, X, keep)
 
 
@@ -234,9 +234,9 @@ def _closest(both: np.ndarray, scores: np.ndarray, X: np.ndarray, keep: int) -> 
     """Return, for each former row, the best row around it."""
     distance = np.max(np.abs(both[:, None, :] - X[None, :, :]), axis=2)
     owner = np.argmin(distance, axis=1)
-    chosen = [int(np.flatnonzero(owner == i)[np.argmax(scores[owner == i])]) for i in range(len(X))]
-    chosen = sorted(set(chosen), key=lambda i: -scores[i])[:keep]
-    return both[chosen].copy(), scores[chosen].copy()
+    places = [int(np.flatnonzero(owner == i)[np.argmax(scores[owner == i])]) for i in range(len(X))]
+    places = sorted(set(places), key=lambda i: -scores[i])[:keep]
+    return both[places].copy(), scores[places].copy()
 
 
 def _polish(
@@ -254,8 +254,8 @@ def _polish(
     fixed = np.isin(space.names, list(domain.fixed)) if domain.fixed else np.zeros(len(space), bool)
     free = np.flatnonzero((space.levels == 0) & active[0] & ~fixed)
     if centre is not None:
-        moved = np.flatnonzero(x != centre)
-        free = np.intersect1d(free, moved)
+        point = np.flatnonzero(x != centre)
+        free = np.intersect1d(free, point)
     if len(free) == 0 or len(free) > 30:
         return x, value
     low, high = np.zeros(len(free)), np.ones(len(free))
@@ -271,7 +271,7 @@ def _polish(
         values = score(X, np.repeat(active, len(X), axis=0))
         return -float(values[0]), -(values[1:] - values[0]) / (h * sign)
 
-    found = minimize(
+    optimum = minimize(
         objective,
         x[free],
         jac=True,
@@ -279,9 +279,9 @@ def _polish(
         bounds=list(zip(low, high, strict=True)),
         options={"maxiter": 15},
     )
-    moved = x.copy()
-    moved[free] = found.x
-    X, mask = domain.repair(moved[None, :])
+    point = x.copy()
+    point[free] = optimum.x
+    X, mask = domain.repair(point[None, :])
     if len(X) == 0 or not domain.untaken(X)[0]:
         return x, value
     return X[0], float(score(X, mask)[0])

@@ -32,10 +32,10 @@ def shares(G: np.ndarray, p: np.ndarray) -> np.ndarray:
 def allocate(G: np.ndarray, p: np.ndarray, n: int) -> np.ndarray:
     """Return how many of n measurements each candidate gets (k,), whole numbers that sum to n, or to 0."""
     exact = n * shares(G, p)
-    given = np.floor(exact).astype(int)
-    rest = round(float(exact.sum())) - int(given.sum())
-    given[np.argsort(given - exact, kind="stable")[:rest]] += 1
-    return given
+    counts = np.floor(exact).astype(int)
+    rest = round(float(exact.sum())) - int(counts.sum())
+    counts[np.argsort(counts - exact, kind="stable")[:rest]] += 1
+    return counts
 
 
 def next_repeat(finished: Sequence[bytes], y: np.ndarray, failed: Sequence[bytes]) -> bytes | None:
@@ -44,16 +44,16 @@ def next_repeat(finished: Sequence[bytes], y: np.ndarray, failed: Sequence[bytes
     ``finished``: keys of measured configurations with outcomes y (n,), larger is better; ``failed``: keys of failures.
     """
     tries = len(finished) + len(failed)
-    known = {key: y[[i for i, k in enumerate(finished) if k == key]] for key in dict.fromkeys(finished)}
+    results = {key: y[[i for i, k in enumerate(finished) if k == key]] for key in dict.fromkeys(finished)}
     repeats = tries - len({*finished, *failed})
-    if len(known) < 2 or repeats + 1 > MOST_REPEATS * (tries + 1):
+    if len(results) < 2 or repeats + 1 > MOST_REPEATS * (tries + 1):
         return None
-    best = sorted(known, key=lambda key: -known[key].mean())[:CANDIDATES]
-    counts = np.array([len(known[key]) for key in best])
+    best = sorted(results, key=lambda key: -results[key].mean())[:CANDIDATES]
+    counts = np.array([len(results[key]) for key in best])
     lost = np.array([sum(key == k for k in failed) for key in best])
     untested = (counts < 2) & (counts + lost < 4)
     if untested.any():
         return best[int(np.argmax(untested))]
-    G = np.array([known[key].std(ddof=1) if len(known[key]) > 1 else 0.0 for key in best])
+    G = np.array([results[key].std(ddof=1) if len(results[key]) > 1 else 0.0 for key in best])
     target = allocate(G, counts / (counts + lost), int((counts + lost).sum()) + 1)
     return best[int(np.argmax(target - counts - lost))] if target.any() else None

@@ -39,16 +39,16 @@ def selected(
     ``null`` (n,) bool. ``pruning``: how ties of the e-values are broken, which needs ``rng`` unless deterministic.
     """
     m = T.shape[1]
-    chosen, sizes = np.zeros(m, int), np.ones(m)
+    rows, sizes = np.zeros(m, int), np.ones(m)
     above = np.sum((V[:, None, :] >= T[:, :, None] - TIE) & null, axis=2)
     for j in range(m):
         auxiliary = (above + (T[:, j, None] >= T - TIE)) / (len(null) + 1)
         auxiliary[:, j] = 0.0
         counts = benjamini_hochberg(auxiliary, q).sum(axis=1)
-        chosen[j], sizes[j] = int(np.argmax(counts)), counts.max()
-    p = (1 + above[chosen, np.arange(m)]) / (len(null) + 1)
+        rows[j], sizes[j] = int(np.argmax(counts)), counts.max()
+    p = (1 + above[rows, np.arange(m)]) / (len(null) + 1)
     e = (p <= q * sizes / m) * m / (q * sizes)
-    return e_benjamini_hochberg(e / _pruned(pruning, m, rng), q), p, chosen
+    return e_benjamini_hochberg(e / _pruned(pruning, m, rng), q), p, rows
 
 
 def _pruned(pruning: Pruning, m: int, rng: np.random.Generator | None) -> np.ndarray:
@@ -87,13 +87,13 @@ def scores(
 
 def _smoothers(kernels: list[Kernel], rows: np.ndarray) -> list[np.ndarray]:
     """Return matrices (r, r) that map outcomes (r,) to fitted ones."""
-    found = []
+    smoothers = []
     for kernel in kernels:
         K = kernel(rows, rows)
-        found.append(_ridge(K))
-        found.append(K / K.sum(axis=1, keepdims=True))
+        smoothers.append(_ridge(K))
+        smoothers.append(K / K.sum(axis=1, keepdims=True))
     centred = rows - rows.mean(axis=0)
-    return [*found, _ridge(1.0 + centred @ centred.T)]
+    return [*smoothers, _ridge(1.0 + centred @ centred.T)]
 
 
 def _ridge(K: np.ndarray) -> np.ndarray:

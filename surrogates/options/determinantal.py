@@ -46,8 +46,8 @@ class Basis:
             return kernel(A, B) + CONSTANT
 
         values, U = np.linalg.eigh(with_constant(reference, reference))
-        kept = np.flatnonzero(values > SMALLEST_EIGENVALUE * values[-1])[-m:][::-1]
-        return cls(with_constant, reference, np.sqrt(len(reference)) * U[:, kept] / values[kept])
+        places = np.flatnonzero(values > SMALLEST_EIGENVALUE * values[-1])[-m:][::-1]
+        return cls(with_constant, reference, np.sqrt(len(reference)) * U[:, places] / values[places])
 
     @property
     def m(self) -> int:

@@ -45,15 +45,15 @@ def bits_needed(data: TrainingData, rng: np.random.Generator, *, target: float =
         return {}
     Z = Embedding(data.space).embed(data.X, data.active)
     y = (data.y - data.y.mean()) / data.y.std()
-    found: dict[str, list[float]] = {name: [] for name in _spaces(Z, data)}
+    by_space: dict[str, list[float]] = {name: [] for name in _spaces(Z, data)}
     for _ in range(SPLITS):
         order = rng.permutation(len(y))
         fitted, left = order[: len(y) // 2], order[len(y) // 2 :]
         for name, kernel in _spaces(Z, data).items():
             mean, covariance = _posterior(kernel, Z[fitted], y[fitted], Z[left])
             losses = hypothesis_losses(mean, covariance, y[left], rng)
-            found[name].append(bits(losses, target))
-    return {name: float(np.mean(values)) for name, values in found.items()}
+            by_space[name].append(bits(losses, target))
+    return {name: float(np.mean(values)) for name, values in by_space.items()}
 
 
 def hypothesis_losses(
@@ -62,8 +62,8 @@ def hypothesis_losses(
     """Return mean squared errors (n,) against truth (m,) of hypotheses drawn from N(mean, covariance)."""
     values, U = np.linalg.eigh(covariance)
     root = U * np.sqrt(np.maximum(values, 0.0))
-    drawn = mean + rng.standard_normal((n, len(mean))) @ root.T
-    return np.mean((drawn - truth) ** 2, axis=1)
+    samples = mean + rng.standard_normal((n, len(mean))) @ root.T
+    return np.mean((samples - truth) ** 2, axis=1)
 
 
 def bits(losses: np.ndarray, target: float) -> float:

@@ -66,14 +66,14 @@ class EarlierStudy:
 
 def seeds(space: SearchSpace, earlier: Sequence[EarlierStudy], *, most: int = 2) -> list[Params]:
     """Return the best configurations of earlier studies, from one after the other, repaired to this space."""
-    found: dict[str, Params] = {}
+    starts: dict[str, Params] = {}
     ranks = max((len(e.best_first) for e in earlier), default=0)
     for rank in range(ranks):
         for study in (e for e in earlier if rank < len(e.best_first)):
             params = space.clip(study.history.finished[study.best_first[rank]].params)
-            if space.satisfies(params) and len(found) < min(most, len(earlier)):
-                found.setdefault(space.key(params), params)
-    return list(found.values())
+            if space.satisfies(params) and len(starts) < min(most, len(earlier)):
+                starts.setdefault(space.key(params), params)
+    return list(starts.values())
 
 
 def transferred(
@@ -248,12 +248,12 @@ class MultiTaskPosterior:
     def left_out(self) -> float:
         """Return the log density of this study's values, each given all others and the earlier studies."""
         this = self.tasks.task == self.tasks.count - 1
-        found = []
+        densities = []
         for _, L, alpha in self.members:
             variance = 1.0 / np.diag(cho_solve((L, True), np.eye(len(L)), check_finite=False))
             z = self.tasks.y
-            found.append(_density(z[this], (z - alpha * variance)[this], variance[this]))
-        return float(np.mean(found))
+            densities.append(_density(z[this], (z - alpha * variance)[this], variance[this]))
+        return float(np.mean(densities))
 
 
 @dataclass(frozen=True)
@@ -273,10 +273,10 @@ class MultiTask:
 
     def outcome(self, data: TrainingData) -> SurrogateOutcome:
         """Return the posterior of an objective; what it believes of running trials keeps its hyperparameters."""
-        found = SurrogateOutcome.fit(self, data, np.random.default_rng(len(data.y)))
-        posterior = found.posterior
+        fit = SurrogateOutcome.fit(self, data, np.random.default_rng(len(data.y)))
+        posterior = fit.posterior
         assert isinstance(posterior, MultiTaskPosterior)
-        return replace(found, surrogate=replace(self, thetas=tuple(m[0] for m in posterior.members)))
+        return replace(fit, surrogate=replace(self, thetas=tuple(m[0] for m in posterior.members)))
 
     def fit(self, data: TrainingData, rng: np.random.Generator) -> MultiTaskPosterior:
         """Return the posterior given the data, whose y are on the transformed scale, less the bowl."""

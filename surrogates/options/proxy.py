@@ -55,7 +55,7 @@ class TrainedProxy:
         from sklearn.neural_network import MLPRegressor
 
         centre, scale = float(np.mean(y[:rows])), float(np.std(y[:rows]))
-        seen = np.arange(rows) % 5 != 4
+        is_training = np.arange(rows) % 5 != 4
         how: dict[str, Any] = {
             "hidden_layer_sizes": (100, 100, 100),
             "learning_rate_init": 5e-4,
@@ -64,9 +64,11 @@ class TrainedProxy:
         network = MLPRegressor(**how, max_iter=EPOCHS, n_iter_no_change=PATIENCE, tol=1e-5, random_state=0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it could be trained for longer
-            network.fit(Z[:rows][seen], (y[:rows][seen] - centre) / scale)
+            network.fit(Z[:rows][is_training], (y[:rows][is_training] - centre) / scale)
         untested = cls(network, rows, centre, scale, np.empty(0))
-        return cls(network, rows, centre, scale, untested.predict(Z[:rows][~seen]) - y[:rows][~seen])
+        return cls(
+            network, rows, centre, scale, untested.predict(Z[:rows][~is_training]) - y[:rows][~is_training]
+        )
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
         """Return predictions (n,) in the unit of y."""

@@ -29,8 +29,8 @@ def neighbours(problem: Problem, params: Params, moves: np.ndarray) -> list[Para
     step = np.where(space.is_categorical, 0.0, RADIUS)
     if problem.fidelity is not None:  # how much of the task is done is no place in its landscape
         step[space.names.index(problem.fidelity.name)] = 0.0
-    moved, _ = space.canonical(np.clip(X + step * moves, 0.0, 1.0))
-    return [params, *space.decode(moved[space.satisfies_rows(moved)])]
+    rows, _ = space.canonical(np.clip(X + step * moves, 0.0, 1.0))
+    return [params, *space.decode(rows[space.satisfies_rows(rows)])]
 
 
 def robust_values(
@@ -48,12 +48,12 @@ def robust_values(
     """
     moves = rng.uniform(-1, 1, (NEIGHBOURS, len(problem.space)))
     groups = [neighbours(problem, p, moves) for p in params]
-    told = [a.prediction for a in belief.assess([p for group in groups for p in group])]
-    mean = float(problem.signs[0]) * np.array([t.mean[0] for t in told])
-    sd, feasible = np.array([t.sd[0] for t in told]), np.array([t.p_feasible for t in told])
+    predictions = [a.prediction for a in belief.assess([p for group in groups for p in group])]
+    mean = float(problem.signs[0]) * np.array([t.mean[0] for t in predictions])
+    sd, feasible = np.array([t.sd[0] for t in predictions]), np.array([t.p_feasible for t in predictions])
     mean = feasible * mean + (1 - feasible) * mean.min()
     parts = np.split(np.arange(len(mean)), np.cumsum([len(group) for group in groups])[:-1])
     if quantile is None:
         return np.array([mean[part].mean() for part in parts])
-    drawn = mean[:, None] + sd[:, None] * ndtri(_LEVELS)
-    return np.array([np.quantile(drawn[part], quantile) for part in parts])
+    values = mean[:, None] + sd[:, None] * ndtri(_LEVELS)
+    return np.array([np.quantile(values[part], quantile) for part in parts])

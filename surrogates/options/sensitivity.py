@@ -69,8 +69,8 @@ def kernel_features(kernel: Kernel, Z: np.ndarray, rng: np.random.Generator) -> 
     """Return A (n, m) with A A' near the kernel's covariance of the rows Z (n, p): Nyström on some of them."""
     landmarks = Z[rng.choice(len(Z), min(LANDMARKS, len(Z)), replace=False)]
     values, U = np.linalg.eigh(kernel(landmarks, landmarks))
-    kept = values > 1e-9 * values[-1]
-    return kernel(Z, landmarks) @ (U[:, kept] / np.sqrt(values[kept]))
+    is_large = values > 1e-9 * values[-1]
+    return kernel(Z, landmarks) @ (U[:, is_large] / np.sqrt(values[is_large]))
 
 
 def coreset(kernel: Kernel, Z: np.ndarray, best: int, most: int, rng: np.random.Generator) -> TrainingRows:

@@ -35,8 +35,8 @@ class RandomSubspace:
     def random(cls, space: SearchSpace, d: int, seed: int = 0) -> "RandomSubspace":
         """Return the subspace of d dimensions through the default configuration, the same for a seed."""
         D = len(space)
-        drawn = np.random.default_rng([seed, 20]).standard_normal((D, max(1, min(d, D))))
-        return cls(space.encode([space.default()])[0][0], np.linalg.qr(drawn)[0])
+        directions = np.random.default_rng([seed, 20]).standard_normal((D, max(1, min(d, D))))
+        return cls(space.encode([space.default()])[0][0], np.linalg.qr(directions)[0])
 
     def rows(self, Z: np.ndarray) -> np.ndarray:
         """Return rows (n, D) of the unit cube at Z (n, d)."""
@@ -59,12 +59,12 @@ class RandomSubspace:
         """Return the best untaken row (D,) of the subspace that was found, and its score; None where nothing is left."""
         Z = self.draw(rng, n)
         if len(anchors):
-            known = self.coordinates(anchors)[rng.integers(len(anchors), size=n)]
-            Z = np.vstack([Z, known + 0.1 * self.draw(rng, n)])
-        found = self._scored(Z, score, domain)
-        if found is None:
+            neighbours = self.coordinates(anchors)[rng.integers(len(anchors), size=n)]
+            Z = np.vstack([Z, neighbours + 0.1 * self.draw(rng, n)])
+        candidates = self._scored(Z, score, domain)
+        if candidates is None:
             return None
-        Z, X, values = found
+        Z, X, values = candidates
         for width in STEPS:
             top = np.argsort(-values)[:KEPT]
             around = np.repeat(Z[top], 8, axis=0) + width * self.draw(rng, 8 * len(top))
@@ -78,10 +78,10 @@ class RandomSubspace:
         self, Z: np.ndarray, score: Callable[[np.ndarray, np.ndarray], np.ndarray], domain: Domain
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Return z, row and score of those that are inside the domain and untaken; None where there are none."""
-        kept = [(z, *domain.repair(x[None])) for z, x in zip(Z, self.rows(Z), strict=True)]
-        kept = [(z, x[0], active[0]) for z, x, active in kept if len(x)]
-        if not kept:
+        candidates = [(z, *domain.repair(x[None])) for z, x in zip(Z, self.rows(Z), strict=True)]
+        candidates = [(z, x[0], active[0]) for z, x, active in candidates if len(x)]
+        if not candidates:
             return None
-        Z, X, active = (np.array(part) for part in zip(*kept, strict=True))
+        Z, X, active = (np.array(part) for part in zip(*candidates, strict=True))
         free = domain.untaken(X)
         return (Z[free], X[free], score(X[free], active[free])) if free.any() else None
