@@ -64,25 +64,25 @@ def cells(inputs: Sequence[int], outputs: Sequence[int], concurrencies: Sequence
             raise InvalidInput(
                 f"`--{name}` must be numbers of at least 1 with commas between, got {list(axis)!r}."
             )
-    made = [
+    grid = [
         Cell(i, o, c)
         for i in sorted(set(inputs))
         for o in sorted(set(outputs))
         for c in sorted(set(concurrencies))
     ]
-    if len(made) > MOST_CELLS:
-        raise InvalidInput(f"A grid has at most {MOST_CELLS} cells, got {len(made)}; leave some lengths out.")
-    return made
+    if len(grid) > MOST_CELLS:
+        raise InvalidInput(f"A grid has at most {MOST_CELLS} cells, got {len(grid)}; leave some lengths out.")
+    return grid
 
 
 def front(grid: Iterable[Cell]) -> list[Cell]:
     """Return the measured cells that no other beats both for the user and for the device, fastest for the user first."""
-    kept: list[Cell] = []
+    frontier: list[Cell] = []
     measured = (c for c in grid if not c.failed)
     for cell in sorted(measured, key=lambda c: (-c.user_tok_s, -c.device_tok_s)):
-        if not kept or cell.device_tok_s > kept[-1].device_tok_s:
-            kept.append(cell)
-    return kept
+        if not frontier or cell.device_tok_s > frontier[-1].device_tok_s:
+            frontier.append(cell)
+    return frontier
 
 
 def by_shape(grid: Iterable[Cell]) -> Iterator[tuple[str, list[Cell]]]:

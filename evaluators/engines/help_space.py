@@ -53,14 +53,14 @@ class Catalogue:
     ) -> list[HelpedKnob]:
         """Return the knobs of these names, with own choices where there are any. Raises InvalidSpecification."""
         catalogue = {k.name: k for k in self.knobs}
-        chosen: list[HelpedKnob] = []
+        selection: list[HelpedKnob] = []
         for name, choices in knobs.items():
             knob = catalogue.get(name, HelpedKnob(name, ()))
             complaint = self._complaint(knob, choices, flags, lossy=lossy)
             if complaint:
                 raise InvalidSpecification(complaint)
-            chosen.append(replace(knob, choices=tuple(choices) or knob.choices))
-        return chosen
+            selection.append(replace(knob, choices=tuple(choices) or knob.choices))
+        return selection
 
     def _complaint(
         self, knob: HelpedKnob, choices: Sequence[Value], flags: Mapping[str, str], *, lossy: bool
@@ -84,17 +84,17 @@ class Catalogue:
 def parameter_of(knob: HelpedKnob, words: str, most: float = inf) -> Categorical:
     """Return the parameter; its default is the version's own by its words of help where that is one of the choices, else
     the catalogue's, else "not given". ``most``: that can be used of it, see ``sufficient``."""
-    told = re.search(r"default: '?([\w.+-]+)", words)
-    listed = [c for c in knob.choices if c is not None]
-    default = next((c for c in listed if told is not None and str(c) == told[1]), knob.default)
-    listed = sufficient(listed, most)
+    match = re.search(r"default: '?([\w.+-]+)", words)
+    choices = [c for c in knob.choices if c is not None]
+    default = next((c for c in choices if match is not None and str(c) == match[1]), knob.default)
+    choices = sufficient(choices, most)
     if default is None:
         return Categorical(
-            knob.name, [None, *listed], default=None, description=knob.description, unit=knob.unit
+            knob.name, [None, *choices], default=None, description=knob.description, unit=knob.unit
         )
-    listed = [*listed, *([default] if default not in listed else [])]
-    numeric = all(isinstance(c, int | float) and not isinstance(c, bool) for c in listed)
-    listed = sorted(listed, key=lambda c: float(str(c))) if numeric else listed
+    choices = [*choices, *([default] if default not in choices else [])]
+    numeric = all(isinstance(c, int | float) and not isinstance(c, bool) for c in choices)
+    choices = sorted(choices, key=lambda c: float(str(c))) if numeric else choices
     return Categorical(
-        knob.name, listed, default=default, ordered=numeric, description=knob.description, unit=knob.unit
+        knob.name, choices, default=default, ordered=numeric, description=knob.description, unit=knob.unit
     )

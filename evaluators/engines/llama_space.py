@@ -66,14 +66,14 @@ def llama_space(
     """Return the space. ``flags``: the version's flags with their words of help; ``knobs``: just these, with own choices
     where there are any; ``fixed``: flags that hold for every configuration; ``useful``: by knob the most that the load can
     use of it. Raises InvalidSpecification."""
-    chosen = (
+    selection = (
         CATALOGUE.asked(knobs, flags, lossy=lossy) if knobs else CATALOGUE.core(flags, lossy=lossy, say=say)
     )
-    chosen = [_on(k, cores) for k in chosen if k.name not in (fixed or {})]
+    selection = [_on(k, cores) for k in selection if k.name not in (fixed or {})]
     bound = {n: most for n, most in (useful or {}).items() if not (knobs or {}).get(n)}
-    words = {k.name: flags.get(k.name, "") for k in chosen}
+    words = {k.name: flags.get(k.name, "") for k in selection}
     parameters = [
-        parameter_of(_known(k, words[k.name]), words[k.name], bound.get(k.name, inf)) for k in chosen
+        parameter_of(_known(k, words[k.name]), words[k.name], bound.get(k.name, inf)) for k in selection
     ]
     if draft_model is not None:
         parameters = _with_draft(parameters, draft_model, flags)
@@ -98,8 +98,8 @@ def _known(knob: HelpedKnob, words: str) -> HelpedKnob:
     """Return the knob with the kinds of speculation that the version has."""
     if knob.name != "spec_type":
         return knob
-    known = set(re.split(r"[,\s]+", words))
-    return replace(knob, choices=tuple(c for c in knob.choices if c in known or c is None))
+    words_of_help = set(re.split(r"[,\s]+", words))
+    return replace(knob, choices=tuple(c for c in knob.choices if c in words_of_help or c is None))
 
 
 def _with_draft(parameters: Sequence[Categorical], model: str, flags: Mapping[str, str]) -> list[Categorical]:
@@ -108,8 +108,8 @@ def _with_draft(parameters: Sequence[Categorical], model: str, flags: Mapping[st
         raise InvalidSpecification(
             "`--draft-model` needs a llama-server with --spec-type draft-simple; this one has none."
         )
-    named = {p.name: p for p in parameters}
-    kinds = named["spec_type"].choices if "spec_type" in named else ("none",)
+    by_name = {p.name: p for p in parameters}
+    kinds = by_name["spec_type"].choices if "spec_type" in by_name else ("none",)
     active = {"spec_type": [DRAFT]}
     depth = next(k for k in KNOBS if k.name == "spec_draft_n_max")
     others = [p for p in parameters if p.name not in ("spec_type", depth.name)]

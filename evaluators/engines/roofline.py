@@ -72,7 +72,7 @@ class ModelSize:
             raise NotEstimated(f"a config.json must tell {missing}, which this one does not") from None
         kv, head = c.get("num_key_value_heads") or heads, c.get("head_dim") or hidden // heads
         experts = c.get("n_routed_experts") or c.get("num_local_experts") or c.get("num_experts") or 0
-        chosen = c.get("num_experts_per_tok") or 0
+        experts_per_token = c.get("num_experts_per_tok") or 0
         of_expert = c.get("moe_intermediate_size") or inner
         attention = 2.0 * hidden * head * (heads + kv)
         kv_bytes = 2.0 * layers * kv * head * 2
@@ -83,7 +83,7 @@ class ModelSize:
         words = 2.0 * c.get("vocab_size", 32000) * hidden
         each = 3.0 * hidden
         weights = layers * (attention + each * (experts * of_expert if experts else inner)) + words
-        active = layers * (attention + each * (chosen * of_expert if experts else inner)) + words
+        active = layers * (attention + each * (experts_per_token * of_expert if experts else inner)) + words
         return cls(weights, active, _bytes_of(c), layers, kv_bytes, experts)
 
 
@@ -118,9 +118,9 @@ class RooflineSteps:
             1.0 - (1.0 - s.active / s.weights) ** max(tokens - 1, 0)
         )
         cached = (answered + (1 if prompt_tokens else 0)) * (load.input_tokens + 0.5 * load.output_tokens)
-        moved = reached * self._bytes + cached * s.kv_bytes
+        bytes_moved = reached * self._bytes + cached * s.kv_bytes
         flops = self._device.flops * (self._device.faster if self._bytes <= 1 else 1.0)
-        read_s = moved / (MEMORY_SHARE * self._device.bandwidth)
+        read_s = bytes_moved / (MEMORY_SHARE * self._device.bandwidth)
         computed_s = 2.0 * s.active * tokens / (COMPUTE_SHARE * flops)
         met_s = 2.0 * s.layers * MEETING_S if layout.tensor > 1 else 0.0
         return 1000.0 * (max(read_s, computed_s) / layout.tensor + met_s + STEP_S)

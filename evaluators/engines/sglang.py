@@ -83,12 +83,12 @@ def sglang_space(
 ) -> SearchSpace:  # fmt: skip  # Any: plain values
     """Return the space. ``flags``: the version's flags with their words of help; ``knobs``: just these, with own choices
     where there are any; ``fixed``: flags that hold for every configuration. Raises InvalidSpecification."""
-    chosen = (
+    selection = (
         CATALOGUE.asked(knobs, flags, lossy=lossy) if knobs else CATALOGUE.core(flags, lossy=lossy, say=say)
     )
-    fitting = [_fitting(k, devices) for k in chosen if k.name not in (fixed or {})]
-    made = [parameter_of(k, flags.get(k.name, "")) for k in fitting]
-    parameters = [p for p in made if len(p.choices) > 1]
+    fitting = [_fitting(k, devices) for k in selection if k.name not in (fixed or {})]
+    candidates = [parameter_of(k, flags.get(k.name, "")) for k in fitting]
+    parameters = [p for p in candidates if len(p.choices) > 1]
     if not parameters:
         raise InvalidSpecification("No knob has two values here; name some with `--knob`.")
     both = set(SIZES) <= {p.name for p in parameters}
@@ -97,8 +97,8 @@ def sglang_space(
 
 def _fitting(knob: HelpedKnob, devices: int) -> HelpedKnob:
     """Return the knob without what cannot be said (its switches have no ``--no-``) and sizes beyond the devices."""
-    said = [c for c in knob.choices if c is not False or knob.default is False]
-    within = [c for c in said if knob.name not in SIZES or (isinstance(c, int) and c <= devices)]
+    choices = [c for c in knob.choices if c is not False or knob.default is False]
+    within = [c for c in choices if knob.name not in SIZES or (isinstance(c, int) and c <= devices)]
     return replace(knob, choices=tuple(within))
 
 

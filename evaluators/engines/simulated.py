@@ -71,11 +71,11 @@ class SimulatedServer:
     def load(self, plan: LoadPlan) -> LoadResult:
         """Return the formula's metrics of the configuration that runs, with their noise."""
         assert self._running is not None
-        told = self._formula(self._running, plan)
-        if isinstance(told, ServerFailure):
-            return LoadResult(problem=told.cause, failure=told)
+        outcome = self._formula(self._running, plan)
+        if isinstance(outcome, ServerFailure):
+            return LoadResult(problem=outcome.cause, failure=outcome)
         factor = float(np.exp(self._noise * self._rng.standard_normal()))
-        return LoadResult({n: _noisy(n, v, factor) for n, v in told.items()}, busy_cores=1.0)
+        return LoadResult({n: _noisy(n, v, factor) for n, v in outcome.items()}, busy_cores=1.0)
 
     def plan_at(self, rate: float) -> LoadPlan:
         """Return a load of the workload at a rate."""

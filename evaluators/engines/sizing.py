@@ -53,8 +53,8 @@ def fleet_lines(
 ) -> list[str]:
     """Return, in words, the cheapest fleets for ``wanted_s`` requests per second, with a title. ``price_per_hour``: money per
     device; ``estimated``: whether the capacities were."""
-    known = "by estimates, " * estimated
-    title = f"For {wanted_s:g} requests/s within the limits, {known}a fifth of each server left free:"
+    source = "by estimates, " * estimated
+    title = f"For {wanted_s:g} requests/s within the limits, {source}a fifth of each server left free:"
     rows = [
         f"  {f.devices} device{'s' * (f.devices > 1)}{_money(f, price_per_hour)}: {f.servers} × {f.of.name} "
         f"({f.of.requests_s:.3g} requests/s each{f', {f.of.at_once} at once' * bool(f.of.at_once)})"
@@ -78,9 +78,9 @@ def fleets(measured: Iterable[Capacity], wanted_s: float, *, headroom: float = H
         raise InvalidInput(f"A load must be requests per second above 0, got {wanted_s!r}; such as 40.")
     if not 0 <= headroom < 1:
         raise InvalidInput(f"`headroom` must be a share in [0, 1), got {headroom!r}; such as 0.2.")
-    found = [
+    candidates = [
         Fleet(one, math.ceil(wanted_s / (one.requests_s * (1 - headroom)) - 1e-9))
         for one in measured
         if one.requests_s > 0
     ]
-    return sorted(found, key=lambda fleet: (fleet.devices, -fleet.carries_s))
+    return sorted(candidates, key=lambda fleet: (fleet.devices, -fleet.carries_s))

@@ -131,13 +131,17 @@ class _Blocks:
         self._known[blocks] = True
         y, v = point.y.clone(), point.v.clone()
         y[blocks] -= how.inner_rate * self._s[blocks]
-        moved = v[blocks] - how.inner_rate * self._u[blocks]
-        v[blocks] = moved * (how.longest / moved.norm(dim=1, keepdim=True).clamp_min(how.longest))
+        blocks_after = v[blocks] - how.inner_rate * self._u[blocks]
+        v[blocks] = blocks_after * (
+            how.longest / blocks_after.norm(dim=1, keepdim=True).clamp_min(how.longest)
+        )
         self._before, self.point = point, BilevelPoint(point.x - how.rate * z, y, v, z)
 
     def _tracked(self, estimate: Tensor, now: Tensor, before: Tensor, blocks: Tensor) -> Tensor:
-        moved = (1 - self._how.momentum) * estimate + self._how.momentum * now + self._gamma * (now - before)
-        return torch.where(self._known[blocks, None], moved, now)
+        average = (
+            (1 - self._how.momentum) * estimate + self._how.momentum * now + self._gamma * (now - before)
+        )
+        return torch.where(self._known[blocks, None], average, now)
 
     def _slopes(self, at: BilevelPoint, drawn: tuple[Tensor, Tensor, Tensor]) -> _Slopes:
         blocks, inner, outer = drawn
@@ -148,7 +152,7 @@ class _Blocks:
         f_x, f_y = torch.autograd.grad(self._upper(x, y, blocks, outer).sum(), (x, y), allow_unused=True)
         none = torch.zeros_like
         f_y, f_x, cross, hessian = (
-            none(like) if given is None else given
-            for given, like in ((f_y, y), (f_x, x), (cross, x), (hessian, y))
+            none(like) if slope is None else slope
+            for slope, like in ((f_y, y), (f_x, x), (cross, x), (hessian, y))
         )
         return _Slopes(g_y.detach(), hessian - f_y, (f_x - cross) / len(blocks))

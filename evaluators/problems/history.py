@@ -119,7 +119,7 @@ class History:
             kind: self.rows(kind).extended(self.problem, [t.params for t in new])
             for kind, new in added.items()
         }
-        kept = self.running if running is None else tuple(running)
+        trials = self.running if running is None else tuple(running)
         keys = self._ended_keys
         if keys is not None:
             keys = keys.union(self._keys_of(t for new in added.values() for t in new))
@@ -128,7 +128,7 @@ class History:
             finished=(*self.finished, *finished),
             failed=(*self.failed, *failed),
             pruned=(*self.pruned, *pruned),
-            running=kept,
+            running=trials,
             _rows=rows,
             _ended_keys=keys,
         )

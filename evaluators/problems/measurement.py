@@ -91,7 +91,7 @@ def _is_finite(number: float) -> bool:
 
 
 def _kept(metrics: Mapping[str, object]) -> dict[str, float]:
-    kept = {}
+    numbers = {}
     for name, value in metrics.items():
         plain = plain_number(value)
         if plain is not None and not isinstance(plain, str | bool | int | float):
@@ -99,8 +99,8 @@ def _kept(metrics: Mapping[str, object]) -> dict[str, float]:
                 f"`metrics` must be numbers, text or booleans, got {shown(name)}: {shown(value)}."
             )
         if not isinstance(plain, int | float) or _is_finite(plain):
-            kept[storable(str(name))] = storable(plain) if isinstance(plain, str) else plain
-    return kept
+            numbers[storable(str(name))] = storable(plain) if isinstance(plain, str) else plain
+    return numbers
 
 
 def _finite_tuple(name: str, values: Any) -> tuple[float, ...]:

@@ -167,14 +167,14 @@ class Problem:
                     f"Unknown constraint {name!r}; the problem has {', '.join(limits) or 'none'}. "
                     "Other numbers go to `metrics`."
                 )
-        known = {**measurement.metrics, **dict(zip(wanted, measurement.values, strict=True))}
-        found = {n: known[n] for n in self.unmeasured(measurement) if n in known}
-        if not found:
+        by_name = {**measurement.metrics, **dict(zip(wanted, measurement.values, strict=True))}
+        missing = {n: by_name[n] for n in self.unmeasured(measurement) if n in by_name}
+        if not missing:
             return measurement
         return Measurement(
             measurement.values,
             measurement.sem,
-            constraints={**measurement.constraints, **found},
+            constraints={**measurement.constraints, **missing},
             metrics=measurement.metrics,
             seconds=measurement.seconds,
             cost=measurement.cost,
@@ -201,8 +201,8 @@ class Problem:
         """Return the problem that ``to_dict`` describes. Raises InvalidProblem or InvalidSpace."""
         if not isinstance(plain, Mapping):
             raise InvalidProblem(f"A problem must be a table, got {shown(plain)}.")
-        known = ("name", "description", "objectives", "constraints", "context", "space", "fidelity")
-        refuse_unknown_keys(plain, known, "a problem", InvalidProblem)
+        keys = ("name", "description", "objectives", "constraints", "context", "space", "fidelity")
+        refuse_unknown_keys(plain, keys, "a problem", InvalidProblem)
         objectives, constraints = plain.get("objectives"), plain.get("constraints", ())
         return cls(
             plain.get("name", ""),
@@ -268,24 +268,24 @@ def _list(what: str, value: object) -> Sequence[Any]:
 def _checked_objectives(objectives: object) -> tuple[Objective, ...]:
     if objectives is None:
         return (Objective("objective"),)
-    listed = _list("objectives", objectives)
-    if not listed or not all(isinstance(o, Objective) for o in listed):
+    items = _list("objectives", objectives)
+    if not items or not all(isinstance(o, Objective) for o in items):
         raise InvalidProblem(f"`objectives` must list at least one Objective, got {shown(objectives)}.")
-    _refuse_many("objectives", listed, MAX_OBJECTIVES)
-    _refuse_repeated("objective", [o.name for o in listed])
-    return tuple(listed)
+    _refuse_many("objectives", items, MAX_OBJECTIVES)
+    _refuse_repeated("objective", [o.name for o in items])
+    return tuple(items)
 
 
 def _checked_constraints(constraints: object) -> tuple[Constraint, ...]:
-    listed = _list("constraints", constraints)
-    _refuse_many("constraints", listed, MAX_CONSTRAINTS)
-    made = tuple(Constraint.parse(c) if isinstance(c, str) else c for c in listed)
-    if not all(isinstance(c, Constraint) for c in made):
+    items = _list("constraints", constraints)
+    _refuse_many("constraints", items, MAX_CONSTRAINTS)
+    checked = tuple(Constraint.parse(c) if isinstance(c, str) else c for c in items)
+    if not all(isinstance(c, Constraint) for c in checked):
         raise InvalidProblem(
             f"`constraints` must list Constraints or text such as 'fit_s <= 2', got {shown(constraints)}."
         )
-    _refuse_repeated("constraint", [c.name for c in made])
-    return made
+    _refuse_repeated("constraint", [c.name for c in checked])
+    return checked
 
 
 def _refuse_many(what: str, listed: Sequence[object], most: int) -> None:

@@ -44,29 +44,29 @@ class StopRule:
 
         Raises InvalidProblem.
         """
-        found = _FROM.match(text) if isinstance(text, str) else None
-        if found is None:
+        match = _FROM.match(text) if isinstance(text, str) else None
+        if match is None:
             raise InvalidProblem(f"A stop rule must be like 'memory_gb <= 80 from 5', got {shown(text)}.")
-        stated = found["limit"].strip()
-        start, numeric = int(found["step"] or 0), _MEDIAN.sub(" 0", stated)
-        if numeric != stated:
+        limit_text = match["limit"].strip()
+        start, numeric = int(match["step"] or 0), _MEDIAN.sub(" 0", limit_text)
+        if numeric != limit_text:
             limit = _limit(numeric, text)
             if None not in (limit.lower, limit.upper):
                 raise InvalidProblem(f"A stop rule has a median on one side alone, got {shown(text)}.")
             return cls(text, limit, start, {})
-        known = {c.name: c for c in constraints}
-        return cls(text, known.get(stated) or _limit(stated, text), start)
+        by_name = {c.name: c for c in constraints}
+        return cls(text, by_name.get(limit_text) or _limit(limit_text, text), start)
 
     def informed(self, metrics: Sequence[Mapping[str, object]]) -> "StopRule":
         """Return the rule given the metrics of the trials that ended with a result; the same where it is no median."""
         if self.medians is None:
             return self
-        seen: dict[int, list[float]] = {}
-        for kept in metrics:
-            for step, number in read_trace(kept.get(self.limit.name + TRACE)).items():
-                seen.setdefault(step, []).append(number)
+        by_step: dict[int, list[float]] = {}
+        for of_trial in metrics:
+            for step, number in read_trace(of_trial.get(self.limit.name + TRACE)).items():
+                by_step.setdefault(step, []).append(number)
         medians = {
-            step: statistics.median(numbers) for step, numbers in seen.items() if len(numbers) >= FEWEST
+            step: statistics.median(numbers) for step, numbers in by_step.items() if len(numbers) >= FEWEST
         }
         return replace(self, medians=medians)
 
@@ -80,8 +80,8 @@ class StopRule:
             limit = replace(limit, lower=median) if limit.upper is None else replace(limit, upper=median)
         if limit.holds(number):
             return ""
-        told = "" if median is None else f", which is {median:.5g} at step {step}"
-        return f"{limit.name} = {number:.5g} breaks {self.text!r}{told}"
+        words = "" if median is None else f", which is {median:.5g} at step {step}"
+        return f"{limit.name} = {number:.5g} breaks {self.text!r}{words}"
 
 
 def _limit(stated: str, text: str) -> Constraint:
@@ -103,7 +103,7 @@ def trace_of(reported: Mapping[int, float]) -> str:
 def read_trace(text: object) -> dict[int, float]:
     """Return what a metric says was reported by step; nothing for what is no trace."""
     try:
-        found = json.loads(text) if isinstance(text, str) else {}
-        return {int(step): float(number) for step, number in found.items()}
+        trace = json.loads(text) if isinstance(text, str) else {}
+        return {int(step): float(number) for step, number in trace.items()}
     except (ValueError, TypeError, AttributeError):
         return {}

@@ -61,8 +61,8 @@ def measure(
         return Stopped.after(run)
     try:
         seconds = time.perf_counter() - start
-        found = measurement_of(result, problem) if meter is None else meter.measurement(result, problem)
-        return with_seconds(found, seconds)
+        measurement = measurement_of(result, problem) if meter is None else meter.measurement(result, problem)
+        return with_seconds(measurement, seconds)
     except EvaluationFailed:
         raise
     except InvalidMeasurement as error:

@@ -70,8 +70,8 @@ class Command:
 
     def __post_init__(self) -> None:
         words = self.command
-        listed = isinstance(words, Sequence) and not isinstance(words, str) and len(words) > 0
-        if not listed or not all(isinstance(w, str) and w and "\0" not in w for w in words):
+        is_list = isinstance(words, Sequence) and not isinstance(words, str) and len(words) > 0
+        if not is_list or not all(isinstance(w, str) and w and "\0" not in w for w in words):
             raise InvalidSpecification(
                 f"`command` must be a list of words, as ['python', 'train.py', '--c', '{{C}}'], got {words!r}."
             )
@@ -123,10 +123,10 @@ class Command:
         return [*self.command, *self.env.values()]
 
     def _refuse_left_out(self, values: Mapping[str, Any], run: Run) -> None:
-        found = left_out(self._texts, values, run.parameters)
-        if found is not None:
+        gap = left_out(self._texts, values, run.parameters)
+        if gap is not None:
             raise EvaluationFailed(
-                f"the command leaves out `{found[0]}`, for {found[1]!r} vanishes with its inactive parameters; "
+                f"the command leaves out `{gap[0]}`, for {gap[1]!r} vanishes with its inactive parameters; "
                 "give each parameter an argument of its own",
                 kind="invalid",
             )
@@ -136,8 +136,10 @@ class Command:
         if placeholders(program):
             return
         local = Path(self.cwd) / program
-        found = os.access(local, os.X_OK) and local.is_file() if os.sep in program else shutil.which(program)
-        if not found:
+        executable = (
+            os.access(local, os.X_OK) and local.is_file() if os.sep in program else shutil.which(program)
+        )
+        if not executable:
             raise InvalidSpecification(
                 f"`command`: there is no program {program!r}; install it, give its path, "
                 "or write {python} for the interpreter that runs this."
@@ -162,7 +164,7 @@ class Command:
     def _environment(
         self, values: Mapping[str, Any], params: Mapping[str, Any], params_file: Path, run: Run
     ) -> dict[str, str]:
-        given = {name: filled(text, values, run.parameters) for name, text in self.env.items()}
+        texts = {name: filled(text, values, run.parameters) for name, text in self.env.items()}
         return {
             **os.environ,
             "TRIALOGUE_PARAMS": json.dumps(dict(params)),
@@ -173,7 +175,7 @@ class Command:
             "TRIALOGUE_SAMPLES": str(run.samples),
             "TRIALOGUE_FIDELITY": str(run.fidelity),
             "TRIALOGUE_SELF_TUNING": str(int(run.self_tuning)),
-            **{name: text for name, text in given.items() if text is not None},
+            **{name: text for name, text in texts.items() if text is not None},
         }
 
     def _raise_failure(self, finished: Finished, errors: str) -> None:
@@ -197,8 +199,8 @@ class Command:
     def _read_result(self, path: Path) -> Any:
         try:
             text = path.read_text(encoding="utf-8-sig").strip()
-            found = value_of(text)
-            return json.loads(text) if found is None else found
+            value = value_of(text)
+            return json.loads(text) if value is None else value
         except FileNotFoundError:
             raise EvaluationFailed(
                 f"the program ended well but wrote no {path.name}", kind="invalid"
@@ -217,24 +219,24 @@ class _Reader:
     @property
     def result(self) -> Any:
         """The result. Raises EvaluationFailed when there was none."""
-        found = self._output.result()
-        if found is None:
+        result = self._output.result()
+        if result is None:
             last = self._output.last_line
             report = value_of(last) if last else None
-            said = f"its last line is {shortened(last)!r}" if last else "it printed nothing"
+            words = f"its last line is {shortened(last)!r}" if last else "it printed nothing"
             if report is not None:
-                said += ", which reports a step; print the result once more without `step`"
+                words += ", which reports a step; print the result once more without `step`"
             raise EvaluationFailed(
-                f"the program ended well but printed no result: {said}. The last line must be a number or JSON, as "
+                f"the program ended well but printed no result: {words}. The last line must be a number or JSON, as "
                 '{"value": 0.93}',
                 kind="invalid",
             )
-        return found
+        return result
 
     def line(self, text: str) -> bool:
         """Take one line; return whether the program should be ended."""
-        found = self._output.add(text)
-        return self._report(found) if isinstance(found, dict) and is_report(found) else False
+        value = self._output.add(text)
+        return self._report(value) if isinstance(value, dict) and is_report(value) else False
 
     def _report(self, found: dict[Any, Any]) -> bool:
         try:

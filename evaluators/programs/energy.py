@@ -52,7 +52,7 @@ class EnergyMeter:
 
 def wants_energy(problem: Problem) -> bool:
     """Return whether a problem names ``energy_j``."""
-    return ENERGY in {stated.name for stated in (*problem.objectives, *problem.constraints)}
+    return ENERGY in {aim.name for aim in (*problem.objectives, *problem.constraints)}
 
 
 def _without_energy(problem: Problem) -> Problem:

@@ -23,18 +23,18 @@ def load_function(name: str, folder: Path | str = ".") -> Evaluate:
     if not colon or not module_name or not attribute:
         raise InvalidSpecification(f"`function` must be 'module:name' or 'file.py:name', got {name!r}.")
     module = _imported(module_name, Path(folder).resolve())
-    found: object = module
+    member: object = module
     for part in attribute.split("."):
-        if not hasattr(found, part):
+        if not hasattr(member, part):
             raise InvalidSpecification(
                 f"{module_name!r} has no {attribute!r}; it defines {_callables(module)}."
             )
-        found = getattr(found, part)
-    if not callable(found):
+        member = getattr(member, part)
+    if not callable(member):
         raise InvalidSpecification(
-            f"{name!r} must be callable, got {found!r}; name a function of parameters."
+            f"{name!r} must be callable, got {member!r}; name a function of parameters."
         )
-    return found
+    return member
 
 
 def _imported(name: str, folder: Path) -> ModuleType:

@@ -59,19 +59,19 @@ class Output:
         self._size += len(line)
         while self._size > LONGEST and len(self._tail) > 1:
             self._size -= len(self._tail.popleft())
-        found = value_of(line)
-        self._last = self._last if found is None or is_report(found) else found
-        return found
+        value = value_of(line)
+        self._last = self._last if value is None or is_report(value) else value
+        return value
 
     def result(self) -> Value | None:
         """Return the last result: an object over several lines, or what stands on one line; None where there is none."""
         lines, ends = list(self._tail), 0
         for end in range(len(lines) - 1, -1, -1):
-            found = value_of(lines[end])
-            if found is None and lines[end].endswith("}") and ends < _MOST_STARTS:
-                found, ends = _over_lines(lines[max(0, end + 1 - _MOST_LINES) : end + 1]), ends + 1
-            if found is not None and not is_report(found):
-                return found
+            value = value_of(lines[end])
+            if value is None and lines[end].endswith("}") and ends < _MOST_STARTS:
+                value, ends = _over_lines(lines[max(0, end + 1 - _MOST_LINES) : end + 1]), ends + 1
+            if value is not None and not is_report(value):
+                return value
         return self._last if self._last is not None else _labelled(self.last_line)
 
     @property
@@ -93,10 +93,10 @@ def bare(text: str) -> str:
 
 def value_of(line: str) -> Value | None:
     """Return the number or object that a bare line is, with or without the prefix of a logger."""
-    found = _alone(line)
-    if found is None and (prefix := _LOGGER.match(line)) is not None:
-        found = _alone(line[prefix.end() :])
-    return found
+    value = _alone(line)
+    if value is None and (prefix := _LOGGER.match(line)) is not None:
+        value = _alone(line[prefix.end() :])
+    return value
 
 
 def _alone(text: str) -> Value | None:
@@ -108,11 +108,11 @@ def _alone(text: str) -> Value | None:
         return float(text)
     if text[0] == "{" or text[0].isdigit() or text[0] == "-":
         try:
-            found = json.loads(text)
+            value = json.loads(text)
         except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, dict | int | float) and not isinstance(found, bool):
-            return found
+            value = None
+        if isinstance(value, dict | int | float) and not isinstance(value, bool):
+            return value
     called = text[-1] == ")" and _SCALARS.fullmatch(text[: text.find("(")].rpartition(".")[2])
     return _of_python(text) if text[0] == "{" or called else None
 
@@ -120,10 +120,10 @@ def _alone(text: str) -> Value | None:
 def _of_python(text: str) -> Value | None:
     """Return the dict or scalar that a Python program printed."""
     try:
-        found = _meant(ast.parse(_GRADIENT.sub("", text.strip()), mode="eval").body)
+        value = _meant(ast.parse(_GRADIENT.sub("", text.strip()), mode="eval").body)
     except (SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError):
         return None
-    return found if isinstance(found, dict | int | float) and not isinstance(found, bool) else None
+    return value if isinstance(value, dict | int | float) and not isinstance(value, bool) else None
 
 
 def _meant(node: ast.expr) -> Any:
@@ -162,9 +162,9 @@ def _over_lines(lines: Sequence[str]) -> Value | None:
     for start in range(len(lines) - 2, -1, -1):
         begin = lines[start].find("{") if _LOGGER.match(lines[start]) else 0
         if lines[start][begin : begin + 1] == "{":
-            found = _alone("\n".join([lines[start][begin:], *lines[start + 1 :]]))
-            if found is not None:
-                return found
+            value = _alone("\n".join([lines[start][begin:], *lines[start + 1 :]]))
+            if value is not None:
+                return value
             starts += 1
             if starts == _MOST_STARTS:
                 return None
@@ -174,5 +174,5 @@ def _over_lines(lines: Sequence[str]) -> Value | None:
 def _labelled(line: str) -> Value | None:
     """Return the object at the end of a line such as ``metrics: {"loss": 0.5}``: its names say what it is."""
     begin = line.find("{")
-    found = _alone(line[begin:]) if begin > 0 else None
-    return found if isinstance(found, dict) and not is_report(found) else None
+    value = _alone(line[begin:]) if begin > 0 else None
+    return value if isinstance(value, dict) and not is_report(value) else None

@@ -28,16 +28,16 @@ def _pattern(known: tuple[str, ...]) -> re.Pattern[str]:
 
 def placeholders(text: str, known: Iterable[str] = ()) -> tuple[str, ...]:
     """Return the names between braces, in order: known ones, and what looks like one."""
-    found = (m.group(1) or m.group(2) for m in _pattern(tuple(known)).finditer(text))
-    return tuple(name for name in found if name)
+    names = (m.group(1) or m.group(2) for m in _pattern(tuple(known)).finditer(text))
+    return tuple(name for name in names if name)
 
 
 def check_placeholders(texts: Iterable[str], known: Sequence[str]) -> None:
     """Raise InvalidSpecification for a placeholder that nothing fills, or that is nearly one."""
     for text in texts:
-        found = placeholders(text, known)
+        names = placeholders(text, known)
         looks = [n for n in _BRACED.findall(_pattern(tuple(known)).sub("", text)) if _nearest(n, known)]
-        for name in [n for n in found if n not in known] + looks:
+        for name in [n for n in names if n not in known] + looks:
             close = _nearest(name, known)
             cure = f"did you mean {{{close}}}?" if close else f"there are {', '.join(known)}."
             raise InvalidSpecification(
@@ -63,16 +63,16 @@ def check_all_placed(texts: Sequence[str], names: Sequence[str], whole: Collecti
 
 def left_out(texts: Iterable[str], values: Mapping[str, Any], names: Sequence[str]) -> tuple[str, str] | None:
     """Return a parameter that has a value but stands only in texts that vanish for another one, and such a text."""
-    known = tuple({*values, *names})
-    kept: set[str] = set()
+    names_known = tuple({*values, *names})
+    in_place: set[str] = set()
     gone: dict[str, str] = {}
     for text in texts:
-        found = placeholders(text, known)
-        if all(name in values for name in found):
-            kept.update(found)
+        in_text = placeholders(text, names_known)
+        if all(name in values for name in in_text):
+            in_place.update(in_text)
         else:
-            gone |= {name: text for name in found if name in values and name in names}
-    return next(((name, text) for name, text in gone.items() if name not in kept), None)
+            gone |= {name: text for name in in_text if name in values and name in names}
+    return next(((name, text) for name, text in gone.items() if name not in in_place), None)
 
 
 def filled(text: str, values: Mapping[str, Any], known: Iterable[str] = ()) -> str | None:

@@ -34,21 +34,21 @@ class Reference:
     def read(self, of: Mapping[str, Any]) -> list[str] | None:  # Any: JSON
         """Return the answers, None where there are none or they are of something else."""
         try:
-            kept = json.loads(self._file.read_text())
+            record = json.loads(self._file.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
         same = (
-            kept.get("of") == dict(of)
-            and kept.get("prompts") == list(PROMPTS)
-            and kept.get("tokens") == TOKENS
+            record.get("of") == dict(of)
+            and record.get("prompts") == list(PROMPTS)
+            and record.get("tokens") == TOKENS
         )
-        return kept["answers"] if same else None
+        return record["answers"] if same else None
 
     def write(self, of: Mapping[str, Any], answers: Sequence[str]) -> None:  # Any: JSON
         """Keep the answers; a crash leaves the old file or the new one."""
         part = self._file.with_suffix(".part")
-        kept = {"of": dict(of), "prompts": PROMPTS, "tokens": TOKENS, "answers": list(answers)}
-        part.write_text(json.dumps(kept, indent=1))
+        record = {"of": dict(of), "prompts": PROMPTS, "tokens": TOKENS, "answers": list(answers)}
+        part.write_text(json.dumps(record, indent=1))
         part.replace(self._file)
 
 
@@ -63,11 +63,11 @@ def answers_of(server: RunningServer) -> list[str]:
             "temperature": 0,
             "ignore_eos": True,
         }
-        given = server.post("/v1/completions", body)
+        answer = server.post("/v1/completions", body)
         try:
-            answers.append(json.loads(given)["choices"][0]["text"])
+            answers.append(json.loads(answer)["choices"][0]["text"])
         except (ValueError, LookupError, TypeError) as error:
-            raise ConnectionError(f"no completion, but {given[:200]!r}") from error
+            raise ConnectionError(f"no completion, but {answer[:200]!r}") from error
     return answers
 
 

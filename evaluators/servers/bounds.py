@@ -21,16 +21,16 @@ _NAME = re.compile(r"^(ttft|tpot|e2e)_p(\d+)_ms$")
 
 def with_bounds(result: LoadResult) -> LoadResult:
     """Return the result with bounds of its high percentiles among its metrics."""
-    found: dict[str, float] = {}
+    bounds: dict[str, float] = {}
     for kind, times in result.requests.items():
         if not times:
             continue
-        found["requests"] = max(found.get("requests", 0.0), float(len(times)))
+        bounds["requests"] = max(bounds.get("requests", 0.0), float(len(times)))
         for p in BOUNDED:
-            known = percentile(times, p / 100)
-            ends = (("low", known.low), ("high", known.high))
-            found |= {f"{kind}_p{p}_{end}_ms": value for end, value in ends if math.isfinite(value)}
-    return replace(result, metrics={**result.metrics, **found}) if found else result
+            interval = percentile(times, p / 100)
+            ends = (("low", interval.low), ("high", interval.high))
+            bounds |= {f"{kind}_p{p}_{end}_ms": value for end, value in ends if math.isfinite(value)}
+    return replace(result, metrics={**result.metrics, **bounds}) if bounds else result
 
 
 def bound_words(metrics: Mapping[str, float], names: Iterable[str]) -> list[str]:
@@ -42,8 +42,8 @@ def bound_words(metrics: Mapping[str, float], names: Iterable[str]) -> list[str]
 def unsure(metrics: Mapping[str, float], names: Iterable[str]) -> list[str]:
     """Return those of ``names`` that are percentiles beyond all but one of the requests, or about that."""
     n = metrics.get("requests", 0.0)
-    found = ((name, _NAME.match(name)) for name in names)
-    return [name for name, one in found if one is not None and 0 < n * (100 - int(one[2])) < 100]
+    matches = ((name, _NAME.match(name)) for name in names)
+    return [name for name, one in matches if one is not None and 0 < n * (100 - int(one[2])) < 100]
 
 
 def requests_for(share: float, level: float = 0.95) -> int:
@@ -52,9 +52,9 @@ def requests_for(share: float, level: float = 0.95) -> int:
 
 
 def _words(name: str, metrics: Mapping[str, float], n: int) -> str:
-    found = _NAME.match(name)
-    assert found is not None
-    kind, p = found[1], int(found[2])
+    match = _NAME.match(name)
+    assert match is not None
+    kind, p = match[1], int(match[2])
     low, high = (metrics.get(f"{kind}_p{p}_{end}_ms") for end in ("low", "high"))
     if low is None and high is None:
         return f"{name} {metrics[name]:.4g} of {n} requests"

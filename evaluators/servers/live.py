@@ -37,10 +37,10 @@ class LiveLimits:
 
     def lower(self, server: RunningServer, params: Mapping[str, Any]) -> None:  # Any: a choice of the space
         """Lower the limits in the running server; returns when its scheduler has seen them. Raises ServerFailed."""
-        revision, seen = self._write(params), Path(f"{self._file}.seen")
+        revision, receipt = self._write(params), Path(f"{self._file}.seen")
         for _ in range(_LOOKS):
             server.answers(10)
-            if seen.exists() and seen.read_text() == str(revision):
+            if receipt.exists() and receipt.read_text() == str(revision):
                 return
             time.sleep(_PAUSE_S)
         raise server.failed(ServerFailure("hang", "the scheduler did not take the new limits", "load"))

@@ -179,7 +179,7 @@ class Loads:
         others: list[LoadResult] = []
         for i in range(repeats):
             both = [(server, own)] + ([] if beside is None else [(beside, others)])
-            for one, kept in both if (i + turn) % 2 else both[::-1]:
+            for one, results_of_one in both if (i + turn) % 2 else both[::-1]:
                 limit_s = self._patience(enough_s, others[len(own) :]) if one is server else math.inf
                 result = self.one(one, replace(plan, timeout_s=min(limit_s, plan.timeout_s)))
                 if (
@@ -190,7 +190,7 @@ class Loads:
                 ):
                     return Turns(cut_s=enough_s)
                 if result.ok:
-                    kept.append(result)
+                    results_of_one.append(result)
                 elif one is server:
                     n = len(own) if beside is None else min(len(own), len(others))
                     return Turns(tuple(own[:n]), tuple(others[:n]), _failure(server, result, plan))

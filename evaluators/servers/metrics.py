@@ -76,21 +76,21 @@ def parse_limit(text: str) -> Limit:
     relative = _RELATIVE.match(text)
     if relative:
         factor = float(relative[3])
-        found = Relative(relative[1], factor) if relative[2] == "<=" else Relative(relative[1], None, factor)
+        limit = Relative(relative[1], factor) if relative[2] == "<=" else Relative(relative[1], None, factor)
     else:
-        found = Constraint.parse(text)
-    if found.name in PER_REQUEST:
-        return _of_request(found, text)
-    if found.name == "compliance" and isinstance(found, Constraint) and not 0 <= (found.lower or 0.0) <= 1:
+        limit = Constraint.parse(text)
+    if limit.name in PER_REQUEST:
+        return _of_request(limit, text)
+    if limit.name == "compliance" and isinstance(limit, Constraint) and not 0 <= (limit.lower or 0.0) <= 1:
         raise InvalidSpecification(
             f"`compliance` is a share of requests from 0 to 1, got {text!r}; write compliance>=0.99."
         )
-    if not _LATENCY.match(found.name) and (found.name not in OBJECTIVES or found.name in SEARCHED):
+    if not _LATENCY.match(limit.name) and (limit.name not in OBJECTIVES or limit.name in SEARCHED):
         raise InvalidSpecification(
             "`--slo` must limit a metric such as ttft_p99_ms, tpot_p95_ms or output_tok_s, or every request such as "
-            f"ttft_ms, got {found.name!r}."
+            f"ttft_ms, got {limit.name!r}."
         )
-    return found
+    return limit
 
 
 def _of_request(limit: Limit, text: str) -> Constraint:
@@ -127,14 +127,14 @@ def resolve_limits(
     Raises InvalidSpecification where the default has no such value, or it is 0, and InvalidProblem where limits exclude
     each other.
     """
-    found: dict[str, Constraint] = {}
+    by_name: dict[str, Constraint] = {}
     for limit in merged_limits(limits):
         if limit.name in PER_REQUEST:
             continue
-        made = _times(limit, default) if isinstance(limit, Relative) else limit
-        made = _tightened(made, margin)
-        found[made.name] = _tighter(made, found.get(made.name, made))
-    return tuple(found.values())
+        resolved = _times(limit, default) if isinstance(limit, Relative) else limit
+        resolved = _tightened(resolved, margin)
+        by_name[resolved.name] = _tighter(resolved, by_name.get(resolved.name, resolved))
+    return tuple(by_name.values())
 
 
 def _times(limit: Relative, default: Mapping[str, float]) -> Constraint:
@@ -173,8 +173,8 @@ def _checked(kind: type[_Kind], name: str, upper: float | None, lower: float | N
 def limit_words(limits: Iterable[Constraint]) -> str:
     """Return limits in words, ``ttft_p99_ms ≤ 200, output_tok_s ≥ 90``, or "none"."""
     sides = ((c.name, sign, end) for c in limits for sign, end in (("≤", c.upper), ("≥", c.lower)))
-    said = [f"{name} {sign} {end:.4g}" for name, sign, end in sides if end is not None]
-    return ", ".join(said) or "none"
+    words = [f"{name} {sign} {end:.4g}" for name, sign, end in sides if end is not None]
+    return ", ".join(words) or "none"
 
 
 def derived(metrics: Mapping[str, float], *, price_per_hour: float | None = None) -> dict[str, float]:
@@ -208,10 +208,10 @@ def goodput_limits(limits: Sequence[Constraint]) -> dict[str, float]:
     """Return the limits in the form of ``--goodput``: those of every request, or where there are none those of latency
     statistics, of which the ones of one kind share the tightest."""
     of_requests = [c for c in limits if c.name in PER_REQUEST]
-    found: dict[str, float] = {}
+    by_kind: dict[str, float] = {}
     for limit in of_requests or limits:
         kind = limit.name.partition("_")[0]
         if limit.upper is not None and kind in ("ttft", "tpot", "e2e"):
             key = "e2el" if kind == "e2e" else kind
-            found[key] = min(limit.upper, found.get(key, float("inf")))
-    return found
+            by_kind[key] = min(limit.upper, by_kind.get(key, float("inf")))
+    return by_kind

@@ -92,20 +92,20 @@ class _Bracket:
 
 def _highest(run: Callable[[float], tuple[LoadResult, bool]], first: float, bracket: _Bracket) -> LoadSearch:
     low, high, best = 0.0, math.inf, None
-    load, tried = first, []
+    load, attempts = first, []
     for _ in range(bracket.runs):
-        result, held = run(load)
-        tried.append((load, held))
+        result, is_carried = run(load)
+        attempts.append((load, is_carried))
         if result.failure is not None:
-            return LoadSearch(low, best, tuple(tried), result.failure)
-        if held:
+            return LoadSearch(low, best, tuple(attempts), result.failure)
+        if is_carried:
             low, best = load, result
         else:
             high = load
         if bracket.narrow(low, high):
             break
         load = bracket.following(low, high)
-    return LoadSearch(low, best, tuple(tried))
+    return LoadSearch(low, best, tuple(attempts))
 
 
 def holds(result: LoadResult, limits: Sequence[Constraint]) -> bool:

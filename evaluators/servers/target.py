@@ -129,14 +129,14 @@ class ServerTarget:
             return self._keep(Attempt(spec.command(), rung, failure=failure, seconds=seconds), label)
         digest = "" if answer is None else answer["digest"]
         if reuse and digest in self._measured:
-            known = replace(self._measured[digest], command=spec.command(), seconds=0.0, start_s=0.0)
-            self._keep(replace(known, shared=self._measured[digest].command, results=(), beside=()), label)
-            return replace(known, shared=self._measured[digest].command)
+            earlier = replace(self._measured[digest], command=spec.command(), seconds=0.0, start_s=0.0)
+            self._keep(replace(earlier, shared=self._measured[digest].command, results=(), beside=()), label)
+            return replace(earlier, shared=self._measured[digest].command)
 
         def once() -> Attempt:
-            made = self._attempt(params, spec, rung, repeats, enough_s)
+            attempt = self._attempt(params, spec, rung, repeats, enough_s)
             seconds = time.monotonic() - began
-            return replace(made, digest=digest, seconds=seconds, devices=devices_of(spec.flags))
+            return replace(attempt, digest=digest, seconds=seconds, devices=devices_of(spec.flags))
 
         attempt = self._twice(once, label)
         if digest and attempt.failure is None and rung != "ordinary":
@@ -220,7 +220,7 @@ class ServerTarget:
             failure = ServerFailure("default_failed", str(error)[:400], "load")
             argv = () if server is None else server.argv
             return self._failed(command, rung, failure, error.log, argv, spec.variables)
-        told = self._hosts.told(warm=server.host.warm, variables=server.spec.variables)
+        fields = self._hosts.told(warm=server.host.warm, variables=server.spec.variables)
         failure = turns.failure
         log = server.log
         if failure is not None and turns.beside_failed:
@@ -235,7 +235,7 @@ class ServerTarget:
             self._servers.stop_own()
         return Attempt(
             command, used, results=turns.results, failure=failure, start_s=start_s, agreement=agreement,
-            beside=turns.beside, scale=self.scale, cut_s=turns.cut_s, argv=server.argv, variables=told, log=str(log),
+            beside=turns.beside, scale=self.scale, cut_s=turns.cut_s, argv=server.argv, variables=fields, log=str(log),
         )  # fmt: skip
 
     def _failed(
@@ -245,10 +245,10 @@ class ServerTarget:
         """Return the attempt of a server that did not start, or whose default did not."""
         if failure.kind != "default_failed":
             self._servers.stop_own()
-        told = self._hosts.told(warm=self._servers.warm(rung), variables=variables)
+        fields = self._hosts.told(warm=self._servers.warm(rung), variables=variables)
         name = "" if log is None else str(log)
         failure = self._of_ours(failure)
-        return Attempt(command, rung, failure=failure, argv=tuple(argv), variables=told, log=name)
+        return Attempt(command, rung, failure=failure, argv=tuple(argv), variables=fields, log=name)
 
     def _of_ours(self, failure: ServerFailure) -> ServerFailure:
         """Return the failure, where the default beside holds the device's memory: it will the next time too."""
@@ -278,14 +278,14 @@ class ServerTarget:
             with self._servers.of_default("its answers could not be had", beside):
                 reference = self._answers(beside)
         try:
-            given = answers_of(server)
+            answers = answers_of(server)
         except OSError as error:
             return None, replace(turns, failure=why(server, f"the guard's request: {error}", timed_out=True))
         if reference is None:
             assert spec == self.spec({})
-            reference = given
-            self._reference.write(self._of_reference(), given)
-        return share_equal(reference, given), turns
+            reference = answers
+            self._reference.write(self._of_reference(), answers)
+        return share_equal(reference, answers), turns
 
     def _have_reference(self, spec: ServerSpec, rung: Rung) -> None:
         """Ask a server of the default for its answers where they are not known and the default is not measured now."""
@@ -324,16 +324,20 @@ class ServerTarget:
 
 
 def _digest(answer: Mapping[str, Any], variables: Mapping[str, str]) -> str:  # Any: JSON
-    known = {"resolved": answer["resolved"], "front_end": answer["front_end"], "variables": dict(variables)}
-    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+    identity = {
+        "resolved": answer["resolved"],
+        "front_end": answer["front_end"],
+        "variables": dict(variables),
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _refusal(answer: Mapping[str, Any]) -> ServerFailure:  # Any: JSON
     text = " ".join(str(answer["error"]).split())
-    found = classify(text, phase="preflight")
+    failure = classify(text, phase="preflight")
     kind: FailureClass = (
-        found.kind
-        if found.infrastructure or found.kind in ("model_not_found", "out_of_memory_at_kv_allocation")
+        failure.kind
+        if failure.infrastructure or failure.kind in ("model_not_found", "out_of_memory_at_kv_allocation")
         else "illegal_argument"
     )
     return ServerFailure(kind, text[:400], "preflight")

@@ -134,10 +134,10 @@ class Categorical(BaseParameter):
     def encode(self, values: Sequence[Any]) -> np.ndarray:
         """Return coordinates (n,) of choices."""
         index = self._index
-        found = [index.get(_sense(v)) if type(v) in _PLAIN else None for v in values]
-        if None in found:
-            found = [index[_sense(self.coerce(v))] for v in values]
-        return (np.array(found, float) + 0.5) / self.levels
+        places = [index.get(_sense(v)) if type(v) in _PLAIN else None for v in values]
+        if None in places:
+            places = [index[_sense(self.coerce(v))] for v in values]
+        return (np.array(places, float) + 0.5) / self.levels
 
     def decode(self, u: np.ndarray) -> list[Any]:
         """Return the choices (n,) at coordinates."""
@@ -245,25 +245,25 @@ def _checked_choices(name: str, choices: object) -> tuple[Choice, ...]:
         raise InvalidSpace(
             f"`{name}`: at most {MAX_CHOICES} choices, got {len(plain)}; use an Int that indexes them."
         )
-    seen: dict[Any, Choice] = {}
+    by_sense: dict[Any, Choice] = {}
     for choice in plain:
         _check_choice(name, choice)
         key = round_significant(choice) if isinstance(choice, float) else choice
-        if key in seen:
+        if key in by_sense:
             raise InvalidSpace(
-                f"`{name}`: `choices` must differ, got {seen[key]!r} and {choice!r}, which are equal; "
+                f"`{name}`: `choices` must differ, got {by_sense[key]!r} and {choice!r}, which are equal; "
                 "drop one, or label them: {'one': 1, 'yes': True}."
             )
-        seen[key] = choice
+        by_sense[key] = choice
     return plain
 
 
 def _checked_weights(name: str, weights: object, count: int) -> tuple[float, ...] | None:
     if weights is None:
         return None
-    listed = [finite_number(w) for w in weights] if isinstance(weights, Sequence | np.ndarray) else []
-    checked = tuple(w for w in listed if w is not None and w > 0)
-    if isinstance(weights, str) or len(checked) != len(listed) or len(listed) != count:
+    numbers = [finite_number(w) for w in weights] if isinstance(weights, Sequence | np.ndarray) else []
+    checked = tuple(w for w in numbers if w is not None and w > 0)
+    if isinstance(weights, str) or len(checked) != len(numbers) or len(numbers) != count:
         raise InvalidSpace(
             f"`{name}`: `prior` must be {count} positive weights, one per choice, got {shown(weights)}; "
             "leave a choice out that cannot be the best."

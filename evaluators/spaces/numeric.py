@@ -144,8 +144,8 @@ class _Number(BaseParameter):
             "when": plain_when(self.when),
             "prior": self.prior and dict(self.prior),
         }
-        stated = {k: v for k, v in optional.items() if v is not None}
-        return {"type": type(self).__name__.lower(), "low": self.low, "high": self.high, **stated}
+        options = {k: v for k, v in optional.items() if v is not None}
+        return {"type": type(self).__name__.lower(), "low": self.low, "high": self.high, **options}
 
     def _number(self, value: object) -> float:
         number = finite_number(value)

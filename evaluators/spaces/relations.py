@@ -31,7 +31,7 @@ def checked_relations(where: Sequence[str], parameters: Sequence[Parameter]) -> 
         raise InvalidSpace(f"`where` must be a list of relations, got {where!r}; write [{where!r}].")
     if len(where) > MAX_RELATIONS:
         raise InvalidSpace(f"A search space has at most {MAX_RELATIONS} relations, got {len(where)}.")
-    known = {p.name: p for p in parameters}
+    by_name = {p.name: p for p in parameters}
     relations = tuple(parse(text) for text in where)
     for relation in relations:
         if not relation.is_boolean or not relation.names:
@@ -39,11 +39,11 @@ def checked_relations(where: Sequence[str], parameters: Sequence[Parameter]) -> 
                 f"A relation must compare parameters, as 'low <= high', got {relation.text!r}."
             )
         for name in relation.names:
-            if name not in known:
-                close = difflib.get_close_matches(name, known, 1)
-                cure = f"did you mean {close[0]!r}?" if close else f"the space has {', '.join(known)}."
+            if name not in by_name:
+                close = difflib.get_close_matches(name, by_name, 1)
+                cure = f"did you mean {close[0]!r}?" if close else f"the space has {', '.join(by_name)}."
                 raise InvalidSpace(f"`{relation.text}` names {name!r}, which is not a parameter; {cure}")
-            parameter = known[name]
+            parameter = by_name[name]
             if (
                 name in relation.numeric_names
                 and isinstance(parameter, Categorical)

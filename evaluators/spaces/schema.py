@@ -27,13 +27,13 @@ _TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "string", 
 
 def wire_names(names: Sequence[str]) -> dict[str, str]:
     """Return the name on the wire of each parameter: its own where safe, else p followed by its position."""
-    taken, wire = {n for n in names if _SAFE.fullmatch(n)}, {}
+    safe, wire = {n for n in names if _SAFE.fullmatch(n)}, {}
     for i, name in enumerate(names):
-        candidate = name if name in taken else f"p{i}"
-        while candidate != name and candidate in taken:
+        candidate = name if name in safe else f"p{i}"
+        while candidate != name and candidate in safe:
             candidate += "_"
         wire[name] = candidate
-        taken.add(candidate)
+        safe.add(candidate)
     return wire
 
 

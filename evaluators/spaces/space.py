@@ -111,9 +111,9 @@ class SearchSpace:
         repaired: dict[str, Choice] = {}
         for parameter, conditions in zip(self.parameters, self._conditions, strict=True):
             if self._is_active(conditions, repaired):
-                given = parameter.name in checked_mapping(params)
+                is_given = parameter.name in checked_mapping(params)
                 repaired[parameter.name] = (
-                    parameter.nearest(params[parameter.name]) if given else parameter.typical
+                    parameter.nearest(params[parameter.name]) if is_given else parameter.typical
                 )
         return repaired if self._listed is None else self.decode(self.encode([repaired])[0])[0]
 
@@ -128,8 +128,8 @@ class SearchSpace:
     def satisfies(self, params: Params) -> bool:
         """Return whether all relations hold (and, in a listed space, whether the configuration is listed)."""
         valid = self._canonical(params)
-        listed = self._listed is None or self._dump(valid) in self._listed.keys
-        return listed and all(holds(r, valid) for r in self._relations)
+        is_listed = self._listed is None or self._dump(valid) in self._listed.keys
+        return is_listed and all(holds(r, valid) for r in self._relations)
 
     def encode(self, params: Sequence[Params]) -> tuple[np.ndarray, np.ndarray]:
         """Return coordinates (n, d) and the mask of active ones (n, d) of valid configurations.
@@ -233,18 +233,18 @@ class SearchSpace:
             return self._listed.X[rng.integers(len(self._listed), size=n)]
         if not self._relations:
             return self.canonical(rng.random((n, len(self))))[0]
-        found, kept, drawn, batch = [np.empty((0, len(self)))], 0, 0, max(n, 64)
-        while kept < n:
+        blocks, valid, draws, batch = [np.empty((0, len(self)))], 0, 0, max(n, 64)
+        while valid < n:
             X, _ = self.canonical(rng.random((batch, len(self))))
-            found.append(X[self.satisfies_rows(X)])
-            kept, drawn = kept + len(found[-1]), drawn + batch
-            if drawn > _FEW_DRAWS and kept < drawn / 1000 and self.size is not None:
+            blocks.append(X[self.satisfies_rows(X)])
+            valid, draws = valid + len(blocks[-1]), draws + batch
+            if draws > _FEW_DRAWS and valid < draws / 1000 and self.size is not None:
                 rows = next(self.enumerated(MAX_COUNTED))
                 return rows[rng.integers(len(rows), size=n)]
-            if drawn > _MAX_DRAWS and kept < n:
-                raise impossible(self.where, drawn, kept)
+            if draws > _MAX_DRAWS and valid < n:
+                raise impossible(self.where, draws, valid)
             batch = min(2 * batch, _BATCH * 8)
-        return np.vstack(found)[:n]
+        return np.vstack(blocks)[:n]
 
     @cached_property
     def levels(self) -> np.ndarray:
@@ -306,8 +306,8 @@ class SearchSpace:
 
     @cached_property
     def _meaning(self) -> str:
-        listed = None if self._listed is None else sorted(self._listed.keys)
-        return json.dumps([[p.meaning for p in self.parameters], self.where, listed])
+        table = None if self._listed is None else sorted(self._listed.keys)
+        return json.dumps([[p.meaning for p in self.parameters], self.where, table])
 
     @cached_property
     def _typical(self) -> dict[str, Choice]:
@@ -384,16 +384,16 @@ class SearchSpace:
 def _checked_parameters(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
     if isinstance(parameters, str | Mapping) or not isinstance(parameters, Iterable):
         raise InvalidSpace(f"Parameters must be a list of Float, Int and Categorical, got {parameters!r}.")
-    listed = tuple(parameters)
-    if not listed:
+    items = tuple(parameters)
+    if not items:
         raise InvalidSpace("A search space needs at least one parameter, got none.")
-    if len(listed) > MAX_PARAMETERS:
-        raise InvalidSpace(f"A search space has at most {MAX_PARAMETERS} parameters, got {len(listed)}.")
-    seen: set[str] = set()
-    for parameter in listed:
+    if len(items) > MAX_PARAMETERS:
+        raise InvalidSpace(f"A search space has at most {MAX_PARAMETERS} parameters, got {len(items)}.")
+    names: set[str] = set()
+    for parameter in items:
         if not isinstance(parameter, Float | Int | Categorical):
             raise InvalidSpace(f"A parameter must be a Float, Int or Categorical, got {parameter!r}.")
-        if parameter.name in seen:
+        if parameter.name in names:
             raise InvalidSpace(f"Names of parameters must differ, got {parameter.name!r} twice; rename one.")
-        seen.add(parameter.name)
-    return listed
+        names.add(parameter.name)
+    return items

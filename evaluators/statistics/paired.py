@@ -95,15 +95,15 @@ class PairedGain:
         """Return the gain in words: ``×1.12 (90% interval 1.03 to 1.25, 12 pairs)``."""
         sign, number = ("×", "{:.3g}") if self.scale == "ratio" else ("", "{:+.3g}")
         pairs = f"{self.pairs} pair{'s' * (self.pairs != 1)}"
-        told = f"{sign}{number.format(self.estimate)}"
+        estimate = f"{sign}{number.format(self.estimate)}"
         lowest = 0.0 if self.scale == "ratio" else -math.inf
         if self.estimate in (lowest, math.inf):
             return f"{'better' if self.estimate > 0 else 'worse'} by no finite amount ({pairs})"
         if self.low <= lowest and math.isinf(self.high):
-            return f"{told} ({pairs}: too few for an interval)"
+            return f"{estimate} ({pairs}: too few for an interval)"
         low = number.format(self.low) if self.low > lowest else "unknown"
         high = "unknown" if math.isinf(self.high) else number.format(self.high)
-        return f"{told} ({2 * self.level - 1:.0%} interval {low} to {high}, {pairs})"
+        return f"{estimate} ({2 * self.level - 1:.0%} interval {low} to {high}, {pairs})"
 
 
 def scale_of(values: Sequence[float]) -> Scale:
@@ -151,11 +151,11 @@ def chance_left(d: np.ndarray, plan: PairPlan, until: int) -> float:
     n = len(d)
     if n < _LEAST_LOOKS:
         return 1.0
-    drawn = _drawn_in(d)
-    sem = float(drawn.std(ddof=1)) / math.sqrt(n) if np.isfinite(drawn).all() else 0.0
+    differences = _drawn_in(d)
+    sem = float(differences.std(ddof=1)) / math.sqrt(n) if np.isfinite(differences).all() else 0.0
     if sem == 0:
         return float(np.mean(np.sign(d)) > 0)
-    z = float(drawn.mean()) / sem
+    z = float(differences.mean()) / sem
     expected = (z * math.sqrt(n) + (until - n) * (z + 1) / math.sqrt(n)) / math.sqrt(until)
     needed = -float(ndtri((1 - _LATER) * (1 - plan.level)))
     return float(ndtr((expected - needed) / math.sqrt((until - n) / until)))

@@ -76,7 +76,7 @@ def dip(values: Sequence[float] | np.ndarray) -> float:
         np.arange(n) / n,
         np.arange(1, n + 1) / n,
     )  # the distribution function just before each value, and at it
-    left, right, found = 0, n - 1, 1.0 / n
+    left, right, distance = 0, n - 1, 1.0 / n
     while right > left:
         here = slice(left, right + 1)
         lower = left + _hull(x[here], below[here])
@@ -88,31 +88,31 @@ def dip(values: Sequence[float] | np.ndarray) -> float:
         )
         knots = np.union1d(lower, upper)
         widths = (concave - convex)[knots - left]
-        if widths.max() <= found + 1e-12:
+        if widths.max() <= distance + 1e-12:
             break
         knot = int(knots[np.argmax(widths)])
         new_left = int(lower[lower <= knot][-1])
         new_right = int(upper[upper >= knot][0])
         before = (above[here] - convex)[: new_left - left + 1]
         after = (concave - below[here])[new_right - left :]
-        found = max(found, float(before.max()), float(after.max()))
+        distance = max(distance, float(before.max()), float(after.max()))
         if (new_left, new_right) == (left, right):
             break
         left, right = new_left, new_right
-    return found / 2
+    return distance / 2
 
 
 def _hull(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the places of the knots of the greatest convex function below the points, x ascending."""
-    kept: list[int] = []
+    corners: list[int] = []
     for i in range(len(x)):
-        while len(kept) > 1:
-            a, b = kept[-2], kept[-1]
+        while len(corners) > 1:
+            a, b = corners[-2], corners[-1]
             if (y[b] - y[a]) * (x[i] - x[a]) < (y[i] - y[a]) * (x[b] - x[a]):
                 break
-            kept.pop()
-        kept.append(i)
-    return np.array(kept)
+            corners.pop()
+        corners.append(i)
+    return np.array(corners)
 
 
 @functools.lru_cache(maxsize=32)

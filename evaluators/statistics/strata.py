@@ -17,7 +17,7 @@ def stratified_sample(strata: Sequence[Hashable], n: int, rng: np.random.Generat
     counts = np.floor(shares).astype(int)
     largest = np.argsort(-(shares - counts) - 1e-9 * rng.random(len(shares)))  # equal remainders: by lot
     counts[largest[: n - counts.sum()]] += 1
-    drawn = [
+    samples = [
         rng.choice(group, count, replace=False) for group, count in zip(groups.values(), counts, strict=True)
     ]
-    return sorted(int(i) for part in drawn for i in part)
+    return sorted(int(i) for part in samples for i in part)

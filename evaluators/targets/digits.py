@@ -32,18 +32,18 @@ class Images:
 
     def noisy(self, share: float, stream: torch.Generator) -> "Images":
         """Return them with the classes of a share drawn anew."""
-        drawn = torch.randint(0, CLASSES, self.y.shape, generator=stream)
-        return Images(self.x, torch.where(torch.rand(len(self.y), generator=stream) < share, drawn, self.y))
+        labels = torch.randint(0, CLASSES, self.y.shape, generator=stream)
+        return Images(self.x, torch.where(torch.rand(len(self.y), generator=stream) < share, labels, self.y))
 
     def shifted(self, stream: torch.Generator) -> "Images":
         """Return each image moved by up to a pixel in both directions, around the edge, with noise."""
         grids = self.x.reshape(-1, 8, 8)
         moves = torch.randint(-1, 2, (len(grids), 2), generator=stream)
-        moved = torch.stack(
+        images = torch.stack(
             [g.roll((int(a), int(b)), (0, 1)) for g, (a, b) in zip(grids, moves, strict=True)]
         )
-        noise = 0.1 * torch.randn(moved.shape, generator=stream)
-        return Images((moved + noise).reshape(-1, PIXELS), self.y)
+        noise = 0.1 * torch.randn(images.shape, generator=stream)
+        return Images((images + noise).reshape(-1, PIXELS), self.y)
 
 
 @cache

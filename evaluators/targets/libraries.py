@@ -91,19 +91,19 @@ class Libraries:
         """Return what the child measured; it and its engine's processes are ended with this call, however it ends."""
         lines: list[str] = []
         with tempfile.TemporaryDirectory() as folder:
-            given, errors = Path(folder) / "task.json", Path(folder) / "errors"
-            given.write_text(json.dumps(task))
+            task_file, errors = Path(folder) / "task.json", Path(folder) / "errors"
+            task_file.write_text(json.dumps(task))
             ended = run_program(
-                [str(environment.python), str(CHILD), str(given)], on_line=lambda line: bool(lines.append(line)),
+                [str(environment.python), str(CHILD), str(task_file)], on_line=lambda line: bool(lines.append(line)),
                 stderr=errors, timeout_s=self.pipeline.timeout_s,
                 environment=environment.variables({"OMP_NUM_THREADS": threads}),
             )  # fmt: skip
-            told = errors.read_text(errors="replace").splitlines()
+            error_lines = errors.read_text(errors="replace").splitlines()
         if ended.end == "timeout":
             raise EvaluationFailed(f"no result within {self.pipeline.timeout_s:g} s", kind="timeout")
         if ended.code:
             last = next(
-                (line.strip() for line in reversed(told) if "Error" in line), f"exit code {ended.code}"
+                (line.strip() for line in reversed(error_lines) if "Error" in line), f"exit code {ended.code}"
             )
             raise EvaluationFailed(last, kind="out_of_memory" if "memory" in last.lower() else "crash")
         answers = [line for line in lines if line.startswith('{"tokens_s"')]

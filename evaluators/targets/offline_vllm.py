@@ -23,9 +23,9 @@ def measure(task: Mapping[str, Any]) -> dict[str, float]:  # Any: JSON values
     sampling = vllm.SamplingParams(temperature=0.0, max_tokens=n, min_tokens=n, ignore_eos=True)
     engine.generate(task["prompts"][:4], sampling, use_tqdm=False)
     began = time.perf_counter()
-    told = engine.generate(task["prompts"], sampling, use_tqdm=False)
+    answers = engine.generate(task["prompts"], sampling, use_tqdm=False)
     seconds = time.perf_counter() - began
-    tokens = sum(len(answer.outputs[0].token_ids) for answer in told)
+    tokens = sum(len(answer.outputs[0].token_ids) for answer in answers)
     return {"tokens_s": tokens / seconds, "load_s": loaded_s, "generate_s": seconds}
 
 

@@ -48,12 +48,12 @@ class OverGroups:
 
     def __call__(self, params: Mapping[str, Any], run: Run) -> Measurement:
         """Return what is lost at the split that a budget ends at."""
-        told: dict[tuple[int, int], float] = {}
+        by_size: dict[tuple[int, int], float] = {}
 
         def error(g: int, n: int) -> float:
-            if (g, n) not in told:
-                told[g, n] = self._error(params, run, g, n)
-            return told[g, n]
+            if (g, n) not in by_size:
+                by_size[g, n] = self._error(params, run, g, n)
+            return by_size[g, n]
 
         budget = replace(self.budget, total=self.budget.total * run.fidelity)
         split = budget.adaptive(lambda g, n: max(error(g, n), SMALLEST), pilot=self.pilot, rounds=self.rounds)

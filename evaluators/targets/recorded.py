@@ -36,14 +36,14 @@ class Landscape:
 
 def landscape_of(name: str) -> Landscape | None:
     """Return what was recorded of a target's landscape, None where nothing was."""
-    found = _recorded().get(name, {}).get("landscape")
-    return None if found is None else Landscape(**found)
+    record = _recorded().get(name, {}).get("landscape")
+    return None if record is None else Landscape(**record)
 
 
 def evidence_of(name: str) -> Evidence | None:
     """Return what the recorded check of a target's claim measured, None where there is none."""
-    found = _recorded().get(name, {}).get("claim")
-    return None if found is None else Evidence(**found)
+    record = _recorded().get(name, {}).get("claim")
+    return None if record is None else Evidence(**record)
 
 
 @cache

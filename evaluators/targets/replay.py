@@ -83,16 +83,16 @@ class Replay:
         outline = Problem(name, _PLACEHOLDER_SPACE, objectives, constraints, description)
         results = [o.name for o in outline.objectives] + [c.name for c in outline.constraints]
         _require(table, [*results, *(only or {})])
-        kept = [row for row in table if all(row[k] == v for k, v in (only or {}).items())]
-        if not kept:
+        rows_of_study = [row for row in table if all(row[k] == v for k, v in (only or {}).items())]
+        if not rows_of_study:
             raise InvalidSpecification(
                 f"`replay`: no row has {dict(only or {})!r}; look at the table for its values."
             )
-        kinds = parameters or _kinds(kept, {*results, *RESERVED, *ignore})
+        kinds = parameters or _kinds(rows_of_study, {*results, *RESERVED, *ignore})
         _require(table, [p.name for p in kinds])
-        space = SearchSpace(kinds, allowed=[_configuration(row, kinds) for row in kept])
+        space = SearchSpace(kinds, allowed=[_configuration(row, kinds) for row in rows_of_study])
         rows: dict[str, list[Row]] = {}
-        for row in kept:
+        for row in rows_of_study:
             rows.setdefault(space.key(_configuration(row, kinds)), []).append(_recorded(row, results))
         return cls(Problem(name, space, outline.objectives, outline.constraints, description), rows)
 
@@ -182,13 +182,15 @@ def _choices(cells: Sequence[Choice], column: str) -> Categorical:
 
 def _configuration(row: Mapping[str, Choice], parameters: Sequence[Parameter]) -> dict[str, Choice]:
     """Return the parameters of a row; an empty cell is left out where None is no choice."""
-    taken = {}
+    configuration = {}
     for parameter in parameters:
         value = row[parameter.name]
         choices = parameter.choices if isinstance(parameter, Categorical) else ()
         if value is not None or None in choices:
-            taken[parameter.name] = str(value) if str(value) in choices and value not in choices else value
-    return taken
+            configuration[parameter.name] = (
+                str(value) if str(value) in choices and value not in choices else value
+            )
+    return configuration
 
 
 def _recorded(row: Mapping[str, Choice], results: Sequence[str]) -> Row:

@@ -81,10 +81,10 @@ class CrossValidation:
     split: str = "random"
 
     def __post_init__(self) -> None:
-        for what, known in {"dataset": tuple(DATASETS), "model": tuple(SPACES), "split": SPLITS}.items():
+        for what, choices in {"dataset": tuple(DATASETS), "model": tuple(SPACES), "split": SPLITS}.items():
             value = getattr(self, what)
-            if not isinstance(value, str) or value not in known:
-                raise InvalidSpecification(f"`{what}` must be one of {', '.join(known)}, got {value!r}.")
+            if not isinstance(value, str) or value not in choices:
+                raise InvalidSpecification(f"`{what}` must be one of {', '.join(choices)}, got {value!r}.")
         if (self.dataset, self.split) == ("wine", "time"):
             raise InvalidSpecification(
                 "`split` of 'wine' must not be 'time': its rows stand class by class; use 'random' or 'similarity'."
@@ -156,8 +156,8 @@ class CrossValidation:
         scaler, network = (step for _, step in model.steps)
         X = scaler.fit_transform(X)
         classes = {} if self.is_regression else {"classes": np.unique(y)}
-        for chosen in itertools.islice(fresh_subsets(len(X), len(rows), run.seed), MLP_EPOCHS):
-            network.partial_fit(X[chosen], y[chosen], **classes)
+        for subset in itertools.islice(fresh_subsets(len(X), len(rows), run.seed), MLP_EPOCHS):
+            network.partial_fit(X[subset], y[subset], **classes)
             classes = {}
         return model
 
@@ -169,9 +169,9 @@ class CrossValidation:
             )
         if not part:
             return self._folds(X, y, self.folds)
-        rest, kept = self._folds(X, y, self.folds + 1)[-1]
+        rest, test_rows = self._folds(X, y, self.folds + 1)[-1]
         if part == "test":
-            return [(rest, kept)]
+            return [(rest, test_rows)]
         return [(rest[train], rest[test]) for train, test in self._folds(X[rest], y[rest], self.folds)]
 
     def _folds(self, X: np.ndarray, y: np.ndarray, folds: int) -> Split:
@@ -188,12 +188,12 @@ class CrossValidation:
         return float(np.mean(predicted == y))
 
     def _model(self, params: Mapping[str, Any], seed: int, rows: int) -> Any:  # Any: scikit-learn estimators
-        given = dict(params)
-        if "batch_size" in given:
-            given["batch_size"] = min(given["batch_size"], rows)
-        if "n_neighbors" in given:
-            given["n_neighbors"] = min(given["n_neighbors"], rows)
-        estimator = _estimator(self.model, self.is_regression, given, seed)
+        settings = dict(params)
+        if "batch_size" in settings:
+            settings["batch_size"] = min(settings["batch_size"], rows)
+        if "n_neighbors" in settings:
+            settings["n_neighbors"] = min(settings["n_neighbors"], rows)
+        estimator = _estimator(self.model, self.is_regression, settings, seed)
         return pipeline.make_pipeline(StandardScaler(), estimator) if self.model in _SCALED else estimator
 
 

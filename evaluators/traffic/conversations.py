@@ -16,19 +16,19 @@ _ASSISTANTS = frozenset({"assistant", "gpt", "chatgpt", "model", "bot", "bard", 
 
 def first_request(system: object, turns: Sequence[Any]) -> dict[str, Any] | None:  # Any: JSON
     """Return prompt and lengths of the first answered request, with the system's text before it; None without one."""
-    told = _told(turns)
-    for i, asked, answer in _answered(told):
-        systems = [text_of(system), *(text for role, text in told[:i] if role in _SYSTEMS)]
-        return _request([*systems, asked], answer)
+    messages = _told(turns)
+    for i, question, answer in _answered(messages):
+        systems = [text_of(system), *(text for role, text in messages[:i] if role in _SYSTEMS)]
+        return _request([*systems, question], answer)
     return None
 
 
 def every_request(system: object, turns: Sequence[Any]) -> list[dict[str, Any]]:  # Any: JSON
     """Return prompt and lengths of every answered request: each prompt begins with the one before it and its answer."""
-    told = _told(turns)
+    messages = _told(turns)
     return [
-        _request([text_of(system), *(text for _, text in told[:i]), asked], answer)
-        for i, asked, answer in _answered(told)
+        _request([text_of(system), *(text for _, text in messages[:i]), question], answer)
+        for i, question, answer in _answered(messages)
     ]
 
 
@@ -36,10 +36,10 @@ def abreast(talks: Sequence[Sequence[dict[str, Any]]], at_once: int) -> Iterator
     """Yield the requests of conversations of which ``at_once`` are held at a time: the turns of one in their order,
     those of the others between them; a conversation that has ended makes room for the next."""
     waiting = iter(talks)
-    held = [iter(talk) for talk in itertools.islice(waiting, at_once)]
-    while held:
+    iterators = [iter(talk) for talk in itertools.islice(waiting, at_once)]
+    while iterators:
         going: list[Iterator[dict[str, Any]]] = []  # Any: JSON
-        for talk in held:
+        for talk in iterators:
             request = next(talk, None)
             if request is None:
                 following = next(waiting, None)
@@ -47,7 +47,7 @@ def abreast(talks: Sequence[Sequence[dict[str, Any]]], at_once: int) -> Iterator
             else:
                 yield request
                 going.append(talk)
-        held = going
+        iterators = going
 
 
 def tokens_of(text: str) -> int:
@@ -64,10 +64,10 @@ def text_of(content: Any) -> str:  # Any: JSON
 
 def _told(turns: Sequence[Any]) -> list[tuple[str, str]]:  # Any: JSON
     """Return (who, text) of each turn; where nobody is named they speak in turns, the user first."""
-    told = [_turn(t) for t in turns]
-    if all(role == "" for role, _ in told):
-        return [(("user", "assistant")[i % 2], text) for i, (_, text) in enumerate(told)]
-    return told
+    messages = [_turn(t) for t in turns]
+    if all(role == "" for role, _ in messages):
+        return [(("user", "assistant")[i % 2], text) for i, (_, text) in enumerate(messages)]
+    return messages
 
 
 def _turn(turn: Any) -> tuple[str, str]:  # Any: JSON
@@ -79,9 +79,9 @@ def _turn(turn: Any) -> tuple[str, str]:  # Any: JSON
 
 def _answered(told: Sequence[tuple[str, str]]) -> Iterator[tuple[int, str, str]]:
     """Yield (place, question, answer) of every answered turn of a user."""
-    for i, ((role, asked), (next_role, answer)) in enumerate(itertools.pairwise(told)):
-        if role in _USERS and next_role in _ASSISTANTS and asked and answer:
-            yield i, asked, answer
+    for i, ((role, question), (next_role, answer)) in enumerate(itertools.pairwise(told)):
+        if role in _USERS and next_role in _ASSISTANTS and question and answer:
+            yield i, question, answer
 
 
 def _request(said: Sequence[str], answer: str) -> dict[str, Any]:  # Any: JSON

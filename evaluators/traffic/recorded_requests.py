@@ -30,9 +30,9 @@ def recorded_rows(
 
     ``replay``: which part, how fast, how long; ``at_once``: conversations held at a time. Raises InvalidSpecification.
     """
-    asked = replay or TraceReplay()
-    talks = _talks(path, None if asked.windowed else limit, asked)
-    rows = [dict(r) for r in itertools.islice(_in_order(talks, at_once), None if asked.windowed else limit)]
+    options = replay or TraceReplay()
+    talks = _talks(path, None if options.windowed else limit, options)
+    rows = [dict(r) for r in itertools.islice(_in_order(talks, at_once), None if options.windowed else limit)]
     if not timed:
         return rows
     without = [i for i, r in enumerate(rows, 1) if "at_s" not in r]
@@ -41,7 +41,7 @@ def recorded_rows(
             f"With `recorded=true` every request needs `at_s`, got none for request {without[0]!r} of {str(path)!r}; "
             "add the times, or give `rate=` instead."
         )
-    return asked.in_time(rows)[:limit]
+    return options.in_time(rows)[:limit]
 
 
 def _in_order(talks: Sequence[Rows], at_once: int) -> Iterator[Mapping[str, Any]]:  # Any: JSON
@@ -52,8 +52,8 @@ def _in_order(talks: Sequence[Rows], at_once: int) -> Iterator[Mapping[str, Any]
 
 def _talks(path: Path, limit: int | None, replay: TraceReplay) -> tuple[Rows, ...]:
     try:
-        known = path.stat()
-        return _read(path, limit, replay, known.st_mtime_ns, known.st_size)
+        status = path.stat()
+        return _read(path, limit, replay, status.st_mtime_ns, status.st_size)
     except OSError as error:
         raise InvalidSpecification(
             f"A recorded workload must be a file that can be read, got {str(path)!r}: {error}."
@@ -64,8 +64,8 @@ def _talks(path: Path, limit: int | None, replay: TraceReplay) -> tuple[Rows, ..
 def _read(path: Path, limit: int | None, replay: TraceReplay, _changed: int, _size: int) -> tuple[Rows, ...]:
     """Return the requests of each conversation, of one request where it is none, up to ``limit`` conversations."""
     talks: list[Rows] = []
-    for where, given in _items(path):
-        talk = tuple(_shortened(_requests(given, replay, f"{str(path)!r}, {where}"), replay))
+    for where, item in _items(path):
+        talk = tuple(_shortened(_requests(item, replay, f"{str(path)!r}, {where}"), replay))
         if talk:
             talks.append(talk)
         if len(talks) == limit:
@@ -83,10 +83,10 @@ def _shortened(
 ) -> Iterator[Mapping[str, Any]]:  # Any: JSON
     """Yield the rows up to the first that is too long: what follows in a conversation is longer still."""
     for row in rows:
-        made = replay.shortened(row)
-        if made is None:
+        request = replay.shortened(row)
+        if request is None:
             return
-        yield made
+        yield request
 
 
 def _items(path: Path) -> Iterator[tuple[str, Any]]:  # Any: JSON

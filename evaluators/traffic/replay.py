@@ -59,33 +59,33 @@ class TraceReplay:
         """
         first = min(r["at_s"] for r in rows) + self.start_s
         last = first + (LATEST_S * 2 if self.span_s is None else self.span_s)
-        kept = sorted((r for r in rows if first <= r["at_s"] < last), key=lambda r: r["at_s"])
-        if not kept:
+        window = sorted((r for r in rows if first <= r["at_s"] < last), key=lambda r: r["at_s"])
+        if not window:
             recorded_s = max(r["at_s"] for r in rows) - first + self.start_s
             raise InvalidSpecification(
                 f"`start` and `span` of a workload must hold a request, got start={self.start_s:g} of a record of "
                 f"{recorded_s:.0f} s; choose a window in it."
             )
-        return [{**r, "at_s": (r["at_s"] - kept[0]["at_s"]) / self.speed} for r in kept]
+        return [{**r, "at_s": (r["at_s"] - window[0]["at_s"]) / self.speed} for r in window]
 
     def shortened(self, row: Row) -> dict[str, Any] | None:  # Any: JSON
         """Return the row with its lengths scaled and cut, its blocks too; None for a recorded text that is too long,
         because a text cannot be cut without changing what is asked."""
-        made = {**row, "output_len": self._length(row["output_len"], self.max_output)}
+        request = {**row, "output_len": self._length(row["output_len"], self.max_output)}
         if "prompt" in row:
-            return None if self.max_input is not None and row["input_len"] > self.max_input else made
+            return None if self.max_input is not None and row["input_len"] > self.max_input else request
         shared = self._length(row["prefix_len"], self.max_input) if row.get("prefix_len") else 0
         if self.max_input is not None:
             shared = min(shared, self.max_input - 1)
         room = None if self.max_input is None else self.max_input - shared
-        made["input_len"] = self._length(row["input_len"], room)
+        request["input_len"] = self._length(row["input_len"], room)
         if "prefix_len" in row:
-            made["prefix_len"] = shared
+            request["prefix_len"] = shared
         if "blocks" in row:
-            made["block_len"] = self._length(row["block_len"], None)
-            used = -(-made["input_len"] // made["block_len"])
-            made["blocks"] = list(row["blocks"][:used])
-        return made
+            request["block_len"] = self._length(row["block_len"], None)
+            used = -(-request["input_len"] // request["block_len"])
+            request["blocks"] = list(row["blocks"][:used])
+        return request
 
     def _length(self, tokens: int, most: int | None) -> int:
         scaled = max(round(tokens * self.scale), 1)

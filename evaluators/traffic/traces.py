@@ -53,8 +53,8 @@ def mooncake_row(given: Mapping[str, Any], block: int, where: str) -> dict[str, 
 
     ``blocks``: what the prompt is made of, ``block_len`` tokens each, the last one cut at ``input_len``.
     """
-    asked, answered = (count(given[name], 0, f"{where}: `{name}`") for name in MOONCAKE)
-    row: dict[str, Any] = {"input_len": asked, "output_len": answered}  # Any: JSON
+    input_len, answered = (count(given[name], 0, f"{where}: `{name}`") for name in MOONCAKE)
+    row: dict[str, Any] = {"input_len": input_len, "output_len": answered}  # Any: JSON
     if "timestamp" in given:
         row["at_s"] = seconds(
             given["timestamp"], f"{where}: `timestamp`", unit="milliseconds", per_second=1000
@@ -62,7 +62,7 @@ def mooncake_row(given: Mapping[str, Any], block: int, where: str) -> dict[str, 
     blocks = given.get("hash_ids")
     if blocks is not None:
         row |= {"blocks": _blocks(blocks, where), "block_len": block}
-    return row if asked and answered else None
+    return row if input_len and answered else None
 
 
 def count(value: Any, low: int, what: str) -> int:  # Any: JSON
@@ -78,8 +78,8 @@ def count(value: Any, low: int, what: str) -> int:  # Any: JSON
 
 def seconds(value: Any, what: str, *, unit: str = "seconds", per_second: int = 1) -> float:  # Any: JSON
     """Return a time in seconds, given in ``unit``; raises InvalidSpecification, which calls it ``what``."""
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    if not known or not abs(value) < LATEST_S * per_second:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not abs(value) < LATEST_S * per_second:
         raise InvalidSpecification(
             f"{what} must be {unit} as a number, got {value!r}; mend or leave out this request."
         )
@@ -105,9 +105,9 @@ def _blocks(blocks: Any, where: str) -> list[int]:  # Any: JSON
 def _instant(text: str, where: str) -> float:
     """Return seconds since 1970 of a time in ISO's words; in UTC where it names no zone."""
     try:
-        told = datetime.fromisoformat(text.strip())
+        instant = datetime.fromisoformat(text.strip())
     except ValueError:
         raise InvalidSpecification(
             f"{where}: `TIMESTAMP` must be like 2023-11-16 18:17:03.979, got {text[:40]!r}; mend or leave out this request."
         ) from None
-    return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
+    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()

@@ -119,9 +119,9 @@ class Workload:
                 "rate", self.rate, 0, 1e6, "leave it out for as fast as the concurrency allows", above=True
             )
         if self.recorded and (self.rate is not None or not self.file):
-            given = f"rate={self.rate:g}" if self.rate is not None else "no file"
+            rival = f"rate={self.rate:g}" if self.rate is not None else "no file"
             raise InvalidSpecification(
-                f"`recorded=true` takes the times from a file of requests, got {given}; leave one of the two out."
+                f"`recorded=true` takes the times from a file of requests, got {rival}; leave one of the two out."
             )
         if self.replay.timed and not self.recorded:
             raise InvalidSpecification(
@@ -137,10 +137,10 @@ class Workload:
             )  # fmt: skip
         rng = np.random.default_rng([self.seed, 7])
         weights = np.array([p.weight for p in self.parts])
-        chosen = rng.choice(len(self.parts), self.prompts, p=weights / weights.sum())
+        picks = rng.choice(len(self.parts), self.prompts, p=weights / weights.sum())
         rows: list[dict[str, Any]] = []
         stride = max(1000, *(p.prefixes for p in self.parts))
-        for i, part in zip(chosen, (self.parts[i] for i in chosen), strict=True):
+        for i, part in zip(picks, (self.parts[i] for i in picks), strict=True):
             row = {
                 "input_len": int(part.input.draw(rng, 1)[0]),
                 "output_len": int(part.output.draw(rng, 1)[0]),
@@ -243,13 +243,13 @@ def _file(text: str) -> tuple[str, str]:
     The longest beginning that exists is the file, so its name may hold ``@`` and ``:``. Raises InvalidSpecification.
     """
     ends = [i for i, mark in enumerate(text) if mark in ":@"] + [len(text)]
-    named = [i for i in ends if text[:i].casefold().endswith(SUFFIXES)]
-    for i in reversed(named):
+    ends_of_name = [i for i in ends if text[:i].casefold().endswith(SUFFIXES)]
+    for i in reversed(ends_of_name):
         if _is_file(text[:i]):
             return text[:i], text[i:].replace("@", ",").replace(":", ",")
-    if named:
+    if ends_of_name:
         raise InvalidSpecification(
-            f"`--workload` must name an existing file, got {text[: named[0]]!r}; give its path from here, or one of "
+            f"`--workload` must name an existing file, got {text[: ends_of_name[0]]!r}; give its path from here, or one of "
             f"{', '.join(_PRESETS)}."
         )
     return "", ""
@@ -265,8 +265,8 @@ def _is_file(path: str) -> bool:
 def _part(own: dict[str, str], weight: float) -> Part:
     unknown = set(own) - {"input", "output", "shared", "prefixes"}
     if unknown:
-        known = ", ".join(("input", "output", "shared", "prefixes", *_ARRIVALS))
-        raise InvalidSpecification(f"Unknown setting {min(unknown)!r} of a workload; known: {known}.")
+        names = ", ".join(("input", "output", "shared", "prefixes", *_ARRIVALS))
+        raise InvalidSpecification(f"Unknown setting {min(unknown)!r} of a workload; known: {names}.")
     lengths = Lengths.parse(own["input"]), Lengths.parse(own["output"])
     shared, prefixes = (
         number(int, "shared", own.get("shared", "0")),
@@ -279,9 +279,9 @@ def _loaded(workload: Workload, own: Mapping[str, str]) -> Workload:
     """Return the workload of a file with its settings; ``recorded`` first, because others need it."""
     unknown = set(own) - {*_ARRIVALS, *_REPLAY}
     if unknown:
-        known = ", ".join((*_ARRIVALS, *_REPLAY))
+        names = ", ".join((*_ARRIVALS, *_REPLAY))
         raise InvalidSpecification(
-            f"Unknown setting {min(unknown)!r} of a recorded workload; known: {known}."
+            f"Unknown setting {min(unknown)!r} of a recorded workload; known: {names}."
         )
     arriving = _arrivals(workload, {k: v for k, v in own.items() if k in _ARRIVALS})
     replayed = {_REPLAY[k][0]: number(_REPLAY[k][1], k, v) for k, v in own.items() if k in _REPLAY}

@@ -85,9 +85,11 @@ class VllmEstimator:
 
         ``load``: another one than its own, with requests of the same lengths.
         """
-        found = self.estimate(params, load)
+        metrics = self.estimate(params, load)
         return (
-            None if found is None else self._named(found, self._layout(params).devices * self._copies(params))
+            None
+            if metrics is None
+            else self._named(metrics, self._layout(params).devices * self._copies(params))
         )
 
     def estimate(self, params: Params, load: SteadyLoad | None = None) -> Estimate | None:
@@ -134,7 +136,7 @@ class VllmEstimator:
         e2e = estimate.ttft_ms + estimate.tpot_ms * (self.load.output_tokens - 1)
         rate = estimate.output_tok_s / self.load.output_tokens
         kinds = {"ttft": estimate.ttft_ms, "tpot": estimate.tpot_ms, "itl": estimate.tpot_ms, "e2e": e2e}
-        named = {f"{k}_{s}_ms": v for k, v in kinds.items() for s in ("mean", "p50", "p90", "p95", "p99")}
+        times = {f"{k}_{s}_ms": v for k, v in kinds.items() for s in ("mean", "p50", "p90", "p95", "p99")}
         total = rate * (self.load.input_tokens + self.load.output_tokens)
         rates = {
             "output_tok_s": estimate.output_tok_s,
@@ -142,7 +144,7 @@ class VllmEstimator:
             "total_tok_s": total,
             "devices": float(devices),
         }
-        return derived({**named, **rates}, price_per_hour=self.price_per_hour)
+        return derived({**times, **rates}, price_per_hour=self.price_per_hour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,15 +171,15 @@ def ranked(
 
     ``own``: choices of one's own by knob, empty ones: the catalogue's. ``unused`` is told of knobs that decide nothing here.
     """
-    found: list[Ranked] = []
+    ranking: list[Ranked] = []
     for params, changes in _configurations(estimator, own, devices, unused):
         metrics = estimator(params)
         if metrics is not None and _within(metrics, limits):
-            found.append(Ranked(changes, metrics))
-    check_measured(objective.name, found[0].metrics if found else {objective.name: 0.0})
+            ranking.append(Ranked(changes, metrics))
+    check_measured(objective.name, ranking[0].metrics if ranking else {objective.name: 0.0})
     sign = 1.0 if objective.direction == "minimize" else -1.0
-    found.sort(key=lambda r: (sign * round(math.log(r.metrics[objective.name]) / EQUAL), len(r.changes)))
-    return list({tuple(r.metrics.values()): r for r in reversed(found)}.values())[::-1]
+    ranking.sort(key=lambda r: (sign * round(math.log(r.metrics[objective.name]) / EQUAL), len(r.changes)))
+    return list({tuple(r.metrics.values()): r for r in reversed(ranking)}.values())[::-1]
 
 
 AT_ONCE = tuple(2**i for i in range(11))
@@ -202,7 +204,7 @@ def capacities(
                 best = replace(best, requests_s=metrics["requests_s"], at_once=n)
         layout = tuple(v for k, v in params.items() if k not in USUAL)
         layouts.setdefault(layout, []).append((len(changes), best))
-    return [c for found in layouts.values() if (c := _about_best(found)).requests_s > 0]
+    return [c for of_layout in layouts.values() if (c := _about_best(of_layout)).requests_s > 0]
 
 
 def _about_best(found: Sequence[tuple[int, Capacity]]) -> Capacity:
@@ -226,12 +228,14 @@ def _configurations(
 ) -> Iterator[tuple[dict[str, Any], dict[str, Value]]]:  # fmt: skip  # Any: a flag's value
     """Yield configurations of ``devices`` at most that can be told apart by estimates, and what each changes."""
     catalogued = {k.name: [c for c in k.choices if c is not None] for k in KNOBS}
-    named = {n: list(own.get(n) or catalogued[n]) for n in (*DECIDING, *(n for n in ON_REQUEST if n in own))}
-    for name in own.keys() - named.keys():
+    choices = {
+        n: list(own.get(n) or catalogued[n]) for n in (*DECIDING, *(n for n in ON_REQUEST if n in own))
+    }
+    for name in own.keys() - choices.keys():
         unused(f"left out: {name} does not change an estimate")
-    usual = {**USUAL, **{n: 1 for n in named if n.endswith("_size")}, **estimator.held}
-    for values in product(*([usual[n]] if n in estimator.held else c for n, c in named.items())):
-        params = dict(zip(named, values, strict=True))
+    usual = {**USUAL, **{n: 1 for n in choices if n.endswith("_size")}, **estimator.held}
+    for values in product(*([usual[n]] if n in estimator.held else c for n, c in choices.items())):
+        params = dict(zip(choices, values, strict=True))
         few, tokens = (float(str(params[n])) for n in ("max_num_seqs", "max_num_batched_tokens"))
         if devices_of(params) <= devices and few <= tokens:
             yield params, {k: v for k, v in params.items() if usual.get(k) != v}

@@ -71,9 +71,11 @@ class VllmServing:
             {k: str(v) for k, v in s.get("env", {}).items()}, knobs, s.get("lossy", False),
         )  # fmt: skip
         stack = ExitStack()
-        made = stack.enter_context(prepared(wanted, self.objective, self.constraints, say=lambda line: None))
+        target = stack.enter_context(
+            prepared(wanted, self.objective, self.constraints, say=lambda line: None)
+        )
         atexit.register(stack.close)
-        return made
+        return target
 
     @property
     def problem(self) -> Problem:
@@ -93,7 +95,7 @@ class VllmServing:
         error = attempt.error()
         if error is not None:
             raise error
-        found = derived(attempt.mean(), price_per_hour=self.stated.get("price_per_hour"))
+        metrics = derived(attempt.mean(), price_per_hour=self.stated.get("price_per_hour"))
         for name in (self.objective.name, *(c.name for c in self.constraints)):
-            check_measured(name, found)
-        return found
+            check_measured(name, metrics)
+        return metrics

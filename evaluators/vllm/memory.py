@@ -80,9 +80,9 @@ def _folder(model: str | Path) -> Path:
 def _cached(name: str) -> Path:
     """Return where the cache of Hugging Face keeps a model of this name, if it does."""
     home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    kept = Path(os.environ.get("HF_HUB_CACHE") or home / "hub") / f"models--{name.replace('/', '--')}"
-    main = kept / "refs" / "main"
-    return kept / "snapshots" / (main.read_text().strip() if main.is_file() else "main")
+    repository = Path(os.environ.get("HF_HUB_CACHE") or home / "hub") / f"models--{name.replace('/', '--')}"
+    main = repository / "refs" / "main"
+    return repository / "snapshots" / (main.read_text().strip() if main.is_file() else "main")
 
 
 def _weight_bytes(folder: Path) -> int:

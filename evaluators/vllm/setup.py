@@ -99,12 +99,12 @@ def _useful(
 
 def _ceilings(space: SearchSpace) -> dict[str, int]:
     """Return the largest values of the limits that can be lowered in a running server."""
-    found = {
+    by_name = {
         p.name: [c for c in p.choices if isinstance(c, int)]
         for p in space
         if isinstance(p, Categorical) and p.name in ("max_num_seqs", "max_num_batched_tokens")
     }
-    return {name: max(choices) for name, choices in found.items() if choices}
+    return {name: max(choices) for name, choices in by_name.items() if choices}
 
 
 def _machine(environment: VllmEnvironment, variables: Mapping[str, str], *, beside: bool) -> Machine:
@@ -122,7 +122,7 @@ def _device_memory() -> int | None:
     """Return the bytes of the smallest device, None where ``nvidia-smi`` does not tell."""
     command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
-        return min(int(line) for line in told.split()) * 2**20
+        output = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+        return min(int(line) for line in output.split()) * 2**20
     except (OSError, subprocess.SubprocessError, ValueError):
         return None

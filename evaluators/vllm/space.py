@@ -46,24 +46,24 @@ def vllm_space(
     flags that hold for every configuration; ``useful``: by knob the most that the load can use of it. Raises
     InvalidSpecification; what is left out for its size is said."""
     own = dict(ranges or {})
-    named = [*dict.fromkeys((*only, *own))]
-    known = known_to(installed.flags, machine.device, lossy=lossy, more=[*more, *named])
-    knobs = [k for k in known if not only or k.name in named]
-    knobs += [_asked_for(n, own.get(n, ()), installed) for n in named if n not in {k.name for k in knobs}]
+    names = [*dict.fromkeys((*only, *own))]
+    catalogued = known_to(installed.flags, machine.device, lossy=lossy, more=[*more, *names])
+    knobs = [k for k in catalogued if not only or k.name in names]
+    knobs += [_asked_for(n, own.get(n, ()), installed) for n in names if n not in {k.name for k in knobs}]
     if not lossy:
         _refuse_lossy(knobs)
     most = useful or {}
-    made = [
+    candidates = [
         _parameter(
             k, _default(k, installed, resolved), _fitting(k, own.get(k.name, ()), machine, model, most)
         )
         for k in knobs
     ]
-    parameters = [p for p in made if len(p.choices) > 1]
+    parameters = [p for p in candidates if len(p.choices) > 1]
     if not parameters:
         raise InvalidSpecification("No knob has two values that fit this machine; name some with `--knob`.")
-    held = {k.name: _default(k, installed, resolved) for k in KNOBS if not k.variable}
-    relation, words = weights_fit(parameters, held, machine, model, fixed)
+    defaults = {k.name: _default(k, installed, resolved) for k in KNOBS if not k.variable}
+    relation, words = weights_fit(parameters, defaults, machine, model, fixed)
     if words:
         say(words)
     relations = _relations({p.name for p in parameters}, machine.devices)
@@ -89,15 +89,15 @@ def _asked_for(name: str, choices: Sequence[Value], installed: Installed) -> Kno
         meant = f"did you mean {close!r}?" if close else "`vllm serve --help=all` lists its flags."
         raise InvalidSpecification(f"Unknown knob {name!r}: the installed vLLM does not know it; {meant}")
     flag = installed.flags.get(name)
-    listed = tuple(choices) or (flag.choices if flag else ())
-    if len(listed) < 2:
+    options = tuple(choices) or (flag.choices if flag else ())
+    if len(options) < 2:
         raise InvalidSpecification(
-            f"The knob {name!r} needs choices, because none are catalogued for this device, got {list(listed)!r}; "
+            f"The knob {name!r} needs choices, because none are catalogued for this device, got {list(options)!r}; "
             f"such as `--knob {name}=1,2`."
         )
-    numeric = all(isinstance(c, int | float) and not isinstance(c, bool) for c in listed)
+    numeric = all(isinstance(c, int | float) and not isinstance(c, bool) for c in options)
     words = flag.description[:200] if flag else ""
-    return Knob(name, listed, words, ordered=numeric, variable=is_variable(name))
+    return Knob(name, options, words, ordered=numeric, variable=is_variable(name))
 
 
 def _relations(names: Collection[str], devices: int) -> list[str]:
@@ -139,19 +139,21 @@ def _fitting(
     if knob.name == "block_size" and machine.device == "cpu":
         catalogued = CPU_BLOCK_SIZES
     choices = own or catalogued
-    kept: list[Value] = [c for c in choices if limit is None or not isinstance(c, int | float) or c <= limit]
+    fitting: list[Value] = [
+        c for c in choices if limit is None or not isinstance(c, int | float) or c <= limit
+    ]
     if knob.name == "tensor_parallel_size" and model is not None:
-        kept = [c for c in kept if isinstance(c, int) and model.heads % c == 0]
-    return kept if own else sufficient(kept, useful.get(knob.name, inf))
+        fitting = [c for c in fitting if isinstance(c, int) and model.heads % c == 0]
+    return fitting if own else sufficient(fitting, useful.get(knob.name, inf))
 
 
 def _parameter(knob: Knob, default: Value, choices: Sequence[Value]) -> Categorical:
     """Return the parameter: what really runs is among its choices and its default, None where that is not known."""
-    listed = [c for c in dict.fromkeys(choices) if c is not None or default is None]
-    listed = [*listed, *([default] if default not in listed else [])]
-    numeric = knob.ordered and all(isinstance(c, int | float) and not isinstance(c, bool) for c in listed)
+    options = [c for c in dict.fromkeys(choices) if c is not None or default is None]
+    options = [*options, *([default] if default not in options else [])]
+    numeric = knob.ordered and all(isinstance(c, int | float) and not isinstance(c, bool) for c in options)
     if numeric:
-        listed = sorted(listed, key=lambda c: float(str(c)))
+        options = sorted(options, key=lambda c: float(str(c)))
     return Categorical(
-        knob.name, listed, default=default, description=knob.description, unit=knob.unit, ordered=numeric
+        knob.name, options, default=default, description=knob.description, unit=knob.unit, ordered=numeric
     )

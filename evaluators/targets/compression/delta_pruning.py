@@ -77,11 +77,13 @@ def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
             np.geomspace(1 - DROPPED, 1, 12),
             key=lambda q: _score(base, tuned, float(q), choose, run.seed + 1),
         )
-    found = [
+    accuracies = [
         accuracy(pruned(base, tuned, float(q), generator(run.seed + 10 + i)), test) for i in range(MASKS)
     ]
     metrics = {"unpruned": accuracy(tuned, test), "q": float(q)}
-    return Measurement(float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(MASKS)), metrics=metrics)
+    return Measurement(
+        float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(MASKS)), metrics=metrics
+    )
 
 
 def pretrained(train: Images, stream: torch.Generator, *, epochs: int) -> nn.Sequential:
@@ -103,8 +105,8 @@ def pruned(base: nn.Sequential, tuned: nn.Sequential, q: float, stream: torch.Ge
     network = copied(base)
     with torch.no_grad():
         for weight, old, new in zip(network.parameters(), base.parameters(), tuned.parameters(), strict=True):
-            kept = torch.rand(old.shape, generator=stream) >= DROPPED
-            weight.copy_(old + kept * (new - old) / q)
+            mask = torch.rand(old.shape, generator=stream) >= DROPPED
+            weight.copy_(old + mask * (new - old) / q)
     return network
 
 

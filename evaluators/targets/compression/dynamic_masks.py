@@ -84,16 +84,16 @@ class MaskedNetwork(nn.Module):
 
     def needed(self, i: int, x: Tensor) -> Tensor:
         """Return the logits (n, filters) of a layer's head; the first sees the maxima of the image's four quarters."""
-        seen = functional.adaptive_max_pool2d(x.detach(), 2 if i == 0 else 1).flatten(1)
-        return self.heads[i](seen)
+        pooled = functional.adaptive_max_pool2d(x.detach(), 2 if i == 0 else 1).flatten(1)
+        return self.heads[i](pooled)
 
     def true_mask(self, activations: Tensor, mass: float) -> Tensor:
         """Return the fewest filters (n, filters) that hold the share of the heatmap's mass."""
         heat = activations.detach().flatten(2)
         heat = heat.amax(2) if self._heatmap == "max" else heat.mean(2)
         shares, order = (heat / heat.sum(1, keepdim=True).clamp(min=1e-12)).sort(1, descending=True)
-        kept = shares.cumsum(1) - shares < mass
-        return torch.zeros_like(heat, dtype=torch.bool).scatter(1, order, kept)
+        mask = shares.cumsum(1) - shares < mass
+        return torch.zeros_like(heat, dtype=torch.bool).scatter(1, order, mask)
 
     def forward(self, x: Tensor, threshold: float | None = None) -> Tensor:
         """Return the logits; with a threshold, filters that the heads do not ask for are zero."""
@@ -139,8 +139,8 @@ def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
             network.kilo_products(test.x, threshold=params["threshold"]),
             network.kilo_products(test.x),
         )
-    found = accuracy(lambda x: network(x, params["threshold"]), test)
-    return Measurement((found, cost), metrics={"unmasked": accuracy(network, test), "whole_cost": whole})
+    masked = accuracy(lambda x: network(x, params["threshold"]), test)
+    return Measurement((masked, cost), metrics={"unmasked": accuracy(network, test), "whole_cost": whole})
 
 
 def trained(params: Mapping[str, Any], run: Run) -> MaskedNetwork:

@@ -70,16 +70,16 @@ def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
     """Return the accuracy after pruning and retraining, and how many weights are left."""
     train, _, test = digits()
     stream = generator(run.seed)
-    known = train.noisy(WRONG, stream).first(max(200, round(len(train.y) * run.fidelity)))
+    images = train.noisy(WRONG, stream).first(max(200, round(len(train.y) * run.fidelity)))
     network = mlp([64, params["width"], params["width"], 10], stream)
     dense = adam(network.parameters(), params["lr"], params["decay"])
-    fit(network, known, dense, stream, epochs=params["epochs"], batch=params["batch"])
+    fit(network, images, dense, stream, epochs=params["epochs"], batch=params["batch"])
     before = accuracy(network, test)
     masks = largest(network, params["density"], params["scope"])
     keep = _kept(network, masks)
     keep()
     sparse = adam(network.parameters(), params["retrain_lr"])
-    fit(network, known, sparse, stream, epochs=RETRAIN, batch=params["batch"], after_step=keep)
+    fit(network, images, sparse, stream, epochs=RETRAIN, batch=params["batch"], after_step=keep)
     left = int(sum(mask.sum() for mask in masks))
     return Measurement(accuracy(network, test), constraints={"weights": left}, metrics={"dense": before})
 
@@ -113,5 +113,5 @@ def check() -> Evidence:
         return float(np.mean([evaluate(params, Run(seed=s)).value for s in range(3)]))
 
     ends = {d: (mean(12, d), mean(80, d)) for d in (0.5, 0.05)}
-    said = "; ".join(f"density {d}: {a:.1f} % after 12, {b:.1f} % after 80" for d, (a, b) in ends.items())
-    return Evidence(said, all(a > b for a, b in ends.values()))
+    words = "; ".join(f"density {d}: {a:.1f} % after 12, {b:.1f} % after 80" for d, (a, b) in ends.items())
+    return Evidence(words, all(a > b for a, b in ends.values()))

@@ -122,12 +122,12 @@ def check() -> Evidence:
             errors[kind, m] = float(
                 np.mean([_product_error(kind, n, m, stream) ** 2 for _ in range(draws)]) ** 0.5
             )
-    said = ", ".join(
+    words = ", ".join(
         f"{m}: {errors['fold', m]:.2f} against {errors['hash', m]:.2f}" for m in (1000, 500, 250, 100)
     )
     better = all(errors["fold", m] < errors["hash", m] for m in (1000, 500, 250, 100))
     return Evidence(
-        f"error in units of its spread at m = n, fold against hash, store {said}",
+        f"error in units of its spread at m = n, fold against hash, store {words}",
         better and errors["fold", n] < 1e-5,
     )
 

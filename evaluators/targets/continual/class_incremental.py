@@ -117,10 +117,10 @@ class ReplayLearner:
             loss = loss + p["logits"] * functional.mse_loss(again, self.memory.logits[rows])
         elif p["method"] == "distill" and self._before is not None:
             with torch.no_grad():
-                said = (self._before(torch.cat([x, old])) / p["temperature"]).softmax(1)
-            told = (torch.cat([logits, again]) / p["temperature"]).log_softmax(1)
+                teacher = (self._before(torch.cat([x, old])) / p["temperature"]).softmax(1)
+            student = (torch.cat([logits, again]) / p["temperature"]).log_softmax(1)
             loss = loss + p["distill"] * p["temperature"] ** 2 * functional.kl_div(
-                told, said, reduction="batchmean"
+                student, teacher, reduction="batchmean"
             )
         return loss
 
@@ -135,13 +135,13 @@ class ReplayLearner:
 
     def _remember(self, part: ScenarioPart) -> None:
         rows = torch.cat([(part.train.y == c).nonzero()[:REMEMBERED, 0] for c in part.classes])
-        kept = Images(part.train.x[rows], part.train.y[rows])
+        images = Images(part.train.x[rows], part.train.y[rows])
         with torch.no_grad():
-            logits = self.network(kept.x)
+            logits = self.network(images.x)
         if self.memory is not None:
-            kept = together([self.memory.images, kept])
+            images = together([self.memory.images, images])
             logits = torch.cat([self.memory.logits, logits])
-        self.memory = Memory(kept, logits)
+        self.memory = Memory(images, logits)
 
 
 def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
@@ -152,8 +152,8 @@ def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
     for step, part in enumerate(parts):
         learner.learn(part, epochs)
         fresh.append(accuracy(learner.network, part.test))
-        seen = together([p.test for p in parts[: step + 1]])
-        if run.report(step, accuracy(learner.network, seen)):
+        tests = together([p.test for p in parts[: step + 1]])
+        if run.report(step, accuracy(learner.network, tests)):
             break
     forgotten = np.mean([a - accuracy(learner.network, p.test) for a, p in zip(fresh, parts, strict=False)])
     return Measurement(
@@ -163,10 +163,10 @@ def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
 
 def check() -> Evidence:
     """Tune each method by six random configurations on either data set, two orders each; evaluate on glyphs, three more."""
-    drawn = target().problem.space.sample(np.random.default_rng(0), 200)
+    configurations = target().problem.space.sample(np.random.default_rng(0), 200)
     gaps: list[float] = []
     for method in ("replay", "dark", "distill"):
-        own = [p for p in drawn if p["method"] == method][:CONFIGURATIONS]
+        own = [p for p in configurations if p["method"] == method][:CONFIGURATIONS]
         winners = [
             max(own, key=lambda p, data=data: float(np.mean(_scores(p, data, range(2)))))
             for data in ("glyphs", "digits")

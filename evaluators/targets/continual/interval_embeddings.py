@@ -144,8 +144,8 @@ class IntervalLearner:
             rows = torch.randint(len(y), (BATCH,), generator=self._stream)
             loss = self.loss(task, part.train.x[rows], y[rows], (update + 1) / updates)
             if task:  # one earlier task at a time: the mean over updates is the mean over tasks
-                centre, kept = fixed[int(torch.randint(task, (1,), generator=self._stream))]
-                loss = loss + self._params["beta"] * (self._kept(centre) - kept).square().sum()
+                centre, reference = fixed[int(torch.randint(task, (1,), generator=self._stream))]
+                loss = loss + self._params["beta"] * (self._kept(centre) - reference).square().sum()
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 10.0)

@@ -101,16 +101,18 @@ class Agent:
         """Play ``ROLLOUT`` steps of all episodes."""
         steps: list[tuple[NDArray[Any], ...]] = []
         for _ in range(ROLLOUT):
-            seen = episodes.seen
+            observations = episodes.seen
             with torch.no_grad():
-                logits = self.actor(torch.from_numpy(seen).float()).numpy()
+                logits = self.actor(torch.from_numpy(observations).float()).numpy()
             actions = (logits + self._rng.gumbel(size=logits.shape)).argmax(1)
-            steps.append((seen, actions, logits, *episodes.step(actions)))
-        seen, actions, logits, after, rewards, ended, over = (
+            steps.append((observations, actions, logits, *episodes.step(actions)))
+        observations, actions, logits, after, rewards, ended, over = (
             np.stack(part) for part in zip(*steps, strict=True)
         )
         with torch.no_grad():
-            values, ahead = (self.critic(torch.from_numpy(x).float())[..., 0].numpy() for x in (seen, after))
+            values, ahead = (
+                self.critic(torch.from_numpy(x).float())[..., 0].numpy() for x in (observations, after)
+            )
         advantages = estimate(
             rewards,
             values,
@@ -125,7 +127,9 @@ class Agent:
             return torch.from_numpy(x.reshape(-1, *x.shape[2:]))
 
         returns = flat(advantages + values).float()
-        return Rollout(flat(seen).float(), flat(actions), flat(logits), flat(advantages).float(), returns)
+        return Rollout(
+            flat(observations).float(), flat(actions), flat(logits), flat(advantages).float(), returns
+        )
 
     def learn(self, played: Rollout, left: float) -> None:
         """Update on what was played; ``left``: the share of the training that is."""
@@ -144,8 +148,8 @@ class Agent:
         new = self.actor(played.seen[rows]).log_softmax(1)
         old = played.logits[rows].log_softmax(1)
         advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
-        taken = played.actions[rows, None]
-        ratio = (new - old).gather(1, taken)[:, 0].clamp(max=20.0).exp()
+        actions = played.actions[rows, None]
+        ratio = (new - old).gather(1, actions)[:, 0].clamp(max=20.0).exp()
         if p["limit"] == "clip":
             clipped = ratio.clamp(1 - p["clip"], 1 + p["clip"])
             gain = torch.minimum(ratio * advantage, clipped * advantage).mean()
@@ -215,16 +219,18 @@ def check() -> Evidence:
     """Score random configurations on five seeds; tune on each seed, and on each three, and look at the seeds left."""
     import itertools
 
-    drawn = target().problem.space.sample(np.random.default_rng(0), CONFIGURATIONS)
-    scores = np.array([[evaluate(p, Run(seed=s, fidelity=SHARE)).value for s in range(SEEDS)] for p in drawn])
-    told: dict[int, NDArray[Any]] = {}
+    configurations = target().problem.space.sample(np.random.default_rng(0), CONFIGURATIONS)
+    scores = np.array(
+        [[evaluate(p, Run(seed=s, fidelity=SHARE)).value for s in range(SEEDS)] for p in configurations]
+    )
+    rewards: dict[int, NDArray[Any]] = {}
     for n in (1, 3):
         pairs = []
         for tuning in itertools.combinations(range(SEEDS), n):
             means = scores[:, list(tuning)].mean(1)
             left = [s for s in range(SEEDS) if s not in tuning]
             pairs.append((means.max(), scores[means.argmax(), left].mean()))
-        told[n] = np.mean(pairs, axis=0)
-    one, three = told[1], told[3]
+        rewards[n] = np.mean(pairs, axis=0)
+    one, three = rewards[1], rewards[3]
     words = f"tuned on one seed {one[0]:.2f}, on others {one[1]:.2f}; tuned on three {three[0]:.2f}, on others {three[1]:.2f}"
     return Evidence(words, bool(one[0] > one[1] and three[1] > one[1]))

@@ -116,10 +116,10 @@ class Episodes:
         self._age += 1
         self._sum += rewards
         over = ended | (self._age >= self.task.horizon)
-        seen = self.task.observe(after)
+        observations = self.task.observe(after)
         self.states = after
         if over.any():
             self.returns += self._sum[over].tolist()
             self.states[over] = self.task.start(int(over.sum()), self._rng)
             self._age[over], self._sum[over] = 0, 0.0
-        return seen, rewards, ended, over
+        return observations, rewards, ended, over

@@ -93,17 +93,17 @@ def denoised(tokens: np.ndarray) -> np.ndarray:
     """Return p(token at each place | all unmasked tokens), (n, L, K)."""
     moves, start = chain()
     n = len(tokens)
-    seen = np.where((tokens == K)[..., None], 1.0, np.eye(K + 1)[tokens][..., :K])
+    evidence = np.where((tokens == K)[..., None], 1.0, np.eye(K + 1)[tokens][..., :K])
     forward, backward = np.empty((n, L, K)), np.ones((n, L, K))
     message = np.broadcast_to(start, (n, K))
     for i in range(L):
         forward[:, i] = message
-        message = (message * seen[:, i]) @ moves
+        message = (message * evidence[:, i]) @ moves
         message = message / message.sum(1, keepdims=True)
     for i in range(L - 1, 0, -1):
-        message = (backward[:, i] * seen[:, i]) @ moves.T
+        message = (backward[:, i] * evidence[:, i]) @ moves.T
         backward[:, i - 1] = message / message.sum(1, keepdims=True)
-    weights = forward * backward * seen
+    weights = forward * backward * evidence
     return weights / weights.sum(2, keepdims=True)
 
 
@@ -123,9 +123,9 @@ def ancestral(
             probabilities, calls = _tempered(denoised(tokens), temperature), calls + 1
         moves = np.concatenate([probabilities * (s - t), np.full((n, L, 1), t)], 2) / s
         with np.errstate(divide="ignore"):
-            drawn = np.argmax(np.log(moves) + gumbel(moves.shape, bits, rng), 2)
-        changed = (tokens == K) & (drawn < K)
-        tokens, stale = np.where(changed, drawn, tokens), bool(changed.any())
+            sample = np.argmax(np.log(moves) + gumbel(moves.shape, bits, rng), 2)
+        changed = (tokens == K) & (sample < K)
+        tokens, stale = np.where(changed, sample, tokens), bool(changed.any())
     return tokens, calls
 
 
@@ -140,9 +140,9 @@ def first_hitting(
     rows, calls = np.arange(n)[:, None], 0
     for first in range(0, L, at_once):
         places = order[:, first : first + at_once]
-        chosen = _tempered(denoised(tokens), temperature)[rows, places]
+        logits = _tempered(denoised(tokens), temperature)[rows, places]
         with np.errstate(divide="ignore"):
-            tokens[rows, places] = np.argmax(np.log(chosen) + gumbel(chosen.shape, bits, rng), 2)
+            tokens[rows, places] = np.argmax(np.log(logits) + gumbel(logits.shape, bits, rng), 2)
         calls += 1
     return tokens, calls
 

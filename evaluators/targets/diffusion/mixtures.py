@@ -23,8 +23,8 @@ class Mixture:
 
     def of_class(self, label: int) -> "Mixture":
         """Return the mixture of the components of one class."""
-        chosen = self.labels == label
-        return Mixture(self.means[chosen], self.std, self.labels[chosen])
+        of_label = self.labels == label
+        return Mixture(self.means[of_label], self.std, self.labels[of_label])
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return n draws (n, d)."""

@@ -87,8 +87,8 @@ def check() -> Evidence:
     best = space.encode([space.default()])[0][0]
     least = _error(_steps(space.decode(best[None])[0]), start, exact)
     for _ in range(1500):
-        moved = best + 0.15 * rng.standard_normal(len(space)) * (rng.random(len(space)) < 0.2)
-        fresh = np.where(rng.random(len(space)) < 0.05, rng.random(len(space)), moved)
+        mutants = best + 0.15 * rng.standard_normal(len(space)) * (rng.random(len(space)) < 0.2)
+        fresh = np.where(rng.random(len(space)) < 0.05, rng.random(len(space)), mutants)
         child = np.clip(fresh, 0, 1)
         error = _error(_steps(space.decode(child[None])[0]), start, exact)
         if error < least:
@@ -99,5 +99,5 @@ def check() -> Evidence:
         for form in ("data", "noise")
         for kind, power in (("logsnr", 1), ("time", 1), ("power", 2), ("power", 3))
     )
-    found = _error(_steps(space.decode(best[None])[0]), new_start, new_exact)
-    return Evidence(f"error {found:.4f} searched, {constant:.4f} best constant", found < constant)
+    searched = _error(_steps(space.decode(best[None])[0]), new_start, new_exact)
+    return Evidence(f"error {searched:.4f} searched, {constant:.4f} best constant", searched < constant)

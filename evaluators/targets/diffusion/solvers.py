@@ -68,13 +68,13 @@ def solve(
     denoise: Denoiser, x: np.ndarray, steps: Sequence[Step], *, first: float = FIRST_TIME
 ) -> np.ndarray:
     """Return x at the last step's time, starting from x at ``first``; calls the denoiser once per step."""
-    seen: list[tuple[float, np.ndarray, np.ndarray]] = []
+    steps_before: list[tuple[float, np.ndarray, np.ndarray]] = []
     s = first
     for step in steps:
         alpha, sigma = level(s)
         data = denoise(x, alpha, sigma)
-        seen = [*seen, (log_snr(s), data, (x - alpha * data) / sigma)][-3:]
-        x = _advanced(x, s, step, seen)
+        steps_before = [*steps_before, (log_snr(s), data, (x - alpha * data) / sigma)][-3:]
+        x = _advanced(x, s, step, steps_before)
         s = step.to
     return x
 

@@ -84,8 +84,8 @@ def trained(params: Mapping[str, Any], train: Images, run: Run) -> nn.Sequential
 
 def view(images: Images, noise: float, stream: torch.Generator) -> Tensor:
     """Return each image moved by up to a pixel, with noise of this standard deviation."""
-    moved = images.shifted(stream).x
-    return moved + noise * torch.randn(moved.shape, generator=stream)
+    pixels = images.shifted(stream).x
+    return pixels + noise * torch.randn(pixels.shape, generator=stream)
 
 
 def joint_loss(a: Tensor, b: Tensor, params: Mapping[str, Any]) -> Tensor:
@@ -116,10 +116,10 @@ def check() -> Evidence:
     from scipy.stats import spearmanr
 
     rng = np.random.default_rng(0)
-    found = [evaluate(params, Run()) for params in target().problem.space.sample(rng, CHECKED)]
-    ranks, accuracies = [m.value for m in found], [m.metrics["probe"] for m in found]
-    told: Any = spearmanr(ranks, accuracies)  # Any: scipy's result is not typed
+    measurements = [evaluate(params, Run()) for params in target().problem.space.sample(rng, CHECKED)]
+    ranks, accuracies = [m.value for m in measurements], [m.metrics["probe"] for m in measurements]
+    correlation: Any = spearmanr(ranks, accuracies)  # Any: scipy's result is not typed
     return Evidence(
-        f"Spearman {told.statistic:+.2f} (p = {told.pvalue:.3f}) over {CHECKED} random configurations",
-        bool(told.statistic > 0 and told.pvalue < 0.05),
+        f"Spearman {correlation.statistic:+.2f} (p = {correlation.pvalue:.3f}) over {CHECKED} random configurations",
+        bool(correlation.statistic > 0 and correlation.pvalue < 0.05),
     )

@@ -61,8 +61,8 @@ def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
     _, choose, test = digits()
     runs = fine_tuned(params, run)
     best = max(runs, key=lambda network: accuracy(network, choose))
-    made = {"best": lambda: best, "uniform": lambda: average(runs), "greedy": lambda: greedy(runs, choose)}
-    return Measurement(accuracy(made[params["recipe"]](), test), metrics={"best": accuracy(best, test)})
+    recipes = {"best": lambda: best, "uniform": lambda: average(runs), "greedy": lambda: greedy(runs, choose)}
+    return Measurement(accuracy(recipes[params["recipe"]](), test), metrics={"best": accuracy(best, test)})
 
 
 def fine_tuned(params: Mapping[str, Any], run: Run) -> list[nn.Sequential]:
@@ -92,19 +92,19 @@ def average(runs: Sequence[nn.Sequential]) -> nn.Sequential:
 def greedy(runs: Sequence[nn.Sequential], choose: Images) -> nn.Sequential:
     """Return the greedy soup: on the held-out images never worse than the best run."""
     best, *rest = sorted(runs, key=lambda network: -accuracy(network, choose))
-    chosen = [best]
+    ingredients = [best]
     for network in rest:
-        if accuracy(average([*chosen, network]), choose) >= accuracy(average(chosen), choose):
-            chosen.append(network)
-    return average(chosen)
+        if accuracy(average([*ingredients, network]), choose) >= accuracy(average(ingredients), choose):
+            ingredients.append(network)
+    return average(ingredients)
 
 
 def check() -> Evidence:
     """Compare on test images over eight seeds."""
     default, gaps = target().problem.space.default(), []
     for seed in range(8):
-        found = evaluate(default, Run(seed=seed))
-        gaps.append(found.value - found.metrics["best"])
+        measurement = evaluate(default, Run(seed=seed))
+        gaps.append(measurement.value - measurement.metrics["best"])
     sem = float(np.std(gaps, ddof=1) / np.sqrt(len(gaps)))
     return Evidence(
         f"greedy soup less best run {np.mean(gaps):+.2f} ± {sem:.2f} points", bool(np.mean(gaps) > 2 * sem)

@@ -92,11 +92,11 @@ def frozen(seed: int = 0) -> Backbone:
     stream = generator(seed)
     backbone, head = Backbone(stream), linear(FEATURES, PRETRAINED, stream)
     optimizer = adam([*backbone.parameters(), *head.parameters()], 3e-3)
-    known = digits()[0].y < PRETRAINED
-    images = Images(digits()[0].x[known], digits()[0].y[known])
+    is_pretrained = digits()[0].y < PRETRAINED
+    images = Images(digits()[0].x[is_pretrained], digits()[0].y[is_pretrained])
     for _ in range(15):
-        moved = images.shifted(stream)
-        fit(lambda x: head(backbone(x).mean(1)), moved, optimizer, stream, epochs=1)
+        variants = images.shifted(stream)
+        fit(lambda x: head(backbone(x).mean(1)), variants, optimizer, stream, epochs=1)
     return backbone.requires_grad_(False)
 
 
@@ -189,17 +189,17 @@ def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
 def check() -> Evidence:
     """Train both at four rates and six seeds; each head's best rate on held-out images counts, on test images."""
     default, rates, seeds = target().problem.space.default(), (1e-2, 3e-2, 1e-1, 3e-1), range(6)
-    told: dict[str, np.ndarray] = {}
+    accuracies: dict[str, np.ndarray] = {}
     for head in ("mean", "moments"):
         extra = {} if head == "mean" else {"heads": 4, "size": 8, "normalize": True}
-        found = [
+        candidates = [
             [trained({**default, **extra, "head": head, "lr": lr}, Run(seed=s)) for s in seeds]
             for lr in rates
         ]
-        best = max(found, key=lambda heads: np.mean([tested(h, digits()[1]) for h in heads]))
-        told[head] = np.array([tested(h, digits()[2]) for h in best])
-    gap = told["moments"] - told["mean"]
+        best = max(candidates, key=lambda heads: np.mean([tested(h, digits()[1]) for h in heads]))
+        accuracies[head] = np.array([tested(h, digits()[2]) for h in best])
+    gap = accuracies["moments"] - accuracies["mean"]
     error = float(gap.std(ddof=1)) / len(gap) ** 0.5
-    mean, moments = (told[head].mean() for head in ("mean", "moments"))
+    mean, moments = (accuracies[head].mean() for head in ("mean", "moments"))
     words = f"{mean:.1f} % mean, {moments:.1f} % with moments: {gap.mean():+.1f} ± {error:.1f} points"
     return Evidence(words, bool(gap.mean() > 2 * error))

@@ -150,9 +150,11 @@ def check() -> Evidence:
             {**target().problem.space.default(), "loss": loss, "margin": 0.5}
         )
         grid = [(b, lr) for b in (0.05, 0.2, 1.0, 3.0, 10.0) for lr in (0.003, 0.02, 0.1)]
-        found = [
+        rewards = [
             evaluate(default | {"beta": b, "lr": lr}, Run(seed=i)).value for i, (b, lr) in enumerate(grid)
         ]
-        quartiles[loss] = float(np.quantile(found, 0.25))
-    said = ", ".join(f"{loss} {value:.2f}" for loss, value in quartiles.items())
-    return Evidence(f"lower quartile {said}", min(quartiles["ln-dpo"], quartiles["simpo"]) > quartiles["dpo"])
+        quartiles[loss] = float(np.quantile(rewards, 0.25))
+    words = ", ".join(f"{loss} {value:.2f}" for loss, value in quartiles.items())
+    return Evidence(
+        f"lower quartile {words}", min(quartiles["ln-dpo"], quartiles["simpo"]) > quartiles["dpo"]
+    )

@@ -106,8 +106,8 @@ def text(topic: int, rng: np.random.Generator) -> np.ndarray:
 def texts(seed: int, first: int, n: int) -> tuple[list[np.ndarray], np.ndarray]:
     """Return n texts of a seed from the ``first`` on, and their topics; those to train on stand before those to test by."""
     topics = np.random.default_rng(seed).integers(0, TOPICS, TRAINING + TESTS)[first : first + n]
-    found = [text(int(t), np.random.default_rng([seed, first + i])) for i, t in enumerate(topics)]
-    return found, topics
+    documents = [text(int(t), np.random.default_rng([seed, first + i])) for i, t in enumerate(topics)]
+    return documents, topics
 
 
 def shortened(tokens: np.ndarray, params: Mapping[str, Any], known: np.ndarray) -> np.ndarray:
@@ -160,17 +160,17 @@ class Reader(nn.Module):
 def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
     """Return the accuracy on new texts, and the cost of one; the mean number of tokens read is a metric."""
     n, stream = max(50, round(TRAINING * run.fidelity)), generator(run.seed)
-    (trained, topics), (tested, asked) = (
+    (trained, topics), (tested, test_topics) = (
         texts(run.seed, 0, n),
         texts(run.seed, TRAINING, max(100, round(TESTS * run.fidelity))),
     )
     used = [*trained, *tested]
-    known = np.bincount(np.concatenate(used[:n]), minlength=TOKENS) >= 3
-    read = [shortened(t, params, known) for t in used]
+    is_common = np.bincount(np.concatenate(used[:n]), minlength=TOKENS) >= 3
+    read = [shortened(t, params, is_common) for t in used]
     x = torch.zeros(len(read), params["tokens"], dtype=torch.long)
     for i, tokens in enumerate(read):
         x[i, : len(tokens)] = torch.from_numpy(tokens)
-    y = torch.from_numpy(np.concatenate([topics, asked]))
+    y = torch.from_numpy(np.concatenate([topics, test_topics]))
     model = Reader(params["tokens"], params["dropout"], stream)
     optimizer = torch.optim.Adam(model.parameters(), lr=params["lr"], fused=True)
     for _ in range(params["epochs"]):
@@ -196,10 +196,10 @@ def check() -> Evidence:
     default = dict(target().problem.space.default())
     hack = default | {"tokens": 64, "stop_words": False}
     ways = [default | {"tokens": 128}, hack, hack | {"marks": False}, hack | {"rare_words": False}]
-    found = np.array([[evaluate(way, Run(seed=s)).value for s in range(8)] for way in ways])
-    against = [found[1] - found[0], *(found[k] - found[1] for k in (2, 3))]
+    scores = np.array([[evaluate(way, Run(seed=s)).value for s in range(8)] for way in ways])
+    against = [scores[1] - scores[0], *(scores[k] - scores[1] for k in (2, 3))]
     half = [1.96 * float(d.std(ddof=1)) / len(d) ** 0.5 for d in against]
-    whole, short, bare, common = found.mean(1)
+    whole, short, bare, common = scores.mean(1)
     return Evidence(
         f"{whole:.1f} % by 128 tokens of the whole, {short:.1f} by 64 without stop words, {bare:.1f} without marks too, "
         f"{common:.1f} without rare words too (± {max(half):.1f})",

@@ -112,8 +112,8 @@ def rate(params: Mapping[str, Any], seen: int, budget: int) -> float:
         return base * max(progress / params["warm_up"], 0.01)
     if params["schedule"] == "cosine":
         return base * (0.1 + 0.45 * (1 + math.cos(math.pi * progress)))
-    begun = 1 - params["decay"]
-    return base if progress <= begun else base * 0.1 ** ((progress - begun) / params["decay"])
+    start = 1 - params["decay"]
+    return base if progress <= start else base * 0.1 ** ((progress - start) / params["decay"])
 
 
 class TokenModel(nn.Module):
@@ -183,5 +183,5 @@ def check() -> Evidence:
             for n in (6_000, 48_000)
         )
         lost[schedule] = long[int(np.argmin(short))] - min(long)
-    said = ", ".join(f"{schedule} {value:.4f}" for schedule, value in lost.items())
-    return Evidence(f"nats lost to the best rate: {said}", lost["power"] < lost["constant"])
+    words = ", ".join(f"{schedule} {value:.4f}" for schedule, value in lost.items())
+    return Evidence(f"nats lost to the best rate: {words}", lost["power"] < lost["constant"])

@@ -57,9 +57,9 @@ def cited(about: np.ndarray, year: np.ndarray, rng: np.random.Generator) -> np.n
     cites, popular = np.zeros((n, n), bool), np.ones(n)
     for i in np.flatnonzero(year > 0):
         chances = np.where(year < year[i], near[i] ** 4 * popular, 0.0)
-        found = rng.choice(n, CITED, replace=False, p=chances / chances.sum())
-        cites[i, found] = True
-        popular[found] += 0.5
+        citations = rng.choice(n, CITED, replace=False, p=chances / chances.sum())
+        cites[i, citations] = True
+        popular[citations] += 0.5
     return cites
 
 

@@ -71,15 +71,15 @@ def sources(seed: int) -> list[Sample]:
     """Return the three sources: each of the 1,000 training images, many times over, as the source shows it."""
     rng, stream, train = np.random.default_rng(seed), generator(seed), digits()[0]
     large = train.y.numpy() >= 5
-    moved = train.shifted(stream).x.numpy().astype(float)
+    shifted = train.shifted(stream).x.numpy().astype(float)
     clean, classes = train.x.numpy().astype(float), train.y.numpy()
     weights = np.where(large, 0.1, 1.0), np.where(large, 1.0, 0.1), np.ones(len(large))
-    drawn = [rng.choice(len(large), 2 * SAMPLES, p=w / w.sum()) for w in weights]
-    wrong = np.where(rng.random(2 * SAMPLES) < WRONG, rng.integers(0, 10, 2 * SAMPLES), classes[drawn[2]])
+    samples = [rng.choice(len(large), 2 * SAMPLES, p=w / w.sum()) for w in weights]
+    wrong = np.where(rng.random(2 * SAMPLES) < WRONG, rng.integers(0, 10, 2 * SAMPLES), classes[samples[2]])
     return [
-        (clean[drawn[0]], classes[drawn[0]]),
-        (moved[drawn[1]], classes[drawn[1]]),
-        (clean[drawn[2]], wrong),
+        (clean[samples[0]], classes[samples[0]]),
+        (shifted[samples[1]], classes[samples[1]]),
+        (clean[samples[2]], wrong),
     ]
 
 
@@ -115,10 +115,10 @@ def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
     q[1] = (1 - q[0]) * params.get("shifted", 0.0)
     q[2] = 1 - q[0] - q[1]
     if params["choose"] == "transport":
-        seen = params["pilot"]
+        pilot = params["pilot"]
 
         def draw(shares: np.ndarray) -> tuple[Sample, np.ndarray]:
-            return taken(shares, 2 * seen, run.seed, rng, seen)
+            return taken(shares, 2 * pilot, run.seed, rng, pilot)
 
         steps = max(2, round(params["steps"] * run.fidelity))
         weight = params["label_weight"]
@@ -160,18 +160,20 @@ def predicted(seed: int) -> list[tuple[float, float]]:
     """Return the mean errors of predictions at 150 and at 600 samples, with the distance and without."""
     rng, goal = np.random.default_rng([seed, 5]), validation()
     shares, n0, n1 = rng.dirichlet(np.ones(SOURCES), 50), SAMPLES // 8, SAMPLES // 4
-    found, distance = np.zeros((2, 50)), np.zeros((2, 50))
+    accuracies, distance = np.zeros((2, 50)), np.zeros((2, 50))
     for i, q in enumerate(shares):
         for k, n in enumerate((n0, n1)):
             sample, _ = taken(q, n, seed, rng)
             distance[k, i] = transport(costs_between(sample, goal, 1.0))[0]
-            found[k, i] = accuracy(sample, 0.1)
+            accuracies[k, i] = accuracy(sample, 0.1)
     true = np.array([accuracy(taken(q, SAMPLES, seed, rng)[0], 0.1) for q in shares[30:]])
     errors: list[Any] = []
-    for known in (True, False):
-        terms = [features(shares, d if known else None) for d in distance]
-        fits = [np.linalg.lstsq(T[:30], y[:30], rcond=None)[0] for T, y in zip(terms, found, strict=True)]
+    for has_distance in (True, False):
+        terms = [features(shares, d if has_distance else None) for d in distance]
+        fits = [
+            np.linalg.lstsq(T[:30], y[:30], rcond=None)[0] for T, y in zip(terms, accuracies, strict=True)
+        ]
         small, large = (T[30:] @ w for T, w in zip(terms, fits, strict=True))
-        guesses = (large, found[1, 30:]), (carried(small, large, n0, n1, SAMPLES), true)
+        guesses = (large, accuracies[1, 30:]), (carried(small, large, n0, n1, SAMPLES), true)
         errors.append(tuple(float(np.abs(guess - y).mean()) for guess, y in guesses))
     return errors

@@ -103,8 +103,8 @@ def counts(params: Mapping[str, Any], groups: Groups, total: float) -> list[int]
 def check() -> Evidence:
     """Compare the three splits on forty seeds."""
     ways = ({"split": "even"}, {"split": "proportional"}, {"split": "adaptive", "pilot": 0.2, "rounds": 4})
-    found = [np.mean([evaluate(way, Run(seed=s)).value for s in range(40)]) for way in ways]
+    errors = [np.mean([evaluate(way, Run(seed=s)).value for s in range(40)]) for way in ways]
     words = (
-        f"mean error over groups {found[2]:.3f} adaptive, {found[0]:.3f} even, {found[1]:.3f} proportional"
+        f"mean error over groups {errors[2]:.3f} adaptive, {errors[0]:.3f} even, {errors[1]:.3f} proportional"
     )
-    return Evidence(words, bool(found[2] < min(found[:2])))
+    return Evidence(words, bool(errors[2] < min(errors[:2])))

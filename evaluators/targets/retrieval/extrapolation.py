@@ -113,14 +113,14 @@ class Retriever:
     def scores(self, bags: Tensor, data: Queries, rows: Tensor) -> Tensor:
         """Return the relevance (q, n) of these documents."""
         if self.kind == "representation":
-            asked = functional.normalize(bags @ self.query, dim=1)
-            return asked @ functional.normalize(data.documents[rows] @ self.document, dim=1).T
-        asked = torch.nonzero(bags.sum(0))[:, 0]
+            questions = functional.normalize(bags @ self.query, dim=1)
+            return questions @ functional.normalize(data.documents[rows] @ self.document, dim=1).T
+        questions = torch.nonzero(bags.sum(0))[:, 0]
         matches = (
-            functional.normalize(self.query[asked], dim=1) @ functional.normalize(self.document, dim=1).T
+            functional.normalize(self.query[questions], dim=1) @ functional.normalize(self.document, dim=1).T
         )
         best = matches[:, data.words[rows]].max(2).values
-        return functional.normalize(bags[:, asked], p=1, dim=1) @ best
+        return functional.normalize(bags[:, questions], p=1, dim=1) @ best
 
 
 def train(
@@ -149,8 +149,8 @@ def train(
 def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
     """Return the mean reciprocal rank on what was left out; that on queries like those trained on is a metric."""
     data, updates = queries_of(run.seed), max(2, round(params["updates"] * run.fidelity))
-    found = np.array([ranked(params, data, k, updates, run.seed) for k in range(CLUSTERS)])
-    inside, outside = found.mean(0)
+    accuracies = np.array([ranked(params, data, k, updates, run.seed) for k in range(CLUSTERS)])
+    inside, outside = accuracies.mean(0)
     return Measurement(float(outside), metrics={"interpolation": float(inside)})
 
 
@@ -172,14 +172,14 @@ def ranked(
 def check() -> Evidence:
     """Train both models at four seeds with 200 updates and vectors of 64."""
     default = dict(target().problem.space.default()) | {"updates": 200, "dimension": 64}
-    found: dict[str, np.ndarray] = {}
+    by_model: dict[str, np.ndarray] = {}
     for model in ("representation", "interaction"):
         results = [evaluate(default | {"model": model}, Run(seed=s)) for s in range(4)]
-        found[model] = np.array([[r.metrics["interpolation"], r.value] for r in results])
-    gaps = found["interaction"] - found["representation"]
+        by_model[model] = np.array([[r.metrics["interpolation"], r.value] for r in results])
+    gaps = by_model["interaction"] - by_model["representation"]
     wider = gaps[:, 1] - gaps[:, 0]
     half = 1.96 * float(wider.std(ddof=1)) / len(wider) ** 0.5
-    (a, b), (c, d) = found["representation"].mean(0), found["interaction"].mean(0)
+    (a, b), (c, d) = by_model["representation"].mean(0), by_model["interaction"].mean(0)
     return Evidence(
         f"MRR@10 representation {a:.1f} inside, {b:.1f} outside; interaction {c:.1f}, {d:.1f}: "
         f"the gap is wider outside by {wider.mean():.1f} ± {half:.1f}",

@@ -87,13 +87,13 @@ class GroupBudget:
         self.check()
         even = pilot * self.total / sum(self.costs)
         n = [max(2, int(even)) for _ in self.costs]
-        told: list[dict[int, float]] = [{} for _ in n]
+        by_size: list[dict[int, float]] = [{} for _ in n]
         for left in range(rounds, 0, -1):
             for g, count in enumerate(n):
-                told[g] |= {
-                    size: train(g, size) for size in (max(1, count // 2), count) if size not in told[g]
+                by_size[g] |= {
+                    size: train(g, size) for size in (max(1, count // 2), count) if size not in by_size[g]
                 }
-            curves = [LearningCurve.fitted([*errors], [*errors.values()]) for errors in told]
+            curves = [LearningCurve.fitted([*errors], [*errors.values()]) for errors in by_size]
             spend = (self.total - float(np.dot(self.costs, n))) / left
             n = self.split(curves, n, spend)
         return n

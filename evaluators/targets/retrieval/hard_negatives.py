@@ -73,8 +73,8 @@ def corpus(queries: int, rng: np.random.Generator, same: int = 0) -> tuple[Tenso
     mixed = language.dirichlet(np.full(TOPICS, 0.08), DOCUMENTS) @ topics
     documents = np.stack([language.multinomial(WORDS, p / p.sum()) for p in mixed])
     right = rng.integers(0, DOCUMENTS, queries)
-    asked = np.stack([rng.multinomial(6, documents[i] / WORDS) for i in right])[:, other]
-    bags = [torch.from_numpy(np.sqrt(counts)).float() for counts in (documents, asked)]
+    query_words = np.stack([rng.multinomial(6, documents[i] / WORDS) for i in right])[:, other]
+    bags = [torch.from_numpy(np.sqrt(counts)).float() for counts in (documents, query_words)]
     return bags[0], bags[1], torch.from_numpy(right)
 
 
@@ -121,8 +121,8 @@ def train(
                 if pool is not None
                 else encoder.hardest(queries[rows], documents, shown, params["depth"])
             )
-            drawn = torch.randint(0, params["depth"], (64, 1), generator=stream)
-            shown = torch.cat([shown, top.gather(1, drawn)[:, 0]])
+            picks = torch.randint(0, params["depth"], (64, 1), generator=stream)
+            shown = torch.cat([shown, top.gather(1, picks)[:, 0]])
         logits = encoder.similarities(queries[rows], documents[shown]) / params["temperature"]
         same = (shown[None] == right[rows][:, None]) & (
             torch.arange(len(shown))[None] != torch.arange(64)[:, None]

@@ -124,8 +124,8 @@ def hashed(
     history: np.ndarray, candidates: np.ndarray, P: np.ndarray, m: int, *, normalize: bool
 ) -> np.ndarray:
     """Return the interest (k, d): the mean over hashes of the sum of behaviours in the candidate's bucket."""
-    own, asked = buckets(history, P, m), buckets(candidates, P, m)
-    together = (asked[:, None] == own[None]).astype(float)
+    own, of_candidates = buckets(history, P, m), buckets(candidates, P, m)
+    together = (of_candidates[:, None] == own[None]).astype(float)
     if not normalize:
         return together.mean(2) @ history
     return unit(np.einsum("knm,nd->kmd", together, history)).mean(1)
@@ -140,8 +140,8 @@ def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
         person = user(rng)
         P = projections(params["projections"], m, bits, rng)
         interest = hashed(person.history[-recent:], person.candidates, P, m, normalize=params["normalize"])
-        found = np.einsum("kd,kd->k", person.candidates, interest)
-        scores.append((found - found.mean()) / max(float(found.std()), 1e-9))
+        fits = np.einsum("kd,kd->k", person.candidates, interest)
+        scores.append((fits - fits.mean()) / max(float(fits.std()), 1e-9))
         clicks.append(person.clicked)
     auc = 100 * float(roc_auc_score(np.concatenate(clicks), np.concatenate(scores)))
     return Measurement((auc, work(m, bits, recent)))
@@ -165,8 +165,8 @@ def check() -> Evidence:
     for _ in range(USERS):
         person = user(rng)
         projections("gaussian", 48, 3, rng)
-        found = np.einsum("kd,kd->k", person.candidates, attended(person.history, person.candidates))
-        scores.append((found - found.mean()) / found.std())
+        fits = np.einsum("kd,kd->k", person.candidates, attended(person.history, person.candidates))
+        scores.append((fits - fits.mean()) / fits.std())
         clicks.append(person.clicked)
     exact = 100 * float(roc_auc_score(np.concatenate(clicks), np.concatenate(scores)))
     whole = 2 * HISTORY * DIMENSION / 1000

@@ -83,8 +83,8 @@ class CaseEncoders:
 
     def scores(self, rows: Tensor, shown: Tensor) -> Tensor:
         """Return the cosines of these queries with these candidates."""
-        asked = functional.normalize(self._queries[rows] @ self.encoders[0], dim=1)
-        return asked @ functional.normalize(self._documents[shown] @ self.encoders[1], dim=1).T
+        queries = functional.normalize(self._queries[rows] @ self.encoders[0], dim=1)
+        return queries @ functional.normalize(self._documents[shown] @ self.encoders[1], dim=1).T
 
 
 def train(
@@ -92,8 +92,8 @@ def train(
 ) -> None:
     """Train on the citations of the last years of training, against the batch and a drawn negative each."""
     optimizer = torch.optim.Adam(model.encoders, lr=params["lr"], fused=True)
-    seen = (cases.year < TRAINED) & (cases.year >= TRAINED - params["years"])
-    pairs = torch.from_numpy(np.argwhere(cases.cites & seen[:, None]))
+    in_training = (cases.year < TRAINED) & (cases.year >= TRAINED - params["years"])
+    pairs = torch.from_numpy(np.argwhere(cases.cites & in_training[:, None]))
     cites = torch.from_numpy(cases.cites)
     for _ in range(updates):
         rows, right = pairs[torch.randint(0, len(pairs), (BATCH,), generator=stream)].T
@@ -124,8 +124,8 @@ def recalls(params: Mapping[str, Any], run: Run) -> np.ndarray:
     """Return the recall in percent among the first twenty in each year after training."""
     cases = cases_of(run.seed)
     queries, documents = cases.queries(params["words"]), cases.parts[params["candidate"]]
-    asked = np.flatnonzero(cases.year >= TRAINED)
-    score = np.zeros((len(asked), len(cases.year)))
+    late_cases = np.flatnonzero(cases.year >= TRAINED)
+    score = np.zeros((len(late_cases), len(cases.year)))
     if params["lexical"] < 1:
         bags = [torch.from_numpy(np.sqrt(b)).float() for b in (queries, documents)]
         updates = max(2, round(params["updates"] * run.fidelity))
@@ -133,14 +133,14 @@ def recalls(params: Mapping[str, Any], run: Run) -> np.ndarray:
         model = CaseEncoders(bags[0], bags[1], params["dimension"], stream)
         train(model, cases, params, updates, stream)
         with torch.no_grad():
-            dense = model.scores(torch.from_numpy(asked), everyone).double().numpy()
+            dense = model.scores(torch.from_numpy(late_cases), everyone).double().numpy()
         score += (1 - params["lexical"]) * standardized(dense)
     if params["lexical"] > 0:
-        score += params["lexical"] * standardized(bm25(queries[asked], documents))
-    age = cases.year[asked, None] - cases.year
+        score += params["lexical"] * standardized(bm25(queries[late_cases], documents))
+    age = cases.year[late_cases, None] - cases.year
     score = np.where(age > 0, score - params["recency"] * age, -np.inf)
     first = np.argpartition(-score, 20, axis=1)[:, :20]
-    hits = np.take_along_axis(cases.cites[asked], first, axis=1).sum(1) / CITED
+    hits = np.take_along_axis(cases.cites[late_cases], first, axis=1).sum(1) / CITED
     return 100 * hits.reshape(YEARS - TRAINED, PER_YEAR).mean(1)
 
 
@@ -151,21 +151,23 @@ def standardized(scores: np.ndarray) -> np.ndarray:
 
 def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
     """Return the recall over the four years after training; each year's is a metric."""
-    found = recalls(params, run)
-    return Measurement(float(found.mean()), metrics={f"year_{k + 1}": float(v) for k, v in enumerate(found)})
+    by_year = recalls(params, run)
+    return Measurement(
+        float(by_year.mean()), metrics={f"year_{k + 1}": float(v) for k, v in enumerate(by_year)}
+    )
 
 
 def check() -> Evidence:
     """Compare the first and the last year after training, dense and BM25, at eight seeds; and the negatives."""
     default = dict(target().problem.space.default())
     ways = {"dense": default, "BM25": default | {"lexical": 1.0}, "hard": default | {"negatives": "hard"}}
-    found = {name: np.array([recalls(way, Run(seed=s)) for s in range(8)]) for name, way in ways.items()}
-    lost = {name: r[:, 0] - r[:, -1] for name, r in found.items()}
-    beyond, gain = lost["dense"] - lost["BM25"], (found["hard"] - found["dense"]).mean(1)
+    by_way = {name: np.array([recalls(way, Run(seed=s)) for s in range(8)]) for name, way in ways.items()}
+    lost = {name: r[:, 0] - r[:, -1] for name, r in by_way.items()}
+    beyond, gain = lost["dense"] - lost["BM25"], (by_way["hard"] - by_way["dense"]).mean(1)
     half, other = (1.96 * float(d.std(ddof=1)) / len(d) ** 0.5 for d in (beyond, gain))
     return Evidence(
-        f"recall in the first and fourth year: dense {found['dense'][:, 0].mean():.1f}, {found['dense'][:, -1].mean():.1f}, "
-        f"BM25 {found['BM25'][:, 0].mean():.1f}, {found['BM25'][:, -1].mean():.1f} (dense loses {beyond.mean():.1f} ± "
+        f"recall in the first and fourth year: dense {by_way['dense'][:, 0].mean():.1f}, {by_way['dense'][:, -1].mean():.1f}, "
+        f"BM25 {by_way['BM25'][:, 0].mean():.1f}, {by_way['BM25'][:, -1].mean():.1f} (dense loses {beyond.mean():.1f} ± "
         f"{half:.1f} more); hard negatives {gain.mean():+.1f} ± {other:.1f}",
         bool(beyond.mean() > half and gain.mean() <= other),
     )

@@ -47,14 +47,17 @@ class Convolution:
         """Words in the buffer and words to and from DRAM of every tile and loop order; each (n,)."""
         k, c, p = (_powers(n) for n in (self.K, self.C, self.P))
         k, c, p = (axis.ravel() for axis in np.meshgrid(k, c, p, indexing="ij"))
-        held = k * c * self.R**2 + c * (p + self.R - 1) * (self.P + self.R - 1) + k * p * self.P
+        elements = k * c * self.R**2 + c * (p + self.R - 1) * (self.P + self.R - 1) + k * p * self.P
         weights, inputs, outputs = self.K * self.C * self.R**2, self.C * self.P**2, self.K * self.P**2
         again = (np.ceil(self.P / p), np.ceil(self.K / k), 2 * np.ceil(self.C / c) - 1)
         orders = [
-            sum(size * (1 if kept == i else again[i]) for i, size in enumerate((weights, inputs, outputs)))
-            for kept in range(3)
+            sum(
+                size * (1 if stationary == i else again[i])
+                for i, size in enumerate((weights, inputs, outputs))
+            )
+            for stationary in range(3)
         ]
-        return held, np.min(np.stack(orders), axis=0)
+        return elements, np.min(np.stack(orders), axis=0)
 
 
 def _powers(limit: int) -> np.ndarray:
@@ -126,8 +129,8 @@ def area_mm2(params: Mapping[str, Any]) -> float:
 def layer_costs(params: Mapping[str, Any], layer: Convolution) -> tuple[float, float]:
     """Return the cycles and the picojoules of one layer."""
     busy, words = mapped(params, layer)
-    held, traffic = layer.tiles
-    fits = held <= params["buffer"] * 512
+    elements, traffic = layer.tiles
+    fits = elements <= params["buffer"] * 512
     outside = float(np.min(traffic[fits])) if fits.any() else 3.0 * layer.products
     cycles = max(layer.products / busy, words / params["buffer_ports"], outside / params["dram_ports"])
     access = 6 * np.sqrt(params["buffer"] / 108)
@@ -173,29 +176,29 @@ def check() -> Evidence:
 def _proxy_errors(seed: int) -> tuple[float, float]:
     """Return the errors of the two proxies."""
     rng = np.random.default_rng(seed)
-    drawn, bred, more = (
+    random, bred, more = (
         _visited("random", 270, rng),
         _visited("genetic", 240, rng),
         _visited("genetic", 150, rng),
     )
-    held_out = drawn[120:] + more
-    return _error(drawn[:120] + bred[:120], held_out, seed), _error(bred, held_out, seed)
+    held_out = random[120:] + more
+    return _error(random[:120] + bred[:120], held_out, seed), _error(bred, held_out, seed)
 
 
 def _visited(kind: str, n: int, rng: np.random.Generator) -> list[tuple[np.ndarray, float]]:
     """Return the designs that a search visits, in the unit cube, with log latency."""
-    space, seen = target().problem.space, list[tuple[np.ndarray, float]]()
+    space, visits = target().problem.space, list[tuple[np.ndarray, float]]()
 
     def cost(params: Mapping[str, Any]) -> float:
         measured = evaluate(params, Run(fidelity=0.5))
-        seen.append((space.to_unit(params), float(np.log(measured.constraints["latency"]))))
+        visits.append((space.to_unit(params), float(np.log(measured.constraints["latency"]))))
         return measured.value
 
     if kind == "random":
         random_walk(space, cost, n, rng)
     else:
         genetic(space, cost, n, rng, population=20, mutation=0.1)
-    return seen
+    return visits
 
 
 def _error(known: list[tuple[np.ndarray, float]], unseen: list[tuple[np.ndarray, float]], seed: int) -> float:

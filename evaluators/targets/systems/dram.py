@@ -127,9 +127,9 @@ class Controller:
                 continue
             if self.now // REFI - self.done > self.params["postponed"]:
                 self._refresh()
-            chosen = self._chosen(waiting)
-            waiting.remove(chosen)
-            finished[chosen] = self._serve(chosen, waiting)
+            request = self._chosen(waiting)
+            waiting.remove(request)
+            finished[request] = self._serve(request, waiting)
         ends = np.array(finished)
         if self.params["responses"] == "fifo":
             ends = np.maximum.accumulate(ends)

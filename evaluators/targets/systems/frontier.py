@@ -156,19 +156,19 @@ def memory_gb(model: Transformer, params: Mapping[str, Any]) -> float:
     layers, tokens = -(-model.layers // p), params["micro_batch"] * SEQUENCE
     scores = 0 if params["flash"] else 5 * model.heads * SEQUENCE / model.hidden
     whole = tokens * model.hidden * (10 + (24 + scores) / t)
-    kept = 2 * tokens * model.hidden if params["recompute"] else whole
+    activations = 2 * tokens * model.hidden if params["recompute"] else whole
     in_flight = p * (1 + (p - 1) / (p * params["interleave"]) * (params["interleave"] > 1))
-    return (state + layers * kept * in_flight + whole) / 1e9
+    return (state + layers * activations * in_flight + whole) / 1e9
 
 
 def check() -> Evidence:
     """Compute the source's layouts, and for its smallest model the best one that fits."""
     common = {"micro_batch": 1, "interleave": 1, "shard_optimizer": True, "recompute": True, "flash": True}
     small = [common | {"tensor": t, "pipeline": p} for t, p in product((1, 2, 4, 8), (1, 2, 4, 8))]
-    found = {
+    shares = {
         "22B": max(utilization(SMALL, s) for s in small if memory_gb(SMALL, s) <= MEMORY_GB),
         "175B": utilization(MIDDLE, common | {"tensor": 4, "pipeline": 16}),
         "1T": utilization(LARGE, common | {"tensor": 8, "pipeline": 64}),
     }
-    near = all(abs(found[size] / REPORTED[size] - 1) < 0.1 for size in found)
-    return Evidence(", ".join(f"{size} {value:.1f} %" for size, value in found.items()), near)
+    near = all(abs(shares[size] / REPORTED[size] - 1) < 0.1 for size in shares)
+    return Evidence(", ".join(f"{size} {value:.1f} %" for size, value in shares.items()), near)

@@ -24,15 +24,15 @@ def genetic(
     space: SearchSpace, cost: Cost, budget: int, rng: np.random.Generator, *, population: int, mutation: float
 ) -> float:
     """Return the lowest cost that a genetic algorithm saw: the better half breeds, each gene mutates with a probability."""
-    known = [(cost(params), params) for params in space.sample(rng, min(population, budget))]
-    best, spent = min(c for c, _ in known), len(known)
+    evaluated = [(cost(params), params) for params in space.sample(rng, min(population, budget))]
+    best, spent = min(c for c, _ in evaluated), len(evaluated)
     while spent < budget:
-        parents = [params for _, params in sorted(known, key=lambda k: k[0])[: max(population // 2, 1)]]
+        parents = [params for _, params in sorted(evaluated, key=lambda k: k[0])[: max(population // 2, 1)]]
         size = min(population, budget - spent)
-        known = [
+        evaluated = [
             (cost(child), child) for child in (_child(space, parents, mutation, rng) for _ in range(size))
         ]
-        best, spent = min(best, *(c for c, _ in known)), spent + size
+        best, spent = min(best, *(c for c, _ in evaluated)), spent + size
     return best
 
 

@@ -171,16 +171,18 @@ def check() -> Evidence:
     space = target().problem.space
 
     def cost(params: Mapping[str, Any]) -> float:
-        found = evaluate(params, Run(fidelity=0.3))
-        latency, power = found.constraints["latency"], found.constraints["power"]
-        return found.value * (1 + 5 * max(latency / MAX_LATENCY - 1, 0) + 5 * max(power / MAX_POWER - 1, 0))
+        measurement = evaluate(params, Run(fidelity=0.3))
+        latency, power = measurement.constraints["latency"], measurement.constraints["power"]
+        return measurement.value * (
+            1 + 5 * max(latency / MAX_LATENCY - 1, 0) + 5 * max(power / MAX_POWER - 1, 0)
+        )
 
     def mean(search: Any, **settings: float) -> float:  # Any: either of the two searches
         return float(
             np.mean([search(space, cost, 2000, np.random.default_rng(s), **settings) for s in range(4)])
         )
 
-    bred, drawn = min(mean(genetic, population=p, mutation=0.05) for p in (8, 64)), mean(random_walk)
+    bred, random = min(mean(genetic, population=p, mutation=0.05) for p in (8, 64)), mean(random_walk)
     return Evidence(
-        f"{bred:.2f} mm² genetic, {drawn:.2f} mm² random", abs(bred - drawn) < 0.1 * max(bred, drawn)
+        f"{bred:.2f} mm² genetic, {random:.2f} mm² random", abs(bred - random) < 0.1 * max(bred, random)
     )

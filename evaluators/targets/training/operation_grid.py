@@ -98,8 +98,10 @@ class OperationGrid(nn.Module):
 
     def _viewed(self, x: Tensor, view: int) -> Tensor:
         grids = x.reshape(-1, 8, 8)
-        seen = (x, x * (self._order % 2), grids.mean(2), (grids - grids.roll(1, 2)).reshape(-1, PIXELS))[view]
-        return self.views[view](seen).tanh()
+        variants = (x, x * (self._order % 2), grids.mean(2), (grids - grids.roll(1, 2)).reshape(-1, PIXELS))[
+            view
+        ]
+        return self.views[view](variants).tanh()
 
     def _layer(self, h: Tensor, depth: int, kind: int) -> Tensor:
         if kind == 0:
@@ -122,11 +124,11 @@ class GridTraining:
 
     def go(self, steps: int) -> None:
         """Train for some steps of the weights; each is followed by one of the choices where all are mixed."""
-        known, held_out, _ = digits()
+        train, held_out, _ = digits()
         for _ in range(steps):
             for group in self._optimizer.param_groups:
                 group["lr"] = self._rates(self.steps)
-            self._step(self._optimizer, known.first(IMAGES))
+            self._step(self._optimizer, train.first(IMAGES))
             if self._only is None:
                 self._step(self._chooser, held_out)
             self.steps += 1
@@ -182,17 +184,17 @@ def searched(weighting: Weighting, seed: int) -> tuple[int, ...]:
 
 def check() -> Evidence:
     """Search with both weightings, three seeds each; train what was chosen anew. Beside them six random choices."""
-    found: dict[Weighting, list[float]] = {
+    accuracies: dict[Weighting, list[float]] = {
         w: [trained(searched(w, seed), 100 + seed, STEPS, 2) for seed in range(3)]
         for w in ("max-w", "softmax")
     }
     rng = np.random.default_rng(0)
     grid = list(product(range(len(VIEWS)), range(len(LAYERS)), range(len(LAYERS))))
     some = [trained(grid[int(i)], 100, STEPS, 2) for i in rng.choice(len(grid), 6, replace=False)]
-    gains = np.subtract(found["max-w"], found["softmax"])
+    gains = np.subtract(accuracies["max-w"], accuracies["softmax"])
     error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
     words = (
-        f"test accuracy {np.mean(found['max-w']):.1f} % Max-W, {np.mean(found['softmax']):.1f} % softmax "
+        f"test accuracy {np.mean(accuracies['max-w']):.1f} % Max-W, {np.mean(accuracies['softmax']):.1f} % softmax "
         f"(difference {gains.mean():.1f} ± {error:.1f}), {np.mean(some):.1f} % random choices"
     )
     return Evidence(words, gains.mean() > 2 * error)
