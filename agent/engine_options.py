@@ -40,10 +40,10 @@ class EngineOptions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "transfer", _names(self.transfer))
         names = {"design": Design, "coreset": Coreset, "replicates": Replicates}
-        for name, known in {name: get_args(kinds) for name, kinds in names.items()}.items():
+        for name, choices in {name: get_args(kinds) for name, kinds in names.items()}.items():
             value = getattr(self, name)
-            if value is not None and value not in known:
-                raise InvalidInput(f"`engine.{name}` must be one of {', '.join(known)}, got {value!r}.")
+            if value is not None and value not in choices:
+                raise InvalidInput(f"`engine.{name}` must be one of {', '.join(choices)}, got {value!r}.")
         for name in ("design_trials", "subspace"):
             n = getattr(self, name)
             if n is not None and (isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 1000):
@@ -73,8 +73,8 @@ class EngineOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the choices that were made."""
-        said = {k: v for k, v in asdict(self).items() if v is not None}
-        return said | ({"transfer": list(self.transfer)} if self.transfer else {})
+        fields = {k: v for k, v in asdict(self).items() if v is not None}
+        return fields | ({"transfer": list(self.transfer)} if self.transfer else {})
 
 
 def _names(given: object) -> tuple[str, ...] | None:

@@ -52,10 +52,10 @@ class StudyProtocol:
     def to_dict(self) -> dict[str, Any]:
         """Return what is said, as plain JSON values."""
         tables = {"seeds": self.seeds, "data": self.data}
-        said: dict[str, Any] = {n: {k: list(v) for k, v in t.items()} for n, t in tables.items() if t}
-        said |= {"choose": self.choose} if self.choose != "best" else {}
+        plain: dict[str, Any] = {n: {k: list(v) for k, v in t.items()} for n, t in tables.items() if t}
+        plain |= {"choose": self.choose} if self.choose != "best" else {}
         lists = {"only": self.only, "stop": self.stop}
-        return said | {name: list(listed) for name, listed in lists.items() if listed}
+        return plain | {name: list(values) for name, values in lists.items() if values}
 
     def instances(self, part: Part) -> tuple[Instance, ...]:
         """Return what a measurement of that part is made on; none: on the trial's own seed. A part of ``test`` that says
@@ -109,8 +109,8 @@ class StudyProtocol:
             (n, getattr(self, n).get("tuning", ()), getattr(other, n).get("tuning", ()))
             for n in ("seeds", "data")
         )
-        told = [f"the tuning {n} are {list(a)} there, {list(b)} here" for n, a, b in pairs if a != b]
-        return "; ".join(told)
+        differences = [f"the tuning {n} are {list(a)} there, {list(b)} here" for n, a, b in pairs if a != b]
+        return "; ".join(differences)
 
     def engine_options(self, options: EngineOptions | None, strategy: object) -> EngineOptions | None:
         """Return the engine's options: on given seeds nothing is measured twice, for it would say the same again."""
@@ -143,8 +143,8 @@ def _checked(name: str, table: object, kind: type) -> dict[str, tuple[Any, ...]]
     if not isinstance(table, Mapping) or not set(table) <= set(_PARTS):
         raise InvalidInput(f"`{name}` must be a table of `tuning` and `test`, got {table!r:.200}.")
     parts: dict[str, tuple[Any, ...]] = {}
-    for part, listed in table.items():
-        if items := _listed(f"{name}.{part}", listed, kind):
+    for part, values in table.items():
+        if items := _listed(f"{name}.{part}", values, kind):
             parts[str(part)] = items
     both = sorted(set(parts.get("tuning", ())) & set(parts.get("test", ())))
     if both:

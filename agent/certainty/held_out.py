@@ -82,7 +82,7 @@ def held_out_scores(ledger: Ledger, stored: StoredStudy) -> list[HeldOutScore]:
 def _scores(
     problem: Problem, protocol: StudyProtocol, own: dict[str, TrialRecord], tests: Iterable[TrialRecord]
 ) -> Iterable[HeldOutScore]:
-    instances, told, seen = (
+    instances, reports, scored = (
         protocol.instances("tuning"),
         tuple(map(str, protocol.instances("tuning"))),
         set[str](),
@@ -91,19 +91,19 @@ def _scores(
         key = problem.space.key(record.params)
         if key not in own or not isinstance(record.ending, Measurement | Failure):
             continue
-        tuned, order, objective = own[key], len(seen - {key}), problem.objectives[0].name
-        seen.add(key)
+        tuned, order, objective = own[key], len(scored - {key}), problem.objectives[0].name
+        scored.add(key)
         assert tuned.values is not None
         if isinstance(record.ending, Failure):
             reason = record.ending.reason
-            yield HeldOutScore(tuned.number, objective, told, tuned.values[0], failure=reason, order=order)
+            yield HeldOutScore(tuned.number, objective, reports, tuned.values[0], failure=reason, order=order)
             continue
         score, sign = record.ending.value, float(problem.signs[0])
         data = len({i.data for i in instances})
         low, high = _interval(record.ending, len(instances) - data)
         optimism = sign * (tuned.values[0] - score)
         yield HeldOutScore(
-            tuned.number, objective, told, tuned.values[0], score, low, high, optimism, order=order
+            tuned.number, objective, reports, tuned.values[0], score, low, high, optimism, order=order
         )
 
 

@@ -41,13 +41,13 @@ class Certainty:
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-ready data."""
         noise = None if self.noise is None else asdict(self.noise)
-        told = [v.to_dict() for v in self.verifications]
+        verifications = [v.to_dict() for v in self.verifications]
         return {
             "text": self.text,
             "known_from": self.known_from,
             "noise": noise,
             "luck": self.luck,
-            "verifications": told,
+            "verifications": verifications,
         }
 
 
@@ -80,11 +80,11 @@ def outcome_of(problem: Problem, trials: Iterable[TrialRecord], pairing: Pairing
 
 def outcomes(ledger: Ledger, study: str) -> list[Certified]:
     """Return what the verifications of a study say, oldest first; what cannot be read is left out."""
-    told: list[Certified] = []
+    verdicts: list[Certified] = []
     for stored in ledger.verifications(study):
         with suppress(InvalidInput):
-            told.append(outcome(ledger, stored))
-    return [v for v in told if v.pairing.study == study]
+            verdicts.append(outcome(ledger, stored))
+    return [v for v in verdicts if v.pairing.study == study]
 
 
 def certainty_of(ledger: Ledger, stored: StoredStudy) -> Certainty | None:

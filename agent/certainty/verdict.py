@@ -35,8 +35,8 @@ class Certified:
 
     def __str__(self) -> str:
         """Return the outcome as one sentence."""
-        told = {"change": "change recommended", "no change": "no change recommended", "open": "undecided"}
-        return f"{self.pairing.candidate} against {self.pairing.baseline}: {told[self.recommendation]}; {self.reason}"
+        words = {"change": "change recommended", "no change": "no change recommended", "open": "undecided"}
+        return f"{self.pairing.candidate} against {self.pairing.baseline}: {words[self.recommendation]}; {self.reason}"
 
     def percentile(self, share: float) -> tuple[Percentile, Percentile]:
         """Return a percentile of the runs of the candidate and of the baseline, with bounds that know their number."""
@@ -111,18 +111,18 @@ def _reason(
     if all(math.isinf(value) for pair in pairs for value in pair):
         return f"nothing was compared: all {len(pairs)} runs of each side failed or broke a limit"
     name = problem.objectives[pairing.objective].name
-    told = f"{name} {gain}{_bad_runs(pairs)}"
+    words = f"{name} {gain}{_bad_runs(pairs)}"
     if _repeats_itself(pairs, pairing):
-        return f"every run gave the values of the search again: {told}"
+        return f"every run gave the values of the search again: {words}"
     if judgement == "open":
-        return f"{len(pairs)} of {pairing.until} pairs are run: {told}"
+        return f"{len(pairs)} of {pairing.until} pairs are run: {words}"
     if judgement == "better":
-        return f"surely better: {told}"
+        return f"surely better: {words}"
     neutral = 1.0 if pairing.scale == "ratio" else 0.0
     if gain.high < neutral:
-        return f"surely worse: {told}"
+        return f"surely worse: {words}"
     bound = "within the noise" if pairing.least == neutral else f"not surely above {pairing.least:g}"
-    return f"the difference is {bound}: {told}"
+    return f"the difference is {bound}: {words}"
 
 
 def _bad_runs(pairs: Sequence[tuple[float, float]]) -> str:

@@ -56,17 +56,17 @@ class ServedChat(BaseChatModel):
         self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         tools = kwargs.get("tools") or []
-        said = [dict(m) for m in convert_to_openai_messages(messages)]
+        history = [dict(m) for m in convert_to_openai_messages(messages)]
         reply = Reply([tool["function"]["name"] for tool in tools])
         try:
-            for event in self._answer(said, tools):
+            for event in self._answer(history, tools):
                 if words := reply.feed(event):
                     yield ChatGenerationChunk(message=AIMessageChunk(content=words))
         except EndpointTimeout:
             if not reply.has_words:
                 raise  # else what has come by now is the answer: a small model may never end one by itself
         rest, requests = reply.end()
-        usage = reply.usage(sendable(said))
+        usage = reply.usage(sendable(history))
         counts: Any = {
             "input_tokens": usage.prompt_tokens,
             "output_tokens": usage.completion_tokens,
@@ -84,22 +84,22 @@ class ServedChat(BaseChatModel):
         whole, said, shortened = said, sendable(said), False
         unreachable = 0
         while True:
-            begun = False
+            has_begun = False
             try:
                 for event in self._asked(said, tools):
-                    begun = True
+                    has_begun = True
                     yield event
                 return
             except EndpointUnreachable:
                 unreachable += 1
-                if begun or unreachable > 1:
+                if has_begun or unreachable > 1:
                     raise
             except Refusal as error:
-                named = error.names(_REFUSABLE) - self._refused
-                if begun:
+                options_named = error.names(_REFUSABLE) - self._refused
+                if has_begun:
                     raise
-                if named:
-                    self._refused |= named
+                if options_named:
+                    self._refused |= options_named
                 elif shortened or not error.is_about_the_request:
                     raise
                 else:

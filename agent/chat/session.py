@@ -190,9 +190,9 @@ NO_MODEL = (
 
 def verb_named(name: str, verbs: Sequence[Verb]) -> Verb:
     """Return a verb. Raises InvalidInput with the nearest name."""
-    found = next((v for v in verbs if v.name == name), None)
-    if found:
-        return found
+    match = next((v for v in verbs if v.name == name), None)
+    if match:
+        return match
     near = difflib.get_close_matches(name, [*(v.name for v in verbs), *OWN_COMMANDS], 1)
     hint = f" Did you mean `/{near[0]}`?" if near else ""
     raise InvalidInput(f"There is no command `/{name}`.{hint} `/help` lists them.")

@@ -30,15 +30,15 @@ def sendable(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     Every call of a tool is answered, no answer lacks its call, nobody says nothing, and a person's messages that
     follow each other are one.
     """
-    kept: list[dict[str, Any]] = []
+    result: list[dict[str, Any]] = []
     waiting: list[str] = []
     for message in map(dict, messages):
         if message["role"] == "tool":
             if message.get("tool_call_id") in waiting:
                 waiting.remove(message["tool_call_id"])
-                kept.append(message)
+                result.append(message)
             continue
-        kept += [_answered(call) for call in waiting]
+        result += [_answered(call) for call in waiting]
         waiting = []
         if message["role"] == "assistant":
             calls = [c for c in message.pop("tool_calls", None) or () if c.get("id")]
@@ -46,11 +46,11 @@ def sendable(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             message |= {"tool_calls": calls} if calls else {}
             if not calls and not message.get("content"):
                 continue
-        if kept and message["role"] == kept[-1]["role"] == "user":
-            kept[-1] = {"role": "user", "content": f"{kept[-1]['content']}\n\n{message['content']}"}
+        if result and message["role"] == result[-1]["role"] == "user":
+            result[-1] = {"role": "user", "content": f"{result[-1]['content']}\n\n{message['content']}"}
         else:
-            kept.append(message)
-    return kept + [_answered(call) for call in waiting]
+            result.append(message)
+    return result + [_answered(call) for call in waiting]
 
 
 def _answered(call_id: str) -> dict[str, Any]:
@@ -114,14 +114,14 @@ class Reply:
         function = piece.get("function") or {}
         call_id, tool = piece.get("id") or "", function.get("name") or ""
         at = piece.get("index", call_id or len(self._calls))
-        known = next((c for key, c in reversed(self._calls) if key == at), None)
-        if known is None or (call_id and known.call_id and call_id != known.call_id and tool):
-            known = _Call()
-            self._calls.append((at, known))
-        known.call_id = known.call_id or call_id
-        known.tool = known.tool or tool
+        current = next((c for key, c in reversed(self._calls) if key == at), None)
+        if current is None or (call_id and current.call_id and call_id != current.call_id and tool):
+            current = _Call()
+            self._calls.append((at, current))
+        current.call_id = current.call_id or call_id
+        current.tool = current.tool or tool
         arguments = function.get("arguments")
-        known.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments or {})
+        current.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments or {})
 
     def _newly(self, text: str) -> str:
         if not text.startswith(self._shown):  # a thought came after words: what follows it is new
@@ -134,8 +134,8 @@ class Reply:
         """Return the words not shown yet, and the tools asked for, in the text too."""
         text = without_thoughts(self._raw)
         calls = [(c.tool, c.arguments, c.call_id) for _, c in self._calls if c.tool]
-        if not calls and (found := _calls_in(text, self.tools)):
-            calls, text = found, self._shown
+        if not calls and (calls_in_text := _calls_in(text, self.tools)):
+            calls, text = calls_in_text, self._shown
         requests = tuple(
             ToolRequest(_known(t, self.tools), _arguments(a), i or _new_id()) for t, a, i in calls
         )
@@ -183,8 +183,8 @@ def _calls_in(text: str, tools: Collection[str]) -> list[tuple[str, Any, str]]:
     except ValueError:
         return []
     items = [i for v in values for i in (v if isinstance(v, list) else [v]) if isinstance(i, Mapping)]
-    named = [(str(i.get("name")), i.get("arguments", i.get("parameters", {})), "") for i in items]
-    return [call for call in named if _known(call[0], tools) in tools]
+    candidates = [(str(i.get("name")), i.get("arguments", i.get("parameters", {})), "") for i in items]
+    return [call for call in candidates if _known(call[0], tools) in tools]
 
 
 def _known(tool: str, tools: Collection[str]) -> str:

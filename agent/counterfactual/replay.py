@@ -136,13 +136,13 @@ class _Replay:
             yield batch
 
     def _run(self, batch: Sequence[TrialRecord]) -> None:
-        given = self._is_given(batch[0])
-        if given:
+        is_given = self._is_given(batch[0])
+        if is_given:
             params = self._lost.get(self._key(batch[0].params), batch[0].params)  # queued again: its own
             self._without.enqueue(params, reason=batch[0].reason, source=batch[0].source)
         for record, trial in zip(batch, self._without.ask(len(batch)), strict=False):
             ending = self._ending(record, trial.params)
-            if isinstance(ending, Failure) and ending.kind in _CIRCUMSTANCES and not given:
+            if isinstance(ending, Failure) and ending.kind in _CIRCUMSTANCES and not is_given:
                 self._lost[self._key(record.params)] = trial.params
             if ending is not None:
                 self._endings[record.number] = ending

@@ -81,8 +81,8 @@ class Counterfactual:
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-ready data."""
         plain = {k: v for k, v in vars(self).items() if k not in ("spent", "trials")}
-        told = {"gain": self.gain, "exact": self.exact, "text": str(self), "spent": asdict(self.spent)}
-        return plain | told | {"trials": [t.to_dict() for t in self.trials]}
+        worth = {"gain": self.gain, "exact": self.exact, "text": str(self), "spent": asdict(self.spent)}
+        return plain | worth | {"trials": [t.to_dict() for t in self.trials]}
 
     def _outcome(self) -> str:
         best, without = _last(self.best), _last(self.best_without)
@@ -91,12 +91,12 @@ class Counterfactual:
             with_it, without_it = ("nothing feasible" if v is None else f"{v:.6g}" for v in (best, without))
             return f"{after}: {with_it} with the planner, {without_it} without it."
         gain = self.gain or 0.0
-        said = (
+        comparison = (
             "it made no difference at the end"
             if not gain
             else f"it {'gained' if gain > 0 else 'lost'} {abs(gain):.4g}"
         )
-        return f"{after}: {best:.6g} with the planner, {without:.6g} without it; {said}."
+        return f"{after}: {best:.6g} with the planner, {without:.6g} without it; {comparison}."
 
     def _race(self) -> str:
         """Say after how many trials each study had what both reached."""
@@ -119,13 +119,13 @@ def incumbents(problem: Problem, records: Sequence[TrialRecord]) -> tuple[float 
     sign = float(problem.signs[0])
     whole = {record.number for record in ranked(problem, records)}
     best: float | None = None
-    found: list[float | None] = []
+    bests: list[float | None] = []
     for record in sorted(records, key=lambda r: r.number):
         ending = record.ending
         if isinstance(ending, Measurement) and record.number in whole:
             best = ending.value if best is None or sign * ending.value > sign * best else best
-        found.append(best)
-    return tuple(found)
+        bests.append(best)
+    return tuple(bests)
 
 
 def _last(row: Sequence[float | None]) -> float | None:

@@ -65,18 +65,18 @@ def greedy_soup(study: Averaged, score: Scored, workdir: Path, most: int) -> Sou
     problem = study.problem
     sign = float(problem.signs[0])
     numbers = [r.number for r in ranked(problem, study.trials)]
-    found = [(n, file) for n in numbers if (file := _checkpoint(workdir, n)) is not None][:most]
-    if not found:
+    checkpoints = [(n, file) for n in numbers if (file := _checkpoint(workdir, n)) is not None][:most]
+    if not checkpoints:
         raise InvalidInput(
             f"`soup` needs a .safetensors file in the folders of trials, {str(workdir)!r} has none; write one to "
             "`run.workdir`, and run the study with the same `workdir`."
         )
-    loaded = {number: _weights(file) for number, file in found}
+    loaded = {number: _weights(file) for number, file in checkpoints}
     alike = {number: {name: w.shape for name, w in weights.items()} for number, weights in loaded.items()}
-    odd = [number for number, shapes in alike.items() if shapes != alike[found[0][0]]]
+    odd = [number for number, shapes in alike.items() if shapes != alike[checkpoints[0][0]]]
     if odd:
         raise InvalidInput(
-            f"only networks of one shape can be averaged; trial {odd[0]} differs from trial {found[0][0]} in names or "
+            f"only networks of one shape can be averaged; trial {odd[0]} differs from trial {checkpoints[0][0]} in names or "
             "shapes of weights."
         )
 

@@ -63,13 +63,13 @@ def write_trials(
     first = change.counters["next_number"]
     change.counters["next_number"] += len(new)
     ids = mirror.insert(change.connection, change.study_id, first, new) if change.mirrored else [0] * len(new)
-    seen = {} if seen_revision is None else {"seen": seen_revision}
+    basis = {} if seen_revision is None else {"seen": seen_revision}
     rows = []
     for number, trial, key, replicate, trial_id in zip(
         count(first), new, keys, replicates, ids, strict=False
     ):
         claim = {"number": number, "trial_id": trial_id, "key": key, "replicate": replicate}
-        claim |= {"study_id": change.study_id, "revision": _announce(change, number, trial, seen)}
+        claim |= {"study_id": change.study_id, "revision": _announce(change, number, trial, basis)}
         rows.append(claim | _content(problem, trial))
     change.connection.execute(_T.insert(), rows)
     records = [record_from_row(SimpleNamespace(**row), None) for row in rows]
@@ -108,21 +108,21 @@ def _content(problem: Problem, trial: NewTrial) -> dict[str, Any]:
 
 def grant(change: Change, numbers: Sequence[int], lease: Lease) -> None:
     """Give the lease on running trials to their holder."""
-    held = asdict(lease) | {"worker": storable(lease.worker)}
-    rows = [{"study_id": change.study_id, "number": number, **held} for number in numbers]
+    fields = asdict(lease) | {"worker": storable(lease.worker)}
+    rows = [{"study_id": change.study_id, "number": number, **fields} for number in numbers]
     change.connection.execute(schema.leases.insert(), rows)
 
 
 def _replicates(change: Change, keys: Sequence[str], seen_revision: int | None) -> list[int]:
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for start in range(0, len(keys), _KEYS_PER_QUERY):
         part = {"study_id": change.study_id, "keys": list(keys[start : start + _KEYS_PER_QUERY])}
         for row in change.connection.execute(_SAME_KEY, part):
             if seen_revision is not None and row.revision > seen_revision and row.excluded is None:
                 raise Overtaken
-            found[row.key] = max(found.get(row.key, 0), row.replicate + 1)
+            counts[row.key] = max(counts.get(row.key, 0), row.replicate + 1)
     result = []
     for key in keys:
-        result.append(found.get(key, 0))
-        found[key] = result[-1] + 1
+        result.append(counts.get(key, 0))
+        counts[key] = result[-1] + 1
     return result

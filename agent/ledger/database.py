@@ -91,9 +91,9 @@ class Database:
     def _migrate(self) -> None:
         newest = len(schema.MIGRATIONS)
         with self.read() as connection:
-            known = sa.inspect(connection).has_table(schema.schema.name)
+            has_schema = sa.inspect(connection).has_table(schema.schema.name)
             version = (
-                connection.scalar(sa.select(sa.func.max(schema.schema.c.version))) if known else 0
+                connection.scalar(sa.select(sa.func.max(schema.schema.c.version))) if has_schema else 0
             ) or 0
         if version == newest:
             return
@@ -213,8 +213,8 @@ def normal_url(url: str | None) -> str:
 
 def _is_ours(url: sa.URL) -> bool:
     """Whether a URL names a database of a kind that we use, and, for SQLite, a file."""
-    named = url.get_backend_name() == "postgresql" or bool(url.database)
-    return url.get_backend_name() in ("sqlite", "postgresql") and named and is_text(url.database or "")
+    has_name = url.get_backend_name() == "postgresql" or bool(url.database)
+    return url.get_backend_name() in ("sqlite", "postgresql") and has_name and is_text(url.database or "")
 
 
 def _engine_options(url: str) -> dict:
@@ -288,8 +288,8 @@ def _explained(url: str, error: BaseException) -> str:
     while isinstance(root.__cause__, BaseException):
         root = root.__cause__
     text = str(getattr(root, "orig", None) or root).strip().splitlines()
-    said = f"{type(root).__module__}.{type(root).__name__}: {text[0] if text else ''}"
+    cause = f"{type(root).__module__}.{type(root).__name__}: {text[0] if text else ''}"
     cure = next(
-        (cure for sign, cure in _CURES if sign.lower() in said.lower()), "check the URL and the server"
+        (cure for sign, cure in _CURES if sign.lower() in cause.lower()), "check the URL and the server"
     )
-    return f"the ledger {shown!r} cannot be used ({said}); {cure}."
+    return f"the ledger {shown!r} cannot be used ({cause}); {cure}."

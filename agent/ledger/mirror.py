@@ -169,8 +169,8 @@ IS_MIRRORED = sa.exists().where(_studies.c.study_id == schema.studies.c.study_id
 
 def insert_study(connection: sa.Connection, name: str, problem: Problem, study_id: int | None = None) -> int:
     """Write a study with its directions and the names of its objectives; return its id."""
-    given = {} if study_id is None else {"study_id": study_id}
-    insert = _studies.insert().values(study_name=name, **given)
+    own_id = {} if study_id is None else {"study_id": study_id}
+    insert = _studies.insert().values(study_name=name, **own_id)
     study_id = connection.scalar(insert.returning(_studies.c.study_id))
     directions = [StudyDirection[o.direction.upper()] for o in problem.objectives]
     connection.execute(

@@ -267,19 +267,19 @@ def _unreadable(row: Any, why: str) -> TrialRecord:  # Any: as above
 
 def decision_to_json(decision: Decision) -> str:
     """Return what the ledger keeps of why a trial was chosen; partner of ``record_from_row``."""
-    kept: dict[str, Any] = {"reason": decision.reason}
+    plain: dict[str, Any] = {"reason": decision.reason}
     if decision.hypothesis:
-        kept["hypothesis"] = decision.hypothesis
+        plain["hypothesis"] = decision.hypothesis
     if decision.prediction is not None:
-        kept["prediction"] = prediction_to_json(decision.prediction)
+        plain["prediction"] = prediction_to_json(decision.prediction)
     if decision.tokens:
-        kept["tokens"] = decision.tokens
+        plain["tokens"] = decision.tokens
     if decision.notes:
-        kept["notes"] = list(decision.notes)
+        plain["notes"] = list(decision.notes)
     if decision.asked is not None:
-        kept["asked"] = asdict(decision.asked)
+        plain["asked"] = asdict(decision.asked)
     if decision.verdicts:
-        kept["proposals"] = [
+        plain["proposals"] = [
             {
                 **{
                     "params": dict(v.proposal.params),
@@ -295,7 +295,7 @@ def decision_to_json(decision: Decision) -> str:
             }
             for v in decision.verdicts
         ]
-    return json.dumps(kept)
+    return json.dumps(plain)
 
 
 def past_of(record: TrialRecord) -> Past | None:
@@ -336,10 +336,10 @@ def ending_to_json(ending: Ending | None) -> dict[str, Any] | None:
     match ending:
         case Measurement():
             optional = {"sem": ending.sem, "seconds": ending.seconds, "cost": ending.cost}
-            named = {"constraints": dict(ending.constraints), "metrics": dict(ending.metrics)}
+            numbers = {"constraints": dict(ending.constraints), "metrics": dict(ending.metrics)}
             return {
                 "values": list(ending.values),
-                **{k: v for k, v in (optional | named).items() if v not in (None, {})},
+                **{k: v for k, v in (optional | numbers).items() if v not in (None, {})},
             }
         case Failure():
             return {"kind": ending.kind, "reason": ending.reason}

@@ -270,11 +270,11 @@ def lost_trials(connection: sa.Connection, study_id: int, now: float) -> list[tu
         .where(_T.c.study_id == study_id, _T.c.state == "running")
         .order_by(_T.c.number)
     )
-    found = [
+    candidates = [
         (row.number, "no worker holds it" if row.worker is None else why_dead(Lease(*row[1:]), now))
         for row in connection.execute(query)
     ]
-    return [(number, why) for number, why in found if why is not None]
+    return [(number, why) for number, why in candidates if why is not None]
 
 
 def fail_lost(change: Change, mirror: Mirror) -> list[tuple[TrialRecord, str]]:

@@ -88,13 +88,13 @@ class TrialogueSampler(BaseSampler):
     def _prepared(self, study: optuna.Study) -> tuple[Problem, AbstractStrategy]:
         if self._problem is None or self._strategy is None:
             self._problem = _problem(study, self._space, self._constraints, self._description)
-            given = self._given
-            if given is not None and not isinstance(given, str):
-                self._strategy = given
+            strategy = self._given
+            if strategy is not None and not isinstance(strategy, str):
+                self._strategy = strategy
             else:
-                self._opened = planner_from(self._planner) if needs_model(given) else None
+                self._opened = planner_from(self._planner) if needs_model(strategy) else None
                 self._strategy = strategy_for(
-                    self._problem, seed=self._seed, planner=self._opened, strategy=given,
+                    self._problem, seed=self._seed, planner=self._opened, strategy=strategy,
                     referee=referee_of(self._planner),
                 )  # fmt: skip
         return self._problem, self._strategy
@@ -146,14 +146,14 @@ def _measurement(problem: Problem, trial: FrozenTrial) -> Measurement | None:
 
 
 def _attributes(decision: Decision) -> Mapping[str, Any]:
-    found: dict[str, Any] = {
+    attributes: dict[str, Any] = {
         "source": decision.source,
         "verdict": decision.verdict,
         "reason": decision.reason,
     }
     if decision.prediction is not None:
-        found |= {
+        attributes |= {
             "predicted_mean": list(decision.prediction.mean),
             "predicted_sd": list(decision.prediction.sd),
         }
-    return found
+    return attributes

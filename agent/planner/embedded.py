@@ -74,9 +74,9 @@ class EmbeddedPlanner(AbstractPlanner):
         """Return up to ``request.n`` proposals: by name at the start, by the model once there is something to read."""
         history = request.history
         novelty = Novelty.of(history)
-        known = known_proposals(history)
-        if known:
-            return PlanAnswer(known[: request.n])
+        proposals = known_proposals(history)
+        if proposals:
+            return PlanAnswer(proposals[: request.n])
         numbers = numbers_of(history)
         if (~numbers.failed).sum() < FEWEST:
             note = f"the embedded model needs {FEWEST} scored trials; no parameter is known by name"
@@ -148,8 +148,8 @@ class EmbeddedPlanner(AbstractPlanner):
         if not len(X):
             note = "everything that the embedded model proposed has been tried"
             return PlanAnswer((), (self._call(request, context.tokens, 0, started, "ok"),), (note,))
-        chosen, p = self._ranked(context, X)
-        proposals = self._proposals(request, context, chosen, p, novelty)
+        rows, p = self._ranked(context, X)
+        proposals = self._proposals(request, context, rows, p, novelty)
         spent = len(X) * (1 + min(len(history.problem.space), self._lm.dialect.slots))
         return PlanAnswer(proposals, (self._call(request, context.tokens, spent, started, "ok"),))
 
@@ -202,15 +202,15 @@ def numbers_of(history: History) -> nd.NumberHistory:
 
     A measured trial that breaks a constraint counts as failed while enough others are left to learn from.
     """
-    told = history.rows("finished")
+    good = history.rows("finished")
     ours = [i for i, t in enumerate(history.failed) if t.kind not in ("lost", "infrastructure")]
     bad = history.rows("failed")
     feasible = np.array([history.problem.feasible(t.measurement) for t in history.finished], bool)
     if feasible.sum() < FEWEST:
         feasible[:] = True
     return nd.NumberHistory(
-        np.vstack([told.X, bad.X[ours]]),
-        np.vstack([told.active, bad.active[ours]]),
+        np.vstack([good.X, bad.X[ours]]),
+        np.vstack([good.active, bad.active[ours]]),
         np.r_[-goodness(history), np.full(len(ours), np.inf)],
         np.r_[~feasible, np.ones(len(ours), bool)],
         history.problem.space.is_categorical,
@@ -229,8 +229,8 @@ def _steps(context: InContext, rng: np.random.Generator) -> np.ndarray:
     weights = np.array([0.6, 0.25, 0.15])[: len(best)]
     base: np.ndarray = best[rng.choice(len(best), n, p=weights / weights.sum())]
     size = np.exp(rng.uniform(np.log(0.01), np.log(0.2), (n, 1)))
-    moved = rng.random(base.shape) < np.maximum(0.4, 1.5 * rng.random((n, 1)))
-    x = base + rng.normal(size=base.shape) * size * moved
+    is_changed = rng.random(base.shape) < np.maximum(0.4, 1.5 * rng.random((n, 1)))
+    x = base + rng.normal(size=base.shape) * size * is_changed
     x = np.clip(np.where(x < 0, -x, np.where(x > 1, 2 - x, x)), 0, 1)
     redrawn = context.space.is_categorical & (rng.random(x.shape) < 0.25)
     return np.where(redrawn, rng.random(x.shape), x)

@@ -68,9 +68,9 @@ class InformedPlanner(AbstractPlanner):
         if not answer.proposals:  # a model that fails must not be replaced by what it said earlier
             return answer
         knowledge = _knowledge(memory, request.history.problem)
-        kept, notes = knowledge.filtered(answer.proposals, request.history)
-        drawn = knowledge.sampled(request.history, self._drawn, request.rng, f"planner:{self.name}")
-        proposals = (*kept, *drawn)[: request.n + self._drawn]
+        fitting, notes = knowledge.filtered(answer.proposals, request.history)
+        samples = knowledge.sampled(request.history, self._drawn, request.rng, f"planner:{self.name}")
+        proposals = (*fitting, *samples)[: request.n + self._drawn]
         return replace(answer, proposals=proposals, notes=(*answer.notes, *knowledge.elicited.notes, *notes))
 
     def _memory(

@@ -74,22 +74,22 @@ def left_after(request: PlanRequest, answers: Sequence[PlanAnswer], deadline_s: 
 
 def united(lists: Sequence[Sequence[Proposal]], space: SearchSpace) -> list[Proposal]:
     """Return the distinct proposals of all lists, first ones first."""
-    seen = Novelty(space)
-    found: list[Proposal] = []
+    novelty = Novelty(space)
+    proposals: list[Proposal] = []
     for proposal in (p for row in zip_longest(*lists) for p in row if p is not None):
-        if seen.is_new(proposal.params):
-            seen.add(proposal.params)
-            found.append(proposal)
-    return found
+        if novelty.is_new(proposal.params):
+            novelty.add(proposal.params)
+            proposals.append(proposal)
+    return proposals
 
 
 def fused(lists: Sequence[Sequence[Proposal]], space: SearchSpace) -> list[Proposal]:
     """Return the distinct proposals by falling sum of 1 / (60 + rank) over the lists; ties in order of first mention."""
-    found = united(lists, space)
-    scores = [0.0] * len(found)
+    proposals = united(lists, space)
+    scores = [0.0] * len(proposals)
     for ranked in lists:
         for rank, proposal in enumerate(ranked, start=1):
             here = Novelty(space, [proposal.params])
-            i = next(i for i, known in enumerate(found) if not here.is_new(known.params))
+            i = next(i for i, other in enumerate(proposals) if not here.is_new(other.params))
             scores[i] += 1.0 / (RANK_CONSTANT + rank)
-    return [found[i] for i in sorted(range(len(found)), key=lambda i: -scores[i])]
+    return [proposals[i] for i in sorted(range(len(proposals)), key=lambda i: -scores[i])]

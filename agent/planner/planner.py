@@ -173,10 +173,10 @@ class Planner(AbstractPlanner):
                 self.endpoint.recall(Abilities.read(memory.abilities))
 
     def _with_abilities(self, memory: PlannerMemory) -> PlannerMemory:
-        learnt = self.endpoint.abilities.to_text()
-        if not learnt:
+        abilities = self.endpoint.abilities.to_text()
+        if not abilities:
             return memory
-        return replace(memory, endpoint=self._place(self.endpoint.model), abilities=learnt)
+        return replace(memory, endpoint=self._place(self.endpoint.model), abilities=abilities)
 
     def _place(self, model: str) -> str:
         return f"{self.endpoint.address.partition('#')[0]}#{model}"
@@ -236,8 +236,8 @@ def default_timeout_s() -> float:
 def _endpoint_at(url: str, model: str | None, api_key: str | None) -> ChatEndpoint:
     from ...serving.endpoints.client import OpenAIClient  # openai is loaded only where an endpoint is used
 
-    base, _, named = url.partition("#")
-    model = model or named or os.environ.get("TRIALOGUE_MODEL") or None
+    base, _, name = url.partition("#")
+    model = model or name or os.environ.get("TRIALOGUE_MODEL") or None
     return OpenAIClient(base, model=model, api_key=api_key or os.environ.get("OPENAI_API_KEY") or None)
 
 

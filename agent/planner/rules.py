@@ -55,21 +55,21 @@ class SoftKnowledge:
         self, proposals: Sequence[Proposal], history: History
     ) -> tuple[tuple[Proposal, ...], tuple[str, ...]]:
         """Return the proposals that no rule refuses, best region first, and what was refused in words."""
-        kept, notes = list[Proposal](), list[str]()
+        fitting, notes = list[Proposal](), list[str]()
         for p in proposals:
             rule = self.refused(p.params, history)
             if rule is None:
-                kept.append(p)
+                fitting.append(p)
             else:
                 notes.append(f"dropped a proposal that would probably fail: {rule.text}")
-        return tuple(sorted(kept, key=lambda p: -self.score(p.params, history))), tuple(notes)
+        return tuple(sorted(fitting, key=lambda p: -self.score(p.params, history))), tuple(notes)
 
     def doubt(self, params: Params, history: History) -> tuple[float, str]:
         """Return how sure it is that a configuration fails, by the rules that came true, and by which; 0.0 and "" if none.
 
         A rule has come true when two trials failed under it, none succeeded, and it does not cover nearly everything.
         """
-        found = (0.0, "")
+        doubt = (0.0, "")
         for rule in self.elicited.rules:
             under = sum(rule.applies(t.params) for t in history.failed if _own(t))
             if (
@@ -78,10 +78,10 @@ class SoftKnowledge:
                 or any(rule.applies(t.params) for t in history.finished)
             ):
                 continue
-            drawn = history.problem.space.sample(np.random.default_rng(0), 64)
-            if np.mean([rule.applies(p) for p in drawn]) <= _BROADEST:
-                found = max(found, (self.rule_weight(rule, history), rule.text))
-        return found
+            samples = history.problem.space.sample(np.random.default_rng(0), 64)
+            if np.mean([rule.applies(p) for p in samples]) <= _BROADEST:
+                doubt = max(doubt, (self.rule_weight(rule, history), rule.text))
+        return doubt
 
     def score(self, params: Params, history: History) -> float:
         """Return how well a configuration agrees with the regions: the mean weight over 0.5 of those it lies in."""
@@ -102,21 +102,21 @@ class SoftKnowledge:
         trusted = [r for r in self.elicited.regions if self.region_weight(r, history) > 0.5]
         if not trusted:
             return ()
-        found = list[Proposal]()
+        proposals = list[Proposal]()
         for x in space.sample_rows(rng, 8 * n):
             for region in trusted:
                 i = names.index(region.name)
                 x[i] = region.low + (region.high - region.low) * rng.random()
             params = space.from_unit(x)
             if (
-                len(found) < n
+                len(proposals) < n
                 and space.satisfies(params)
                 and novelty.is_new(params)
                 and self.refused(params, history) is None
             ):
                 novelty.add(params)
-                found.append(Proposal(params, source, "drawn from the ranges that the model named"))
-        return tuple(found)
+                proposals.append(Proposal(params, source, "drawn from the ranges that the model named"))
+        return tuple(proposals)
 
     def _inside(self, region: Region, history: History) -> np.ndarray:
         rows = history.rows("finished")

@@ -60,15 +60,15 @@ def laws_of(problem: Problem) -> tuple[Law, ...]:
     if n is not None:
         optimal, tokens = step_law(n, d)
         values = {rate.name: optimal} | _batch_value(problem, batch, tokens)
-        told = f"learning rate {optimal:.3g}, batches of {tokens:.3g} tokens"
-        words = f"Step Law for {n:.3g} parameters and {d:.3g} tokens: {told}"
+        advice = f"learning rate {optimal:.3g}, batches of {tokens:.3g} tokens"
+        words = f"Step Law for {n:.3g} parameters and {d:.3g} tokens: {advice}"
         laws.append(Law("step law", values, words))
     sequences = _number(problem.context, ("batch_sequences", "batch_size"))
     if sequences is not None and problem.context.get("mup"):
         length = _number(problem.context, _LENGTH) or _POWER_LENGTH
         value = power_rate(d, sequences * length / _POWER_LENGTH)
-        told = f"learning rate {value:.3g} before its decay, for {d:.3g} tokens"
-        words = f"Power Scheduler's law (WSD, μP) with {sequences:.3g} sequences of {length:.5g} tokens a batch: {told}"
+        advice = f"learning rate {value:.3g} before its decay, for {d:.3g} tokens"
+        words = f"Power Scheduler's law (WSD, μP) with {sequences:.3g} sequences of {length:.5g} tokens a batch: {advice}"
         laws.append(Law("power scheduler", {rate.name: value}, words))
     return tuple(laws)
 

@@ -64,25 +64,25 @@ class SelfTest:
 
 def run_selftest(planner: AbstractPlanner, *, seed: int = 0, deadline_s: float = 60.0) -> SelfTest:
     """Ask a planner about a dozen questions and return what they show. Never raises for what a model does."""
-    asked = _Asked(planner, seed, deadline_s)
-    named, shuffled, moved = (
+    answers = _Asked(planner, seed, deadline_s)
+    with_names, shuffled, shifted = (
         history(_NAMED, 0.25, seed),
         history(_NAMED, 0.25, seed, shuffle=True),
         history(_NAMED, 0.75, seed),
     )
-    plain = [asked.points(named) for _ in range(3)]
-    shuffles = [asked.points(shuffled) for _ in range(2)]
-    shifts = [asked.points(moved) for _ in range(2)]
-    nameless = [asked.points(history(_OBFUSCATED, at, seed)) for at in (0.25, 0.75)]
+    plain = [answers.points(with_names) for _ in range(3)]
+    shuffles = [answers.points(shuffled) for _ in range(2)]
+    shifts = [answers.points(shifted) for _ in range(2)]
+    nameless = [answers.points(history(_OBFUSCATED, at, seed)) for at in (0.25, 0.75)]
     return SelfTest(
         planner.name,
-        obeys=asked.answered / asked.questions,
+        obeys=answers.answered / answers.questions,
         fresh=_fresh(plain),
-        feedback=_nearer(plain, named, shuffled, shuffles),
+        feedback=_nearer(plain, with_names, shuffled, shuffles),
         follows=_sides(plain, shifts),
         nameless=_sides(nameless[:1], nameless[1:]),
-        calls=asked.calls,
-        tokens=asked.tokens,
+        calls=answers.calls,
+        tokens=answers.tokens,
     )
 
 
@@ -141,15 +141,15 @@ def _nearer(plain: list[np.ndarray], named: History, shuffled: History, shuffles
         for answers, mine, theirs in ((plain, best, other), (shuffles, other, best))
         for points in answers
     ]
-    found = np.concatenate(nearer)
-    return float(found.mean()) if len(found) else float("nan")
+    is_nearer = np.concatenate(nearer)
+    return float(is_nearer.mean()) if len(is_nearer) else float("nan")
 
 
 def _sides(low: list[np.ndarray], high: list[np.ndarray]) -> float:
     """Return the share of proposals on the side of the centre where the optimum is."""
     sides = [points.mean(1) < 0.5 for points in low] + [points.mean(1) > 0.5 for points in high]
-    found = np.concatenate(sides)
-    return float(found.mean()) if len(found) else float("nan")
+    is_on_side = np.concatenate(sides)
+    return float(is_on_side.mean()) if len(is_on_side) else float("nan")
 
 
 def result_path(planner: AbstractPlanner) -> Path:

@@ -36,10 +36,12 @@ class PlannerText:
     referee: RefereeName | None = None
 
     def __post_init__(self) -> None:
-        for name, known in CHOICES.items():
+        for name, choices in CHOICES.items():
             value = getattr(self, name)
-            if value is not None and value not in known:
-                raise InvalidInput(f"a planner's `{name}` must be one of {', '.join(known)}, got {value!r}.")
+            if value is not None and value not in choices:
+                raise InvalidInput(
+                    f"a planner's `{name}` must be one of {', '.join(choices)}, got {value!r}."
+                )
         if (self.history or self.instructions) and self.address == "embedded":
             raise InvalidInput(
                 "the embedded planner reads numbers and has one instruction: leave out `history` and `instructions`."
@@ -84,8 +86,8 @@ class PlannerText:
 
     def to_text(self) -> str:
         """Return the text; inverse of ``read``."""
-        chosen = {k: v for k, v in asdict(self).items() if k != "address" and v is not None}
-        return ";".join([self.address, *(f"{k}={v}" for k, v in chosen.items())])
+        options = {k: v for k, v in asdict(self).items() if k != "address" and v is not None}
+        return ";".join([self.address, *(f"{k}={v}" for k, v in options.items())])
 
 
 def referee_of(spec: object) -> RefereeName | None:

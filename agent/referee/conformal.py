@@ -51,7 +51,7 @@ class ConformalReferee:
         kernels = [prior_kernel(embedding, length) for length in LENGTHS]
         V, T = scores(kernels, Z, y, at, threshold)
         rng = np.random.default_rng(len(history))
-        kept, p_values, _ = selected(V, y <= threshold, T, self.rate, pruning=self.pruning, rng=rng)
+        is_kept, p_values, _ = selected(V, y <= threshold, T, self.rate, pruning=self.pruning, rng=rng)
         assessed = case.belief.assess([p.params for p in proposals])
         rule = f"at a false-discovery rate of {self.rate:g} among {len(proposals)} proposals"
         return tuple(
@@ -59,7 +59,7 @@ class ConformalReferee:
                 p, bool(k), f"{'found' if k else 'not found'} better than the engine's trials of late: p = {v:.2f}, {rule}",
                 own.log_acquisition - a.log_acquisition, a.prediction,
             )
-            for p, k, a, v in zip(proposals, kept, assessed, p_values, strict=True)
+            for p, k, a, v in zip(proposals, is_kept, assessed, p_values, strict=True)
         )  # fmt: skip
 
 

@@ -42,15 +42,15 @@ class KnownReferee:
 
     def allows(self, history: History) -> tuple[bool, str]:
         """Return whether another known configuration is run now, and why."""
-        known = np.array([t.source == KNOWN for t in history.finished], bool)
+        is_known = np.array([t.source == KNOWN for t in history.finished], bool)
         failed = sum(t.source == KNOWN for t in history.failed)
         waiting = sum(t.source == KNOWN for t in history.running)
-        run = int(known.sum()) + failed + waiting
+        run = int(is_known.sum()) + failed + waiting
         if run >= self.most or failed or waiting:
             return False, "enough known configurations were run"
         if run < self.always:
             return True, "known by name: run unchecked"
-        leads = bool(known[np.argmax(goodness(history))])
+        leads = bool(is_known[np.argmax(goodness(history))])
         return (
             leads,
             "a known configuration leads: another" if leads else "the known configuration does not lead",
@@ -70,5 +70,5 @@ def known_proposals(history: History, starts: Sequence[Proposal] | None = None) 
     ):
         return ()
     novelty = Novelty.of(history)
-    known = [p for p in starts if novelty.is_new(p.params)]
-    return tuple(replace(p, source=KNOWN) for p in known)
+    starts_left = [p for p in starts if novelty.is_new(p.params)]
+    return tuple(replace(p, source=KNOWN) for p in starts_left)

@@ -45,8 +45,8 @@ class Novelty:
     def add(self, params: Params) -> None:
         """Count a configuration as tried from now on."""
         X, active = self._space.encode([params])
-        kept = 0 if self._most is None else max(0, len(self._X) + 1 - self._most)
-        self._X, self._active = np.vstack([self._X[kept:], X]), np.vstack([self._active[kept:], active])
+        first = 0 if self._most is None else max(0, len(self._X) + 1 - self._most)
+        self._X, self._active = np.vstack([self._X[first:], X]), np.vstack([self._active[first:], active])
 
 
 def _nothing(d: int) -> tuple[np.ndarray, np.ndarray]:

@@ -30,8 +30,8 @@ def plausibility(proposals: Sequence[Proposal], belief: Belief, history: History
         return 0.5
     space, single = history.problem.space, len(history.problem.objectives) == 1
     proposals = list({space.key(p.params): p for p in proposals}.values())[-LATEST:]
-    drawn = space.sample(np.random.default_rng(0), _REFERENCE)
-    assessed = belief.assess([*(p.params for p in proposals), *drawn])
+    samples = space.sample(np.random.default_rng(0), _REFERENCE)
+    assessed = belief.assess([*(p.params for p in proposals), *samples])
     looks = np.array([_look(a) if single else a.log_acquisition for a in assessed])
     ours, random = looks[: len(proposals)], looks[len(proposals) :]
     better = float((ours[:, None] > random[None, :]).mean(axis=1).sum())

@@ -68,9 +68,9 @@ class TrustReferee:
         """Return how far the gate is open to a planner that made these proposals, in [0, 1], and why."""
         if self.plausible is None:
             return 1.0, ""
-        seen = plausibility((*case.earlier, *case.proposals), case.belief, case.history)
+        level = plausibility((*case.earlier, *case.proposals), case.belief, case.history)
         low, high = self.plausible
-        return min(1.0, max(0.0, (seen - low) / (high - low))), f", plausibility {seen:.2f}"
+        return min(1.0, max(0.0, (level - low) / (high - low))), f", plausibility {level:.2f}"
 
     def allowed(self, trust: Trust, t: int) -> float:
         """Return the slack on the log acquisition after ``t`` trials, for a plausible planner."""
@@ -87,9 +87,11 @@ def _by_gap(case: Case, allowed: float, why: str, informative: float = 0.0) -> t
     rule = f"allowed {allowed:.3g} in log acquisition{why}"
     verdicts = []
     for p, a in zip(proposals, case.belief.assess([p.params for p in proposals]), strict=True):
-        known = a.z_sd < informative * own.z_sd
-        kept = _gap(own, a) <= allowed and not known
-        verdicts.append(_verdict(p, kept, a, own, f"{rule}{', too well known already' if known else ''}"))
+        is_certain = a.z_sd < informative * own.z_sd
+        is_kept = _gap(own, a) <= allowed and not is_certain
+        verdicts.append(
+            _verdict(p, is_kept, a, own, f"{rule}{', too well known already' if is_certain else ''}")
+        )
     return tuple(verdicts)
 
 

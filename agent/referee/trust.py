@@ -59,10 +59,10 @@ def trust_in_planner(history: History, *, prior: float = 0.5) -> Trust:
         for t in history.failed[-1_000:]
         if is_planned(t.source) and t.kind not in ("lost", "infrastructure")
     ]
-    known = [s for _, s in sorted(scores) if s == s][-_LATEST:]
-    weights = _DECAY ** np.arange(len(known))[::-1]
-    wins = 2 * prior + (float(weights @ np.array(known)) if known else 0.0)
-    return Trust(wins / (2 + float(weights.sum())), len(known), known[-1] if known else 0.5)
+    latest = [s for _, s in sorted(scores) if s == s][-_LATEST:]
+    weights = _DECAY ** np.arange(len(latest))[::-1]
+    wins = 2 * prior + (float(weights @ np.array(latest)) if latest else 0.0)
+    return Trust(wins / (2 + float(weights.sum())), len(latest), latest[-1] if latest else 0.5)
 
 
 def _improvements(g: np.ndarray) -> np.ndarray:

@@ -84,9 +84,9 @@ class TrialogueStrategy:
 
     def plan(self, ask: Ask) -> Plan:
         """Return ``ask.n`` decisions: the engine's, some of them replaced by proposals that passed the referee."""
-        known = opening(ask, self._starts)
-        if known is not None:
-            return Plan((known,))
+        start = opening(ask, self._starts)
+        if start is not None:
+            return Plan((start,))
         self._known.catch_up(ask)
         rng = stream(self._seed, ask.index, "surrogate")
         belief, suggestions = self._suggest(ask, rng)
@@ -126,32 +126,32 @@ class TrialogueStrategy:
 
     def _consult(self, ask: Ask, belief: Belief, suggestion: Suggestion) -> "_Consulted":
         """Drop what was tried from the pool and ask the planner if it is due."""
-        known = self._known
-        pool = known.usable(known.pool, ask.history)
+        memory = self._known
+        pool = memory.usable(memory.pool, ask.history)
         starting = suggestion.origin in _STARTING
         dark = suggestion.assessment is not None and suggestion.assessment.z_sd > _DARK
-        if not known.schedule.is_due(ask, starting=starting, pooled=len(pool), uncertain=dark):
+        if not memory.schedule.is_due(ask, starting=starting, pooled=len(pool), uncertain=dark):
             return _Consulted(pool)
-        if not known.patience.allows(ask.index):
-            return _Consulted(pool, notes=(known.patience.reason,))
+        if not memory.patience.allows(ask.index):
+            return _Consulted(pool, notes=(memory.patience.reason,))
         over = ask.limits.model_exhausted_by(ask.spent)
         if over:
             return _Consulted(
                 pool, notes=(f"the planner was not asked: {over}; the surrogate goes on alone",)
             )
         answer = self._ask_planner(ask, belief, suggestion, starting)
-        asked = Asked(ask.index, result_of(answer, early=starting), answer.memory)
-        fresh = known.usable(answer.proposals, ask.history)
-        return _Consulted(fresh or pool, answer.calls, answer.notes, asked)
+        exchange = Asked(ask.index, result_of(answer, early=starting), answer.memory)
+        fresh = memory.usable(answer.proposals, ask.history)
+        return _Consulted(fresh or pool, answer.calls, answer.notes, exchange)
 
     def _ask_planner(self, ask: Ask, belief: Belief, suggestion: Suggestion, starting: bool) -> PlanAnswer:
-        known, left = self._known, ask.limits.left_for_models(ask.spent)
+        memory, left = self._known, ask.limits.left_for_models(ask.spent)
         request = PlanRequest(
             ask.history,
             self._rules.first
-            if not known.schedule.was_asked
-            else worthwhile_count(known.rounds, usual=self._rules.proposals),
-            "warm_start" if starting or not known.schedule.was_asked else "candidates",
+            if not memory.schedule.was_asked
+            else worthwhile_count(memory.rounds, usual=self._rules.proposals),
+            "warm_start" if starting or not memory.schedule.was_asked else "candidates",
             stream(self._seed, ask.index, "planner"),
             belief,
             suggestion,
@@ -160,9 +160,9 @@ class TrialogueStrategy:
             calls_left=left.calls,
             price_left=left.price,
             knowledge=ask.knowledge,
-            variants=known.variants,
-            memory=known.memory,
-            repairs=known.patience.repairs,
+            variants=memory.variants,
+            memory=memory.memory,
+            repairs=memory.patience.repairs,
         )
         return self._planner.propose(request)
 
@@ -186,13 +186,16 @@ class TrialogueStrategy:
     ) -> Plan:
         """Return the engine's decisions, the last of them replaced by kept proposals: one in three of a batch."""
         calls = consulted.calls
-        kept = sorted((v for v in verdicts if v.kept), key=lambda v: v.gap)[: max(1, ask.n // 3)]
+        accepted_verdicts = sorted((v for v in verdicts if v.kept), key=lambda v: v.gap)[: max(1, ask.n // 3)]
         failed = bool(calls) and all(c.outcome not in ("ok", "abstained") for c in calls)
         verdict = "fallback" if failed else ("replaced" if verdicts else "own")
-        own = [decision_of(s, verdict=verdict, notes=notes) for s in suggestions[: ask.n - len(kept)]]
+        own = [
+            decision_of(s, verdict=verdict, notes=notes)
+            for s in suggestions[: ask.n - len(accepted_verdicts)]
+        ]
         tokens = sum(c.prompt_tokens + c.completion_tokens for c in calls)
-        chosen = [_kept_decision(v, notes) for v in kept]
-        decisions = [*own, *chosen]
+        of_planner = [_kept_decision(v, notes) for v in accepted_verdicts]
+        decisions = [*own, *of_planner]
         decisions[0] = replace(decisions[0], tokens=tokens, verdicts=tuple(verdicts), asked=consulted.asked)
         return Plan(tuple(decisions), calls)
 

@@ -75,9 +75,9 @@ class LlamboStrategy:
         history, decisions, calls = ask.history, list[Decision](), list[CallRecord]()
         for i in range(ask.n):
             step = replace(ask, history=history, index=ask.index + i, n=1)
-            decision, made = self._one(step)
+            decision, calls_of_step = self._one(step)
             decisions.append(decision)
-            calls += made
+            calls += calls_of_step
             history = history.extended(
                 running=[*history.running, RunningTrial(ask.index + i, decision.params, decision.source)]
             )
@@ -131,7 +131,7 @@ class LlamboStrategy:
         y = [t.measurement.value for t in ask.history.finished]
         maximize = self._problem.signs[0] > 0
         target = target_value(y, s.alpha, maximize=maximize)
-        found, calls, novelty = list[Proposal](), list[CallRecord](), Novelty.of(ask.history)
+        proposals, calls, novelty = list[Proposal](), list[CallRecord](), Novelty.of(ask.history)
         best = max(y) if maximize else min(y)
         for variant in range(s.templates):
             request = self._request(ask, s.candidates, "candidates")
@@ -144,11 +144,11 @@ class LlamboStrategy:
             for p in dialogue.proposals:
                 if novelty.is_new(p.params):
                     novelty.add(p.params)
-                    found.append(p)
+                    proposals.append(p)
             self._patience.record(ask.index, result_of(dialogue.answer()))
-            if not self._patience.allows(ask.index + 1) and not found:
+            if not self._patience.allows(ask.index + 1) and not proposals:
                 break
-        return found, calls
+        return proposals, calls
 
     def _fitted(self, history: History, rng: np.random.Generator) -> tuple[Posterior, Account]:
         s, endpoint, about = self._settings, self._planner.endpoint, about_problem(self._problem)
@@ -190,9 +190,9 @@ class LlamboStrategy:
 
 def about_problem(problem: Problem) -> tuple[str, ...]:
     """Return what LLAMBO's prompts say of a problem."""
-    named = f"{problem.name}: {problem.description}" if problem.description else problem.name
+    title = f"{problem.name}: {problem.description}" if problem.description else problem.name
     return tuple(
-        map(wording.one_line, [named, *wording.context_lines(problem), *wording.goal_lines(problem)])
+        map(wording.one_line, [title, *wording.context_lines(problem), *wording.goal_lines(problem)])
     )
 
 

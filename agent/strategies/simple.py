@@ -41,11 +41,11 @@ class RandomStrategy:
 
     def plan(self, ask: Ask) -> Plan:
         """Return ``ask.n`` new configurations drawn uniformly from the unit cube."""
-        taken = taken_keys(ask.history)
+        keys = taken_keys(ask.history)
         decisions = []
         for i in range(ask.n):
-            params = draw_new(self._problem, taken, stream(self._seed, ask.index + i, "random"), ask.fixed)
-            taken.add(self._problem.space.key(params))
+            params = draw_new(self._problem, keys, stream(self._seed, ask.index + i, "random"), ask.fixed)
+            keys.add(self._problem.space.key(params))
             decisions.append(Decision(params, "random", "drawn uniformly", "own"))
         return Plan(tuple(decisions))
 
@@ -66,9 +66,9 @@ class SurrogateStrategy:
 
     def plan(self, ask: Ask) -> Plan:
         """Return the engine's next ``ask.n`` configurations."""
-        known = opening(ask, self._starts)
-        if known is not None:
-            return Plan((known,))
+        start = opening(ask, self._starts)
+        if start is not None:
+            return Plan((start,))
         rng = stream(self._seed, ask.index, "surrogate")
         belief = self._engine.condition(ask.history, rng)
         suggestions = belief.suggest(ask.n, rng, fixed=ask.fixed)
@@ -118,11 +118,11 @@ def opening(ask: Ask, starts: Sequence[Proposal] = ()) -> Decision | None:
 
 def decision_of(suggestion: Suggestion, *, verdict: str = "own", notes: Sequence[str] = ()) -> Decision:
     """Return the decision to run what the engine suggests."""
-    named = {"acquisition": "surrogate", "replicate": "surrogate"}
+    sources = {"acquisition": "surrogate", "replicate": "surrogate"}
     assessment = suggestion.assessment
     return Decision(
         suggestion.params,
-        source=named.get(suggestion.origin, suggestion.origin),
+        source=sources.get(suggestion.origin, suggestion.origin),
         reason=suggestion.reason,
         verdict=verdict,
         prediction=None if assessment is None else assessment.prediction,

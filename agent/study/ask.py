@@ -222,8 +222,8 @@ def _claim(
             charge(current, calls, request.allowance)
             return []
         new = [NewTrial(decision.params, decision, started_at=current.now) for decision in decisions]
-        seen = None if plan is None else choice.seen_revision
-        records = write_trials(current, study.mirror, new, seen_revision=seen)
+        revision = None if plan is None else choice.seen_revision
+        records = write_trials(current, study.mirror, new, seen_revision=revision)
         current.counters["asked"] += 0 if plan is None else len(records)
         if request.lease is not None:
             grant(current, [record.number for record in records], request.lease)

@@ -36,14 +36,14 @@ class StudyOptions:
         """Return the configuration to store."""
         planner = self.planner.spec if isinstance(self.planner, SharedPlanner) else self.planner
         texts = {"planner": planner, "strategy": self.strategy}
-        given = {k: v for k, v in texts.items() if isinstance(v, str)}
+        fields = {k: v for k, v in texts.items() if isinstance(v, str)}
         tables = {
             "budget": self.budget,
             "engine": self.engine,
             "protocol": self.protocol,
             "proxy": self.proxy,
         }
-        return {**stored, **given} | {k: v.to_dict() for k, v in tables.items() if v is not None}
+        return {**stored, **fields} | {k: v.to_dict() for k, v in tables.items() if v is not None}
 
     def check(self, problem: Problem, stored: Mapping[str, Any]) -> None:
         """Raise InvalidInput for a planner or a strategy that could decide nothing. Opens nothing."""
@@ -145,42 +145,42 @@ def create_or_resume(
 
 def differences(stored: Problem, given: Problem) -> list[str]:
     """Return in words what keeps results of one problem from counting in the other; descriptions may differ."""
-    found = _space_differences(stored.space, given.space)
+    lines = _space_differences(stored.space, given.space)
     sides = (
         ((p.name, p.direction) for p in stored.objectives),
         ((p.name, p.direction) for p in given.objectives),
     )
     there, here = (", ".join(f"{direction} {name}" for name, direction in side) for side in sides)
     if there != here:
-        found.append(f"the objectives are {there} there, {here} here")
+        lines.append(f"the objectives are {there} there, {here} here")
     if stored.fidelity != given.fidelity:
-        found.append(f"the fidelity is {stored.fidelity} there, {given.fidelity} here")
+        lines.append(f"the fidelity is {stored.fidelity} there, {given.fidelity} here")
     limits = [{c.name: (c.lower, c.upper) for c in p.constraints} for p in (stored, given)]
     for name in limits[0].keys() | limits[1].keys():
         if limits[0].get(name) != limits[1].get(name):
-            found.append(
+            lines.append(
                 f"constraint {name!r} is {_limits(limits[0].get(name))} there, {_limits(limits[1].get(name))} here"
             )
-    return found
+    return lines
 
 
 def _space_differences(stored: SearchSpace, given: SearchSpace) -> list[str]:
     there, here = ({p.name: _meaning(p) for p in space.parameters} for space in (stored, given))
-    found = [f"parameter {name!r} is only there" for name in there if name not in here]
-    found += [f"parameter {name!r} is only here" for name in here if name not in there]
+    lines = [f"parameter {name!r} is only there" for name in there if name not in here]
+    lines += [f"parameter {name!r} is only here" for name in here if name not in there]
     for name in there.keys() & here.keys():
         changed = [
             k for k in there[name].keys() | here[name].keys() if there[name].get(k) != here[name].get(k)
         ]
         for key in sorted(changed):
-            found.append(
+            lines.append(
                 f"`{key}` of {name!r} is {there[name].get(key)!r} there, {here[name].get(key)!r} here"
             )
-    if not found and list(there) != list(here):
-        found.append(f"the parameters stand in another order ({', '.join(there)} there)")
+    if not lines and list(there) != list(here):
+        lines.append(f"the parameters stand in another order ({', '.join(there)} there)")
     if tuple(stored.where) != tuple(given.where):
-        found.append(f"the relations are {list(stored.where)!r} there, {list(given.where)!r} here")
-    return found
+        lines.append(f"the relations are {list(stored.where)!r} there, {list(given.where)!r} here")
+    return lines
 
 
 def _meaning(parameter: Any) -> dict[str, Any]:  # Any: the three kinds of parameters

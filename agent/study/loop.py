@@ -244,8 +244,8 @@ class Loop:
 def workers_of(executor: Executor) -> int:
     """Return how many evaluations an executor runs at a time, where it says so, else the number of processors."""
     for name in ("max_workers", "_max_workers"):  # the standard executors keep it under the second name only
-        if isinstance(found := getattr(executor, name, None), int):
-            return max(1, found)
+        if isinstance(count := getattr(executor, name, None), int):
+            return max(1, count)
     return os.cpu_count() or 1
 
 
@@ -255,12 +255,12 @@ def _heartbeat(study: Runnable, numbers: Callable[[], list[int]]) -> Iterator[No
 
     def beat() -> None:
         while not stop.wait(LEASE_S / 3):
-            held = numbers()
+            leases = numbers()
             try:
-                if held:
-                    study.renew(held)
+                if leases:
+                    study.renew(leases)
             except LedgerUnavailable as error:
-                _log.warning("the leases of trials %s could not be renewed: %s", held, error)
+                _log.warning("the leases of trials %s could not be renewed: %s", leases, error)
 
     thread = threading.Thread(target=beat, name="trialogue-heartbeat", daemon=True)
     thread.start()

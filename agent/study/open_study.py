@@ -90,10 +90,10 @@ class OpenStudy:
             self._count(old, -1)
             self._count(new, +1)
             self._records[new.number] = new
-        begun = sorted(
+        trials = sorted(
             (r for old, r in zip(before, changed, strict=True) if old is None), key=lambda r: r.number
         )
-        self._past += [past for past in map(past_of, begun) if past is not None]
+        self._past += [past for past in map(past_of, trials) if past is not None]
         grown = all(
             (old is None or _was_running(old)) and new.excluded is None
             for old, new in zip(before, changed, strict=True)

@@ -81,17 +81,17 @@ class Study:
         pruner: BasePruner | None = None, reap: bool = True,
     ) -> None:  # fmt: skip
         self.ledger = ledger_of(storage)
-        stated = StudyOptions(planner, budget, strategy, engine, protocol, proxy)
-        opened = open_study(self.ledger, name, problem, seed, stated)
+        options = StudyOptions(planner, budget, strategy, engine, protocol, proxy)
+        opened = open_study(self.ledger, name, problem, seed, options)
         self.stored = stored = opened.stored
         self.problem = stored.problem
         self.budget = budget or Budget(**stored.config.get("budget", {}))
         self.knowledge: tuple[str, ...] = ()
-        engine, chosen = engine or EngineOptions.stored(stored.config), opened.settings
+        engine, settings = engine or EngineOptions.stored(stored.config), opened.settings
         self.protocol, self.proxy = StudyProtocol.stored(stored.config), ProxyOptions.stored(stored.config)
-        engine = self.protocol.engine_options(engine, chosen.strategy)
-        how, past = chosen.strategy, partial(earlier_studies, self.ledger, stored)
-        self._decider = Decider(self.problem, self.seed, chosen.planner, how, engine, earlier=past)
+        engine = self.protocol.engine_options(engine, settings.strategy)
+        how, past = settings.strategy, partial(earlier_studies, self.ledger, stored)
+        self._decider = Decider(self.problem, self.seed, settings.planner, how, engine, earlier=past)
         self._open = OpenStudy(self.ledger, stored)
         self._pruner = pruner
         self._reports = endings.PendingReports(self._open.change, self.problem)
@@ -170,9 +170,9 @@ class Study:
         """
         at_once = 1 if n is None else asking.checked_n(n)
         with self._decider.lock:
-            kept = (self.knowledge, standing_values(self) if self.protocol.only else None)
+            context = (self.knowledge, standing_values(self) if self.protocol.only else None)
             request = asking.AskRequest(
-                at_once, self._decider.plan, self.budget, fixed, lease, receipt, allowance, *kept
+                at_once, self._decider.plan, self.budget, fixed, lease, receipt, allowance, *context
             )
             records = asking.ask(self._open, request)
         trials = [Trial(record, self.report_soon) for record in records]
@@ -390,9 +390,9 @@ class Study:
     def soup(self, score: Scored, workdir: str | Path, *, most: int = 10) -> SoupResult:
         """Return the greedy mean of the weights that the best trials left in their folders below ``workdir``, as
         ``score(weights)`` on held-out data allows; noted among the events."""
-        found = greedy_soup(self, score, Path(workdir), most)
-        self.remark(str(found))
-        return found
+        mixture = greedy_soup(self, score, Path(workdir), most)
+        self.remark(str(mixture))
+        return mixture
 
     def counterfactual(self, evaluate: Evaluate) -> Counterfactual:
         """Run the study again without its planner, trial for trial, and return what the planner was worth in it.

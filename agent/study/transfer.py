@@ -92,15 +92,15 @@ def transfer_lines(target: Problem, earlier: Sequence[Earlier]) -> tuple[str, ..
 def earlier_studies(ledger: Ledger, target: Problem, *, without: str = "", most: int = 50) -> list[Earlier]:
     """Return the studies of a ledger with something to learn from, newest first; ``without``: the study itself."""
     names = [name for name in ledger.names() if name != without]
-    found = []
+    studies = []
     for name in names[::-1][:most]:
         try:
             stored = ledger.find(name)
         except (StudyUnreadable, StudyNotFound):  # nothing to learn from it
             continue
         if similarity(stored.problem, target) >= LEAST:
-            found.append(earlier_study(name, stored.problem, ledger.records(stored), target))
-    return found
+            studies.append(earlier_study(name, stored.problem, ledger.records(stored), target))
+    return studies
 
 
 def enqueue_from_earlier(study: Study, *, k: int = 3) -> int:

@@ -97,5 +97,10 @@ class Trial:
         return self._report(self.number, step, value)
 
     def __repr__(self) -> str:
-        named = {"number": self.number, "params": self.params, "source": self.source, "verdict": self.verdict}
-        return f"Trial({', '.join(f'{k}={v!r}' for k, v in named.items())})"
+        fields = {
+            "number": self.number,
+            "params": self.params,
+            "source": self.source,
+            "verdict": self.verdict,
+        }
+        return f"Trial({', '.join(f'{k}={v!r}' for k, v in fields.items())})"

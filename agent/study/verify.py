@@ -95,8 +95,8 @@ def open_verification(study: Verifiable, wanted: VerificationPlan) -> "StoredStu
     key = study.problem.space.key
     if key(pairing.candidate.params) == key(pairing.baseline.params):
         picked = wanted.candidate is None
-        told = f"no trial was better than {pairing.baseline}" if picked else "both are one configuration"
-        return Certified(pairing, "no change", told, searched=searched_gain(study.problem, pairing))
+        reason = f"no trial was better than {pairing.baseline}" if picked else "both are one configuration"
+        return Certified(pairing, "no change", reason, searched=searched_gain(study.problem, pairing))
     ledger = study.ledger
     if ledger.has(pairing.name):
         there = pairing_in(ledger.find(pairing.name))

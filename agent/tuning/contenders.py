@@ -74,12 +74,12 @@ def fewest_changes_first(
     if not ranked or not changed(ranked[0].params, default):
         return list(ranked)
     least = worth[0] - share * abs(worth[0])
-    known = [
+    counts = [
         (i, len(changed(t.params, default)))
         for i, (t, w) in enumerate(zip(ranked, worth, strict=True))
         if w >= least
     ]
-    first = [i for i, n in sorted(known, key=lambda each: (each[1], each[0])) if n]
+    first = [i for i, n in sorted(counts, key=lambda each: (each[1], each[0])) if n]
     return [ranked[i] for i in first] + [t for i, t in enumerate(ranked) if i not in first]
 
 

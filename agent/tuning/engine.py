@@ -104,9 +104,9 @@ class CostAwareBelief:
 
     def _own(self, rng: np.random.Generator) -> Suggestion | None:
         """Return the suggestion by cost and odds; None where the engine's own is as good, or nothing is left."""
-        tried = len(self._history.finished) + len(self._history.failed)
-        modelled = self.modelled and tried >= self._modelled_from
-        if not modelled and not (self._odds.known and tried):
+        trials = len(self._history.finished) + len(self._history.failed)
+        modelled = self.modelled and trials >= self._modelled_from
+        if not modelled and not (self._odds.known and trials):
             return None
         candidates = self._candidates(rng)
         if not candidates:
@@ -115,16 +115,16 @@ class CostAwareBelief:
 
     def _candidates(self, rng: np.random.Generator) -> list[Params]:
         """Return what is not tried yet: all of a small space; none where the engine would measure something again."""
-        taken, space = self._history.taken, self._history.problem.space
+        keys, space = self._history.taken, self._history.problem.space
         if space.size is not None and space.size <= SCORED:
             everything = space.decode(np.vstack(list(space.enumerated())))
-            return [p for p in everything if space.key(p) not in taken]
+            return [p for p in everything if space.key(p) not in keys]
         suggested = self._belief.suggest(1, rng)[0].params
-        if space.key(suggested) in taken:
+        if space.key(suggested) in keys:
             return []
         pool = [suggested, *self._neighbours(), *space.sample(rng, SAMPLED)]
         distinct = {space.key(p): p for p in reversed(pool)}
-        return [p for key, p in reversed(distinct.items()) if key not in taken]
+        return [p for key, p in reversed(distinct.items()) if key not in keys]
 
     def _neighbours(self) -> Iterator[Params]:
         """Yield what differs in one choice from what finished last or from one of the best trials."""
@@ -137,8 +137,8 @@ class CostAwareBelief:
         for anchor in (t.params for t in [*latest, *ranked[:ANCHORS]]):
             for parameter in problem.space:
                 if isinstance(parameter, Categorical) and parameter.name in anchor:
-                    moved = (problem.space.clip({**anchor, parameter.name: c}) for c in parameter.choices)
-                    yield from (p for p in moved if problem.space.satisfies(p))
+                    variants = (problem.space.clip({**anchor, parameter.name: c}) for c in parameter.choices)
+                    yield from (p for p in variants if problem.space.satisfies(p))
 
     def _gaining(self, candidates: Sequence[Params]) -> Suggestion:
         """Return the candidate of the highest score, the first of equal ones."""
@@ -158,6 +158,6 @@ class CostAwareBelief:
     def _distances(self, candidates: Sequence[Params]) -> np.ndarray:
         """Return how far each candidate (m,) is from the closest trial: mean over knobs, other choices at 1."""
         space, kinds = self._history.problem.space, ("finished", "failed", "pruned", "running")
-        tried = np.vstack([self._history.rows(kind).X for kind in kinds])
-        apart = np.abs(space.encode(candidates)[0][:, None, :] - tried[None, :, :])
+        rows = np.vstack([self._history.rows(kind).X for kind in kinds])
+        apart = np.abs(space.encode(candidates)[0][:, None, :] - rows[None, :, :])
         return np.where(space.is_categorical & (apart > 0), 1.0, apart).mean(axis=2).min(axis=1)

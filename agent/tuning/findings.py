@@ -75,11 +75,11 @@ def nearly_feasible(study: Study, slack: float) -> list[TrialRecord]:
 
     def miss(trial: TrialRecord) -> float:
         assert trial.measurement is not None
-        found = trial.measurement.constraints
-        return max((_excess(c, found[c.name]) for c in study.problem.constraints), default=0.0)
+        values = trial.measurement.constraints
+        return max((_excess(c, values[c.name]) for c in study.problem.constraints), default=0.0)
 
-    tried = [t for t in ended(study) if t.source != "default"]
-    return sorted((t for t in tried if miss(t) <= slack), key=miss)
+    trials = [t for t in ended(study) if t.source != "default"]
+    return sorted((t for t in trials if miss(t) <= slack), key=miss)
 
 
 def ended(study: Study) -> list[TrialRecord]:
@@ -103,14 +103,14 @@ def sensitivities(study: Study, at: Params) -> list[Sensitivity]:
     centre = sum(measured) / len(measured) if measured else believed.mean[0]
     if not centre > 0:
         return []
-    found = []
+    results = []
     for parameter in study.problem.space:
         if isinstance(parameter, Categorical):
             rows = [{**at, parameter.name: choice} for choice in parameter.choices]
             legal = [row for row in rows if study.problem.space.satisfies(row)]
             effects = tuple(_effect(study, row, parameter.name, centre) for row in legal)
-            found.append(Sensitivity(parameter.name, effects))
-    return sorted(found, key=lambda s: -s.span)
+            results.append(Sensitivity(parameter.name, effects))
+    return sorted(results, key=lambda s: -s.span)
 
 
 def ablation(study: Study, at: Params) -> list[tuple[str, Effect]]:
@@ -179,34 +179,34 @@ def front(
         for t in trials
         if t.measurement is not None and {objective, other} <= set(t.measurement.metrics)
     ]
-    kept: list[TrialRecord] = []
+    frontier: list[TrialRecord] = []
     reached = -math.inf
     for _, second, trial in sorted(rows, key=lambda r: (-r[0], -r[1])):
         if second > reached:
-            kept.append(trial)
+            frontier.append(trial)
             reached = second
-    return kept
+    return frontier
 
 
 def did_not_work(study: Study) -> list[str]:
     """Return, in words: what failed, with the choices that always did, and how often each limit was broken."""
     trials = study.trials
-    said = []
+    lines = []
     for reason, group in _by_reason(trials).items():
         shared = _shared([t.params for t in group], [t.params for t in trials if t.state != "failed"])
         where = f" (every time with {shared})" if shared else ""
-        said.append(f"{len(group)} failed{where}: {reason}")
+        lines.append(f"{len(group)} failed{where}: {reason}")
     broke: Counter[str] = Counter()
     done = ended(study)
     for t in done:
         assert t.measurement is not None
-        found = t.measurement.constraints
-        broke.update(c.name for c in study.problem.constraints if not c.holds(found[c.name]))
-    said += [
+        values = t.measurement.constraints
+        broke.update(c.name for c in study.problem.constraints if not c.holds(values[c.name]))
+    lines += [
         f"{n} of {len(done)} measured trials broke the limit on {name}" for name, n in broke.most_common()
     ]
     cut = sum(t.measurement is not None for t in trials) - len(done)
-    return said + ([f"{cut} were cut off, too slow to win"] if cut else [])
+    return lines + ([f"{cut} were cut off, too slow to win"] if cut else [])
 
 
 def _by_reason(trials: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:

@@ -39,12 +39,12 @@ def standings(
     limits: Sequence[Constraint], runs: Sequence[Mapping[str, float]], noise: Noise
 ) -> list[Standing]:
     """Return how the runs stand against each limit that they measured."""
-    found = []
+    results = []
     for limit in limits:
         values = [r[limit.name] for r in runs if limit.name in r]
         if values:
-            found.append(_standing(limit, values, *noise.get(limit.name, (0.0, 0))))
-    return found
+            results.append(_standing(limit, values, *noise.get(limit.name, (0.0, 0))))
+    return results
 
 
 def of_default(noise: Noise, relative: Collection[str]) -> Noise:
@@ -61,10 +61,10 @@ def broken(limits: Sequence[Constraint], metrics: Mapping[str, float]) -> tuple[
 
 def said(standing: Standing) -> str:
     """Return the limit and the mean in words, with its noise where that leaves it open."""
-    told = _words(standing.limit, standing.mean)
+    words = _words(standing.limit, standing.mean)
     if standing.sure:
-        return told
-    return f"{told}, {'met' if standing.holds else 'broken'} only within the noise"
+        return words
+    return f"{words}, {'met' if standing.holds else 'broken'} only within the noise"
 
 
 def _standing(limit: Constraint, values: Sequence[float], cv: float, known_by: int) -> Standing:

@@ -94,13 +94,15 @@ class Measures:
     @property
     def limits(self) -> tuple[Constraint, ...]:
         """The limits as numbers, tightened by the margin; they stay what they were when the default was measured."""
-        made = tuple(Constraint(**c) for c in self.state.limits)
-        return (*made, AGREEMENT) if self.target.settings.guard else made
+        constraints = tuple(Constraint(**c) for c in self.state.limits)
+        return (*constraints, AGREEMENT) if self.target.settings.guard else constraints
 
     def limits_beside(self, default: Mapping[str, float]) -> tuple[Constraint, ...]:
         """Return the limits without the margin, relative ones relative to these metrics of the default."""
-        made = resolve_limits(self.plan.limits, medians(self._own) if self.plan.searches_load else default)
-        return (*made, AGREEMENT) if self.target.settings.guard else made
+        constraints = resolve_limits(
+            self.plan.limits, medians(self._own) if self.plan.searches_load else default
+        )
+        return (*constraints, AGREEMENT) if self.target.settings.guard else constraints
 
     @property
     def default_breaks(self) -> bool:
@@ -167,13 +169,13 @@ class Measures:
         before any load held has failed; one that failed beyond the highest load keeps that.
         """
         began, name = time.monotonic(), self.plan.objective.name
-        found = self._highest_load(attempt.mean())
+        highest = self._highest_load(attempt.mean())
         attempt = replace(attempt, seconds=attempt.seconds + time.monotonic() - began)
-        if found.result is None and found.failure is not None:
-            return replace(attempt, results=(), beside=(), failure=found.failure)
-        if found.result is None:
+        if highest.result is None and highest.failure is not None:
+            return replace(attempt, results=(), beside=(), failure=highest.failure)
+        if highest.result is None:
             return attempt.with_metric(name, 0.0)
-        return replace(attempt, results=(found.result,), beside=()).with_metric(name, found.best)
+        return replace(attempt, results=(highest.result,), beside=()).with_metric(name, highest.best)
 
     def _highest_load(self, own: Mapping[str, float]) -> LoadSearch:
         """Return the highest rate or concurrency; ``own``: metrics under the workload's own load."""
@@ -195,8 +197,8 @@ class Measures:
         names = [*dict.fromkeys(unsure(default, judged))]
         if not names:
             return ""
-        told = "; ".join(bound_words(default, names))
-        return f"few requests for {', '.join(names)}: {told}; give the workload more with `prompts=`"
+        bounds = "; ".join(bound_words(default, names))
+        return f"few requests for {', '.join(names)}: {bounds}; give the workload more with `prompts=`"
 
     @property
     def _limits_of_loads(self) -> tuple[Constraint, ...]:
@@ -206,16 +208,16 @@ class Measures:
         """Return a result in words: the objective, the limits, and what the attempt took."""
         if attempt is not None and attempt.cut_s is not None:
             return f"cut off after {attempt.cut_s:.0f} s: too slow to win"
-        known = self.metrics(metrics)
+        values = self.metrics(metrics)
         several = len(self.plan.objectives) > 1
         parts = [
-            f"{o.name + ' ' if several else ''}{known.get(o.name, math.nan):.4g} {o.unit}"
+            f"{o.name + ' ' if several else ''}{values.get(o.name, math.nan):.4g} {o.unit}"
             for o in self.plan.objectives
         ]
         shown = {c.name for c in self.limits} - {o.name for o in self.plan.objectives}
-        parts += [f"{c.name} {known[c.name]:.4g}" for c in self.limits if c.name in shown & known.keys()]
+        parts += [f"{c.name} {values[c.name]:.4g}" for c in self.limits if c.name in shown & values.keys()]
         if self.limits:
-            parts.append("breaks a limit" if broken(self.limits, known) else "meets the limits")
+            parts.append("breaks a limit" if broken(self.limits, values) else "meets the limits")
         if attempt is not None:
             busy = sum(r.busy_cores for r in attempt.results) / max(len(attempt.results), 1)
             parts.append(

@@ -63,8 +63,8 @@ class Odds:
         expected = any(h.survives < 0.5 for h in harder.values())
         self.known = expected or bool(harder and failed) or self._culprits.found
         self._level: list[tuple[str, dict[object, int]]] = []
-        for name, known in harder.items():
-            choices = cast(Categorical, history.problem.space[name]).choices[:: known.sign]
+        for name, order in harder.items():
+            choices = cast(Categorical, history.problem.space[name]).choices[:: order.sign]
             self._level.append((name, {choice: level for level, choice in enumerate(choices)}))
         self._seen: dict[object, _Seen] = defaultdict(_Seen)
         for params in (t.params for t in history.finished):
@@ -103,7 +103,7 @@ class Odds:
 
     def _learn(self) -> None:
         """Let every knob learn its hazards; one failure is blamed on all of them together, as likely as each is."""
-        failed = [(rest, levels) for rest, seen in self._seen.items() for levels in seen.failed]
+        failed = [(rest, levels) for rest, record in self._seen.items() for levels in record.failed]
         for _ in range(ROUNDS):
             guilt = {f: [steps.risk(*f) for steps in self._steps] for f in failed}
             for i, steps in enumerate(self._steps):
@@ -111,8 +111,8 @@ class Odds:
 
     def _mistrust(self) -> float:
         """Return how often the order is wrong about a trial, given all others."""
-        told = [one for seen in self._seen.values() for one in seen.hindsight()]
-        return (told.count(False) + STRENGTH * WRONG) / (len(told) + STRENGTH)
+        guesses = [one for record in self._seen.values() for one in record.hindsight()]
+        return (guesses.count(False) + STRENGTH * WRONG) / (len(guesses) + STRENGTH)
 
 
 class _Culprits:
@@ -126,10 +126,10 @@ class _Culprits:
         self._one_of: list[set[tuple[str, Value]]] = []
         for trial in history.failed:
             if trial.kind == "invalid":
-                named = {(k, v) for k, v in trial.params.items() if _names(trial.reason, k)}
+                blamed = {(k, v) for k, v in trial.params.items() if _names(trial.reason, k)}
                 suspects = set(trial.params.items()) - ran
-                if named and not any(named <= values for values in runs):
-                    self._together.append(named)
+                if blamed and not any(blamed <= values for values in runs):
+                    self._together.append(blamed)
                 elif suspects:
                     self._one_of.append(suspects)
         self._weight = Counter(value for suspects in self._one_of for value in suspects)

@@ -103,14 +103,14 @@ def _check_metrics(plan: TuningPlan) -> None:
     searched = next((n for n in limited if n in SEARCHED), "")
     if searched:
         raise InvalidSpecification(f"`--slo` cannot limit {searched!r}, which is only found as an objective.")
-    known: dict[str, float] = {}
+    by_name: dict[str, float] = {}
     if plan.price_per_hour:
-        known["output_tok_per_money"] = 1.0
+        by_name["output_tok_per_money"] = 1.0
     if goodput_limits([c for c in plan.limits if isinstance(c, Constraint)]):
-        known |= {"goodput_req_s": 1.0, "compliance": 1.0}
-    for what, stated in (("objective", names), ("limit on", limited)):
-        for name in {"output_tok_per_money", "goodput_req_s", "compliance"} & set(stated):
-            check_measured(name, known, what=what)
+        by_name |= {"goodput_req_s": 1.0, "compliance": 1.0}
+    for what, metrics in (("objective", names), ("limit on", limited)):
+        for name in {"output_tok_per_money", "goodput_req_s", "compliance"} & set(metrics):
+            check_measured(name, by_name, what=what)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class TuningState:
             return cls()
         try:
             plain = json.loads(path.read_text())
-            pairs = {key: Pairs(**kept) for key, kept in plain.pop("verified").items()}
+            pairs = {key: Pairs(**fields) for key, fields in plain.pop("verified").items()}
             state = cls(**plain, verified=pairs)
             assert isinstance(state.question, dict)
             _ = [Constraint(**c) for c in state.limits]
@@ -70,13 +70,13 @@ class TuningState:
 
     def ask(self, question: Mapping[str, Any], folder: Path) -> None:  # Any: JSON
         """Take on the question, or raise InvalidInput where the folder holds another one."""
-        asked = json.loads(json.dumps(question, default=str))
-        names = asked.keys() | self.question.keys()
-        different = sorted(n for n in names if self.question.get(n) != asked.get(n)) if self.default else []
+        plain = json.loads(json.dumps(question, default=str))
+        names = plain.keys() | self.question.keys()
+        different = sorted(n for n in names if self.question.get(n) != plain.get(n)) if self.default else []
         if different:
-            said = "; ".join(f"{n} was {self.question.get(n)!r}, now {asked.get(n)!r}" for n in different)
-            raise InvalidInput(f"`--folder` {str(folder)!r} holds another tuning: {said}; {_CURE}.")
-        self.question = asked
+            words = "; ".join(f"{n} was {self.question.get(n)!r}, now {plain.get(n)!r}" for n in different)
+            raise InvalidInput(f"`--folder` {str(folder)!r} holds another tuning: {words}; {_CURE}.")
+        self.question = plain
 
 
 @dataclass

@@ -112,8 +112,8 @@ class Tuning:
         self.measures.keep_default(attempt)
         self.state.default_s = self.clock.used_s
         self._save()
-        told = self.measures.told(self.measures.default())
-        self.say(f"default: {told} · noise {self.measures.noise:.1%} · ready in {attempt.start_s:.1f} s")
+        words = self.measures.told(self.measures.default())
+        self.say(f"default: {words} · noise {self.measures.noise:.1%} · ready in {attempt.start_s:.1f} s")
         few = self.measures.few_requests()
         if few:
             self.say(few)
@@ -236,12 +236,12 @@ class Tuning:
         error = attempt.error()
         if error is not None:
             study.tell(trial, failed=error)
-            found = f"failed: {error}"
+            words = f"failed: {error}"
         else:
             cut = attempt.cut_s is not None
             study.tell(trial, self.measures.cut_off(attempt) if cut else self.measures.measured(attempt))
-            found = self.measures.told(attempt.mean(), attempt)
-        self.say(f"trial {trial.number}: {changes(self.space, trial.params)} · {found}")
+            words = self.measures.told(attempt.mean(), attempt)
+        self.say(f"trial {trial.number}: {changes(self.space, trial.params)} · {words}")
         study.remark(
             f"{attempt.command} · {attempt.rung} · {len(attempt.results)} runs", trial_number=trial.number
         )
@@ -285,12 +285,12 @@ class Tuning:
         verification = Verification(
             self.measures, self.space, say=self.say, left_s=lambda: self.clock.left_s, save=self._save
         )
-        found = self._nothing_tried(study) or verification.first_better(self._ranked(study))
-        command = self.target.spec({} if found.best is None else found.best.params).command()
+        conclusion = self._nothing_tried(study) or verification.first_better(self._ranked(study))
+        command = self.target.spec({} if conclusion.best is None else conclusion.best.params).command()
         return TuningOutcome(
-            found.verdict, study, self.measures.limits, found.best, command, self.target.spec({}).command(),
-            tuple(found.sides[0]), tuple(found.sides[1]), self.measures.noise, self.clock.used_s,
-            verification.agreement(found),
+            conclusion.verdict, study, self.measures.limits, conclusion.best, command, self.target.spec({}).command(),
+            tuple(conclusion.sides[0]), tuple(conclusion.sides[1]), self.measures.noise, self.clock.used_s,
+            verification.agreement(conclusion),
         )  # fmt: skip
 
     def _ranked(self, study: Study) -> list[TrialRecord]:

@@ -33,10 +33,10 @@ class Gain:
     def __str__(self) -> str:
         if math.isinf(self.ratio):
             return f"{self.zeros} ({self.pairs} pair{'s' * (self.pairs > 1)})"
-        told = f"×{self.ratio:.2f}{', ' + self.zeros if self.zeros else ''}"
+        ratio = f"×{self.ratio:.2f}{', ' + self.zeros if self.zeros else ''}"
         if self.pairs < 2:
-            return f"{told} (one pair: no interval)"
-        return f"{told} ({LEVEL:.0%} interval {self.low:.2f} to {self.high:.2f}, {self.pairs} pairs)"
+            return f"{ratio} (one pair: no interval)"
+        return f"{ratio} ({LEVEL:.0%} interval {self.low:.2f} to {self.high:.2f}, {self.pairs} pairs)"
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,12 @@ def _gain_by_differences(objective: Objective, default: Sequence[float], candida
             1 + mean / base, 1 + (mean - half) / base, 1 + (mean + half) / base, n, f"{zero} reached 0"
         )
     low = math.nan if n < 2 else math.inf if mean > half else 0.0
-    told = (
+    words = (
         f"the default reached 0, the candidate {c:.3g}"
         if d == 0
         else f"the candidate reached 0, the default {d:.3g}"
     )
-    return Gain(math.inf, low, math.inf, n, told)
+    return Gain(math.inf, low, math.inf, n, words)
 
 
 def pairs_needed(gain: float, noise: float, repeats: int, least: int, most: int) -> int:
@@ -130,8 +130,11 @@ def decide(
     limits are shares of the default's own value, which has no noise by that measure.
     """
     gain = gain_of(objective, [m[objective.name] for m in default], [m[objective.name] for m in candidate])
-    known = noise or {}
-    sides = standings(limits, default, of_default(known, relative)), standings(limits, candidate, known)
+    noise_by_name = noise or {}
+    sides = (
+        standings(limits, default, of_default(noise_by_name, relative)),
+        standings(limits, candidate, noise_by_name),
+    )
     broken_by = [tuple(map(said, (s for s in side if not s.holds))) for side in sides]
     recommendation, reason = _judged(objective, gain, *sides, smallest_gain)
     return TuningVerdict(recommendation, reason, gain, *broken_by)
@@ -161,8 +164,8 @@ def _judged(
             f"the default breaks {'; '.join(map(said, clear))}; this configuration meets every limit{but}",
         )
     if gain.low > smallest:
-        told = f": {gain}" if math.isinf(gain.ratio) else f" improves by {gain}"
-        return "change", f"{objective.name}{told}{', every limit is met' + but if but else ''}"
+        gain_words = f": {gain}" if math.isinf(gain.ratio) else f" improves by {gain}"
+        return "change", f"{objective.name}{gain_words}{', every limit is met' + but if but else ''}"
     aside = f"; the default breaks {'; '.join(map(said, breaks))}" if breaks else ""
     if gain.high < 1:
         return "no change", f"{objective.name} gets worse, {gain}{aside}"
@@ -199,8 +202,8 @@ def rung_agreement(
 ) -> dict[str, tuple[float, float]]:
     """Return by metric the ratio of candidate to default by the search's rung and by the verification's."""
     of_sides = [means(side) for side in sides]
-    known = [n for n in names if n in searched and default[n] > 0 and of_sides[0][n] > 0]
-    return {n: (searched[n] / default[n], of_sides[1][n] / of_sides[0][n]) for n in known}
+    metrics = [n for n in names if n in searched and default[n] > 0 and of_sides[0][n] > 0]
+    return {n: (searched[n] / default[n], of_sides[1][n] / of_sides[0][n]) for n in metrics}
 
 
 def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:

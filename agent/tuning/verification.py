@@ -69,36 +69,36 @@ class Verification:
         if self._is_default(ranked[0]):
             return Verified(TuningVerdict("no change", "no trial was better than the default"), ranked[0])
         better = list(itertools.takewhile(lambda r: not self._is_default(r), ranked))
-        known = [r for r in better[self._plan.candidates :] if self._kept(r.params).default]
-        told: Verified | None = None
-        for record in (*better[: self._plan.candidates], *known):
-            found = self.verified(record, needed=told is None)
-            if told is None or found.verdict.recommendation == "change":
-                told = found
-            if found.verdict.recommendation == "change":
+        earlier = [r for r in better[self._plan.candidates :] if self._kept(r.params).default]
+        first: Verified | None = None
+        for record in (*better[: self._plan.candidates], *earlier):
+            verified = self.verified(record, needed=first is None)
+            if first is None or verified.verdict.recommendation == "change":
+                first = verified
+            if verified.verdict.recommendation == "change":
                 break
-        assert told is not None  # the first record is not the default
-        return told
+        assert first is not None  # the first record is not the default
+        return first
 
     def verified(self, record: TrialRecord, *, needed: bool = True) -> Verified:
         """Verify one candidate; return what follows, and the metrics of both sides. ``needed``: even a budget that is
         spent pays for a first pair."""
         wanted = self._pairs_wanted(record)
-        kept = self.pairs(record.params, wanted, needed=needed)
-        if kept.failed or not kept.default:
+        runs = self.pairs(record.params, wanted, needed=needed)
+        if runs.failed or not runs.default:
             why = self._trouble or "the budget ended before a pair could be verified"
-            reason = f"verified, the candidate failed: {kept.failed}" if kept.failed else why
+            reason = f"verified, the candidate failed: {runs.failed}" if runs.failed else why
             return Verified(TuningVerdict("no change", reason), record)
-        sides = (kept.default, kept.candidate)
-        limits = self._measures.limits_beside(medians(kept.default))
+        sides = (runs.default, runs.candidate)
+        limits = self._measures.limits_beside(medians(runs.default))
         relative = () if self._plan.searches_load else self._plan.relative
         sides = without_drift(relative, sides)
         verdict = decide(
             self._plan.objective, limits, *sides, smallest_gain=self._plan.smallest_gain,
             noise=self._measures.noise_of_limits, relative=relative,
         )  # fmt: skip
-        if len(kept.default) < wanted and verdict.recommendation != "change":
-            ended = f"{verdict.reason}; {len(kept.default)} of {wanted} pairs were measured, the same command goes on"
+        if len(runs.default) < wanted and verdict.recommendation != "change":
+            ended = f"{verdict.reason}; {len(runs.default)} of {wanted} pairs were measured, the same command goes on"
             verdict = replace(verdict, reason=ended)
         self._say(
             f"verified: {changes(self._space, record.params)} · {verdict.recommendation}: {verdict.reason}"
@@ -118,16 +118,16 @@ class Verification:
 
         A spent budget ends them; one more pair is measured where one is ``needed`` or was begun with, and none was yet.
         """
-        kept = self._kept(params)
-        for _ in range(len(kept.default), wanted):
-            begun = needed or bool(kept.default)
-            if kept.failed or (self._left_s() < 0 and (self._measured or not begun)):
+        runs = self._kept(params)
+        for _ in range(len(runs.default), wanted):
+            is_needed = needed or bool(runs.default)
+            if runs.failed or (self._left_s() < 0 and (self._measured or not is_needed)):
                 break
-            self._measures.state.verified[self._key(params)] = kept
-            self._pair(params, kept, wanted)
+            self._measures.state.verified[self._key(params)] = runs
+            self._pair(params, runs, wanted)
             self._measured += 1
             self._save()
-        return kept
+        return runs
 
     def _kept(self, params: Params) -> Pairs:
         """Return the pairs of a candidate that were measured in the way that the plan asks for."""
@@ -138,18 +138,18 @@ class Verification:
 
     def _pair(self, params: Params, kept: Pairs, wanted: int) -> None:
         """Measure one more pair and keep it; a candidate that fails by its own fault is not measured again."""
-        pair, told = len(kept.default), self._measures.told
+        pair, words_of = len(kept.default), self._measures.told
         beside = self._target.settings.rungs.beside
-        found = self._pair_beside(params, pair) if beside else self._pair_in_turn(params, pair)
-        if isinstance(found, _Lost):
-            self._trouble = f"a pair could not be measured: {found.failure}"
+        results = self._pair_beside(params, pair) if beside else self._pair_in_turn(params, pair)
+        if isinstance(results, _Lost):
+            self._trouble = f"a pair could not be measured: {results.failure}"
             self._say(f"verify {pair + 1}/{wanted}: {self._trouble}")
-            if found.of_candidate and not found.failure.infrastructure:
-                kept.failed = str(found.failure)
+            if results.of_candidate and not results.failure.infrastructure:
+                kept.failed = str(results.failure)
             return
-        kept.default.append(found[0])
-        kept.candidate.append(found[1])
-        self._say(f"verify {pair + 1}/{wanted}: default {told(found[0])} | {told(found[1])}")
+        kept.default.append(results[0])
+        kept.candidate.append(results[1])
+        self._say(f"verify {pair + 1}/{wanted}: default {words_of(results[0])} | {words_of(results[1])}")
 
     def _pairs_wanted(self, record: TrialRecord) -> int:
         """Return how many pairs to measure: more where the noise is near the gain, unless limits decide."""
@@ -157,23 +157,23 @@ class Verification:
         assert record.measurement is not None
         if plan.pairs < 2 or self._measures.default_breaks:
             return plan.pairs
-        name, found = plan.objective.name, record.measurement.metrics
-        over, under = (found, default) if plan.objective.direction == "maximize" else (default, found)
+        name, metrics = plan.objective.name, record.measurement.metrics
+        over, under = (metrics, default) if plan.objective.direction == "maximize" else (default, metrics)
         gain = over[name] / under[name] if under[name] > 0 else float("inf")
         most = max(plan.pairs, plan.most_pairs)
         return pairs_needed(gain, self._measures.noise, plan.repeats, plan.pairs, most)
 
     def _pair_in_turn(self, params: Params, pair: int) -> tuple[dict[str, float], dict[str, float]] | _Lost:
         """Start and measure default and candidate one after the other, each first in every other pair; or what failed."""
-        both, found = (self._space.default(), dict(params)), [{}, {}]
+        both, results = (self._space.default(), dict(params)), [{}, {}]
         for side in (0, 1) if pair % 2 == 0 else (1, 0):
             attempt = self._measure(both[side], f"pair {pair + 1} {'candidate' if side else 'default'}")
             if attempt.failure is None and self._plan.searches_load:
                 attempt = self._measures.at_highest_load(attempt)
             if attempt.failure is not None:
                 return _Lost(attempt.failure, side == 1)
-            found[side] = self._measures.metrics(attempt.mean())
-        return found[0], found[1]
+            results[side] = self._measures.metrics(attempt.mean())
+        return results[0], results[1]
 
     def _pair_beside(self, params: Params, pair: int) -> tuple[dict[str, float], dict[str, float]] | _Lost:
         """Start both anew, side by side, and load them in turns; or what failed."""

@@ -57,10 +57,10 @@ def ask(desk: Desk, n: int = 1, fixed: Mapping[str, Value] | None = None) -> Ans
     fixed."""
     if not 1 <= n <= MOST_AT_ONCE:
         raise InvalidInput(f"`n` must be in [1, {MOST_AT_ONCE}], got {n!r}.")
-    given = desk.study.ask(n, fixed=fixed, allowance=desk.allowance)
-    rows = [(t.number, t.source, t.verdict, params_text(t.params), t.reason) for t in given]
+    trials = desk.study.ask(n, fixed=fixed, allowance=desk.allowance)
+    rows = [(t.number, t.source, t.verdict, params_text(t.params), t.reason) for t in trials]
     text = table(("no.", "source", "verdict", "parameters", "why"), rows)
-    views = [trial_view(desk.study.problem, t.record) for t in given]
+    views = [trial_view(desk.study.problem, t.record) for t in trials]
     return Answer(text + "\n\nEvaluate them and say `/tell NUMBER VALUE`, or `/fail NUMBER REASON`.", views)
 
 
@@ -112,9 +112,9 @@ def widen(
     problem = desk.study.problem.to_dict()
     parameters = problem["space"]["parameters"]
     if parameter not in parameters or "low" not in parameters[parameter]:
-        known = ", ".join(n for n, p in parameters.items() if "low" in p)
+        names = ", ".join(n for n, p in parameters.items() if "low" in p)
         raise InvalidInput(
-            f"`parameter` must have bounds, got {parameter!r}; those with bounds: {known or 'none'}."
+            f"`parameter` must have bounds, got {parameter!r}; those with bounds: {names or 'none'}."
         )
     if low is None and high is None:
         raise InvalidInput("Give `low=…`, `high=…` or both.")
@@ -129,9 +129,9 @@ def constrain(desk: Desk, text: str) -> Answer:
     stay behind."""
     limit = Constraint.parse(text)
     old = desk.study.problem
-    kept = [c for c in old.constraints if c.name != limit.name]
+    constraints = [c for c in old.constraints if c.name != limit.name]
     plain = Problem(
-        old.name, old.space, old.objectives, [*kept, limit], old.description, old.context, old.fidelity
+        old.name, old.space, old.objectives, [*constraints, limit], old.description, old.context, old.fidelity
     )
     return _forked(desk, "", plain)
 
@@ -148,10 +148,10 @@ def _forked(desk: Desk, name: str, problem: Problem) -> Answer:
         raise InvalidInput(
             f"`name` must be that of a study you may see, got {wanted!r}; ask its operator for a key."
         )
-    made = old.fork(wanted, problem=problem)
-    desk.current = made
-    desk.changed(made)
-    lineage = dict(made.lineage or {})
+    study = old.fork(wanted, problem=problem)
+    desk.current = study
+    desk.changed(study)
+    lineage = dict(study.lineage or {})
     return Answer(f"Study {wanted!r} was forked from {old.name!r}.", {"name": wanted, "lineage": lineage})
 
 
@@ -168,8 +168,8 @@ def budget(
     price: float | None = None,
 ) -> Answer:
     """Set limits: trials=…, seconds=…, tokens=…, price=…; limits that are not named stay."""
-    given = {"trials": trials, "seconds": seconds, "tokens": tokens, "price": price}
-    now = Budget(**{**desk.study.budget.to_dict(), **{k: v for k, v in given.items() if v is not None}})
+    limits = {"trials": trials, "seconds": seconds, "tokens": tokens, "price": price}
+    now = Budget(**{**desk.study.budget.to_dict(), **{k: v for k, v in limits.items() if v is not None}})
     set_budget(desk.study, now)
     return Answer(
         "Budget: " + (", ".join(f"{v:g} {k}" for k, v in now.to_dict().items()) or "no limit"), now.to_dict()
@@ -180,15 +180,15 @@ def verify(desk: Desk, trial: int | None = None, against: int | None = None, pai
     """Verify the best trial (or another) with fresh runs of it and of the default (or of a second trial) in turns."""
     wanted = VerificationPlan(trial, against, pairs=pairs)
     if desk.evaluate is not None:
-        found = desk.study.verify(desk.evaluate, trial, against=against, pairs=pairs)
-        return Answer(f"{found}.", found.to_dict())
+        certified = desk.study.verify(desk.evaluate, trial, against=against, pairs=pairs)
+        return Answer(f"{certified}.", certified.to_dict())
     opened = open_verification(desk.study, wanted)
     if isinstance(opened, Certified):
         return Answer(f"{opened}.", opened.to_dict())
     desk.changed(Study.load(opened.name, storage=desk.ledger, reap=False))
-    found = outcome(desk.ledger, opened)
-    told = f"{found}. A worker runs it: `trialogue worker --study {opened.name} --evaluator STUDY.toml`"
-    return Answer(told, found.to_dict())
+    certified = outcome(desk.ledger, opened)
+    words = f"{certified}. A worker runs it: `trialogue worker --study {opened.name} --evaluator STUDY.toml`"
+    return Answer(words, certified.to_dict())
 
 
 def stop(desk: Desk) -> Answer:
@@ -201,8 +201,8 @@ def stop(desk: Desk) -> Answer:
 def note(desk: Desk, text: str = "", trial: int | None = None) -> Answer:
     """Write the note of the study, or of a trial (trial=N before the words); it lasts until the next one, and no words
     take it away."""
-    kept = desk.study.note(text, trial_number=trial)
-    return Answer("Noted." if kept else "The note is gone.", {"text": kept, "trial": trial})
+    note_text = desk.study.note(text, trial_number=trial)
+    return Answer("Noted." if note_text else "The note is gone.", {"text": note_text, "trial": trial})
 
 
 def open_(desk: Desk, name: str) -> Answer:

@@ -86,14 +86,14 @@ def draft(text: str, *, name: str = "draft") -> str:
 
 def guesses_in(toml: str) -> list[str]:
     """Return what a draft says it guessed: the name of the table or key, and how."""
-    found = []
+    guesses = []
     for line in toml.splitlines():
         statement, _, note = line.partition("  # ")
         if "guess" in note:
-            found.append(
+            guesses.append(
                 f"{statement.split('=')[0].strip().removeprefix('[parameters.').rstrip(']')}: {note}"
             )
-    return found
+    return guesses
 
 
 def _is_specification(text: str) -> bool:
@@ -106,15 +106,15 @@ def _is_specification(text: str) -> bool:
 def from_help(text: str) -> Iterator[DraftedParameter]:
     """Yield a knob for each option of a ``--help`` text that has choices or a number as its default."""
     lines = text.splitlines()
-    seen: set[str] = set()
+    names: set[str] = set()
     for i, line in enumerate(lines):
-        found = _OPTION.match(line)
-        if not found or found["name"].lower() in _IGNORED or found["name"] in seen:
+        match = _OPTION.match(line)
+        if not match or match["name"].lower() in _IGNORED or match["name"] in names:
             continue
-        seen.add(found["name"])
-        words = " ".join([found["rest"], *_continued(islice(lines, i + 1, None))])
+        names.add(match["name"])
+        words = " ".join([match["rest"], *_continued(islice(lines, i + 1, None))])
         choices, default = _CHOICES.search(words), _DEFAULT.search(words)
-        name = found["name"].replace("-", "_")
+        name = match["name"].replace("-", "_")
         preset = default["value"] if default else None
         if choices:
             options = tuple(c.strip() for c in choices[1].split(","))
@@ -127,24 +127,24 @@ def from_help(text: str) -> Iterator[DraftedParameter]:
 
 def from_sentence(text: str) -> Iterator[DraftedParameter]:
     """Yield a knob for each range or list of choices in a sentence."""
-    seen: set[str] = set()
-    for found in _RANGE.finditer(text):
-        low, high = float(found["low"]), float(found["high"])
-        if not -LARGEST < low < high < LARGEST or found["name"] in seen:
+    names: set[str] = set()
+    for match in _RANGE.finditer(text):
+        low, high = float(match["low"]), float(match["high"])
+        if not -LARGEST < low < high < LARGEST or match["name"] in names:
             continue
-        seen.add(found["name"])
-        whole = all(re.fullmatch(r"[-+]?\d+", found[k]) for k in ("low", "high"))
-        stated = re.search(r"\blog", found["rest"])
-        log = low > 0 and (bool(stated) or high / low >= 1000)
-        note = "" if stated or not log else "log scale guessed from the width of the range"
-        yield DraftedParameter(found["name"], "int" if whole else "float", low, high, log, note=note)
-    for found in _OR.finditer(text):
-        if found["name"] not in seen:
-            words = (c.strip() for c in re.split(r",|\||/|\bor\b", found["choices"]))
-            options = tuple(c for c in words if c and c not in seen)
+        names.add(match["name"])
+        whole = all(re.fullmatch(r"[-+]?\d+", match[k]) for k in ("low", "high"))
+        log_word = re.search(r"\blog", match["rest"])
+        log = low > 0 and (bool(log_word) or high / low >= 1000)
+        note = "" if log_word or not log else "log scale guessed from the width of the range"
+        yield DraftedParameter(match["name"], "int" if whole else "float", low, high, log, note=note)
+    for match in _OR.finditer(text):
+        if match["name"] not in names:
+            words = (c.strip() for c in re.split(r",|\||/|\bor\b", match["choices"]))
+            options = tuple(c for c in words if c and c not in names)
             if len(options) > 1:
-                seen.add(found["name"])
-                yield DraftedParameter(found["name"], "categorical", choices=options)
+                names.add(match["name"])
+                yield DraftedParameter(match["name"], "categorical", choices=options)
 
 
 def to_toml(name: str, text: str, knobs: Sequence[DraftedParameter]) -> str:

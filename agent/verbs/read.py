@@ -180,9 +180,9 @@ def best(desk: Desk) -> Answer:
         text = table(("no.", *names, "parameters"), rows) if rows else "No feasible trial yet."
         return Answer(text, [trial_view(study.problem, r) for r in front])
     record = study.best_trial
-    found = "\n".join(f"- {k} = {number(v)}" for k, v in record.params.items())
+    params = "\n".join(f"- {k} = {number(v)}" for k, v in record.params.items())
     (goal,) = (objective.name for objective in study.problem.objectives)
-    text = f"Best is trial {record.number} with {goal} = **{number(record.value)}**:\n{found}"
+    text = f"Best is trial {record.number} with {goal} = **{number(record.value)}**:\n{params}"
     return Answer(text, trial_view(study.problem, record))
 
 
@@ -251,13 +251,13 @@ def importances(desk: Desk) -> Answer:
 
 def plot(desk: Desk, figure: Figure = "history") -> Answer:
     """Draw a figure of the study; in a terminal, the history as text."""
-    drawn = desk.figure(desk.study, figure)
+    figure_data = desk.figure(desk.study, figure)
     values = [
         r.value
         for r in desk.study.trials
         if r.state == "finished" and r.excluded is None and r.value is not None
     ]
-    return Answer(f"{figure}: {row(values)}" if values else f"{figure}: nothing to draw yet.", drawn)
+    return Answer(f"{figure}: {row(values)}" if values else f"{figure}: nothing to draw yet.", figure_data)
 
 
 def report(desk: Desk) -> Answer:

@@ -55,8 +55,8 @@ class Verb:
     def parameters(self) -> Sequence[inspect.Parameter]:
         """The function's parameters without the desk, annotations resolved."""
         hints = get_type_hints(self.function)
-        found = list(inspect.signature(self.function).parameters.values())[1:]
-        return [p.replace(annotation=hints[p.name]) for p in found]
+        own = list(inspect.signature(self.function).parameters.values())[1:]
+        return [p.replace(annotation=hints[p.name]) for p in own]
 
     @property
     def usage(self) -> str:

@@ -46,13 +46,13 @@ class _Course:
 
     def take(self, row: Any) -> bool:  # Any: a SQLAlchemy row
         """Take in the next trial; return whether it is the best so far."""
-        told, value = _outcome(row.outcome), finite_number(row.value)
+        outcome, value = _outcome(row.outcome), finite_number(row.value)
         self.number = row.number
-        self.seconds += finite_number(told.get("seconds")) or max(finite_number(row.took) or 0.0, 0.0)
-        cost = finite_number(told.get("cost"))
+        self.seconds += finite_number(outcome.get("seconds")) or max(finite_number(row.took) or 0.0, 0.0)
+        cost = finite_number(outcome.get("cost"))
         if cost is not None:
             self.cost = (self.cost or 0.0) + cost
-        if not row.ended or value is None or value not in told.get("values", ()) or not self._whole(row):
+        if not row.ended or value is None or value not in outcome.get("values", ()) or not self._whole(row):
             return False
         if not row.feasible:
             return False

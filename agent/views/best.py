@@ -50,8 +50,8 @@ def front_of(problem: Problem, records: Iterable[TrialRecord]) -> tuple[TrialRec
     feasible = ranked(problem, records)
     if not feasible:
         return ()
-    kept = nondominated(problem.signs * np.array([r.values for r in feasible], float))
-    return tuple(sorted((feasible[i] for i in kept), key=lambda r: r.number))
+    places = nondominated(problem.signs * np.array([r.values for r in feasible], float))
+    return tuple(sorted((feasible[i] for i in places), key=lambda r: r.number))
 
 
 def _comparable(problem: Problem, records: Iterable[TrialRecord]) -> list[TrialRecord]:
@@ -65,11 +65,11 @@ def _comparable(problem: Problem, records: Iterable[TrialRecord]) -> list[TrialR
 
 def nondominated(Y: np.ndarray) -> list[int]:
     """Return the rows of Y (n, m; larger is better) that no other row beats in every column; equal rows all stay."""
-    kept: list[int] = []
+    places: list[int] = []
     for i in np.lexsort(-Y.T[::-1]):
-        if not kept or not np.any(np.all(Y[kept] >= Y[i], axis=1) & np.any(Y[kept] > Y[i], axis=1)):
-            kept.append(int(i))
-    return kept
+        if not places or not np.any(np.all(Y[places] >= Y[i], axis=1) & np.any(Y[places] > Y[i], axis=1)):
+            places.append(int(i))
+    return places
 
 
 def best_row(connection: sa.Connection, study_id: int, problem: Problem) -> TrialRecord | None:
@@ -91,11 +91,11 @@ def front_numbers(connection: sa.Connection, study_id: int, problem: Problem) ->
         return [r.number for r in front_of(problem, _finished(connection, study_id, problem))]
     query = sa.select(_T.c.number, _T.c.outcome).where(*_COUNTING, _T.c.study_id == study_id)
     values = {row.number: _values(problem, row.outcome) for row in connection.execute(query)}
-    numbers = [number for number, told in values.items() if told is not None]
+    numbers = [number for number, numbers_of_trial in values.items() if numbers_of_trial is not None]
     if not numbers:
         return []
-    kept = nondominated(problem.signs * np.array([values[number] for number in numbers], float))
-    return sorted(numbers[i] for i in kept)
+    places = nondominated(problem.signs * np.array([values[number] for number in numbers], float))
+    return sorted(numbers[i] for i in places)
 
 
 def _values(problem: Problem, outcome: Any) -> tuple[float, ...] | None:

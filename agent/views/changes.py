@@ -37,11 +37,11 @@ class FewChanges:
         """Return it as one sentence; where the needed ones alone are believed to be better than all, they carry all."""
         share = "all" if self.kept >= 0.995 * self.gain else f"{self.kept / self.gain:.0%}"
         count = len(self.needed) + len(self.others)
-        named = ", ".join(f"{name} = {_shown(value)}" for name, value in self.needed.items())
+        changes = ", ".join(f"{name} = {_shown(value)}" for name, value in self.needed.items())
         verb = "carries" if len(self.needed) == 1 else "carry"
         return (
             f"{len(self.needed)} of its {count} changes from the default {verb} {share} of the gain, "
-            f"as the surrogate predicts: {named}."
+            f"as the surrogate predicts: {changes}."
         )
 
 
@@ -61,7 +61,7 @@ def few_changes(history: History, engine: Engine, at: Params) -> FewChanges | No
     (gain,) = _gains(belief, problem, at, [needed]) if belief.modelled else (0.0,)
     if not gain > 0:
         return None
-    kept, others = gain, dict[str, Value]()
+    gain_left, others = gain, dict[str, Value]()
     while True:
         fewer = [[n for n in needed if n != name] for name in needed]
         without = _gains(belief, problem, at, fewer)
@@ -69,9 +69,9 @@ def few_changes(history: History, engine: Engine, at: Params) -> FewChanges | No
         if without[least] < ENOUGH * gain:
             break
         others = {needed[least]: at[needed[least]], **others}
-        needed, kept = fewer[least], without[least]
+        needed, gain_left = fewer[least], without[least]
     dearest_first = {needed[i]: at[needed[i]] for i in sorted(range(len(needed)), key=without.__getitem__)}
-    return FewChanges(dearest_first, others, with_changes(problem, at, needed), gain, kept)
+    return FewChanges(dearest_first, others, with_changes(problem, at, needed), gain, gain_left)
 
 
 def _gains(belief: Belief, problem: Problem, at: Params, sets: Sequence[Sequence[str]]) -> list[float]:

@@ -45,8 +45,8 @@ def write_csv(file: TextIO, problem: Problem, rows: Sequence[Row]) -> None:
     table = _Table(problem)
     cells = [table.cells(row) for row in rows]
     first = ["number", "state", *(h for (kind, _), h in table.headers.items() if kind != "constraint")]
-    known = dict.fromkeys(key for row in cells for key in row)
-    columns = [c for c in first if c in known or c in REMARKS] + [c for c in known if c not in first]
+    keys = dict.fromkeys(key for row in cells for key in row)
+    columns = [c for c in first if c in keys or c in REMARKS] + [c for c in keys if c not in first]
     writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(cells)
@@ -76,14 +76,14 @@ class _Table:
     @cached_property
     def headers(self) -> dict[tuple[str, str], str]:
         """Header of each (kind, name)."""
-        named = [
+        pairs = [
             *(("parameter", p) for p in self.parameters),
             *(("objective", o.name) for o in self.problem.objectives),
             *(("constraint", c.name) for c in self.problem.constraints),
         ]
-        uses = Counter([*REMARKS, *(name for _, name in named)])
+        uses = Counter([*REMARKS, *(name for _, name in pairs)])
         plain = {n for n, count in uses.items() if count == 1 and not n.startswith(PREFIXES)}
-        return {(kind, n): n if n in plain else f"{kind}:{n}" for kind, n in named}
+        return {(kind, n): n if n in plain else f"{kind}:{n}" for kind, n in pairs}
 
     def cells(self, row: Row) -> dict[str, Any]:
         """Return one trial as cells by header."""
@@ -113,8 +113,8 @@ class _Table:
         return cells | {self._metric(n): _metric_text(v) for n, v in ending.get("metrics", {}).items()}
 
     def _metric(self, name: str) -> str:
-        taken = {*REMARKS, *(n for _, n in self.headers)}
-        plain = name and name.isprintable() and name not in taken and not name.startswith(PREFIXES)
+        names = {*REMARKS, *(n for _, n in self.headers)}
+        plain = name and name.isprintable() and name not in names and not name.startswith(PREFIXES)
         return name if plain else "metric:" + json.dumps(name)
 
     def found_in(self, path: str, columns: Sequence[str]) -> "_FoundColumns":
@@ -129,16 +129,16 @@ class _Table:
                 )
             if kind == "constraint" and name in self.parameters:
                 del bare[kind, name]
-        found = prefixed | bare
+        columns_by_key = prefixed | bare
         names = [o.name for o in self.problem.objectives]
-        missing = [n for n in names if ("objective", n) not in found]
+        missing = [n for n in names if ("objective", n) not in columns_by_key]
         if missing:
             raise InvalidMeasurement(
                 f"{path!r} needs a column for each objective, {missing!r} is missing; it has {sorted(columns)!r}."
             )
         extra = {f"sem:{n}" for n in names} | {f"measurement:{n}" for n in PRICES} | {*REMARKS, NOTE}
-        metrics = {c: _metric_name(c) for c in columns if c not in extra and c not in found.values()}
-        return _FoundColumns(self, found, metrics)
+        metrics = {c: _metric_name(c) for c in columns if c not in extra and c not in columns_by_key.values()}
+        return _FoundColumns(self, columns_by_key, metrics)
 
 
 @dataclass(frozen=True)
@@ -149,17 +149,17 @@ class _FoundColumns:
 
     def result(self, line: int, row: Row) -> Result:
         """Return one line as parameters and arguments of a Measurement."""
-        given = {key: row[h] for key, h in self.found.items() if row.get(h) not in (None, "")}
+        texts = {key: row[h] for key, h in self.found.items() if row.get(h) not in (None, "")}
         cells = {
-            n: c.value(given["parameter", n])
+            n: c.value(texts["parameter", n])
             for n, c in self.table.parameters.items()
-            if ("parameter", n) in given
+            if ("parameter", n) in texts
         }
         names = [o.name for o in self.table.problem.objectives]
         sem = [number(row.get(f"sem:{n}") or "") for n in names]
         measured: dict[str, Any] = {
-            "values": [number(given.get(("objective", n), "")) for n in names],
-            "constraints": {n: number(cell) for (kind, n), cell in given.items() if kind == "constraint"},
+            "values": [number(texts.get(("objective", n), "")) for n in names],
+            "constraints": {n: number(cell) for (kind, n), cell in texts.items() if kind == "constraint"},
             "metrics": {n: _metric_value(row[c]) for c, n in self.metrics.items() if row.get(c)},
         }
         if "" not in sem:

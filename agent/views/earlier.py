@@ -12,7 +12,7 @@ from ..ledger.records import finished_of
 def earlier_studies(ledger: Ledger, study: StoredStudy, names: Sequence[str]) -> tuple[EarlierStudy, ...]:
     """Return the studies of these names with the trials that had ended when ``study`` was made, so that it decides the same
     when it is resumed. Excluded trials are left out. Raises StudyNotFound."""
-    found = []
+    studies = []
     for name in names:
         stored = ledger.find(name)
         records = [
@@ -20,8 +20,8 @@ def earlier_studies(ledger: Ledger, study: StoredStudy, names: Sequence[str]) ->
             for r in ledger.records(stored)
             if r.excluded is None and r.ended_at is not None and r.ended_at <= study.created_at
         ]
-        found.append(EarlierStudy(name, History(stored.problem).extended(finished=finished_of(records))))
-    return tuple(found)
+        studies.append(EarlierStudy(name, History(stored.problem).extended(finished=finished_of(records))))
+    return tuple(studies)
 
 
 def check_names(ledger: Ledger, study_name: str, names: Sequence[str]) -> None:

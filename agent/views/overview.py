@@ -139,8 +139,8 @@ def _overview(
 ) -> Overview | Unreadable:
     stored = study_of(row)
     if isinstance(stored, StudyUnreadable):
-        made = moment(row.created_at) or 0.0
-        return Unreadable(row.study_id, stored.name, stored.reason, counts, made)
+        created_at = moment(row.created_at) or 0.0
+        return Unreadable(row.study_id, stored.name, stored.reason, counts, created_at)
     many = len(stored.problem.objectives) > 1
     return Overview(
         stored,

@@ -35,14 +35,14 @@ class GeneticStrategy:
 
     def plan(self, ask: Ask) -> Plan:
         """Return ``ask.n`` untried configurations."""
-        space, taken = self._problem.space, taken_keys(ask.history)
+        space, keys = self._problem.space, taken_keys(ask.history)
         decisions: list[Decision] = []
         for i in range(ask.n):
             rng = stream(self._seed, ask.index + i, self.name)
-            params = self._child(ask.history, taken, rng, ask.fixed)
+            params = self._child(ask.history, keys, rng, ask.fixed)
             reason = "a child of two of the best" if params is not None else "drawn uniformly"
-            params = params if params is not None else draw_new(self._problem, taken, rng, ask.fixed)
-            taken.add(space.key(params))
+            params = params if params is not None else draw_new(self._problem, keys, rng, ask.fixed)
+            keys.add(space.key(params))
             decisions.append(Decision(params, self.name, reason, "own"))
         return Plan(tuple(decisions))
 

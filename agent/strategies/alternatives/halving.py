@@ -112,27 +112,30 @@ class HalvingStrategy:
 
     def _brackets(self) -> Iterator[tuple[list[int], tuple[float, ...]]]:
         """Yield for ever the members of each bracket, by number, and the rungs that it climbs."""
-        begun, most, eta = 0, len(self._ladder) - 1, self._fidelity.eta
+        first, most, eta = 0, len(self._ladder) - 1, self._fidelity.eta
         for _ in count():
             for s in range(most, -1, -1):
                 n = math.ceil((most + 1) / (s + 1) * eta**s)
-                yield list(range(begun, begun + n)), self._ladder[most - s :]
-                begun += n
+                yield list(range(first, first + n)), self._ladder[most - s :]
+                first += n
 
     def _born(
         self, climbers: Mapping[int, Climber], history: History, ask: Ask, index: int, *, member: int, rung: float
     ) -> Decision:  # fmt: skip
         name, space, rng = self._fidelity.name, self._problem.space, stream(self._seed, index, self.name)
-        taken = {space.key({**c.params, name: rung}) for c in climbers.values()}
+        keys = {space.key({**c.params, name: rung}) for c in climbers.values()}
         fixed = {**(ask.fixed or {}), name: self._ladder[-1]}
         if self._engine is not None and rng.random() >= WAITS:
-            (found,) = self._engine.condition(history, rng).suggest(1, rng, fixed=fixed)
-            params = {**found.params, name: rung}
-            if space.satisfies(params) and space.key(params) not in taken:
+            (suggestion,) = self._engine.condition(history, rng).suggest(1, rng, fixed=fixed)
+            params = {**suggestion.params, name: rung}
+            if space.satisfies(params) and space.key(params) not in keys:
                 return Decision(
-                    params, source_of(member, None, self.name), f"begins at {rung:g}: {found.reason}", "own"
+                    params,
+                    source_of(member, None, self.name),
+                    f"begins at {rung:g}: {suggestion.reason}",
+                    "own",
                 )
-        params = draw_new(self._problem, taken, rng, {**fixed, name: rung})
+        params = draw_new(self._problem, keys, rng, {**fixed, name: rung})
         return Decision(
             params, source_of(member, None, self.name), f"begins at {rung:g}, drawn uniformly", "own"
         )
@@ -144,12 +147,12 @@ def climbers_of(history: History, name: str) -> dict[int, Climber]:
     running = {t.number for t in history.running}
     circumstances = {t.number for t in history.failed if t.kind in ("lost", "infrastructure")}
     trials = [*history.finished, *history.failed, *history.pruned, *history.running]
-    found: dict[int, Climber] = {}
+    climbers: dict[int, Climber] = {}
     for trial in sorted(trials, key=lambda t: (t.number < 0, t.number)):
         m = member_of(trial.source)
         if m is None:
             continue
-        climber, rung = found.setdefault(m, Climber(trial.params)), float(str(trial.params[name]))
+        climber, rung = climbers.setdefault(m, Climber(trial.params)), float(str(trial.params[name]))
         if trial.number in circumstances:
             climber.losses[rung] += 1
             if climber.losses[rung] < TRIES:
@@ -160,7 +163,7 @@ def climbers_of(history: History, name: str) -> dict[int, Climber]:
         climber.scores.pop(rung, None)
         if trial.number not in running:
             climber.scores[rung] = values.get(trial.number, -np.inf)
-    return found
+    return climbers
 
 
 def _best(climbers: Mapping[int, Climber], members: list[int], rung: float, n: int) -> list[int]:

@@ -101,12 +101,12 @@ class PopulationStrategy:
 
     def _donor(self, population: dict[int, Member], m: int, rng: np.random.Generator) -> int | None:
         """Return which of the best to copy; None where member ``m`` is not among the worst."""
-        known = sorted((i for i in population if population[i].finished), key=lambda i: population[i].score)
-        count = max(1, int(SHARE * len(known)))
+        ranking = sorted((i for i in population if population[i].finished), key=lambda i: population[i].score)
+        count = max(1, int(SHARE * len(ranking)))
         lost = population[m].failures >= TRIES
-        if len(known) < 2 or not (lost or m in known[:count]):
+        if len(ranking) < 2 or not (lost or m in ranking[:count]):
             return None
-        best = [i for i in known[-count:] if i != m]
+        best = [i for i in ranking[-count:] if i != m]
         return int(rng.choice(best)) if best else None
 
     def _explored(self, params: Params, ask: Ask, rng: np.random.Generator) -> Params:
@@ -118,9 +118,9 @@ class PopulationStrategy:
                 for p in space.parameters
                 if p.name in params
             }
-            found = space.clip({**space.default(), **fresh, **changed, **(ask.fixed or {})})
-            if space.satisfies(found):
-                return found
+            neighbour = space.clip({**space.default(), **fresh, **changed, **(ask.fixed or {})})
+            if space.satisfies(neighbour):
+                return neighbour
         return params
 
 
@@ -130,12 +130,12 @@ def members_of(history: History) -> dict[int, Member]:
     values = {t.number: float(v) for t, v in zip(history.finished, g, strict=True)}
     trials = [*history.finished, *history.failed, *history.pruned, *history.running]
     running, stopped = ({t.number for t in part} for part in (history.running, history.pruned))
-    found: dict[int, Member] = {}
+    members: dict[int, Member] = {}
     for trial in sorted(trials, key=lambda t: t.number):
         m = member_of(trial.source)
         if m is None:
             continue
-        member = found.setdefault(m, Member(trial.params))
+        member = members.setdefault(m, Member(trial.params))
         member.params, member.parent = trial.params, parent_of(trial.source)
         if trial.number in values:
             member.finished.append((trial.number, values[trial.number]))
@@ -144,7 +144,7 @@ def members_of(history: History) -> dict[int, Member]:
             member.is_running = True
         else:
             member.failures += TRIES if trial.number in stopped else 1
-    return found
+    return members
 
 
 def begun(
@@ -161,9 +161,9 @@ def begun(
 
 def drawn(problem: Problem, ask: Ask, rng: np.random.Generator, planned: Sequence[Decision]) -> Params:
     """Return an untried configuration, or a tried one of a space that has no other: trainings differ by their seeds."""
-    taken = ask.history.taken | {problem.space.key(d.params) for d in planned}
+    keys = ask.history.taken | {problem.space.key(d.params) for d in planned}
     try:
-        return draw_new(problem, taken, rng, ask.fixed)
+        return draw_new(problem, keys, rng, ask.fixed)
     except SpaceExhausted:
         return draw_new(problem, set(), rng, ask.fixed)
 
@@ -180,5 +180,5 @@ def _perturbed(parameter: Parameter, value: Value, fresh: Value, rng: np.random.
 
 
 def _decision(member: int, params: Params, parent: int | None, words: str) -> Decision:
-    begun = "" if parent is None else f", from the checkpoint of trial {parent}"
-    return Decision(params, source_of(member, parent), f"member {member} {words}{begun}", "own")
+    origin = "" if parent is None else f", from the checkpoint of trial {parent}"
+    return Decision(params, source_of(member, parent), f"member {member} {words}{origin}", "own")

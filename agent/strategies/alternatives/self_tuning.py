@@ -71,12 +71,12 @@ def tuned_params(history: History, number: int) -> Params:
 
 def moved_params(problem: Problem, params: Params, metrics: Mapping[str, float]) -> Params:
     """Return ``params`` with what metrics ``tuned:NAME`` say."""
-    moved = dict(params)
+    neighbour = dict(params)
     for p in problem.space:
         at = metrics.get(TUNED + p.name)
         if at is None or p.name not in params:
             continue
-        moved[p.name] = (
+        neighbour[p.name] = (
             p.choices[int(np.clip(round(at), 0, len(p.choices) - 1))] if isinstance(p, Categorical) else at
         )
-    return moved
+    return neighbour

@@ -98,18 +98,18 @@ class TreeSearchStrategy:
         return Decision(space.default(), "default", "the declared default, first", "own")
 
     def _next(self, ask: Ask, planned: Sequence[Params], rng: np.random.Generator) -> Decision:
-        taken = ask.history.taken | {self._problem.space.key(params) for params in planned}
+        keys = ask.history.taken | {self._problem.space.key(params) for params in planned}
         samples = list(self._samples(ask.history, planned))
         if not self._surrogate:
-            params = self._untried(_grown(samples), ask, taken, rng)
+            params = self._untried(_grown(samples), ask, keys, rng)
             reason = f"tree search: upper confidence bounds after {len(samples)} trials"
         elif rng.random() < EXPLORE or not samples:
             params, reason = None, "tree search: explored at random"
         else:
-            params = self._best_of_surrogate(samples, ask, taken, rng)
+            params = self._best_of_surrogate(samples, ask, keys, rng)
             reason = f"tree search on a ridge regression of {len(samples)} trials' steps"
         if params is None:
-            params = draw_new(self._problem, taken, rng, ask.fixed)
+            params = draw_new(self._problem, keys, rng, ask.fixed)
             reason = (
                 "tree search: a uniform draw, as no new walk was found" if not self._surrogate else reason
             )

@@ -26,18 +26,18 @@ class VolumeStrategy:
 
     def plan(self, ask: Ask) -> Plan:
         """Return ``ask.n`` new configurations."""
-        space, taken = self._problem.space, taken_keys(ask.history)
+        space, keys = self._problem.space, taken_keys(ask.history)
         decisions: list[Decision] = []
         for i in range(ask.n):
             rng = stream(self._seed, ask.index + i, "random")
             for _ in range(ATTEMPTS):
                 params = space.from_unit(self._code.random_rows(rng, 1)[0])
                 params = space.clip({**params, **ask.fixed}) if ask.fixed else params
-                if space.satisfies(params) and space.key(params) not in taken:
+                if space.satisfies(params) and space.key(params) not in keys:
                     break
             else:
-                params = draw_new(self._problem, taken, rng, ask.fixed)
-            taken.add(space.key(params))
+                params = draw_new(self._problem, keys, rng, ask.fixed)
+            keys.add(space.key(params))
             decisions.append(
                 Decision(params, "random", "a uniform point among the boxes of all configurations", "own")
             )
