@@ -90,6 +90,15 @@ SPLATS = {
 PROBED = {"agent/study/loop.py"}
 """Modules of the study's path that ask an object for an attribute it may lack."""
 
+PARTICIPLES = {
+    "asked", "begun", "chosen", "drawn", "found", "given", "held", "kept", "known", "learnt", "listed", "made", "moved",
+    "named", "said", "seen", "stated", "taken", "told", "tried",
+}  # fmt: skip
+"""Names that say that a variable was filled, not what with: `rows`, `match` or `failure` in place of `found`."""
+
+SPOKEN: set[str] = set()
+"""Local variables that are still called so, as ``path:function:name``; parameters are not counted."""
+
 UNTESTED_FOLDERS = {"serving/scripted"}
 """Folders whose modules are tested through others only."""
 
@@ -144,6 +153,32 @@ def test_functions_stop_at_40_lines() -> None:
     }
     assert long <= LONG, f"split what is longer than 40 lines: {long - LONG}"
     assert long >= LONG, f"remove from LONG what is short by now: {LONG - long}"
+
+
+def arguments(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
+    every = (
+        *node.args.posonlyargs,
+        *node.args.args,
+        *node.args.kwonlyargs,
+        node.args.vararg,
+        node.args.kwarg,
+    )
+    return {a.arg for a in every if a is not None}
+
+
+def spoken() -> Iterator[str]:
+    """Local variables that are called as participles."""
+    for function, node in functions():
+        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        nested = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+        parameters = {a for n in ast.walk(node) if isinstance(n, nested) for a in arguments(n)}
+        yield from (f"{function}:{name}" for name in (names & PARTICIPLES) - parameters)
+
+
+def test_variables_are_nouns_of_their_content() -> None:
+    names = set(spoken())
+    assert names <= SPOKEN, f"say what the value is, not how it came: {names - SPOKEN}"
+    assert names >= SPOKEN, f"remove from SPOKEN: {SPOKEN - names}"
 
 
 def positional(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

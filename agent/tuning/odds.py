@@ -139,7 +139,7 @@ class _Culprits:
         """Return the probability that a configuration holds nothing that is to blame for a failure."""
         own = set(params.items())
         guilt = [self._sum(suspects & own) / self._sum(suspects) for suspects in self._one_of]
-        guilt += [float(named <= own) for named in self._together]
+        guilt += [float(group <= own) for group in self._together]
         return 1.0 - ONE_CAUSE * max(guilt, default=0.0)
 
     def _sum(self, values: Iterable[tuple[str, Value]]) -> float:

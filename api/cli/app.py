@@ -94,9 +94,9 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 for what the caller or an operator must put right, 130 for Ctrl-C."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app_for(given)(args=given, prog_name="trialogue")
+        app_for(words)(args=words, prog_name="trialogue")
     except (TrialogueError, OSError) as error:
         if os.environ.get("TRIALOGUE_TRACEBACK"):
             raise

@@ -124,12 +124,12 @@ class Sessions:
 
         if self._stale or self._session is None:
             study = self.desk.current
-            kept: Any = (
+            evaluate: Any = (
                 _Unkept() if study is None else Transcript(study.ledger.database, study.stored.study_id)
             )
             talk = None if study is None or self._model is None else self._talk(study)
             self._session = ChatSession(
-                kept,
+                evaluate,
                 talk=talk,
                 auto_approve=self._yes,
                 verbs=self.verbs,
@@ -259,8 +259,8 @@ def _shower(interactive: bool) -> Callable[[Any], None]:
             return  # the whole message follows; what was typed stands there already
         if kind == "Pending":
             for request in event.pending:
-                given = " ".join(f"{k}={v}" for k, v in request.arguments.items())
-                console.print(Text(f"? {request.verb} {given}", style="bold yellow"))
+                arguments = " ".join(f"{k}={v}" for k, v in request.arguments.items())
+                console.print(Text(f"? {request.verb} {arguments}", style="bold yellow"))
             console.print(Text("  /yes, /no [why], or /edit NAME=VALUE", style="dim"))
         elif event.role == "tool":
             first = event.text.strip().split("\n")[0][:100]
@@ -280,9 +280,9 @@ def _edited(sessions: Sessions) -> Iterator[str]:
 
     from ...agent.chat.session import commands
 
-    known = commands(sessions.verbs)
-    words = [f"/{name}" for name, _, _ in known] + ["/help-of", "/quit"]
-    about: dict[Any, Any] = {f"/{name}": text for name, _, text in known}
+    rows = commands(sessions.verbs)
+    words = [f"/{name}" for name, _, _ in rows] + ["/help-of", "/quit"]
+    about: dict[Any, Any] = {f"/{name}": text for name, _, text in rows}
     completer = WordCompleter(words, meta_dict=about, sentence=True)
     line_editor: Any = PromptSession(
         history=InMemoryHistory(), completer=completer, complete_while_typing=True

@@ -58,20 +58,20 @@ def compare(
     from ..study_files.study_file import read_specification
     from .comparison_runs import bias, page, run_all, sampled, summary
 
-    stated = [read_specification(file).changed_by(changes or ()) for file in sampled(files, tasks)]
-    specification = stated[0]
+    specifications = [read_specification(file).changed_by(changes or ()) for file in sampled(files, tasks)]
+    specification = specifications[0]
     spec = planner or specification.settings.planner
     budget = specification.settings.budget
     planned = spec not in (None, "none")
     usual = "trialogue,surrogate,random" if planned else "surrogate,random"
     names = checked_names(usual if strategies is None else strategies, has_planner=planned)
     length = trials or (budget.trials if budget is not None else None) or 30
-    by_task = run_all(stated, names, range(seeds), length, spec, quiet=as_json)
+    by_task = run_all(specifications, names, range(seeds), length, spec, quiet=as_json)
     runs = by_task[0] if len(by_task) == 1 else pooled(by_task)
     reference = "surrogate" if "surrogate" in names else names[0]
     lines = table(runs, reference, sorted({min(t, length) for t in (5, 10, 20, length)}))
     lacking = bias(specification, length) if with_bias else {}
-    out.write_text(page(runs, ", ".join(one.name for one in stated)), encoding="utf-8")
+    out.write_text(page(runs, ", ".join(one.name for one in specifications)), encoding="utf-8")
     if as_json:
         rows = {"runs": [asdict(r) for r in runs], "table": [asdict(line) for line in lines], "bits": lacking}
         print(json.dumps(rows, indent=1))

@@ -44,13 +44,13 @@ def run_all(
     """
     runs: list[list[SeededRun]] = []
     with SharedPlanner(planner) as shared:
-        for stated in tasks:
+        for specification in tasks:
             if len(tasks) > 1 and not quiet:
-                print(f"{stated.name}:")
+                print(f"{specification.name}:")
             runs.append([])
             for seed in seeds:
                 for name in names:
-                    runs[-1].append(run_one(stated, name, seed, trials, shared))
+                    runs[-1].append(run_one(specification, name, seed, trials, shared))
                     if not quiet:
                         print(_line(runs[-1][-1]))
     if not any(run.values for of in runs for run in of):
@@ -61,11 +61,11 @@ def run_all(
 def sampled(files: Sequence[Path], n: int | None) -> list[Path]:
     """Return the files, ``target:all`` in full, or ``n`` of them in proportion to their families: those of the gallery, and
     study files."""
-    stated = [Path(f"{OF_A_TARGET}{name}") for name in MODULES]
-    listed = [path for file in files for path in (stated if str(file) == f"{OF_A_TARGET}all" else [file])]
-    families = [MODULES.get(str(f).removeprefix(OF_A_TARGET), "files").split(".")[0] for f in listed]
+    targets = [Path(f"{OF_A_TARGET}{name}") for name in MODULES]
+    paths = [path for file in files for path in (targets if str(file) == f"{OF_A_TARGET}all" else [file])]
+    families = [MODULES.get(str(f).removeprefix(OF_A_TARGET), "files").split(".")[0] for f in paths]
     rng = np.random.default_rng(0)
-    return listed if n is None else [listed[i] for i in stratified_sample(families, n, rng)]
+    return paths if n is None else [paths[i] for i in stratified_sample(families, n, rng)]
 
 
 def _line(run: SeededRun) -> str:
@@ -105,10 +105,10 @@ def bias(stated: Specification, trials: int) -> dict[str, float]:
     with study:
         study.run(stated.evaluate, n_trials=trials)
     values = np.array([_value(study, t) for t in study.trials])
-    known = np.isfinite(values)
+    is_finite = np.isfinite(values)
     X, active = stated.problem.space.encode([t.params for t in study.trials])
-    noise = np.full(int(known.sum()), np.nan)
-    data = TrainingData(stated.problem.space, X[known], active[known], values[known], noise)
+    noise = np.full(int(is_finite.sum()), np.nan)
+    data = TrainingData(stated.problem.space, X[is_finite], active[is_finite], values[is_finite], noise)
     return bits_needed(data, np.random.default_rng(0))
 
 
@@ -130,22 +130,22 @@ def summary(
     lacking: Mapping[str, float] | None,
 ) -> str:
     """Return in words the table of regrets, what each strategy used, and the bits of ``bias`` where they were asked for."""
-    said = [
+    rows = [
         f"\nMean regret (0: best value seen, 1: median first trial); difference to {reference}, 95 % interval"
     ]
-    said += [
+    rows += [
         f"  {line.strategy:10} after {line.trials:3} trials  {line.regret:7.4f}   "
         f"{line.difference:+8.4f} [{line.low:+.4f}, {line.high:+.4f}]"
         for line in lines
     ]
     for name, (tokens, seconds) in spent.items():
-        said.append(f"  {name:10} {tokens:9.0f} tokens and {seconds:6.1f} s per study")
+        rows.append(f"  {name:10} {tokens:9.0f} tokens and {seconds:6.1f} s per study")
     if lacking is not None:
         bits = ", ".join(f"{name} {n:.1f}" for name, n in sorted(lacking.items(), key=lambda pair: pair[1]))
-        said.append(
+        rows.append(
             f"Bits of knowledge that a space of functions lacks for this study, fewest first: {bits or 'unknown'}"
         )
-    return "\n".join(said)
+    return "\n".join(rows)
 
 
 def page(runs: Sequence[SeededRun], title: str) -> str:

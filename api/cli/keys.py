@@ -43,8 +43,8 @@ def list_(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None:
         print(json.dumps(rows, indent=1))
         return
     for holder in holders:
-        seen = ", ".join(sorted(holder.studies)) if holder.studies is not None else "all studies"
-        print(f"{holder.name}  {holder.scope}  {seen}")
+        studies = ", ".join(sorted(holder.studies)) if holder.studies is not None else "all studies"
+        print(f"{holder.name}  {holder.scope}  {studies}")
 
 
 @keys.command()

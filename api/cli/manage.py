@@ -128,13 +128,13 @@ def import_(
 
     require_database(storage)
     opened = OpenedStudy.load(study, storage=storage)
-    found = from_csv(opened.problem, file)
-    numbers = opened.add_many(found.rows)
-    for position, reason in found.excluded.items():
+    table = from_csv(opened.problem, file)
+    numbers = opened.add_many(table.rows)
+    for position, reason in table.excluded.items():
         opened.exclude(numbers[position], reason)
-    for position, text in found.notes.items():
+    for position, text in table.notes.items():
         opened.note(text, trial_number=numbers[position])
-    for line, why in found.left_out:
+    for line, why in table.left_out:
         print(f"{file}, line {line}, left out: {why}", file=sys.stderr)
     print(json.dumps(numbers) if as_json else f"Added {len(numbers)} trials to {study!r}.")
 

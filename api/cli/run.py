@@ -98,20 +98,20 @@ def verify(
     from ...agent.study.study import Study
     from ..study_files.study_file import read_specification
 
-    stated = read_specification(file)
-    where = storage or stated.storage
+    spec = read_specification(file)
+    where = storage or spec.storage
     require_database(where)
-    study = Study.load(stated.name, storage=where)
+    study = Study.load(spec.name, storage=where)
     progress = None if as_json else _line
-    found = study.verify(
-        stated.evaluate, trial, against=against, pairs=pairs, least=least, workers=workers, on_trial=progress
+    result = study.verify(
+        spec.evaluate, trial, against=against, pairs=pairs, least=least, workers=workers, on_trial=progress
     )
     if as_json:
-        print(json.dumps(found.to_dict(), indent=1))
+        print(json.dumps(result.to_dict(), indent=1))
         return
-    print(f"{found}.")
-    if found.searched is not None and found.gain is not None:
-        print(f"The search had shown {found.searched:.4g}, the luck of the pick included.")
+    print(f"{result}.")
+    if result.searched is not None and result.gain is not None:
+        print(f"The search had shown {result.searched:.4g}, the luck of the pick included.")
 
 
 def score_unseen(
@@ -128,12 +128,12 @@ def score_unseen(
     from ...agent.study.study import Study
     from ..study_files.study_file import read_specification
 
-    stated = read_specification(file)
-    where = storage or stated.storage
+    spec = read_specification(file)
+    where = storage or spec.storage
     require_database(where)
-    protocol = None if stated.settings.protocol is None else stated.settings.protocol.protocol()
-    study = Study(stated.problem, name=stated.name, storage=where, protocol=protocol, reap=False)
-    score = study.test(stated.evaluate, trial, workdir=workdir)
+    protocol = None if spec.settings.protocol is None else spec.settings.protocol.protocol()
+    study = Study(spec.problem, name=spec.name, storage=where, protocol=protocol, reap=False)
+    score = study.test(spec.evaluate, trial, workdir=workdir)
     print(json.dumps(score.to_dict(), indent=1) if as_json else score)
 
 
@@ -158,13 +158,13 @@ def soup(
     from ...evaluators.programs.function import load_function
     from ..study_files.study_file import read_specification
 
-    stated = read_specification(file)
-    where = storage or stated.storage
+    spec = read_specification(file)
+    where = storage or spec.storage
     require_database(where)
-    study = Study.load(stated.name, storage=where, reap=False)
-    found = study.soup(load_function(score, file.parent), workdir, most=most)
-    found.save(out)
-    print(f"{found} Written to {out}.")
+    study = Study.load(spec.name, storage=where, reap=False)
+    mixture = study.soup(load_function(score, file.parent), workdir, most=most)
+    mixture.save(out)
+    print(f"{mixture} Written to {out}.")
 
 
 def counterfactual(
@@ -180,16 +180,16 @@ def counterfactual(
     from ...agent.study.study import Study
     from ..study_files.study_file import read_specification
 
-    stated = read_specification(file)
-    where = storage or stated.storage
+    spec = read_specification(file)
+    where = storage or spec.storage
     require_database(where)
-    found = Study.load(stated.name, storage=where, reap=False).counterfactual(stated.evaluate)
+    worth = Study.load(spec.name, storage=where, reap=False).counterfactual(spec.evaluate)
     if as_json:
-        print(json.dumps(found.to_dict(), indent=1))
+        print(json.dumps(worth.to_dict(), indent=1))
         return
-    print(found)
+    print(worth)
     print("\n  trials      with   without")
-    for point in found.checkpoints:
+    for point in worth.checkpoints:
         best, without = ("-" if v is None else f"{v:.6g}" for v in (point.best, point.best_without))
         print(f"  {point.trials:6} {best:>9} {without:>9}")
 

@@ -157,13 +157,13 @@ def _what_is_wrong(file: Path) -> str:
         return "there is no such file"
     try:
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as copy:
-            found = {row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            tables = {row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             sound = copy.execute("PRAGMA integrity_check").fetchone()[0]
     except sqlite3.DatabaseError as error:
         return str(error)
     if sound != "ok":
         return str(sound)
-    return "" if "trialogue_studies" in found else "it holds no studies"
+    return "" if "trialogue_studies" in tables else "it holds no studies"
 
 
 def _shown(host: str) -> str:

@@ -119,23 +119,23 @@ def _opened(name: str, url: str | None, storage: str) -> Any:
 def _verifications(study: Any, url: str | None, storage: str) -> list[Any]:
     """Return the open verifications of a study, opened."""
     if url is not None:
-        told = (study.certainty() or {}).get("verifications", ())
-        names = [v["verification"] for v in told if v["recommendation"] == "open"]
+        verifications = (study.certainty() or {}).get("verifications", ())
+        names = [v["verification"] for v in verifications if v["recommendation"] == "open"]
     else:
         from ...agent.certainty.of_study import outcomes
 
-        told = outcomes(study.ledger, study.name)
-        names = [v.pairing.name for v in told if v.recommendation == "open"]
+        verifications = outcomes(study.ledger, study.name)
+        names = [v.pairing.name for v in verifications if v.recommendation == "open"]
     return [_opened(name, url, storage) for name in names]
 
 
 def _same_space(stated: Any, stored: Any, path: Path) -> None:
     from ...agent.study.create import differences
 
-    found = differences(stored, stated)
-    if found:
+    complaints = differences(stored, stated)
+    if complaints:
         raise InvalidInput(
-            f"{path} states another problem than the study has: {'; '.join(found[:3])}. A worker's file needs the study's "
+            f"{path} states another problem than the study has: {'; '.join(complaints[:3])}. A worker's file needs the study's "
             "parameters and objectives beside its [evaluator]."
         )
 

@@ -37,9 +37,9 @@ class Connection:
     def client(self) -> httpx2.Client:
         """The HTTP client, made on first use and closed with this object."""
         headers = {} if self.api_key is None else {"Authorization": f"Bearer {self.api_key}"}
-        made = httpx2.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
-        weakref.finalize(self, made.close)
-        return made
+        client = httpx2.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+        weakref.finalize(self, client.close)
+        return client
 
     def close(self) -> None:
         """Close the client, if it was made; the next call makes another."""
@@ -74,17 +74,17 @@ def _answer(response: httpx2.Response) -> Any:
     if response.is_success:
         return response.json() if response.content else None
     try:
-        found = response.json()
+        problem = response.json()
     except ValueError:
-        found = {}
-    detail = str(found.get("detail") or response.text[:300] or response.reason_phrase)
-    raise error_named(str(found.get("type", "")).rpartition(":")[2], response.status_code)(detail)
+        problem = {}
+    detail = str(problem.get("detail") or response.text[:300] or response.reason_phrase)
+    raise error_named(str(problem.get("type", "")).rpartition(":")[2], response.status_code)(detail)
 
 
 def error_named(name: str, status: int) -> type[TrialogueError]:
     """Return the class of an error that a server names; for one that is not known here, the nearest by status."""
     for module in (agent_errors, evaluator_errors, serving_errors):
-        found = getattr(module, name, None)
-        if isinstance(found, type) and issubclass(found, TrialogueError):
-            return found
+        kind = getattr(module, name, None)
+        if isinstance(kind, type) and issubclass(kind, TrialogueError):
+            return kind
     return InvalidInput if 400 <= status < 500 else LedgerUnavailable

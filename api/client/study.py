@@ -68,12 +68,12 @@ class RemoteStudy:
         retry_s: float = RETRY_S,
     ) -> None:
         limits = None if budget is None else budget.to_dict()
-        chosen = {"seed": seed, "planner": planner, "budget": limits, "strategy": strategy}
-        chosen["protocol"] = None if protocol is None else protocol.to_dict()
-        self.name = _name_of(problem, name, chosen)
+        options = {"seed": seed, "planner": planner, "budget": limits, "strategy": strategy}
+        options["protocol"] = None if protocol is None else protocol.to_dict()
+        self.name = _name_of(problem, name, options)
         self.worker = f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(3)}"
         self._connection = Connection(url, api_key or environ.get("TRIALOGUE_API_KEY"), retry_s)
-        self._view = self._call("GET", "") if problem is None else self._create(problem, chosen)
+        self._view = self._call("GET", "") if problem is None else self._create(problem, options)
         self.problem = Problem.from_dict(self._view["problem"])
 
     def _create(self, problem: Problem, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -139,14 +139,14 @@ class RemoteStudy:
         self, n: int | None = None, *, fixed: Mapping[str, Value] | None = None, lease: Lease | None = None
     ) -> Trial | list[Trial]:
         """Return the next trial or trials, as ``Study.ask`` does. With a ``lease`` it must be renewed."""
-        held = (
+        lease_body = (
             {}
             if lease is None
             else {"worker": self.worker, "lease_s": max(1.0, lease.expires_at - time.time())}
         )
-        body = {"n": 1 if n is None else n, "fixed": None if fixed is None else dict(fixed), **held}
-        found = self._call("POST", "/ask", body)["trials"]
-        trials = [Trial(record_from_view(view), self.report) for view in found]
+        body = {"n": 1 if n is None else n, "fixed": None if fixed is None else dict(fixed), **lease_body}
+        views = self._call("POST", "/ask", body)["trials"]
+        trials = [Trial(record_from_view(view), self.report) for view in views]
         return trials[0] if n is None else trials
 
     def tell(
@@ -206,12 +206,12 @@ class RemoteStudy:
     ) -> Certified:
         """Run the best trial and the default (or two others) anew, in turns, here; as ``Study.verify``."""
         body = {"candidate": candidate, "against": against, "pairs": pairs, "least": least}
-        told = self._call("POST", "/verify", body)
-        pairing = Pairing.from_text(told["pairing"])
-        if told["recommendation"] == "no change" and not told["pairs"]:
-            return Certified(pairing, "no change", told["reason"], searched=told["searched"])
-        made = self._connection
-        opened = RemoteStudy.load(pairing.name, url=made.url, api_key=made.api_key, retry_s=made.retry_s)
+        answer = self._call("POST", "/verify", body)
+        pairing = Pairing.from_text(answer["pairing"])
+        if answer["recommendation"] == "no change" and not answer["pairs"]:
+            return Certified(pairing, "no change", answer["reason"], searched=answer["searched"])
+        door = self._connection
+        opened = RemoteStudy.load(pairing.name, url=door.url, api_key=door.api_key, retry_s=door.retry_s)
         opened.run(evaluate, **options)
         return outcome_of(self.problem, opened.trials, pairing)
 
@@ -251,19 +251,19 @@ class RemoteStudy:
         if space is not None:
             plain["space"] = space.to_dict()
         self._call("POST", "/fork", {"name": name, "problem": plain})
-        made = self._connection
-        return RemoteStudy.load(name, url=made.url, api_key=made.api_key, retry_s=made.retry_s)
+        door = self._connection
+        return RemoteStudy.load(name, url=door.url, api_key=door.api_key, retry_s=door.retry_s)
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
         """All trials by number."""
-        found: list[TrialRecord] = []
+        records: list[TrialRecord] = []
         after: int | None = 0
         while after is not None:
             page = self._call("GET", "/trials", order="number", limit=PAGE, after=after)
-            found += map(record_from_view, page["items"])
+            records += map(record_from_view, page["items"])
             after = page["next"]
-        return tuple(found)
+        return tuple(records)
 
     def trial(self, number: int) -> TrialRecord:
         """Return one trial; raises TrialNotFound."""
@@ -281,8 +281,8 @@ class RemoteStudy:
 
     def events(self, after: int = 0, *, limit: int = 1000) -> tuple[Event, ...]:
         """Return what happened after event number ``after``, oldest first."""
-        found = self._call("GET", "/log", after=after, limit=limit)["items"]
-        return tuple(Event(**item) for item in found)
+        items = self._call("GET", "/log", after=after, limit=limit)["items"]
+        return tuple(Event(**item) for item in items)
 
     def certainty(self) -> Mapping[str, Any] | None:
         """Return what is certain about the best trial: its verifications, the noise, its luck."""
@@ -296,11 +296,11 @@ class RemoteStudy:
 def _name_of(problem: Problem | None, name: str | None, chosen: Mapping[str, Any]) -> str:
     if problem is not None:
         return name or problem.name
-    given = sorted(key for key, value in chosen.items() if value is not None)
-    if name is None or given:
+    names = sorted(key for key, value in chosen.items() if value is not None)
+    if name is None or names:
         raise InvalidInput(
             "a study without a problem is the one on the server, as it is there: give its `name`, got "
-            f"{name!r}, and leave out what is decided there, got {', '.join(given) or 'nothing'}."
+            f"{name!r}, and leave out what is decided there, got {', '.join(names) or 'nothing'}."
         )
     return name
 
@@ -316,8 +316,8 @@ class RemoteReporter:
         return self._study.report(self._number, step, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        made = self._study._connection
-        return _reporter_elsewhere, (self._study.name, made.url, made.api_key, self._number)
+        door = self._study._connection
+        return _reporter_elsewhere, (self._study.name, door.url, door.api_key, self._number)
 
 
 def _reporter_elsewhere(name: str, url: str, api_key: str | None, number: int) -> RemoteReporter:
@@ -328,8 +328,8 @@ def record_from_view(view: Mapping[str, Any]) -> TrialRecord:
     """Return a trial's record from its JSON; the partner of ``views.trial_view``."""
     ending: Ending | None = None
     if view["values"] is not None:
-        named = {k: view[k] for k in ("constraints", "metrics", "seconds", "cost")}
-        ending = Measurement(view["values"], view["sem"], **named)
+        fields = {k: view[k] for k in ("constraints", "metrics", "seconds", "cost")}
+        ending = Measurement(view["values"], view["sem"], **fields)
     elif view["failure"] is not None:
         ending = Failure(view["failure"]["kind"], view["failure"]["reason"])
     elif view["pruned"] is not None:

@@ -23,13 +23,13 @@ def dimension(
     from ..study_files.study_file import read_specification
     from .measured import dimensions, gain, smallest
 
-    stated = read_specification(file)
-    D = len(stated.problem.space)
+    specification = read_specification(file)
+    D = len(specification.problem.space)
     if D < 2:
         raise InvalidSpecification(f"{file}: a study of {D} parameter has no subspace.")
     gains: dict[int, float] = {}
     for d in dimensions(D):
-        gains[d] = gain(stated, d, trials, range(seeds))
+        gains[d] = gain(specification, d, trials, range(seeds))
         if not as_json:
             print(f"{d:4} of {D} dimensions: gains {gains[d]:.6g} over the default", flush=True)
     d90 = smallest(gains)

@@ -158,8 +158,8 @@ def check_served(spec: str, timeout_s: float) -> Iterator[Finding]:
         served = finding.detail if finding.subject == "model" and finding.state == "ok" else served
         yield finding
     if served is not None:
-        url, _, named = spec.partition("#")
-        yield from check_capabilities(url, named or served, timeout_s)
+        url, _, name = spec.partition("#")
+        yield from check_capabilities(url, name or served, timeout_s)
 
 
 def _show(finding: Finding) -> None:

@@ -25,16 +25,16 @@ ANSWER_SCHEMA = {
 
 def check_endpoint(spec: str, timeout_s: float) -> Iterator[Finding]:
     """Ask an endpoint for its models and for one answer that must obey a JSON schema."""
-    url, _, named = spec.partition("#")
+    url, _, name = spec.partition("#")
     try:
         client = OpenAIClient(
-            url, model=named or os.environ.get("TRIALOGUE_MODEL"), api_key=os.environ.get("OPENAI_API_KEY")
+            url, model=name or os.environ.get("TRIALOGUE_MODEL"), api_key=os.environ.get("OPENAI_API_KEY")
         )
         offered = client.models(deadline_s=min(timeout_s, 15.0))
         yield Finding("endpoint", "ok", f"{url} answers and serves {', '.join(offered[:5]) or 'no model'}")
-        if named and named not in offered:
+        if name and name not in offered:
             yield Finding(
-                "model", "bad", f"{named!r} is not among them", f"name one that is: {url}#{offered[0]}"
+                "model", "bad", f"{name!r} is not among them", f"name one that is: {url}#{offered[0]}"
             )
             return
         yield Finding("model", "ok", client.identify(deadline_s=min(timeout_s, 15.0)))
@@ -58,14 +58,16 @@ _OPTIONS = {
 def _abilities(client: OpenAIClient) -> Finding:
     """Say what the server took of a request that had everything in it."""
     refused = client.abilities.refused
-    taken = ", ".join(words for name, words in _OPTIONS.items() if name not in refused)
+    options = ", ".join(words for name, words in _OPTIONS.items() if name not in refused)
     missing = [words for name, words in _OPTIONS.items() if name in refused]
     if client.abilities.stop_thinking:
         missing.append("thinking (it used up the answer, and is switched off)")
     if not missing:
-        return Finding("abilities", "ok", f"takes {taken}")
+        return Finding("abilities", "ok", f"takes {options}")
     cure = "nothing to do: what it does not take is left out, and the study's ledger remembers it"
-    return Finding("abilities", "note", f"takes {taken or 'plain messages'}; not: {', '.join(missing)}", cure)
+    return Finding(
+        "abilities", "note", f"takes {options or 'plain messages'}; not: {', '.join(missing)}", cure
+    )
 
 
 CURES = {

@@ -37,6 +37,6 @@ def shown_prompt(spec: str | None) -> str:
     )
     if not isinstance(planner, Planner):
         return "This planner reads numbers, not text: it is sent no prompt."
-    given = history(("learning_rate", "dropout", "momentum"), 0.25, 0)
-    prompt = planner.prompt(PlanRequest(given, 4, "candidates", np.random.default_rng(0)))
+    trials = history(("learning_rate", "dropout", "momentum"), 0.25, 0)
+    prompt = planner.prompt(PlanRequest(trials, 4, "candidates", np.random.default_rng(0)))
     return "\n\n".join(f"--- {m.role} ---\n{m.content}" for m in prompt.messages)

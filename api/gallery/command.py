@@ -35,18 +35,18 @@ def targets(
 
     names = [name] if name is not None else [*MODULES, *(own or [])]
     loaded = {n: load_target(n) for n in names}
-    chosen = {n: t for n, t in loaded.items() if family is None or t.family == family}
+    selection = {n: t for n, t in loaded.items() if family is None or t.family == family}
     if page is not None:
         from ..reports.gallery import card_of, render
 
-        page.write_text(render([card_of(t, listed=n in MODULES) for n, t in chosen.items()]), "utf-8")
+        page.write_text(render([card_of(t, listed=n in MODULES) for n, t in selection.items()]), "utf-8")
         print(page)
     elif as_json:
-        print(json.dumps([as_data(t) for t in chosen.values()], indent=1))
+        print(json.dumps([as_data(t) for t in selection.values()], indent=1))
     elif name is not None:
         print(card(loaded[name], name))
     else:
-        print(listing(list(chosen.values())))
+        print(listing(list(selection.values())))
 
 
 def listing(chosen: Sequence[GalleryTarget]) -> str:

@@ -35,9 +35,9 @@ def gate(
     wanted = {name: larger_is_better(name) for name in metric or ()}
     wanted |= dict.fromkeys(maximize or (), True) | dict.fromkeys(minimize or (), False)
     old, new = ([run for path in paths for run in read_runs(path)] for paths in (before, after))
-    found = judge(old, new, GateRules(wanted, tolerance))
-    print(json.dumps(found.to_dict(), indent=1) if as_json else _table(found))
-    raise typer.Exit(EXIT_CODES[found.answer])
+    judgement = judge(old, new, GateRules(wanted, tolerance))
+    print(json.dumps(judgement.to_dict(), indent=1) if as_json else _table(judgement))
+    raise typer.Exit(EXIT_CODES[judgement.answer])
 
 
 def _table(found: object) -> str:
@@ -49,7 +49,7 @@ def _table(found: object) -> str:
     for one in found.metrics:
         by = one.worse_by
         worse = "" if by is None else f"×{by.value:.3f} ({by.low:.3f} to {by.high:.3f})"
-        told = f"{one.stands_on}; {one.warning}" if one.warning else one.stands_on
-        rows.append((one.metric, f"{one.before:.5g}", f"{one.after:.5g}", worse, one.answer, told))
+        evidence = f"{one.stands_on}; {one.warning}" if one.warning else one.stands_on
+        rows.append((one.metric, f"{one.before:.5g}", f"{one.after:.5g}", worse, one.answer, evidence))
     lines = [in_columns(rows)] if found.metrics else []
     return "\n".join([*lines, *found.remarks, f"{found.answer}: {found.reason}"])

@@ -112,18 +112,18 @@ def larger_is_better(name: str) -> bool:
 
 def _under(sides: _Sides, rules: GateRules) -> list[Judged]:
     wanted = rules.wanted or {name: larger_is_better(name) for name in USUAL}
-    found: list[Judged] = []
+    judgements: list[Judged] = []
     for name, larger in wanted.items():
         one = _evidence(sides, name, larger)
         if one is None and rules.wanted:
             one = Judged(name, "INCONCLUSIVE", math.nan, math.nan, None, "not measured on both sides")
         if one is not None:
             unasked = not rules.wanted and not one.known
-            found.append(
+            judgements.append(
                 replace(one, metric=name + sides.label, answer="NOT JUDGED" if unasked else one.answer)
             )
     failures = _failures(sides)
-    return found if failures is None else [*found, failures]
+    return judgements if failures is None else [*judgements, failures]
 
 
 def _evidence(sides: _Sides, name: str, larger: bool) -> Judged | None:
@@ -147,22 +147,22 @@ def _evidence(sides: _Sides, name: str, larger: bool) -> Judged | None:
         return open_
     factor = factor_of_percentiles(requests[0], requests[1], _SHARES[share], 1 - ERROR)
     warning = next((w for w in (percentile(r, _SHARES[share]).warning for r in requests) if w), "")
-    told = f"{len(requests[0])} and {len(requests[1])} requests of one run each"
-    return replace(open_, worse_by=_worse(factor, larger), stands_on=told, warning=warning)
+    words = f"{len(requests[0])} and {len(requests[1])} requests of one run each"
+    return replace(open_, worse_by=_worse(factor, larger), stands_on=words, warning=warning)
 
 
 def _of_runs(open_: Judged, old: Sequence[float], new: Sequence[float], larger: bool) -> Judged:
     """Return what several runs of both sides say; values that are not above 0 have no logarithm, but a mean that changes."""
-    told = f"{len(old)} and {len(new)} runs"
+    words = f"{len(old)} and {len(new)} runs"
     if len({*old, *new}) == 1:
-        return replace(open_, worse_by=Factor(1.0, 1.0, 1.0, 1 - ERROR), stands_on=told)
+        return replace(open_, worse_by=Factor(1.0, 1.0, 1.0, 1 - ERROR), stands_on=words)
     if min(*old, *new) > 0:
-        return replace(open_, worse_by=_worse(factor_of_runs(old, new, 1 - ERROR), larger), stands_on=told)
+        return replace(open_, worse_by=_worse(factor_of_runs(old, new, 1 - ERROR), larger), stands_on=words)
     if open_.before == 0:
-        return replace(open_, stands_on=f"{told}: the mean before is 0, and nothing is a factor of it")
+        return replace(open_, stands_on=f"{words}: the mean before is 0, and nothing is a factor of it")
     sign = -1.0 if larger else 1.0
     change = change_of_runs([sign * v for v in old], [sign * v for v in new], 1 - ERROR)
-    return replace(open_, worse_by=change, stands_on=f"{told}, by the mean's change: a value is not above 0")
+    return replace(open_, worse_by=change, stands_on=f"{words}, by the mean's change: a value is not above 0")
 
 
 def _value(run: MeasuredRun, name: str) -> float | None:
@@ -185,9 +185,9 @@ def _failures(sides: _Sides) -> Judged | None:
         return None
     old, new = (failed / (failed + completed) for failed, completed in table)
     surely = float(stats.fisher_exact(table[::-1], alternative="greater")[1]) < ERROR / 10  # pyright: ignore[reportArgumentType]: SciPy's result is a named pair
-    told = " and ".join(f"{failed} of {failed + completed}" for failed, completed in table)
+    words = " and ".join(f"{failed} of {failed + completed}" for failed, completed in table)
     return Judged(
-        "failed" + sides.label, "FAIL" if surely else "PASS", old, new, None, f"{told} requests failed"
+        "failed" + sides.label, "FAIL" if surely else "PASS", old, new, None, f"{words} requests failed"
     )
 
 
@@ -219,13 +219,13 @@ def _overall(judged: Sequence[Judged]) -> tuple[Answer, str]:
         return "FAIL", f"surely worse: {', '.join(by_answer['FAIL'])}"
     if by_answer["INCONCLUSIVE"]:
         return "INCONCLUSIVE", f"cannot be told: {', '.join(by_answer['INCONCLUSIVE'])}"
-    told = [metric for metric in by_answer["PASS"] if not metric.startswith("failed")]
-    if not told:
+    metrics = [metric for metric in by_answer["PASS"] if not metric.startswith("failed")]
+    if not metrics:
         return (
             "INCONCLUSIVE",
             "no metric has an interval: give several runs of each side, or files with every request",
         )
-    return "PASS", f"surely not worse by more than the tolerance: {', '.join(told)}"
+    return "PASS", f"surely not worse by more than the tolerance: {', '.join(metrics)}"
 
 
 def _worse(factor: Factor, larger: bool) -> Factor:

@@ -107,9 +107,9 @@ def _of_vllm(path: Path, plain: Json) -> list[MeasuredRun]:
              "request_goodput": "goodput_req_s"}  # fmt: skip
     words = {"median": "p50", "mean": "mean"} | {f"p{p}": f"p{p}" for p in (90, 95, 99)}
     kinds = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2el": "e2e", "e2e_latency": "e2e"}
-    named = {f"{word}_{old}_ms": f"{kind}_{statistic}_ms"
+    times = {f"{word}_{old}_ms": f"{kind}_{statistic}_ms"
              for old, kind in kinds.items() for word, statistic in words.items()}  # fmt: skip
-    numbers = _numbers((new, plain.get(old)) for old, new in (rates | named).items())
+    numbers = _numbers((new, plain.get(old)) for old, new in (rates | times).items())
     requests: dict[str, tuple[float, ...]] = {}
     if plain.get("ttfts"):
         gaps = plain.get("itls") or [[]] * len(plain["ttfts"])
@@ -147,10 +147,10 @@ def _guidellm_run(path: Path, one: Json) -> MeasuredRun:
     }
     numbers = _numbers((new, _successful(metrics, old).get("mean")) for old, new in rates.items())
     for kind, (name, unit) in kinds.items():
-        told = _successful(metrics, name)
-        statistics = dict(told.get("percentiles") or {}) | {"mean": told.get("mean")}
-        found = _numbers((f"{kind}_{s}_ms", statistics.get(s)) for s in ("mean", "p50", "p90", "p95", "p99"))
-        numbers |= {n: unit * v for n, v in found.items()}
+        times = _successful(metrics, name)
+        statistics = dict(times.get("percentiles") or {}) | {"mean": times.get("mean")}
+        part = _numbers((f"{kind}_{s}_ms", statistics.get(s)) for s in ("mean", "p50", "p90", "p95", "p99"))
+        numbers |= {n: unit * v for n, v in part.items()}
     rows = (one.get("requests") or {}).get("successful") or ()
     requests = {kind: tuple(unit * r[name] for r in rows if isinstance(r.get(name), int | float))
                 for kind, (name, unit) in kinds.items()}  # fmt: skip
@@ -189,11 +189,11 @@ def _of_aiperf(path: Path, plain: Json) -> list[MeasuredRun]:
     }
     numbers = _numbers((new, (plain.get(old) or {}).get("avg")) for old, new in rates.items())
     for name, kind in _AIPERF.items():
-        told = dict(plain.get(name) or {})
-        unit = _UNITS.get(str(told.get("unit")), 1.0)
-        found = _numbers((f"{kind}_{s}_ms", told.get(old)) for old, s in {"avg": "mean", "p50": "p50", "p90": "p90",
+        row = dict(plain.get(name) or {})
+        unit = _UNITS.get(str(row.get("unit")), 1.0)
+        part = _numbers((f"{kind}_{s}_ms", row.get(old)) for old, s in {"avg": "mean", "p50": "p50", "p90": "p90",
                                                                            "p95": "p95", "p99": "p99"}.items())  # fmt: skip
-        numbers |= {n: unit * v for n, v in found.items()}
+        numbers |= {n: unit * v for n, v in part.items()}
     generator = (plain.get("input_config") or {}).get("loadgen") or {}
     load = _loaded(generator, ("concurrency", "request_rate", "request_count"))
     counts = [(plain.get(name) or {}).get("avg") for name in ("request_count", "error_request_count")]
@@ -204,12 +204,12 @@ def _of_aiperf_records(path: Path, lines: list[Json]) -> list[MeasuredRun]:
     requests: dict[str, list[float]] = {}
     for line in lines:
         for name, kind in _AIPERF.items():
-            told = (line.get("metrics") or {}).get(name) if line.get("error") is None else None
-            if told and isinstance(told.get("value"), int | float):
-                requests.setdefault(kind, []).append(_UNITS.get(str(told.get("unit")), 1.0) * told["value"])
+            row = (line.get("metrics") or {}).get(name) if line.get("error") is None else None
+            if row and isinstance(row.get("value"), int | float):
+                requests.setdefault(kind, []).append(_UNITS.get(str(row.get("unit")), 1.0) * row["value"])
     failed = sum(line.get("error") is not None for line in lines)
-    told = {kind: tuple(values) for kind, values in requests.items()}
-    return [MeasuredRun(str(path), "", {}, told, len(lines) - failed, failed)]
+    times = {kind: tuple(values) for kind, values in requests.items()}
+    return [MeasuredRun(str(path), "", {}, times, len(lines) - failed, failed)]
 
 
 def _of_handover(path: Path, plain: Json) -> list[MeasuredRun]:
@@ -228,8 +228,8 @@ def _of_export(path: Path, lines: list[Json]) -> list[MeasuredRun]:
     runs: list[MeasuredRun] = []
     for line in finished:
         ending = line["ending"]
-        told = {**ending.get("metrics", {}), **ending.get("constraints", {}), "value": line["values"][0]}
-        runs.append(MeasuredRun(f"{path}, trial {line['number']}", "", _numbers(told.items())))
+        row = {**ending.get("metrics", {}), **ending.get("constraints", {}), "value": line["values"][0]}
+        runs.append(MeasuredRun(f"{path}, trial {line['number']}", "", _numbers(row.items())))
     return runs
 
 

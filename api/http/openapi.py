@@ -53,27 +53,27 @@ def refusals(path: str, methods: Collection[str]) -> dict[int | str, dict[str, A
 
 
 def _answer(why: str, schema: Mapping[str, Any], *, wait: bool) -> dict[str, Any]:
-    said: dict[str, Any] = {"description": why, "content": {"application/problem+json": {"schema": schema}}}
+    plain: dict[str, Any] = {"description": why, "content": {"application/problem+json": {"schema": schema}}}
     if wait:
-        said["headers"] = {
+        plain["headers"] = {
             "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
         }
-    return said
+    return plain
 
 
 def document(app: FastAPI) -> dict[str, Any]:
     """Return the document, made once: FastAPI's, with our problems in place of its own."""
     if app.openapi_schema is None:
-        made = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-        parts = made.setdefault("components", {})
+        openapi = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        parts = openapi.setdefault("components", {})
         parts["schemas"] = {
             name: schema
             for name, schema in parts.get("schemas", {}).items()
             if name not in ("HTTPValidationError", "ValidationError")
         } | {"ProblemDetails": PROBLEM}
         parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        made["security"] = [{"key": []}, {}]  # a server on loopback may run without keys
-        app.openapi_schema = dict(_in_json_schema(made))
+        openapi["security"] = [{"key": []}, {}]  # a server on loopback may run without keys
+        app.openapi_schema = dict(_in_json_schema(openapi))
     return app.openapi_schema
 
 

@@ -84,14 +84,14 @@ class GuardedRoute(APIRoute):
     """A route that says who may call it."""
 
     def __init__(self, path: str, endpoint: Any, **options: Any) -> None:  # Any: whatever APIRoute takes
-        stated = options.get("openapi_extra") or {}
-        if stated.get(STATED) not in RANK:
+        extra = options.get("openapi_extra") or {}
+        if extra.get(STATED) not in RANK:
             raise TypeError(f"the route {path!r} must state `openapi_extra=` READ, WRITE or ADMIN.")
         if not inspect.iscoroutinefunction(endpoint):
             status = options.get("status_code") or 200
-            endpoint = (_queued if stated.get(QUEUED) else _rendered)(endpoint, status)
-        known = refusals(path, options.get("methods") or ("GET",))
-        options["responses"] = known | (options.get("responses") or {})
+            endpoint = (_queued if extra.get(QUEUED) else _rendered)(endpoint, status)
+        responses = refusals(path, options.get("methods") or ("GET",))
+        options["responses"] = responses | (options.get("responses") or {})
         super().__init__(path, endpoint, **options)
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:  # Any: ASGI's own
@@ -113,8 +113,8 @@ def _rendered(endpoint: Endpoint, status: int) -> Endpoint:
 
     @functools.wraps(endpoint)
     def rendered(**arguments: Any) -> Response:
-        made = endpoint(**arguments)
-        return made if isinstance(made, Response) else Json(made, status)
+        answer = endpoint(**arguments)
+        return answer if isinstance(answer, Response) else Json(answer, status)
 
     return rendered
 

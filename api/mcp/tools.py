@@ -101,10 +101,10 @@ class _Door:
 
     def _answer(self, verb: Verb, caller: Caller, arguments: Mapping[str, Any]) -> dict[str, Any]:
         caller.need(verb.scope, f"`{verb.name}`")
-        given = dict(arguments)
-        name = given.pop("study", None)
+        arguments_left = dict(arguments)
+        name = arguments_left.pop("study", None)
         desk = self._desk(caller, None if name is None else self.study(caller, name))
-        answer: Answer = verb.function(desk, **given)
+        answer: Answer = verb.function(desk, **arguments_left)
         return cleaned({"text": answer.text, "data": answer.data})
 
     def study(self, caller: Caller, name: str) -> Study:

@@ -18,15 +18,15 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
         return
     from ...serving.models.pretrained import models_at_hand
 
-    known = models_at_hand()
+    at_hand = models_at_hand()
     if as_json:
         rows = [
-            {"name": m.name, "kind": m.kind, "folder": str(m.folder) if m.folder else None} for m in known
+            {"name": m.name, "kind": m.kind, "folder": str(m.folder) if m.folder else None} for m in at_hand
         ]
         print(json.dumps(rows, indent=1))
         return
     lines = [("model", "kind", "MB", "where")]
-    for m in known:
+    for m in at_hand:
         size = "" if m.megabytes is None else f"{m.megabytes:.0f}"
         missing = m.note if m.kind != "pretrained" else f"{m.note}: trialogue models get {m.name}"
         lines.append((m.name, m.kind, size, str(m.folder) if m.folder else missing))

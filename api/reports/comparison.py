@@ -64,13 +64,13 @@ def pooled(tasks: Sequence[Sequence[SeededRun]]) -> list[SeededRun]:
 
 def _scale(runs: Sequence[SeededRun]) -> tuple[float, float]:
     """Return the best value and its distance to the median first one; NaN where nothing feasible was found."""
-    found = [v for v in (np.array(r.values, float) for r in runs) if np.isfinite(v).any()]
-    if not found:
+    rows = [v for v in (np.array(r.values, float) for r in runs) if np.isfinite(v).any()]
+    if not rows:
         return float("nan"), 1.0
-    known = np.concatenate([v[np.isfinite(v)] for v in found])
-    best = float(known.max())
-    median = float(np.median([v[np.isfinite(v)][0] for v in found]))
-    return best, best - median or float(np.ptp(known)) or 1.0
+    numbers = np.concatenate([v[np.isfinite(v)] for v in rows])
+    best = float(numbers.max())
+    median = float(np.median([v[np.isfinite(v)][0] for v in rows]))
+    return best, best - median or float(np.ptp(numbers)) or 1.0
 
 
 def table(runs: Sequence[SeededRun], reference: str, at: Sequence[int]) -> list[Line]:
@@ -158,8 +158,8 @@ def _best_so_far(values: np.ndarray) -> np.ndarray:
 
 
 def _mean(x: np.ndarray) -> float:
-    known = x[np.isfinite(x)]
-    return float(known.mean()) if len(known) else float("nan")
+    finite = x[np.isfinite(x)]
+    return float(finite.mean()) if len(finite) else float("nan")
 
 
 def _columns(reduce: Any, R: np.ndarray) -> list[float | None]:

@@ -49,8 +49,8 @@ def _all(cards: Sequence[DataCard]) -> tuple[str, ...]:
     """Return sums of what is counted and means of what is measured."""
     sums = (str(sum(getattr(c, name) for c in cards)) for name in ("trials", "finished", "failed"))
     covered = f"{fmean(c.coverage for c in cards):.2f} ({fmean(c.coverage_random for c in cards):.2f})"
-    known = ([v for c in cards if (v := getattr(c, name)) is not None] for name in ("utility", "realism"))
-    means = (_shown(fmean(values) if values else None) for values in known)
+    columns = ([v for c in cards if (v := getattr(c, name)) is not None] for name in ("utility", "realism"))
+    means = (_shown(fmean(values) if values else None) for values in columns)
     return (f"all {len(cards)}", "", *sums, f"{fmean(c.diversity for c in cards):.1f}", covered, *means)
 
 

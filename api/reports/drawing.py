@@ -59,10 +59,10 @@ def _drawn(study: Study) -> StudyView:
 
 
 def _shares(view: StudyView, objective: int) -> dict[str, float]:
-    found = importances(view, objective)
-    if found is None:
+    by_name = importances(view, objective)
+    if by_name is None:
         raise NothingToDraw(f"Importances need {FEWEST} results that differ; there are {len(view.counted)}.")
-    return found
+    return by_name
 
 
 def drawn_records(study: Study) -> tuple[Sequence[TrialRecord], int]:
@@ -82,10 +82,10 @@ def drawn_records(study: Study) -> tuple[Sequence[TrialRecord], int]:
         here.where(table.c.number % (total // part) == 0).limit(part),
     )
     with ledger.database.read() as connection:
-        found = [
+        records = [
             record_from_row(row, study.problem) for query in queries for row in connection.execute(query)
         ]
-    return sorted({r.number: r for r in found}.values(), key=lambda r: r.number), total
+    return sorted({r.number: r for r in records}.values(), key=lambda r: r.number), total
 
 
 def _check_objective(study: Study, objective: int) -> None:
@@ -114,8 +114,8 @@ def _figure(view: StudyView, name: str, objective: int) -> dict[str, Any]:
 
 
 def _summary(view: StudyView, objective: int) -> str:
-    best, drawn = view.best(objective), len(view.rows)
-    words = f"{drawn + view.left_out} trials" + (f" ({drawn} drawn)" if view.left_out else "")
+    best, count = view.best(objective), len(view.rows)
+    words = f"{count + view.left_out} trials" + (f" ({count} drawn)" if view.left_out else "")
     if best is None:
         return words + ", no feasible result yet."
     name = view.problem.objectives[objective].name

@@ -136,9 +136,9 @@ def calibration(view: StudyView) -> Figure:
                 "hovertemplate": "%{text}<extra></extra>",
             }
         )
-    seen = [v for trace in data for v in (*trace["x"], *trace["y"])]
-    if seen:
-        ends = [min(seen), max(seen)]
+    values = [v for trace in data for v in (*trace["x"], *trace["y"])]
+    if values:
+        ends = [min(values), max(values)]
         line = {"color": "#888888", "dash": "dot"}
         data.append(
             {"type": "scatter", "mode": "lines", "x": ends, "y": ends, "line": line, "name": "as expected"}

@@ -40,10 +40,12 @@ def whole_page() -> str:
 
 def card_of(target: GalleryTarget, *, listed: bool) -> Card:
     """Return the card of a target; ``listed``: it is the package's own, not a user's that may have the same name."""
-    drawn = landscape_of(target.name) if listed else None
-    made = [picture(target, drawn, i) for i in range(min(2, len(target.problem.objectives)))] if drawn else []
-    pictures = [Markup(p) for p in made if p]
-    return Card(target, evidence_of(target.name) if listed else None, drawn, pictures)
+    scape = landscape_of(target.name) if listed else None
+    images = (
+        [picture(target, scape, i) for i in range(min(2, len(target.problem.objectives)))] if scape else []
+    )
+    pictures = [Markup(p) for p in images if p]
+    return Card(target, evidence_of(target.name) if listed else None, scape, pictures)
 
 
 def render(cards: Sequence[Card]) -> str:

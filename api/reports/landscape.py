@@ -55,11 +55,11 @@ def scale_of(values: Sequence[float], sign: float) -> Shades:
 def picture(target: GalleryTarget, drawn: Landscape, objective: int = 0) -> str:
     """Return an SVG element of one objective; an empty text where all cells are the same."""
     aim, values = target.problem.objectives[objective], drawn.objectives[objective]
-    known = [v for v in values if v is not None]
-    if len(set(known)) < 2:
+    numbers = [v for v in values if v is not None]
+    if len(set(numbers)) < 2:
         return ""
     sign = float(target.problem.signs[objective])
-    scale = scale_of(known, sign)
+    scale = scale_of(numbers, sign)
     width, height = WIDTH / len(drawn.x_values), HEIGHT / len(drawn.y_values)
     marks = [_cell(drawn, i, aim, v, "none" if v is None else scale.color(v)) for i, v in enumerate(values)]
     good = [i for i, v in enumerate(values) if v is not None and drawn.feasible[i]]
@@ -67,9 +67,9 @@ def picture(target: GalleryTarget, drawn: Landscape, objective: int = 0) -> str:
         best = max(good, key=lambda i: sign * (values[i] or 0.0))
         marks.append(_star(*_middle(drawn, best, width, height)))
     marks += [_frame(target, drawn, width, height), _ring(target, drawn, width, height)]
-    told = f"{aim.name} of {target.name} over {drawn.x} and {drawn.y}: best {short(scale.best)}"
+    label = f"{aim.name} of {target.name} over {drawn.x} and {drawn.y}: best {short(scale.best)}"
     return (
-        f'<svg class="landscape" viewBox="0 0 360 290" role="img" aria-label="{escape(told)}">'
+        f'<svg class="landscape" viewBox="0 0 360 290" role="img" aria-label="{escape(label)}">'
         f"{_legend(aim, scale)}{''.join(marks)}{_axes(target, drawn, width, height)}</svg>"
     )
 

@@ -91,9 +91,9 @@ def charts_of(view: StudyView, importances: Mapping[str, float] | None = None) -
         )
         charts.append(Chart("importances", "Importance", caption, figures.importances(importances)))
     caption = "Each panel is one parameter; later trials are lighter."
-    drawn, total = len(figures.thinned(view)), len(view.counted)
-    if drawn < total:
-        caption += f" {drawn} of {total} results are drawn, the better ones and a sample of the rest."
+    count, total = len(figures.thinned(view)), len(view.counted)
+    if count < total:
+        caption += f" {count} of {total} results are drawn, the better ones and a sample of the rest."
     charts.append(Chart("slices", "One parameter at a time", caption, figures.slices(view)))
     caption = "Each line is a trial, brighter ones are better; the thick one is the best."
     charts.append(Chart("parallel", "All parameters at once", caption, figures.parallel(view)))
@@ -110,12 +110,12 @@ def tiles_of(view: StudyView) -> list[Tile]:
     """Return the numbers at the top of the page."""
     counts = {fate: sum(f == fate for _, f in figures.fates(view)) for fate in FATES}
     done = counts["improved"] + counts["finished"] + counts["infeasible"]
-    kept = sum(row.source.startswith("planner") for row in view.rows)
+    proposals = sum(row.source.startswith("planner") for row in view.rows)
     without = ", ".join(f"{counts[f]} {f}" for f in ("failed", "pruned", "running", "excluded") if counts[f])
     tiles = [_best_tile(view), Tile("trials with a result", str(done), without)]
     tiles.append(Tile("new bests", str(counts["improved"]), "trials that improved on all before"))
     rejected = f"{view.rejected} more were rejected by the check" if view.rejected else "of all trials"
-    tiles.append(Tile("proposed by a model", str(kept), rejected))
+    tiles.append(Tile("proposed by a model", str(proposals), rejected))
     seconds = sum(row.seconds or 0.0 for row in view.rows)
     tiles.append(Tile("evaluation time", duration(seconds), f"{view.tokens} tokens" if view.tokens else ""))
     return tiles

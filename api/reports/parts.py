@@ -78,9 +78,9 @@ def short(value: object) -> str:
 
 def axis_title(view: StudyView, objective: int) -> str:
     """Return an objective's name with its unit."""
-    stated = view.problem.objectives[objective]
-    unit = f" ({stated.unit})" if stated.unit else ""
-    return plain(f"{stated.name}{unit}", 50)
+    aim = view.problem.objectives[objective]
+    unit = f" ({aim.unit})" if aim.unit else ""
+    return plain(f"{aim.name}{unit}", 50)
 
 
 def faded(hex_colour: str) -> str:

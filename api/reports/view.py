@@ -144,9 +144,9 @@ def certainty_in_words(ledger: Ledger, stored: StoredStudy) -> str:
     """Return what is certain about the best of a study, or what a verification says; nothing where there is no best."""
     if is_verification(stored):
         return f"{outcome(ledger, stored)}."
-    found = certainty_of(ledger, stored)
-    texts = ["" if found is None else found.text, *map(str, held_out_scores(ledger, stored))]
-    if (instances := StudyProtocol.stored(stored.config).instances("tuning")) and found is not None:
+    certainty = certainty_of(ledger, stored)
+    texts = ["" if certainty is None else certainty.text, *map(str, held_out_scores(ledger, stored))]
+    if (instances := StudyProtocol.stored(stored.config).instances("tuning")) and certainty is not None:
         texts.insert(0, f"Each configuration was measured on {'; '.join(map(str, instances))}.")
     return " ".join(filter(None, (*texts, *_chosen(ledger, stored))))
 

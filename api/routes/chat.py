@@ -26,12 +26,12 @@ router = APIRouter(prefix="/v1/studies/{study_name}/chat", tags=["chat"], route_
 def chat(here: Here) -> dict[str, Any]:
     """Return the conversation so far, what waits for approval, and the commands there are."""
     session = here.services.chats.room(here.name)
-    known = [{"name": name, "usage": usage, "help": text} for name, usage, text in commands(session.verbs)]
+    rows = [{"name": name, "usage": usage, "help": text} for name, usage, text in commands(session.verbs)]
     return {
         "model": session.model_name,
         "messages": [event_data(m) for m in session.transcript.newest()],
         "pending": event_data_of(session),
-        "commands": known,
+        "commands": rows,
     }
 
 
@@ -81,8 +81,8 @@ async def _turn(here: StudyInPath, request: Request, turn: Turn) -> Response:
     events = await anyio.to_thread.run_sync(lambda: list(_events(here, turn)))
     await anyio.to_thread.run_sync(lambda: _end(here, before))
     session = here.services.chats.room(here.name)
-    said = [event_data(e) for e in events if event_name(e) == "message"]
-    return Json({"messages": said, "pending": event_data_of(session)})
+    messages = [event_data(e) for e in events if event_name(e) == "message"]
+    return Json({"messages": messages, "pending": event_data_of(session)})
 
 
 def _begin(here: StudyInPath) -> int:

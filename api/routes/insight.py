@@ -35,8 +35,8 @@ def pareto(here: Here) -> dict[str, Any]:
 @router.get("/certainty", openapi_extra=READ | LONG)
 def certainty(here: Here) -> dict[str, Any] | None:
     """Return what is certain about the best trial: its verifications, the noise, its luck; null while there is none."""
-    found = certainty_of(here.services.ledger, here.stored)
-    return None if found is None else found.to_dict()
+    answer = certainty_of(here.services.ledger, here.stored)
+    return None if answer is None else answer.to_dict()
 
 
 @router.get("/verification", openapi_extra=READ | LONG)
@@ -61,8 +61,8 @@ def predict(here: Here, body: schemas.PredictBody) -> dict[str, Any]:
     belief = study.predict(params)
     if belief is None:
         return {"params": params, "prediction": None}
-    found = {"mean": list(belief.mean), "sd": list(belief.sd), "p_feasible": belief.p_feasible}
-    return {"params": params, "prediction": found}
+    prediction = {"mean": list(belief.mean), "sd": list(belief.sd), "p_feasible": belief.p_feasible}
+    return {"params": params, "prediction": prediction}
 
 
 @router.get("/importances", openapi_extra=READ | LONG)

@@ -49,10 +49,10 @@ async def static(name: str) -> Response:
         return FileResponse(
             plotly_js(), media_type="text/javascript", headers={**SAFE, "Cache-Control": "max-age=86400"}
         )
-    known = {p.name: p for p in (*STATIC.iterdir(), *SHARED.iterdir()) if p.suffix in TYPES}
-    if name not in known:
+    by_name = {p.name: p for p in (*STATIC.iterdir(), *SHARED.iterdir()) if p.suffix in TYPES}
+    if name not in by_name:
         return answer(404, "HttpError", "There is no such file.")
-    return FileResponse(known[name], media_type=TYPES[known[name].suffix], headers=SAFE)
+    return FileResponse(by_name[name], media_type=TYPES[by_name[name].suffix], headers=SAFE)
 
 
 @router.get("/gallery")

@@ -70,12 +70,12 @@ def side_by_side(
 ) -> dict[str, Any]:
     """Put studies side by side, newest first: what a list says of each, its cost and time, and its best so far over
     trials, seconds and cost. ``study`` (repeated) takes only these; ``next`` is the ``after`` of the next page."""
-    seen = (
+    visible = (
         None
         if not study and caller.studies is None
         else [n for n in study or caller.studies or () if caller.sees(n)]
     )
-    items, following = across(services.ledger, limit=limit, before=after, contains=contains, names=seen)
+    items, following = across(services.ledger, limit=limit, before=after, contains=contains, names=visible)
     return {"items": items, "next": following}
 
 
@@ -140,9 +140,9 @@ def fork(here: Here, body: schemas.ForkBody) -> Json:
 
     def forked() -> dict[str, Any]:
         problem = here.study.problem if body.problem is None else Problem.from_dict(body.problem)
-        made = here.study.fork(here.caller.check_sees(body.name), problem=problem)
-        here.services.shelf.adopt(made)
-        return study_view(here.services.ledger, made.stored)
+        fork_of_study = here.study.fork(here.caller.check_sees(body.name), problem=problem)
+        here.services.shelf.adopt(fork_of_study)
+        return study_view(here.services.ledger, fork_of_study.stored)
 
     return here.once(forked, status=201)
 
@@ -155,11 +155,11 @@ def verify(here: Here, body: schemas.VerifyBody) -> Json:
     """
 
     def opened() -> dict[str, Any]:
-        made = open_verification(here.study, VerificationPlan(**body.model_dump()))
-        if isinstance(made, Certified):
-            return made.to_dict()
-        here.services.shelf.forget(made.name)  # its plan may have grown
-        return outcome(here.services.ledger, made).to_dict()
+        verification = open_verification(here.study, VerificationPlan(**body.model_dump()))
+        if isinstance(verification, Certified):
+            return verification.to_dict()
+        here.services.shelf.forget(verification.name)  # its plan may have grown
+        return outcome(here.services.ledger, verification).to_dict()
 
     return here.once(opened)
 

@@ -71,10 +71,10 @@ def heartbeat(here: Here, body: schemas.HeartbeatBody) -> dict[str, Any]:
     """Renew a worker's leases. ``lost``: trials that are no longer this worker's, and why; it should stop them."""
     study = here.study
     numbers = list(dict.fromkeys(body.numbers))
-    held = renew(study, numbers, body.worker, body.lease_s)
+    leases = renew(study, numbers, body.worker, body.lease_s)
     return {
-        "held": [n for n in numbers if n in held],
-        "lost": {n: _why_not_held(study, n) for n in numbers if n not in held},
+        "held": [n for n in numbers if n in leases],
+        "lost": {n: _why_not_held(study, n) for n in numbers if n not in leases},
     }
 
 
@@ -103,9 +103,9 @@ def trials(
 ) -> dict[str, Any]:
     """List trials, a page at a time: ``next`` is the ``after`` of the next page, null on the last."""
     stored = here.stored
-    chosen: Order = order or ("-number" if newest else "number")
+    key: Order = order or ("-number" if newest else "number")
     ledger = here.services.ledger
-    records, total = ledger.page(stored, state=state, source=source, order=chosen, limit=limit, offset=after)
+    records, total = ledger.page(stored, state=state, source=source, order=key, limit=limit, offset=after)
     more = after + len(records) < total
     items = [trial_view(stored.problem, r) for r in records]
     return {"items": items, "total": total, "next": after + len(records) if more else None}

@@ -46,8 +46,8 @@ class ChatRooms:
         """Return the session of a study. Raises StudyNotFound."""
         study = self._shelf.study(name)
         with self._lock:
-            known, session = self._rooms.get(name, (None, None))
-            if session is None or known is not study:
+            owner, session = self._rooms.get(name, (None, None))
+            if session is None or owner is not study:
                 session = self._opened(study)
                 self._rooms[name] = study, session
             self._rooms.move_to_end(name)

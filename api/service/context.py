@@ -127,8 +127,8 @@ class StudyInPath:
             self._check_revision()
             return make()
 
-        made = self.services.answers.once(idempotency_key(self.request, self.caller), checked)
-        return Json(made, status)
+        answer = self.services.answers.once(idempotency_key(self.request, self.caller), checked)
+        return Json(answer, status)
 
     def receipt(self) -> str | None:
         """Return the key under which the study itself remembers this request, in the transaction that does it; the
@@ -139,24 +139,24 @@ class StudyInPath:
         return key
 
     def _check_revision(self) -> None:
-        stated = self.request.headers.get("if-match")
-        if stated is None or stated == "*":
+        revision_text = self.request.headers.get("if-match")
+        if revision_text is None or revision_text == "*":
             return
         revision = self.services.ledger.heads(self.study.stored.study_id).revision
-        if stated.strip('"') != str(revision):
+        if revision_text.strip('"') != str(revision):
             raise RevisionPassed(
-                f"`If-Match` says revision {stated[:40]}, the study is at {revision}; read it again."
+                f"`If-Match` says revision {revision_text[:40]}, the study is at {revision}; read it again."
             )
 
 
 def idempotency_key(request: Request, caller: Caller) -> str | None:
     """Return a digest of the caller, the path and the request's idempotency key, or None without one."""
-    stated = request.headers.get("idempotency-key")
-    if stated is None:
+    header = request.headers.get("idempotency-key")
+    if header is None:
         return None
-    if not 8 <= len(stated) <= 200:
-        raise InvalidInput(f"`Idempotency-Key` must have 8 to 200 characters, got {len(stated)}.")
-    whole = "\n".join([caller.name, request.method, request.url.path, stated])
+    if not 8 <= len(header) <= 200:
+        raise InvalidInput(f"`Idempotency-Key` must have 8 to 200 characters, got {len(header)}.")
+    whole = "\n".join([caller.name, request.method, request.url.path, header])
     return hashlib.sha256(whole.encode()).hexdigest()
 
 

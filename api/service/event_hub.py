@@ -146,12 +146,12 @@ class EventHub:
         heads = await anyio.to_thread.run_sync(self._read_heads)
         first_look = not self._heads
         for study_id, head in heads.items():
-            known = self._heads.get(study_id)
-            if known == head:
+            head_before = self._heads.get(study_id)
+            if head_before == head:
                 continue
             group = self._listeners.get(study_id, set())
             if group:
-                for event in await self._read(study_id, head - 1 if known is None else known):
+                for event in await self._read(study_id, head - 1 if head_before is None else head_before):
                     for listener in group:
                         listener.push(event)
             if not first_look:

@@ -203,15 +203,15 @@ class Guard:
         A key that was right lately is looked up whatever others at its address send. Raises Refused.
         """
         hashed = hashlib.sha256(secret.encode()).digest()
-        seen = hashed in self._right
-        if not seen:
+        is_cached = hashed in self._right
+        if not is_cached:
             self._strangers.take(network, WRONG_KEYS, "unknown keys")
         # In a thread of its own: a database that answers slowly must not hold up what needs no key.
         caller = await anyio.to_thread.run_sync(lookup, secret, limiter=self._lookups)
         if caller is None:
             self._right.pop(hashed, None)
             return None
-        if not seen:
+        if not is_cached:
             self._strangers.give_back(network)
         self._right[hashed] = None
         self._right.move_to_end(hashed)

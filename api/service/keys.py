@@ -83,9 +83,9 @@ class KeyStore:
         if not (secret.startswith(PREFIX) and len(secret) <= 100 and secret.isascii()):
             return None
         hashed, now = digest(secret), self._clock()
-        seen = self._seen.get(hashed)
-        if seen and 0 <= now - seen[0] < CACHE_S:
-            return seen[1]
+        entry = self._seen.get(hashed)
+        if entry and 0 <= now - entry[0] < CACHE_S:
+            return entry[1]
         with self._database.read() as connection:
             row = connection.execute(sa.select(KEYS).where(KEYS.c.sha256 == hashed)).first()
         caller = None if row is None else _caller(row)

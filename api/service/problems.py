@@ -79,11 +79,9 @@ async def on_our_error(_: Request, error: Exception) -> JSONResponse:
 async def on_bad_body(_: Request, error: Exception) -> JSONResponse:
     """Answer for a body, path or query that does not fit its schema; the values themselves are not repeated."""
     assert isinstance(error, RequestValidationError)
-    found = [
-        {"where": ".".join(map(str, e["loc"])), "rule": str(e["msg"])[:300]} for e in error.errors()[:20]
-    ]
-    words = "; ".join(f"{f['where']}: {f['rule']}" for f in found)
-    return answer(422, "InvalidRequest", words[:2000] or "The request does not fit its schema.", errors=found)
+    rows = [{"where": ".".join(map(str, e["loc"])), "rule": str(e["msg"])[:300]} for e in error.errors()[:20]]
+    words = "; ".join(f"{f['where']}: {f['rule']}" for f in rows)
+    return answer(422, "InvalidRequest", words[:2000] or "The request does not fit its schema.", errors=rows)
 
 
 async def on_http(request: Request, error: Exception) -> JSONResponse:

@@ -23,11 +23,11 @@ _L, _S = schema.leases, schema.studies
 def renew(study: Study, numbers: Collection[int], worker: str, lease_s: float) -> set[int]:
     """Let leases live ``lease_s`` from now; return those of the running trials that this worker still holds."""
     mine = sa.and_(_L.c.worker == worker, _L.c.pid.is_(None))  # a process's own lease is its own business
-    held = sa.and_(_L.c.study_id == study.stored.study_id, _L.c.number.in_(numbers), mine)
+    condition = sa.and_(_L.c.study_id == study.stored.study_id, _L.c.number.in_(numbers), mine)
     with study.ledger.database.write() as connection:
-        found = set(connection.scalars(sa.select(_L.c.number).where(held)))
-        connection.execute(_L.update().where(held).values(renewal(lease_s)))
-    return found
+        numbers_held = set(connection.scalars(sa.select(_L.c.number).where(condition)))
+        connection.execute(_L.update().where(condition).values(renewal(lease_s)))
+    return numbers_held
 
 
 def studies_with_dead_leases(ledger: Ledger, now: float) -> list[str]:
@@ -36,8 +36,8 @@ def studies_with_dead_leases(ledger: Ledger, now: float) -> list[str]:
     query = sa.select(_S.c.name, *fields).join(_S, _S.c.study_id == _L.c.study_id)
     with ledger.database.read() as connection:
         rows = connection.execute(query).all()
-    held = [(row.name, Lease(*tuple(row)[1:])) for row in rows]
-    return sorted({name for name, lease in held if why_dead(lease, now) is not None})
+    leases = [(row.name, Lease(*tuple(row)[1:])) for row in rows]
+    return sorted({name for name, lease in leases if why_dead(lease, now) is not None})
 
 
 def reap(ledger: Ledger, shelf: Shelf, *, clock: Callable[[], float] = time.time) -> int:

@@ -59,12 +59,14 @@ class StudyBody(StudySettings):
 
     def specification(self) -> Specification:
         """Return what is asked for. Raises InvalidSpecification, InvalidProblem, InvalidSpace."""
-        named = {key: getattr(self, key) for key in StudySettings.model_fields.keys() & self.model_fields_set}
+        fields = {
+            key: getattr(self, key) for key in StudySettings.model_fields.keys() & self.model_fields_set
+        }
         if self.problem is not None and self.name is not None:
-            settings = StudyTable().model_copy(update=named)
+            settings = StudyTable().model_copy(update=fields)
             return Specification(self.name, Problem.from_dict(self.problem), settings)
-        stated = parse_specification(self.toml or "", name=self.name)
-        return replace(stated, settings=stated.settings.model_copy(update=named))
+        spec = parse_specification(self.toml or "", name=self.name)
+        return replace(spec, settings=spec.settings.model_copy(update=fields))
 
 
 class DraftBody(Table):

@@ -94,8 +94,8 @@ class Observer:
         self.metrics.requests.labels(method, route, status).inc()
         self.metrics.seconds.labels(route).observe(seconds)
         place = PLACE.match(self.path_of(scope))
-        found = zip(("study", "trial"), place.groups() if place else (), strict=False)
-        context = {name: named(value) for name, value in found if value}
+        places = zip(("study", "trial"), place.groups() if place else (), strict=False)
+        context = {name: named(value) for name, value in places if value}
         caller = scope.get("state", {}).get("caller")
         emit = log.info if status < 500 else log.error
         emit("request", method=method, route=route, status=status, ms=round(1000 * seconds, 1),

@@ -179,10 +179,10 @@ def target_of(file: StudyFile, folder: Path) -> Target:
         got = " and ".join(kinds) if kinds else "none"
         raise InvalidSpecification(f"it needs exactly one of {', '.join(EVALUATORS)}, got {got}.")
     kind = EVALUATORS[kinds[0]]
-    known = (kinds[0], *kind.options, FIDELITY)
-    unknown = [key for key in table if key not in known]
+    keys = (kinds[0], *kind.options, FIDELITY)
+    unknown = [key for key in table if key not in keys]
     if unknown:
-        raise InvalidSpecification(unknown_key(unknown[0], known, "[evaluator]"))
+        raise InvalidSpecification(unknown_key(unknown[0], keys, "[evaluator]"))
     target = kind.build({key: value for key, value in table.items() if key != FIDELITY}, folder, file)
     return replace(target, evaluate=at_fidelity(target.evaluate, table.get(FIDELITY)))
 
@@ -190,11 +190,11 @@ def target_of(file: StudyFile, folder: Path) -> Target:
 def over_groups(evaluate: Evaluate, file: StudyFile, problem: Problem) -> Evaluate:
     """Return the evaluator of one group over all that the file names; itself where it names none. Raises
     InvalidSpecification."""
-    if (told := file.groups) is None:
+    if (table := file.groups) is None:
         return evaluate
     from ...evaluators.targets.over_groups import OverGroups
     from ...evaluators.targets.retrieval.group_budget import GroupBudget
 
-    groups = told.of.values()
-    budget = GroupBudget(told.total, [g.cost for g in groups], [g.weight for g in groups], told.power)
-    return OverGroups(evaluate, problem, tuple(told.of), budget, told.pilot, told.rounds)
+    groups = table.of.values()
+    budget = GroupBudget(table.total, [g.cost for g in groups], [g.weight for g in groups], table.power)
+    return OverGroups(evaluate, problem, tuple(table.of), budget, table.pilot, table.rounds)

@@ -153,8 +153,8 @@ def _problem(file: StudyFile, own: Problem | None, name: str) -> Problem:
     """Return the problem of the file; an evaluator that brings its own fills what the file leaves out."""
     plain: dict[str, Any] = {"name": name} if own is None else own.to_dict()  # Any: plain JSON values
     space = plain.get("space", {})
-    listed = "allowed" in space  # a recorded table: its rows are part of the space
-    if not listed and file.parameters:
+    has_table = "allowed" in space  # a recorded table: its rows are part of the space
+    if not has_table and file.parameters:
         space = {"parameters": file.parameters}
     if not space:
         raise InvalidSpecification("at least one table [parameters.NAME] is needed.")

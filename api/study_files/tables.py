@@ -114,8 +114,8 @@ class EngineTable(Table):
 
     def options(self) -> EngineOptions:
         """Return the choices as the study takes them."""
-        said = self.model_dump(exclude={"transfer"})
-        return EngineOptions(**said, transfer=None if self.transfer is None else tuple(self.transfer))
+        fields = self.model_dump(exclude={"transfer"})
+        return EngineOptions(**fields, transfer=None if self.transfer is None else tuple(self.transfer))
 
 
 class SeedsTable(Table):
@@ -280,6 +280,6 @@ class StudyFile(Table):
         """Take ``[budget]`` for ``[study.budget]``, and so every table that is a setting of the study."""
         if not isinstance(plain, dict) or not isinstance(plain.get("study", {}), dict):
             return plain
-        moved = {key for key in plain if key in StudySettings.model_fields and key not in cls.model_fields}
-        rest = {key: value for key, value in plain.items() if key not in moved}
-        return rest | {"study": plain.get("study", {}) | {key: plain[key] for key in moved}}
+        names = {key for key in plain if key in StudySettings.model_fields and key not in cls.model_fields}
+        rest = {key: value for key, value in plain.items() if key not in names}
+        return rest | {"study": plain.get("study", {}) | {key: plain[key] for key in names}}

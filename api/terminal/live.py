@@ -88,8 +88,8 @@ class LiveStudy:
     def _draw(self, view: StudyView, over: bool) -> None:
         moment = Moment(time.time(), time.monotonic() - self._started, self._began_with, over)
         width, height = self._console.size
-        drawn = screen(view, self._ends, moment, width=width, height=height, history=self._history)
-        self._live.update(drawn, refresh=True)
+        picture = screen(view, self._ends, moment, width=width, height=height, history=self._history)
+        self._live.update(picture, refresh=True)
 
     def _say(self, view: StudyView) -> None:
         for row, fate in fates(view):

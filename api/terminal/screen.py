@@ -112,9 +112,9 @@ def status(view: StudyView, ends: Ends, moment: Moment, left_s: float | None) ->
 
 def shown(view: StudyView, count: int, *, history: bool) -> list[tuple[TrialRow, str]]:
     """Return up to ``count`` trials with their fates: the last that ended, then those that are running."""
-    known = fates(view)
-    running = [pair for pair in known if pair[0].fate == "running"][-count:]
-    over = [pair for pair in known if pair[0].fate != "running"] if history else []
+    pairs = fates(view)
+    running = [pair for pair in pairs if pair[0].fate == "running"][-count:]
+    over = [pair for pair in pairs if pair[0].fate != "running"] if history else []
     return [*over[max(0, len(over) - (count - len(running))) :], *running]
 
 
@@ -148,10 +148,10 @@ class _Column:
 
 def _fitting(columns: Sequence[_Column], width: int) -> list[_Column]:
     """Return the columns that fit into ``width`` cells."""
-    kept = list(columns)
-    while sum(c.width for c in kept) > width and (most := max(c.dispensable for c in kept)):
-        kept.remove(next(c for c in kept if c.dispensable == most))
-    return kept
+    fitting = list(columns)
+    while sum(c.width for c in fitting) > width and (most := max(c.dispensable for c in fitting)):
+        fitting.remove(next(c for c in fitting if c.dispensable == most))
+    return fitting
 
 
 def _columns(view: StudyView, rows: Sequence[tuple[TrialRow, str]], now: float) -> list[_Column]:

@@ -79,12 +79,12 @@ class Session:
         """Return what came of the study as JSON."""
         view = self.view()
         best = view.best()
-        found: dict[str, Any] = {"study": view.name, "storage": self.storage, "trials": len(view.rows)}
-        found |= {"seconds": round(seconds, 3), "tokens": view.tokens, "rejected": view.rejected}
-        found["best"] = None if best is None else asdict(best)
+        answer: dict[str, Any] = {"study": view.name, "storage": self.storage, "trials": len(view.rows)}
+        answer |= {"seconds": round(seconds, 3), "tokens": view.tokens, "rejected": view.rejected}
+        answer["best"] = None if best is None else asdict(best)
         if len(view.problem.objectives) > 1:
-            found["front"] = [asdict(row) for row in view.front()]
-        return json.dumps(found, indent=1)
+            answer["front"] = [asdict(row) for row in view.front()]
+        return json.dumps(answer, indent=1)
 
     def _ends(self, trials: int | None, seconds: float | None) -> Ends:
         done, budget = ended(self.view()), self.study.budget
@@ -123,8 +123,8 @@ def comparison(view: StudyView, best: TrialRow) -> Table:
         grid.add_column(heading)
     usual = view.problem.space.default()
     for name in view.problem.space.names:
-        found, default = (short(p[name]) if name in p else "off" for p in (best.params, usual))
-        grid.add_row(Text(name), Text(found, style="" if found == default else "bold"), Text(default))
+        value, default = (short(p[name]) if name in p else "off" for p in (best.params, usual))
+        grid.add_row(Text(name), Text(value, style="" if value == default else "bold"), Text(default))
     return grid
 
 

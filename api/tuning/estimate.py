@@ -41,14 +41,14 @@ def estimated(options: Options, say: Callable[[str], None]) -> None:
         )
     estimator = estimator_of(options, options.model, wanted[0])
     limits = resolve_limits(plan.limits, {}, plan.margin)
-    found = ranked(estimator, plan.objective, limits, wanted[1], options.devices, unused=say)
+    ranking = ranked(estimator, plan.objective, limits, wanted[1], options.devices, unused=say)
     load = estimator.load
     say(
         f"An estimate; nothing was run. {options.model} on up to {options.devices} × {options.system}, "
         f"{load.input_tokens} tokens in and {load.output_tokens} out, {load.concurrency} at once; "
         f"limits: {limit_words(limits)}. From {estimator.source}."
     )
-    for line in _table(found, plan.objective.name, limits):
+    for line in _table(ranking, plan.objective.name, limits):
         say(line)
     if options.serve_rate is not None:
         sized = capacities(estimator, limits, wanted[1], options.devices)

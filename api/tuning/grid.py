@@ -57,16 +57,16 @@ def load_grid(
 
 def _measured(options: Options, grid: Sequence[Cell]) -> str:
     plan, wanted = options.plan(), options.wanted()
-    known = _read(wanted.folder / GRID)
+    record = _read(wanted.folder / GRID)
     with _prepared(options.engine)(wanted, plan.objective, (), say=print) as (target, space, _):
         command = target.spec(space.default()).command()
-        if known.get("command", command) != command:
+        if record.get("command", command) != command:
             raise InvalidInput(
-                f"`--folder` {str(wanted.folder)!r} holds a grid of another server, {known['command']!r}, now {command!r}; "
+                f"`--folder` {str(wanted.folder)!r} holds a grid of another server, {record['command']!r}, now {command!r}; "
                 "give another `--folder`."
             )
         print(f"{'':4} {HEAD}")
-        done = {cell.key: cell for cell in (Cell(**plain) for plain in known.get("cells", ()))}
+        done = {cell.key: cell for cell in (Cell(**plain) for plain in record.get("cells", ()))}
         for i, cell in enumerate(grid, 1):
             if cell.key not in done:
                 done[cell.key] = _loaded(target, space.default(), cell)
@@ -139,20 +139,20 @@ def figure(grid: Sequence[Cell]) -> str:
         x = MARGIN + c.user_tok_s / right * (WIDTH - MARGIN)
         return x, HEIGHT - MARGIN - c.device_tok_s / top * (HEIGHT - MARGIN)
 
-    drawn = [f'<path d="M{MARGIN} 0V{HEIGHT - MARGIN}H{WIDTH}" fill="none" stroke="#888"/>']
+    shapes = [f'<path d="M{MARGIN} 0V{HEIGHT - MARGIN}H{WIDTH}" fill="none" stroke="#888"/>']
     for i, (shape, of_shape) in enumerate(by_shape(measured)):
         color, best = COLORS[i % len(COLORS)], front(of_shape)
         joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, best))
-        drawn.append(f'<polyline points="{joined}" fill="none" stroke="{color}"/>')
-        drawn += [_dot(*place(c), color, c, filled=c in best) for c in of_shape]
-        drawn.append(
+        shapes.append(f'<polyline points="{joined}" fill="none" stroke="{color}"/>')
+        shapes += [_dot(*place(c), color, c, filled=c in best) for c in of_shape]
+        shapes.append(
             f'<text x="{WIDTH - 110}" y="{14 * (i + 1)}" fill="{color}" style="fill:{color}">{shape}</text>'
         )
-    drawn += [
+    shapes += [
         f'<text x="{MARGIN + 6}" y="12">tokens/s of a device (axis to {top:.4g})</text>',
         f'<text x="{MARGIN}" y="{HEIGHT - 18}">tokens/s of a user (axis to {right:.4g})</text>',
     ]
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" role="img">{"".join(drawn)}</svg>'
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" role="img">{"".join(shapes)}</svg>'
 
 
 def _dot(x: float, y: float, color: str, cell: Cell, *, filled: bool) -> str:

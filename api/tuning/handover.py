@@ -73,15 +73,15 @@ def hand_over(
             )
         )
     (folder / "study.html").write_text(page_of(outcome.study))
-    kept = f"serve.sh, {'serve.yaml, ' if vllm else ''}handover.html, study.html, attempts.jsonl, study.db"
+    files = f"serve.sh, {'serve.yaml, ' if vllm else ''}handover.html, study.html, attempts.jsonl, study.db"
     lines = ["", headline(outcome), *([earlier] if earlier else ["", f"  {command}"]), "", *_found(outcome)]
     lines += sizing_lines(outcome, rate_s) if rate_s is not None else []
-    return "\n".join([*lines, f"\nkept in {str(folder)!r}: {kept}"])
+    return "\n".join([*lines, f"\nkept in {str(folder)!r}: {files}"])
 
 
 def _found(outcome: TuningOutcome) -> list[str]:
     """Return the lines on what was measured: comparison, trade-offs, what did not work, effects."""
-    found = sensitivities(outcome.study, outcome.best.params) if outcome.best is not None else []
+    effects = sensitivities(outcome.study, outcome.best.params) if outcome.best is not None else []
     lines = ["  " + row for row in _table(outcome)]
     lines += ["", agreement_words(outcome)] if outcome.agreement else []
     sure = sureness(outcome)
@@ -95,19 +95,19 @@ def _found(outcome: TuningOutcome) -> list[str]:
     lines += ["", "Not beaten in every objective:", *(f"  {x}" for x in front)] if front else []
     lines += ["", "What did not work:", *(f"  {x}" for x in unfit)] if unfit else []
     lines += ablation_lines(outcome)
-    told, silent = _spoken_of(((s.knob, s) for s in found), lambda s: s.span >= TELLING)
+    spoken, silent = _spoken_of(((s.knob, s) for s in effects), lambda s: s.span >= TELLING)
     title = "Effect of each knob around the best (? not tried, believed):"
-    return lines + (["", title, *(_strength(s) for _, s in told), *silent] if found else [])
+    return lines + (["", title, *(_strength(s) for _, s in spoken), *silent] if effects else [])
 
 
 def _spoken_of(
     named: Iterable[tuple[str, T]], telling: Callable[[T], bool]
 ) -> tuple[list[tuple[str, T]], list[str]]:
     """Return what tells something, and a line with the names of the others, if any."""
-    found = list(named)
-    silent = [name for name, one in found if not telling(one)]
+    pairs = list(named)
+    silent = [name for name, one in pairs if not telling(one)]
     line = [f"  no effect seen or believed: {', '.join(silent)}"] if silent else []
-    return [(name, one) for name, one in found if name not in silent], line
+    return [(name, one) for name, one in pairs if name not in silent], line
 
 
 def sizing_lines(outcome: TuningOutcome, rate_s: float) -> list[str]:
@@ -136,24 +136,24 @@ def regime_lines(outcome: TuningOutcome) -> list[str]:
     if None not in both and both[0].in_low == both[1].in_low:  # pyright: ignore[reportOptionalMemberAccess]
         rows = [f"  both sides, {_levels(both[0])}: the machine changed, not the servers"]  # pyright: ignore[reportArgumentType]
     else:
-        rows = [f"  {who}: {_levels(found)}" for who, found in levels.items() if found is not None]
+        rows = [f"  {who}: {_levels(pair)}" for who, pair in levels.items() if pair is not None]
     return ["", f"Servers of one configuration fall into two levels of {name}:", *rows] if rows else []
 
 
 def _levels(found: Regimes) -> str:
     sides = ((found.low, found.in_low), (found.high, found.in_high))
-    told = (f"{value:.4g} (pairs {', '.join(str(i + 1) for i in where)})" for value, where in sides)
-    return f"{' and '.join(told)}, chance {found.chance:.1%} with one level"
+    words = (f"{value:.4g} (pairs {', '.join(str(i + 1) for i in where)})" for value, where in sides)
+    return f"{' and '.join(words)}, chance {found.chance:.1%} with one level"
 
 
 def ablation_lines(outcome: TuningOutcome) -> list[str]:
     """Return, in words, what the candidate loses without each of its changes, with a title; empty where it has none."""
     best = outcome.best
-    told = ablation(outcome.study, best.params) if best is not None else []
-    if best is None or not told:
+    losses = ablation(outcome.study, best.params) if best is not None else []
+    if best is None or not losses:
         return []
-    told, silent = _spoken_of(told, lambda e: bool(e.measured or e.note) or abs(e.ratio - 1) >= TELLING)
-    rows = [f"  without {name}={best.params[name]}: {_loss(effect)}" for name, effect in told]
+    losses, silent = _spoken_of(losses, lambda e: bool(e.measured or e.note) or abs(e.ratio - 1) >= TELLING)
+    rows = [f"  without {name}={best.params[name]}: {_loss(effect)}" for name, effect in losses]
     return ["", "What each change is worth (? not tried, believed):", *rows, *silent]
 
 
@@ -193,12 +193,12 @@ def headline(outcome: TuningOutcome) -> str:
     if verdict.recommendation == "change":
         gain = f"; {verdict.gain} of the default" if verdict.gain else ""
         return f"Change recommended: {verdict.reason}{'' if str(verdict.gain) in verdict.reason else gain}."
-    said = {
+    words = {
         "no change": "No change recommended",
         "nothing tried": "Nothing was tried",
         "no feasible configuration": "No feasible configuration found",
     }
-    return f"{said[verdict.recommendation]}: {verdict.reason}."
+    return f"{words[verdict.recommendation]}: {verdict.reason}."
 
 
 def summary(outcome: TuningOutcome) -> dict[str, Any]:  # Any: JSON
@@ -251,8 +251,8 @@ def _finite(number: float) -> float | None:
 
 
 def _strength(one: Sensitivity) -> str:
-    told = ", ".join(
+    words = ", ".join(
         f"{e.value} {'failed' if e.note.startswith('failed') else f'×{e.ratio:.2f}'}{'' if e.measured else '?'}"
         for e in one.effects
     )
-    return f"  {one.knob:<24} {one.span:>4.0%}   {told}"
+    return f"  {one.knob:<24} {one.span:>4.0%}   {words}"

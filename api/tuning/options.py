@@ -130,11 +130,11 @@ def _usual(engine: Engine) -> list[str]:
 
 def knob_choices(items: Sequence[str]) -> dict[str, list[Any]]:  # Any: plain values
     """Return ``NAME`` or ``NAME=CHOICE,CHOICE`` as names and choices (empty: the catalogue's). Raises InvalidInput."""
-    found: dict[str, list[Any]] = {}
+    by_name: dict[str, list[Any]] = {}
     for item in items:
-        given, sign, text = item.partition("=")
-        name = parameter_name(given)
-        if not name or name in found:
+        flag, sign, text = item.partition("=")
+        name = parameter_name(flag)
+        if not name or name in by_name:
             wrong = "twice the same" if name else "no name"
             raise InvalidInput(
                 f"`--knob` must be NAME or NAME=CHOICE,CHOICE, each name once, got {wrong}: {item!r}."
@@ -142,12 +142,12 @@ def knob_choices(items: Sequence[str]) -> dict[str, list[Any]]:  # Any: plain va
         texts = split_choices(text)
         if sign and not all(texts):
             raise InvalidInput(
-                f"`--knob {given}=` must be followed by choices with commas between, got {text!r}; leave out the = for the "
+                f"`--knob {flag}=` must be followed by choices with commas between, got {text!r}; leave out the = for the "
                 "catalogue's choices."
             )
         values = [_value(t) for t in texts] if sign else []
-        found[name] = [v for i, v in enumerate(values) if v not in values[:i]]
-    return found
+        by_name[name] = [v for i, v in enumerate(values) if v not in values[:i]]
+    return by_name
 
 
 def split_choices(text: str) -> list[str]:

@@ -57,10 +57,10 @@ def agreement_words(outcome: TuningOutcome) -> str:
         return (
             "Agreement of the search's shortcuts with the verification: not measured (nothing was verified)."
         )
-    said = ", ".join(
+    words = ", ".join(
         f"{n} ×{searched:.2f} → ×{verified:.2f}" for n, (searched, verified) in outcome.agreement.items()
     )
-    return f"Agreement of the rungs, candidate over default, while searching → as verified: {said}."
+    return f"Agreement of the rungs, candidate over default, while searching → as verified: {words}."
 
 
 def front_words(outcome: TuningOutcome) -> list[str]:
@@ -90,11 +90,11 @@ def _effect(e: Effect) -> str:
     if e.note.startswith("failed"):
         return f"<tr><td>{E(str(e.value))}<td colspan=2>{E(e.note)}</tr>"
     style = "bar" if e.measured else "bar believed"
-    told = f"×{e.ratio:.2f}" + (
+    words = f"×{e.ratio:.2f}" + (
         f", {e.measured} measured" if e.measured else f" ({e.low:.2f} to {e.high:.2f})"
     )
     bar = f'<span class="{style}" style="width:{min(max(e.ratio, 0), 3) * 8:.1f}em"></span>'
-    return f"<tr><td>{E(str(e.value))}<td>{bar}<td>{told}{', ' + E(e.note) if e.note else ''}</tr>"
+    return f"<tr><td>{E(str(e.value))}<td>{bar}<td>{words}{', ' + E(e.note) if e.note else ''}</tr>"
 
 
 def _fronts(outcome: TuningOutcome) -> str:
@@ -146,9 +146,9 @@ def _scatter(
     def place(x: float, y: float) -> tuple[float, float]:
         return MARGIN + x / right * (WIDTH - MARGIN), HEIGHT - MARGIN - y / top * (HEIGHT - MARGIN)
 
-    kept = {t.number for t in best}
+    numbers = {t.number for t in best}
     dots = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" stroke="#4a7ebb" fill="{"#4a7ebb" if n in kept else "none"}">'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" stroke="#4a7ebb" fill="{"#4a7ebb" if n in numbers else "none"}">'
         f"<title>trial {n}</title></circle>"
         for n, (x, y) in ((n, place(*p)) for n, p in points.items())
     )

@@ -42,14 +42,14 @@ def serve_model(
     from ...serving.vllm.capabilities import capabilities
     from .options import flag_values
 
-    chosen: Engine = engine or ("llama" if model.endswith(".gguf") else "vllm")
-    installation, spec = served_by(chosen, model, name=name or Path(model).name, tools=tools)
-    given = flag_values(flag or [])
-    if chosen == "vllm":
-        spec = replace(spec, flags={**spec.flags, **given})
+    kind: Engine = engine or ("llama" if model.endswith(".gguf") else "vllm")
+    installation, spec = served_by(kind, model, name=name or Path(model).name, tools=tools)
+    flags = flag_values(flag or [])
+    if kind == "vllm":
+        spec = replace(spec, flags={**spec.flags, **flags})
     else:
         spec = replace(
-            spec, variables={**spec.variables, **{key.upper(): str(value) for key, value in given.items()}}
+            spec, variables={**spec.variables, **{key.upper(): str(value) for key, value in flags.items()}}
         )
     with ServerHost(installation, warm=False, folder=folder) as host:
         print(f"starting `{spec.command()}` (half a minute or more) …", flush=True)
@@ -58,11 +58,11 @@ def serve_model(
                 f"ready after {server.ready_s:.0f} s: planner = {f'{server.base_url}#{server.name}'!r}",
                 flush=True,
             )
-            found = list(capabilities(server.base_url, server.name))
-            for one in found:
+            abilities = list(capabilities(server.base_url, server.name))
+            for one in abilities:
                 print(f"{'✓' if one.shown else '✗'} {one.name:<18} {one.detail}", flush=True)
             if check:
-                raise typer.Exit(0 if all(one.shown for one in found) else 1)
+                raise typer.Exit(0 if all(one.shown for one in abilities) else 1)
             while server.exit_code() is None:
                 time.sleep(1)
             print(f"the server ended: {server.failure()}")

@@ -87,8 +87,8 @@ def tune_llama(
     from ...evaluators.engines.llama_cpp import prepared
 
     plan, wanted = options.plan(), options.wanted()
-    made = prepared(wanted, plan.objective, plan.limits, say=print, draft_model=options.draft_model)
-    _tune(options, plan, made)
+    setup = prepared(wanted, plan.objective, plan.limits, say=print, draft_model=options.draft_model)
+    _tune(options, plan, setup)
 
 
 def tune_sglang(
@@ -131,14 +131,14 @@ def _tune(options: Options, plan: Any, made: Prepared) -> None:  # Any: a Tuning
 
     with made as (target, space, context):
         earlier = options.earlier
-        known, changed = earlier_best(earlier, context, options.engine) if earlier else ((), "")
+        best, changed = earlier_best(earlier, context, options.engine) if earlier else ((), "")
         if changed:
             context["changed since the earlier tuning"] = changed
             print(f"since the earlier tuning changed: {changed}")
         print(f"space: {len(space)} knobs ({', '.join(space.names)}), {space.size or 'many'} configurations")
         try:
             expected = _expected(options, target.settings) if options.system else None
-            tuning = Tuning(plan, target, space, say=print, context=context, earlier=known, expected=expected)
+            tuning = Tuning(plan, target, space, say=print, context=context, earlier=best, expected=expected)
             with watched(tuning):
                 outcome = tuning.run()
         except KeyboardInterrupt:

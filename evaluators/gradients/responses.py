@@ -90,9 +90,9 @@ class SelfTuner:
     def load_state_dict(self, state: dict[str, object]) -> None:
         """Go on from a state."""
         with torch.no_grad():
-            for own, kept in ((self.h, state["h"]), (self._spread, state["spread"])):
-                assert isinstance(kept, Tensor)
-                own.copy_(kept)
-        kept = state["optimizer"]
-        assert isinstance(kept, dict)
-        self.optimizer.load_state_dict(kept)
+            for own, value in ((self.h, state["h"]), (self._spread, state["spread"])):
+                assert isinstance(value, Tensor)
+                own.copy_(value)
+        value = state["optimizer"]
+        assert isinstance(value, dict)
+        self.optimizer.load_state_dict(value)
