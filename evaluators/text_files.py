@@ -18,6 +18,16 @@ def read_text(path: Path | str) -> str:
         raise InvalidSpecification(f"{path} must be UTF-8 text; save it as that: {error}.") from None
 
 
+def number_or_text(cell: str) -> int | float | str:
+    """Return the number written in a cell of a table, else its text."""
+    for kind in (int, float):
+        try:
+            return kind(cell)
+        except ValueError:
+            continue
+    return cell
+
+
 def read_json(text: str, where: str) -> Any:  # Any: JSON
     """Return what a text holds; ``where`` names it. Raises InvalidSpecification."""
     try:

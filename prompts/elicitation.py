@@ -21,7 +21,7 @@ from . import wording
 from .errors import ModelAnswerInvalid
 from .json_in_text import values_in
 from .render import Prompt, PromptOptions, history_rows, template
-from .wire import Wire
+from .wire import Wire, object_schema
 
 _MOST = 12
 
@@ -68,7 +68,7 @@ def schema_of(space: SearchSpace) -> dict[str, Any]:
         "confidence": {"type": "number", "minimum": 0, "maximum": 1},
     }
     rule = {"fails_if": {"type": "string"}, "why": {"type": "string"}}
-    return _object({"regions": _list(region), "rules": _list(rule)})
+    return object_schema({"regions": _list(region), "rules": _list(rule)})
 
 
 def render_elicitation(history: History, rng: np.random.Generator, options: PromptOptions) -> Prompt:
@@ -161,13 +161,4 @@ def _items(value: object) -> list[Mapping[str, Any]]:
 
 
 def _list(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": _object(properties), "maxItems": _MOST}
-
-
-def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    return {"type": "array", "items": object_schema(properties), "maxItems": _MOST}

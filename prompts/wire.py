@@ -7,7 +7,6 @@ space, and never evaluated.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ import numpy as np
 
 from ..evaluators.errors import InvalidParameters
 from ..evaluators.problems.history import Params, Value
+from ..evaluators.problems.measurement import is_finite
 from ..evaluators.spaces.parameters import Categorical, Float, Parameter
 from ..evaluators.spaces.schema import MAX_ENUM_TOTAL, json_schema, wire_names
 from ..evaluators.spaces.space import SearchSpace
@@ -53,7 +53,7 @@ class Wire:
 
     def schema(self, n: int) -> dict[str, Any]:
         """Return the JSON schema of an answer with up to ``n`` proposals."""
-        proposal = _object(
+        proposal = object_schema(
             {
                 "params": self._params_schema,
                 "hypothesis": {"type": "string"},
@@ -62,7 +62,7 @@ class Wire:
             }
         )
         proposals = {"type": "array", "items": proposal, "maxItems": n}
-        return _object({"proposals": proposals, "abstain": {"type": "boolean"}})
+        return object_schema({"proposals": proposals, "abstain": {"type": "boolean"}})
 
     def schema_of_choices(self, n: int) -> dict[str, Any]:
         """Return the schema of an answer in which each number is one of a few, evenly spaced on its scale, and that
@@ -77,8 +77,13 @@ class Wire:
             values = p.decode(np.linspace(0, 1, min(p.levels or most, most)))
             shown = [shown_number(v) if isinstance(v, float) else v for v in values]
             bodies[self.alias[p.name]] = {"type": body["type"], "enum": list(dict.fromkeys(shown))}
-        proposals = {"type": "array", "items": _object({"params": params}), "minItems": n, "maxItems": n}
-        return _object({"proposals": proposals})
+        proposals = {
+            "type": "array",
+            "items": object_schema({"params": params}),
+            "minItems": n,
+            "maxItems": n,
+        }
+        return object_schema({"proposals": proposals})
 
     def to_wire(self, params: Params) -> dict[str, Value]:
         """Return the flat object of a configuration: all parameters, four significant digits, inactive ones null."""
@@ -121,7 +126,7 @@ class Wire:
         if isinstance(p, Categorical):
             return self._choice_from_wire(p, value)
         name = self.alias[p.name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
             raise ModelAnswerInvalid(f'"{name}" must be a number, got {_shown(value)}.')
         (u,) = p.encode([value])
         if not -_SLACK <= u <= 1 + _SLACK:
@@ -145,20 +150,14 @@ def shown_number(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
+def object_schema(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON schema of an object that has all of ``properties`` and no other."""
     return {
         "type": "object",
         "properties": dict(properties),
         "required": list(properties),
         "additionalProperties": False,
     }
-
-
-def _finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
 
 
 def _shown(value: object) -> str:

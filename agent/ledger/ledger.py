@@ -192,9 +192,10 @@ class Ledger:
         if source is not None:
             query = query.where(_T.c.source == source)
         orders = {
-            **{"number": (_T.c.number,), "-number": (_T.c.number.desc(),)},
-            **{"value": (_T.c.value.is_(None), _T.c.value, _T.c.number)},
-            **{"-value": (_T.c.value.is_(None), _T.c.value.desc(), _T.c.number)},
+            "number": (_T.c.number,),
+            "-number": (_T.c.number.desc(),),
+            "value": (_T.c.value.is_(None), _T.c.value, _T.c.number),
+            "-value": (_T.c.value.is_(None), _T.c.value.desc(), _T.c.number),
         }
         if order not in orders:
             raise InvalidInput(f"`order` must be one of {', '.join(orders)}, got {order!r}.")

@@ -138,27 +138,13 @@ class TrialRecord:
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON-ready data, for export and for the service."""
         return {
-            **{
-                "number": self.number,
-                "state": self.state,
-                "params": dict(self.params),
-                "values": self.values,
-            },
-            **{
-                "source": self.source,
-                "verdict": self.verdict,
-                "reason": self.reason,
-                "hypothesis": self.hypothesis,
-            },
-            **{
-                "prediction": prediction_to_json(self.prediction),
-                "tokens": self.tokens,
-                "notes": list(self.notes),
-            },
-            **{"proposals": [dict(p) for p in self.proposals], "ending": ending_to_json(self.ending)},
-            **{"excluded": self.excluded, "replicate": self.replicate},
-            **{"started_at": self.started_at, "ended_at": self.ended_at, "note": self.note},
-        }
+            "number": self.number, "state": self.state, "params": dict(self.params), "values": self.values,
+            "source": self.source, "verdict": self.verdict, "reason": self.reason, "hypothesis": self.hypothesis,
+            "prediction": prediction_to_json(self.prediction), "tokens": self.tokens, "notes": list(self.notes),
+            "proposals": [dict(p) for p in self.proposals], "ending": ending_to_json(self.ending),
+            "excluded": self.excluded, "replicate": self.replicate,
+            "started_at": self.started_at, "ended_at": self.ended_at, "note": self.note,
+        }  # fmt: skip
 
 
 def ending_of(
@@ -279,23 +265,21 @@ def decision_to_json(decision: Decision) -> str:
     if decision.asked is not None:
         plain["asked"] = asdict(decision.asked)
     if decision.verdicts:
-        plain["proposals"] = [
-            {
-                **{
-                    "params": dict(v.proposal.params),
-                    "source": v.proposal.source,
-                    "kept": v.kept,
-                    "answer": v.reason,
-                },
-                **{"hypothesis": v.proposal.hypothesis, "expected": v.proposal.expected},
-                **{"confidence": v.proposal.confidence, "tokens": v.proposal.tokens},
-                **({} if v.proposal.variant is None else {"variant": v.proposal.variant}),
-                **({} if v.checked else {"checked": False}),
-                **{"gap": None if v.gap != v.gap else v.gap, "prediction": prediction_to_json(v.prediction)},
-            }
-            for v in decision.verdicts
-        ]
+        plain["proposals"] = [_proposal_to_json(v) for v in decision.verdicts]
     return json.dumps(plain)
+
+
+def _proposal_to_json(verdict: Verdict) -> dict[str, Any]:
+    p = verdict.proposal
+    optional: dict[str, Any] = {} if p.variant is None else {"variant": p.variant}
+    optional |= {} if verdict.checked else {"checked": False}
+    return {
+        "params": dict(p.params), "source": p.source, "kept": verdict.kept, "answer": verdict.reason,
+        "hypothesis": p.hypothesis, "expected": p.expected, "confidence": p.confidence, "tokens": p.tokens,
+        **optional,
+        "gap": None if verdict.gap != verdict.gap else verdict.gap,
+        "prediction": prediction_to_json(verdict.prediction),
+    }  # fmt: skip
 
 
 def past_of(record: TrialRecord) -> Past | None:

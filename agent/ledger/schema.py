@@ -15,65 +15,39 @@ from ...evaluators.spaces.base import finite_number, shown
 metadata = sa.MetaData()
 
 
-def _ours(name: str, columns: dict[str, type[sa.types.TypeEngine]]) -> sa.Table:
-    return sa.Table(f"trialogue_{name}", metadata, *(sa.Column(c, t) for c, t in columns.items()))
+def _ours(table: str, /, **columns: type[sa.types.TypeEngine]) -> sa.Table:
+    return sa.Table(f"trialogue_{table}", metadata, *(sa.Column(c, t) for c, t in columns.items()))
 
 
 _I, _T, _F = sa.Integer, sa.Text, sa.Double
 
-schema = _ours("schema", {"version": _I, "applied_at": _F, "last_study_id": _I})
+schema = _ours("schema", version=_I, applied_at=_F, last_study_id=_I)
 studies = _ours(
-    "studies",
-    {
-        **{"study_id": _I, "problem": _T, "seed": _I, "config": _T, "lineage": _T, "created_at": _F},
-        **{"revision": _I, "asked": _I, "next_number": _I, "queued": _I, "queue_end": _I},
-        **{"calls": _I, "tokens": _I, "price": _F, "name": _T, "note": _T},
-    },
-)
+    "studies", study_id=_I, problem=_T, seed=_I, config=_T, lineage=_T, created_at=_F, revision=_I, asked=_I,
+    next_number=_I, queued=_I, queue_end=_I, calls=_I, tokens=_I, price=_F, name=_T, note=_T,
+)  # fmt: skip
 trials = _ours(
-    "trials",
-    {
-        **{"study_id": _I, "number": _I, "trial_id": _I, "key": _T, "replicate": _I, "revision": _I},
-        **{"state": _T, "params": _T, "source": _T, "verdict": _T, "decision": _T},
-        **{"value": _F, "feasible": _I, "outcome": _T, "excluded": _T, "started_at": _F, "ended_at": _F},
-        **{"note": _T},
-    },
-)
+    "trials", study_id=_I, number=_I, trial_id=_I, key=_T, replicate=_I, revision=_I, state=_T, params=_T, source=_T,
+    verdict=_T, decision=_T, value=_F, feasible=_I, outcome=_T, excluded=_T, started_at=_F, ended_at=_F, note=_T,
+)  # fmt: skip
 leases = _ours(
-    "leases",
-    {
-        **{"study_id": _I, "number": _I, "worker": _T, "host": _T, "boot_id": _T, "pid": _I},
-        **{"process_started": _T, "expires_at": _F, "expires_mono": _F},
-    },
-)
-queue = _ours("queue", {"study_id": _I, "position": _I, "params": _T, "source": _T, "reason": _T})
-reports = _ours("reports", {"study_id": _I, "number": _I, "step": _I, "value": _F})
-events = _ours("events", {"study_id": _I, "number": _I, "at": _F, "kind": _T, "trial_number": _I, "data": _T})
+    "leases", study_id=_I, number=_I, worker=_T, host=_T, boot_id=_T, pid=_I, process_started=_T, expires_at=_F,
+    expires_mono=_F,
+)  # fmt: skip
+queue = _ours("queue", study_id=_I, position=_I, params=_T, source=_T, reason=_T)
+reports = _ours("reports", study_id=_I, number=_I, step=_I, value=_F)
+events = _ours("events", study_id=_I, number=_I, at=_F, kind=_T, trial_number=_I, data=_T)
 calls = _ours(
-    "calls",
-    {
-        **{
-            "study_id": _I,
-            "number": _I,
-            "at": _F,
-            "model": _T,
-            "purpose": _T,
-            "prompt_hash": _T,
-            "outcome": _T,
-        },
-        **{"prompt_tokens": _I, "completion_tokens": _I, "latency_s": _F, "price": _F, "detail": _T},
-    },
-)
-messages = _ours("messages", {"study_id": _I, "number": _I, "at": _F, "role": _T, "data": _T})
+    "calls", study_id=_I, number=_I, at=_F, model=_T, purpose=_T, prompt_hash=_T, outcome=_T, prompt_tokens=_I,
+    completion_tokens=_I, latency_s=_F, price=_F, detail=_T,
+)  # fmt: skip
+messages = _ours("messages", study_id=_I, number=_I, at=_F, role=_T, data=_T)
 api_keys = _ours(
-    "api_keys",
-    {
-        **{"name": _T, "sha256": _T, "scope": _T, "studies": _T, "made_at": _F},
-        **{"requests_per_minute": _I, "asks_per_day": _I, "tokens_per_day": _I},
-    },
-)
-api_use = _ours("api_use", {"name": _T, "day": _I, "asks": _I, "tokens": _I})
-api_answers = _ours("api_answers", {"key": _T, "at": _F, "status": _I, "body": _T})
+    "api_keys", name=_T, sha256=_T, scope=_T, studies=_T, made_at=_F, requests_per_minute=_I, asks_per_day=_I,
+    tokens_per_day=_I,
+)  # fmt: skip
+api_use = _ours("api_use", name=_T, day=_I, asks=_I, tokens=_I)
+api_answers = _ours("api_answers", key=_T, at=_F, status=_I, body=_T)
 
 OWN_BY_STUDY = (studies, trials, leases, queue, reports, events, calls, messages)
 

@@ -28,14 +28,7 @@ from ..study.study import Study
 from ..study.trial import Trial
 from ..views.changes import changed
 from .clock import Clock
-from .contenders import (
-    does_without,
-    equal_share,
-    fewest_changes_first,
-    incumbent,
-    may_win,
-    next_ablation,
-)
+from .contenders import does_without, equal_share, fewest_changes_first, incumbent, may_win, next_ablation
 from .engine import CostAwareEngine
 from .findings import ended, feasible_by_belief, nearly_feasible, study_name
 from .measures import Measures

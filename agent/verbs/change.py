@@ -9,7 +9,6 @@ from ...evaluators.problems.measurement import Measurement
 from ...evaluators.problems.problem import Constraint, Problem
 from ...evaluators.spaces.space import SearchSpace
 from ...serving.errors import InvalidInput
-from ..budget import Budget
 from ..certainty.of_study import outcome
 from ..certainty.verdict import Certified
 from ..study.study import Study
@@ -169,7 +168,7 @@ def budget(
 ) -> Answer:
     """Set limits: trials=…, seconds=…, tokens=…, price=…; limits that are not named stay."""
     limits = {"trials": trials, "seconds": seconds, "tokens": tokens, "price": price}
-    now = Budget(**{**desk.study.budget.to_dict(), **{k: v for k, v in limits.items() if v is not None}})
+    now = replace(desk.study.budget, **{k: v for k, v in limits.items() if v is not None})
     set_budget(desk.study, now)
     return Answer(
         "Budget: " + (", ".join(f"{v:g} {k}" for k, v in now.to_dict().items()) or "no limit"), now.to_dict()

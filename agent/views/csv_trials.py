@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from ...evaluators.errors import InvalidMeasurement
 from ...evaluators.problems.problem import Problem
 from ...evaluators.spaces.parameters import Categorical, Parameter
-from ...evaluators.text_files import read_text
+from ...evaluators.text_files import number_or_text, read_text
 
 REMARKS = ("number", "state", "source", "verdict", "why", "hypothesis", "failure", "excluded")
 """Columns that say how a trial came about; an import reads ``excluded`` of them."""
@@ -156,15 +156,17 @@ class _FoundColumns:
             if ("parameter", n) in texts
         }
         names = [o.name for o in self.table.problem.objectives]
-        sem = [number(row.get(f"sem:{n}") or "") for n in names]
+        sem = [number_or_text(row.get(f"sem:{n}") or "") for n in names]
         measured: dict[str, Any] = {
-            "values": [number(texts.get(("objective", n), "")) for n in names],
-            "constraints": {n: number(cell) for (kind, n), cell in texts.items() if kind == "constraint"},
+            "values": [number_or_text(texts.get(("objective", n), "")) for n in names],
+            "constraints": {
+                n: number_or_text(cell) for (kind, n), cell in texts.items() if kind == "constraint"
+            },
             "metrics": {n: _metric_value(row[c]) for c, n in self.metrics.items() if row.get(c)},
         }
         if "" not in sem:
             measured["sem"] = sem
-        measured |= {n: number(cell) for n in PRICES if (cell := row.get(f"measurement:{n}"))}
+        measured |= {n: number_or_text(cell) for n in PRICES if (cell := row.get(f"measurement:{n}"))}
         remark = "" if "excluded" in self.found.values() else row.get("excluded") or ""
         return Result(line, cells, measured, remark, row.get(NOTE) or "")
 
@@ -188,7 +190,7 @@ class _Cells:
     def value(self, cell: str) -> Any:
         """Return the value of a cell; where it was written by hand, the choice it can only mean."""
         if not self._choices:
-            return number(cell)
+            return number_or_text(cell)
         if cell in self._choices:
             return self._choices[cell]
         same = [c for c in self._choices.values() if str(c) == cell]
@@ -196,16 +198,6 @@ class _Cells:
             return same[0]
         plain = _json_value(cell)
         return cell if isinstance(plain, list | dict) else plain
-
-
-def number(text: str) -> Any:
-    """Return the number written in a cell, else its text."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _metric_text(value: Any) -> str:

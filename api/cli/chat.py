@@ -128,12 +128,7 @@ class Sessions:
                 _Unkept() if study is None else Transcript(study.ledger.database, study.stored.study_id)
             )
             talk = None if study is None or self._model is None else self._talk(study)
-            self._session = ChatSession(
-                evaluate,
-                talk=talk,
-                auto_approve=self._yes,
-                verbs=self.verbs,
-            )
+            self._session = ChatSession(evaluate, talk=talk, auto_approve=self._yes, verbs=self.verbs)
             self._stale = False
         return self._session
 

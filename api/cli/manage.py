@@ -81,8 +81,7 @@ def export(
         Path | None, typer.Option("--output", "-o", help="File to write; without it, stdout.")
     ] = None,
     card: Annotated[
-        bool,
-        typer.Option("--card", help="Write a data card instead; STUDY may be several, with commas."),
+        bool, typer.Option("--card", help="Write a data card instead; STUDY may be several, with commas.")
     ] = False,
     reference: Annotated[
         str | None, typer.Option(metavar="STUDY", help="With --card: how real it is beside this one.")

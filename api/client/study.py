@@ -335,18 +335,8 @@ def record_from_view(view: Mapping[str, Any]) -> TrialRecord:
     elif view["pruned"] is not None:
         ending = Pruned(view["pruned"]["step"], view["pruned"]["value"])
     plain = (
-        "number",
-        "params",
-        "state",
-        "source",
-        "verdict",
-        "reason",
-        "hypothesis",
-        "note",
-        "tokens",
-        "excluded",
-        "replicate",
-    )
+        "number", "params", "state", "source", "verdict", "reason", "hypothesis", "note", "tokens", "excluded", "replicate",
+    )  # fmt: skip
     return TrialRecord(
         **{name: view[name] for name in plain},
         prediction=prediction_from_json(view["prediction"]),

@@ -24,8 +24,7 @@ SIGNS: dict[State, str] = {"ok": "✓", "note": "·", "bad": "✗"}
 
 def doctor(
     planner: Annotated[
-        str | None,
-        typer.Option(metavar="SPEC", help=f"Check this planner: {PLANNER_FORMS}."),
+        str | None, typer.Option(metavar="SPEC", help=f"Check this planner: {PLANNER_FORMS}.")
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
     timeout_s: Annotated[float, typer.Option(help="Seconds the endpoint may take.", min=0.1)] = 60.0,

@@ -46,7 +46,7 @@ def regrets(runs: Sequence[SeededRun]) -> dict[str, np.ndarray]:
     filled = {r: _padded(r.values, length) for r in runs}
     best, spread = _scale(runs)
     return {
-        name: np.array([(best - _best_so_far(filled[r])) / spread for r in of])
+        name: np.array([(best - np.fmax.accumulate(filled[r])) / spread for r in of])
         for name, of in _by_strategy(runs).items()
     }
 
@@ -109,20 +109,9 @@ def figure(runs: Sequence[SeededRun]) -> dict[str, Any]:
             "fillcolor": colour,
             "opacity": 0.12,
         }
-        traces.append(
-            {**band, "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "type": "scatter"}
-        )
-        line = {"color": colour, "width": 2}
-        traces.append(
-            {
-                "x": x,
-                "y": _columns(np.nanmean, R),
-                "name": name,
-                "line": line,
-                "mode": "lines",
-                "type": "scatter",
-            }
-        )
+        quiet = {"line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "type": "scatter"}
+        line = {"x": x, "y": _columns(np.nanmean, R), "name": name, "line": {"color": colour, "width": 2}}
+        traces += [band | quiet, line | {"mode": "lines", "type": "scatter"}]
     layout = {
         "xaxis": {"title": {"text": "trials"}},
         "yaxis": {"title": {"text": "regret (0: best seen, 1: median first trial)"}, "rangemode": "tozero"},
@@ -151,10 +140,6 @@ def _by_strategy(runs: Sequence[SeededRun]) -> dict[str, list[SeededRun]]:
 
 def _padded(values: Sequence[float], length: int) -> np.ndarray:
     return np.array([*values, *[np.nan] * (length - len(values))], float)
-
-
-def _best_so_far(values: np.ndarray) -> np.ndarray:
-    return np.fmax.accumulate(values)
 
 
 def _mean(x: np.ndarray) -> float:

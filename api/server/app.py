@@ -134,9 +134,7 @@ def create_app(settings: ServerSettings, ledger: Ledger | None = None) -> FastAP
 
 @contextlib.asynccontextmanager
 async def _living(
-    services: Services,
-    settings: ServerSettings,
-    mcp_running: contextlib.AbstractAsyncContextManager[None],
+    services: Services, settings: ServerSettings, mcp_running: contextlib.AbstractAsyncContextManager[None]
 ) -> AsyncIterator[None]:
     """Run what runs beside the requests, from the first one to the last."""
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS

@@ -67,7 +67,7 @@ def _finite(name: str, value: object) -> float:
     plain = plain_number(value)
     if isinstance(plain, bool) or not isinstance(plain, int | float):
         raise InvalidMeasurement(f"`{name}` must be finite numbers, got {shown(value)}.")
-    if not _is_finite(plain):
+    if not is_finite(plain):
         raise InvalidMeasurement(
             f"`{name}` must be finite numbers, got {shown(value)}; "
             "tell the trial as failed (`failed='…'`) when there is no result."
@@ -82,7 +82,7 @@ def _duration(value: object) -> float:
     return seconds
 
 
-def _is_finite(number: float) -> bool:
+def is_finite(number: float) -> bool:
     """Whether floating point holds a number: neither NaN nor infinite, no integer past the largest float."""
     try:
         return math.isfinite(number)
@@ -98,7 +98,7 @@ def _kept(metrics: Mapping[str, object]) -> dict[str, float]:
             raise InvalidMeasurement(
                 f"`metrics` must be numbers, text or booleans, got {shown(name)}: {shown(value)}."
             )
-        if not isinstance(plain, int | float) or _is_finite(plain):
+        if not isinstance(plain, int | float) or is_finite(plain):
             numbers[storable(str(name))] = storable(plain) if isinstance(plain, str) else plain
     return numbers
 

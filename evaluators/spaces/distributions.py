@@ -6,12 +6,7 @@ from others by division: such a parameter gets the range without its step, which
 
 from decimal import Decimal
 
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from .parameters import Categorical, Float, Int, Parameter
 

@@ -20,6 +20,7 @@ from ..programs.results import measurement_of
 from ..programs.run import Run
 from ..spaces.parameters import Categorical, Choice, Parameter
 from ..spaces.space import SearchSpace
+from ..text_files import number_or_text
 
 RESERVED = ("sem", "failed", "kind", "start_s", "seconds")
 
@@ -58,8 +59,8 @@ class Replay:
     @classmethod
     def read(cls, path: Path | str, **options: Any) -> "Replay":
         """Return the replay of a CSV file with a header; ``options``: those of ``of_rows``."""
-        table = _read(Path(path))
-        return cls.of_rows(table, **{"name": Path(path).stem, **options})
+        arguments: dict[str, Any] = {"name": Path(path).stem, **options}  # Any: of several types
+        return cls.of_rows(_read(Path(path)), **arguments)
 
     @classmethod
     def of_rows(
@@ -161,12 +162,7 @@ def _cell(text: str) -> Choice:
     text = text.strip()
     if text.lower() in {"", "true", "false"}:
         return {"": None, "true": True, "false": False}[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    return number_or_text(text)
 
 
 def _choices(cells: Sequence[Choice], column: str) -> Categorical:

@@ -122,9 +122,7 @@ class _Asker:
             **fields,
         }
         request = urllib.request.Request(
-            f"{self.base_url}/chat/completions",
-            json.dumps(body).encode(),
-            self.headers,
+            f"{self.base_url}/chat/completions", json.dumps(body).encode(), self.headers
         )
         with _OPENER.open(request, timeout=self.timeout_s) as answer:
             return _part(_parsed(answer.read().decode(errors="replace")), "choices", 0)

@@ -228,12 +228,7 @@ class GaussianBelief:
         x, value = self._best(domain, model, rng)
         again = self._worth_repeating(domain, model, x, ahead)
         if again is not None:
-            return (
-                again,
-                "replicate",
-                _WHY_AGAIN[self.settings.replicates],
-                value,
-            )
+            return (again, "replicate", _WHY_AGAIN[self.settings.replicates], value)
         what = "expected improvement" if model.feasible else "probability of being feasible (none is yet)"
         return x, "acquisition", f"largest {what}, log value {value:.2f}", value
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from ...evaluators.problems.history import History, Rows
 from ...evaluators.problems.problem import Problem
-from ...evaluators.trees.decisions import Decisions
 from ..alternatives.portfolio import Portfolio, SurrogateOutcome
 from ..contracts import Surrogate, TrainingData
 from ..models.coreset import MOST, TrainingRows, choose_rows, left_out_error
@@ -47,8 +46,6 @@ class GaussianEngine:
         self._embedding = Embedding(self.problem.space)
         self._believed = BelievedDensity(self.problem.space)
         self._seeds = seeds(self.problem.space, self.earlier) if self.earlier else ()
-        if self.settings.design_kind == "ariel":
-            Decisions(self.problem.space)  # refuses a listed space now rather than at the first ask
 
     def condition(self, history: History, rng: np.random.Generator) -> GaussianBelief:
         """Return the belief given ``history``. Never raises for what a history holds, however degenerate."""

@@ -25,12 +25,7 @@ MAX_LATENCY, MAX_POWER = 21.0, 2.2
 KINDS = ("control", "filter", "matrix")
 CHAIN = 14
 """Tasks of each of the three chains."""
-SPEED = {
-    "little": (1.0, 0.7, 0.5),
-    "big": (2.5, 2.0, 1.6),
-    "dsp": (0.4, 8.0, 3.0),
-    "npu": (0.1, 3.0, 24.0),
-}
+SPEED = {"little": (1.0, 0.7, 0.5), "big": (2.5, 2.0, 1.6), "dsp": (0.4, 8.0, 3.0), "npu": (0.1, 3.0, 24.0)}
 """Million operations per ms and GHz of each kind of task."""
 AREA = {"little": 0.6, "big": 2.4, "dsp": 1.2, "npu": 3.0}
 WATTS = {"little": 0.12, "big": 0.75, "dsp": 0.25, "npu": 0.5}
