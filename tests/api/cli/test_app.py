@@ -6,14 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from contracts.command_line import Cli, in_process
 
-from trialogue.api.cli.app import COMMANDS, main
-
-Cli = Callable[..., subprocess.CompletedProcess[str]]
+from trialogue.api.cli.app import COMMANDS
 
 OVERVIEW = (Path(__file__).parent / "help.txt").read_text()
 
@@ -57,14 +55,7 @@ def message(done: subprocess.CompletedProcess[str]) -> str:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """Run ``trialogue …`` in this process, in an empty folder: as ``cli``, without its start."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        with pytest.raises(SystemExit) as end:
-            main(arguments)
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(list(arguments), int(end.value.code or 0), said.out, said.err)
-
-    return run
+    return in_process(capsys)
 
 
 STUDY = """

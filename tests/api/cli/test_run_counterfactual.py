@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from contracts.command_line import said
 
 from trialogue.api.cli.app import main
 from trialogue.serving.scripted import behaviours as scripted
@@ -29,13 +30,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows = ((a, b, (a - 7) ** 2 + (b - 2) ** 2) for a, b in itertools.product(range(10), range(10)))
     (tmp_path / "table.csv").write_text("\n".join(["a,b,loss", *(f"{a},{b},{y}" for a, b, y in rows)]))
     return tmp_path
-
-
-def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    assert not end.value.code, capsys.readouterr().err
-    return capsys.readouterr().out
 
 
 def test_what_the_planner_was_worth_is_said_in_words_as_a_table_and_as_data(

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-
-from trialogue.api.cli.app import main
+from contracts.command_line import said
 
 STUDY = """
 [study]
@@ -24,13 +23,6 @@ high = 1.0
 [evaluator]
 command = ["{python}", "score.py", "{x}", "{seed}", "{data}"]
 """
-
-
-def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    assert not end.value.code, capsys.readouterr().err
-    return capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from contracts.command_line import said
 from contracts.served import served
 
 import trialogue as tl
@@ -34,13 +35,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s.toml").write_text(STUDY)
     return tmp_path
-
-
-def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    assert not end.value.code, capsys.readouterr().err
-    return capsys.readouterr().out
 
 
 @pytest.mark.slow

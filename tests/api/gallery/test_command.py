@@ -1,18 +1,14 @@
 """``trialogue targets`` and the two ways to run one, as users do."""
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from contracts.command_line import Cli, in_process
 
-from trialogue.api.cli.app import main
 from trialogue.api.study_files.study_file import read_specification
 from trialogue.evaluators.errors import InvalidSpecification
 from trialogue.evaluators.targets.catalogue import MODULES
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 OWN = """
 from trialogue import Float, Problem, SearchSpace
@@ -27,31 +23,24 @@ def target():
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        with pytest.raises(SystemExit) as end:
-            main(arguments)
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(list(arguments), int(end.value.code or 0), said.out, said.err)
-
-    return run
+    return in_process(capsys)
 
 
-def test_all_targets_are_listed_one_a_line(here: Run) -> None:
+def test_all_targets_are_listed_one_a_line(here: Cli) -> None:
     lines = here("targets").stdout.splitlines()
     assert lines[0].split() == ["target", "family", "parameters", "objectives", "seconds", "source"]
     assert {line.split()[0] for line in lines[1:]} == set(MODULES)
 
 
-def test_a_family_is_listed_alone_and_as_json(here: Run) -> None:
+def test_a_family_is_listed_alone_and_as_json(here: Cli) -> None:
     listed = json.loads(here("targets", "--family", "diffusion", "--json").stdout)
     assert {t["family"] for t in listed} == {"diffusion"}
     assert all(t["claim"] and t["source"] for t in listed)
 
 
-def test_the_page_has_a_card_of_each_and_pictures_of_ours(here: Run, tmp_path: Path) -> None:
+def test_the_page_has_a_card_of_each_and_pictures_of_ours(here: Cli, tmp_path: Path) -> None:
     (tmp_path / "bowl_of_mine.py").write_text(OWN)
     assert here("targets", "deis", "--page", "one.html").stdout == "one.html\n"
     assert (tmp_path / "one.html").read_text().count("<svg") == 1
@@ -61,7 +50,7 @@ def test_the_page_has_a_card_of_each_and_pictures_of_ours(here: Run, tmp_path: P
     assert 'id="deis"' not in own
 
 
-def test_one_target_is_shown_in_full(here: Run) -> None:
+def test_one_target_is_shown_in_full(here: Cli) -> None:
     card = here("targets", "deis").stdout
     assert "order" in card
     assert "0..3 (default 3)" in card
@@ -69,7 +58,7 @@ def test_one_target_is_shown_in_full(here: Run) -> None:
     assert "trialogue run target:deis" in card
 
 
-def test_a_target_of_ones_own_is_listed_and_run(here: Run, tmp_path: Path) -> None:
+def test_a_target_of_ones_own_is_listed_and_run(here: Cli, tmp_path: Path) -> None:
     (tmp_path / "bowl_of_mine.py").write_text(OWN)
     assert "bowl" in here("targets", "--from", "bowl_of_mine.py:target", "--family", "own").stdout
     assert "run target:bowl_of_mine.py:target --trials" in here("targets", "bowl_of_mine.py:target").stdout
@@ -79,7 +68,7 @@ def test_a_target_of_ones_own_is_listed_and_run(here: Run, tmp_path: Path) -> No
     assert "bowl" in here("list").stdout
 
 
-def test_a_target_that_does_not_exist_is_one_message(here: Run) -> None:
+def test_a_target_that_does_not_exist_is_one_message(here: Cli) -> None:
     done = here("run", "target:dies", "--trials", "3")
     assert done.returncode == 2
     assert "did you mean 'deis'?" in done.stderr

@@ -42,13 +42,6 @@ def ledger() -> Ledger:
     return made
 
 
-@pytest.fixture(scope="module")
-def client(ledger: Ledger) -> Iterator[TestClient]:
-    app = create_app(ServerSettings("", requests_per_minute=10**9), ledger)
-    with TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False) as made:
-        yield made
-
-
 def operations(client: TestClient) -> list[tuple[str, str]]:
     paths: dict[str, Any] = client.get("/openapi.json").json()["paths"]
     endless = [path for path in paths if path.endswith("/events")]

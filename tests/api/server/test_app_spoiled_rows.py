@@ -1,7 +1,6 @@
 """A row of the ledger that was edited by hand, or that another version wrote, spoils itself alone, at every door."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from trialogue.agent.verbs.read import studies
 from trialogue.agent.views.across import across
 from trialogue.agent.views.as_json import study_lines
 from trialogue.api.http.rendering import rendered
-from trialogue.api.server.app import ServerSettings, create_app
 from trialogue.evaluators.problems.problem import Problem
 
 PROBLEM = Problem.from_dict(
@@ -49,13 +47,6 @@ def ledger() -> Ledger:
     study = Study(PROBLEM, name="sound", storage=made, strategy="random")
     study.tell(study.ask(), 0.5)
     return made
-
-
-@pytest.fixture(scope="module")
-def client(ledger: Ledger) -> Iterator[TestClient]:
-    app = create_app(ServerSettings("", requests_per_minute=10**9), ledger)
-    with TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False) as made:
-        yield made
 
 
 def spoil(ledger: Ledger, table: sa.Table, column: str, value: Any) -> bool:

@@ -5,13 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
-from contracts.gguf_file import gguf_of
 
 from tests.evaluators.engines.scripted_sglang import installed
 from trialogue.api.cli.app import main
 from trialogue.api.tuning.grid import page, table
 from trialogue.evaluators.engines.grid import Cell
-from trialogue.serving.llama_cpp.environment import LlamaNotInstalled, find_llama
 from trialogue.serving.models.sample_models import tiny_model
 from trialogue.serving.sglang.environment import VARIABLE
 
@@ -86,17 +84,12 @@ def test_options_that_cannot_be_are_refused(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_grid_is_measured_on_a_real_server_and_goes_on_from_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    llama_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    try:
-        find_llama()
-    except LlamaNotInstalled as error:
-        pytest.skip(str(error))
-    model, folder = tmp_path / "tiny.gguf", tmp_path / "grid"
-    gguf_of(tiny_model(), model)
+    folder = tmp_path / "grid"
     words = [
         "load-grid",
-        str(model),
+        str(llama_model),
         "--engine",
         "llama",
         "--input",

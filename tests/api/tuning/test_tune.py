@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from contracts.gguf_file import gguf_of
 
 from tests.evaluators.engines.test_estimates import CONFIG
 from trialogue.agent.study.study import Study
@@ -25,8 +24,7 @@ from trialogue.evaluators.servers.target import ServerTarget, TargetSettings
 from trialogue.evaluators.spaces.parameters import Categorical
 from trialogue.evaluators.spaces.space import SearchSpace
 from trialogue.evaluators.traffic.workload import Workload
-from trialogue.serving.llama_cpp.environment import LlamaEnvironment, LlamaNotInstalled, find_llama
-from trialogue.serving.models.sample_models import tiny_model
+from trialogue.serving.llama_cpp.environment import LlamaEnvironment
 from trialogue.serving.servers.installation import HELPERS
 from trialogue.serving.vllm.environment import VllmEnvironment, VllmNotInstalled, find_vllm
 
@@ -202,15 +200,10 @@ def test_an_estimate_needs_no_server_and_says_what_it_is(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_llama_cpps_server_is_tuned_verified_and_handed_over_and_the_same_again_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    llama_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    try:
-        find_llama()
-    except LlamaNotInstalled as error:
-        pytest.skip(str(error))
-    model, folder = tmp_path / "tiny.gguf", tmp_path / "runs"
-    gguf_of(tiny_model(), model)
-    words = ["tune-llama", str(model), "--workload", "random:input=16,output=4,prompts=8,concurrency=2,warm_up=2",
+    folder = tmp_path / "runs"
+    words = ["tune-llama", str(llama_model), "--workload", "random:input=16,output=4,prompts=8,concurrency=2,warm_up=2",
              "--knob", "parallel=1", "--fix", "threads=1", "--trials", "1", "--pairs", "1", "--budget", "9m",
              "--folder", str(folder)]  # fmt: skip
     for turn in range(2):
@@ -221,6 +214,6 @@ def test_llama_cpps_server_is_tuned_verified_and_handed_over_and_the_same_again_
         assert ("trial 1: parallel=1" in said.out) == (turn == 0)
         assert "kept in" in said.out
     script = (folder / "serve.sh").read_text()
-    assert f"--model {model}" in script
+    assert f"--model {llama_model}" in script
     assert "--threads 1" in script
     assert (folder / "handover.html").exists()
