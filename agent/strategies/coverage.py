@@ -14,6 +14,11 @@ import numpy as np
 Round = tuple[int, int]
 """(proposals judged, proposals that passed) of one call."""
 
+FEWEST, MOST = 2, 6
+GAIN = 0.04
+KNOWN_FROM = 3
+"""Judged calls after which the curve is believed."""
+
 
 @dataclass(frozen=True)
 class CoverageCurve:
@@ -51,26 +56,17 @@ def fitted_curve(rounds: Sequence[Round]) -> CoverageCurve | None:
     return CoverageCurve(-math.exp(float(intercept)), min(float(b), -0.05))
 
 
-def worthwhile_count(
-    rounds: Sequence[Round],
-    *,
-    usual: int,
-    least: int = 2,
-    most: int = 6,
-    gain: float = 0.04,
-    known_from: int = 3,
-) -> int:
-    """Return how many proposals to ask for: the count after which one more adds less than ``gain`` of coverage.
+def worthwhile_count(rounds: Sequence[Round], *, usual: int) -> int:
+    """Return how many proposals to ask for: the count after which one more adds less than ``GAIN`` of coverage.
 
-    ``usual`` until ``known_from`` calls were judged, or while none of several has told anything: where nothing ever
-    passes, ``least``; where everything does, ``least`` too.
+    ``usual`` until ``KNOWN_FROM`` calls were judged; the fewest where nothing ever passes, and where everything does.
     """
-    if len(rounds) < known_from:
+    if len(rounds) < KNOWN_FROM:
         return usual
     curve = fitted_curve(rounds)
     if curve is None:
-        return least
-    count = least
-    while count < most and curve.at(count + 1) - curve.at(count) >= gain:
+        return FEWEST
+    count = FEWEST
+    while count < MOST and curve.at(count + 1) - curve.at(count) >= GAIN:
         count += 1
     return count

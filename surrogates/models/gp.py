@@ -26,6 +26,9 @@ from .mean import BIAS, constant
 JITTER = (1e-9, 1e-7, 1e-5, 1e-3, 1e-1)
 """Added to the diagonal, in this order, until the Cholesky factor exists."""
 
+BURN_IN, THINNING = 6, 4
+"""Slice steps before the first sample, and for each."""
+
 Features = Callable[[np.ndarray], np.ndarray]
 """Scaled features (n, q) of the linear part at embedded rows (n, p)."""
 
@@ -176,7 +179,7 @@ def fit_map(
 
 
 def sample_thetas(
-    task: T, start: np.ndarray, rng: np.random.Generator, *, n: int, thin: int = 4, burn: int = 6,
+    task: T, start: np.ndarray, rng: np.random.Generator, *, n: int,
     likelihood: Callable[[np.ndarray, T], float] = log_likelihood,
 ) -> list[np.ndarray]:  # fmt: skip
     """Return n thetas from their posterior, by elliptical slice sampling that starts at ``start``."""
@@ -184,10 +187,10 @@ def sample_thetas(
     low, high = np.array(task.priors.bounds).T
     theta, level = start, likelihood(start, task)
     samples: list[np.ndarray] = []
-    for step in range(burn + n * thin):
+    for step in range(BURN_IN + n * THINNING):
         other = mean + sd * rng.standard_normal(len(mean))
         theta, level = _slice_step(lambda at: likelihood(at, task), theta, level, other, mean, rng)
-        if step >= burn and (step - burn) % thin == thin - 1:
+        if step >= BURN_IN and (step - BURN_IN) % THINNING == THINNING - 1:
             samples.append(np.clip(theta, low, high))
     return samples
 

@@ -26,6 +26,9 @@ ENUMERATED = 3000
 STEPS = (0.2, 0.1, 0.05, 0.025, 0.01)
 """Widths of the local moves, one round each, in the unit cube."""
 
+KEPT, POLISHED = 5, 2
+"""Rows that go from round to round, and how many of them are polished at the end."""
+
 
 def keys(X: np.ndarray) -> list[bytes]:
     """Return one key per canonical row: equal exactly for the same configuration (to nine digits)."""
@@ -171,7 +174,7 @@ def _moved(
 
 def maximise(
     score: Score, domain: Domain, anchors: np.ndarray, rng: np.random.Generator, *,
-    n: int = 500, keep: int = 5, polish: int = 2, region: np.ndarray | None = None, changed: int = 20,
+    n: int = 500, region: np.ndarray | None = None, changed: int = 20,
 ) -> tuple[np.ndarray, float]:  # fmt: skip
     """Return the best untaken row (d,) found and its score. Raises SpaceExhausted when nothing is left."""
     X, active = candidates(domain, anchors, rng, n)
@@ -189,10 +192,10 @@ def maximise(
             best = int(np.argmax(values))
             x, value = _polish(score, domain, X[best], values[best], centre=anchors[0], half=region)
             return (x, value) if value > values[best] else (X[best], float(values[best]))
-    X, values = _top(X, values, keep)
+    X, values = _top(X, values)
     for width in STEPS:
-        X, values = _round(score, domain, X, values, width, rng, keep)
-    for i in range(min(polish, len(X))):
+        X, values = _round(score, domain, X, values, width, rng)
+    for i in range(min(POLISHED, len(X))):
         x, value = _polish(score, domain, X[i], values[i])
         if value > values[i]:
             X[i], values[i] = x, value
@@ -200,20 +203,20 @@ def maximise(
     return X[best], float(values[best])
 
 
-def _top(X: np.ndarray, values: np.ndarray, keep: int) -> tuple[np.ndarray, np.ndarray]:
+def _top(X: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the best rows, no two closer than 0.05 in every coordinate as long as others are left."""
-    order = np.argsort(-values)[: 20 * keep]
+    order = np.argsort(-values)[: 20 * KEPT]
     rows: list[int] = []
     for i in order:
         if all(np.max(np.abs(X[i] - X[j])) > 0.05 for j in rows):
             rows.append(int(i))
-        if len(rows) == keep:
+        if len(rows) == KEPT:
             break
     return X[rows].copy(), values[rows].copy()
 
 
 def _round(
-    score: Score, domain: Domain, X: np.ndarray, values: np.ndarray, width: float, rng: np.random.Generator, keep: int
+    score: Score, domain: Domain, X: np.ndarray, values: np.ndarray, width: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     copies, d = 24, X.shape[1]
     owner = np.repeat(np.arange(len(X)), copies)
@@ -227,15 +230,15 @@ def _round(
     neighbours, active = neighbours[free], active[free]
     both = np.vstack([X, neighbours])
     scores = np.r_[values, score(neighbours, active)]
-    return _top(both, scores, keep) if width > 0.04 else _closest(both, scores, X, keep)
+    return _top(both, scores) if width > 0.04 else _closest(both, scores, X)
 
 
-def _closest(both: np.ndarray, scores: np.ndarray, X: np.ndarray, keep: int) -> tuple[np.ndarray, np.ndarray]:
+def _closest(both: np.ndarray, scores: np.ndarray, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return, for each former row, the best row around it."""
     distance = np.max(np.abs(both[:, None, :] - X[None, :, :]), axis=2)
     owner = np.argmin(distance, axis=1)
     places = [int(np.flatnonzero(owner == i)[np.argmax(scores[owner == i])]) for i in range(len(X))]
-    places = sorted(set(places), key=lambda i: -scores[i])[:keep]
+    places = sorted(set(places), key=lambda i: -scores[i])[:KEPT]
     return both[places].copy(), scores[places].copy()
 
 
