@@ -99,8 +99,8 @@ UNTESTED_FOLDERS = {"serving/scripted"}
 COMMAND_FOLDERS = ("api/cli", "api/tuning", "api/doctor", "api/gate", "api/gallery", "api/dimension")
 
 CODE_LINES = {
-    "serving": 3_150,
-    "evaluators": 7_230,
+    "serving": 3_225,
+    "evaluators": 7_290,
     "prompts": 1_300,
     "surrogates": 3_720,
     "agent": 11_500,

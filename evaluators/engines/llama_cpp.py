@@ -15,7 +15,9 @@ from typing import Any
 
 from ...serving.llama_cpp.environment import LlamaEnvironment, find_llama
 from ...serving.llama_cpp.load import run_llama_load
+from ...serving.models.gguf_facts import GgufFacts
 from ...serving.models.pretrained import gguf_file
+from ...serving.servers.installation import memory_bytes
 from ...serving.servers.load import LoadPlan, LoadResult
 from ...serving.servers.server import RunningServer
 from ..problems.problem import Objective
@@ -24,7 +26,8 @@ from ..servers.settings import TargetSettings, Wanted
 from ..servers.target import ServerTarget
 from ..spaces.space import SearchSpace
 from ..traffic.workload import Workload
-from .llama_space import AUTO_SLOTS, SLOTS, STRAIN, llama_space
+from .llama_memory import context_room, require_context
+from .llama_space import AUTO_SLOTS, STRAIN, llama_space
 from .useful import most_at_once, most_tokens
 
 ENGINE = "llama.cpp"
@@ -56,7 +59,7 @@ def llama_servers(
     """Return the servers of one model under one workload. Every start is an ordinary one."""
     rungs = replace(settings.rungs, preflight=False, fork=False, live=False, eager=False)
     served = replace(
-        settings, fixed={**_context(settings.workload, space), **settings.fixed}, rungs=rungs, strain=STRAIN,
+        settings, fixed={"ctx_size": _context(settings, space), **settings.fixed}, rungs=rungs, strain=STRAIN,
         defaults=space.default(), engine=ENGINE, program=("llama-server",), model_flag="--model",
     )  # fmt: skip
     return ServerTarget(environment, served, LlamaClient())
@@ -75,7 +78,7 @@ def prepared(
     space = llama_space(
         environment.flags(), cores, knobs=wanted.knobs, lossy=wanted.lossy, fixed=wanted.fixed, say=say,
         draft_model=None if draft_model is None else str(gguf_file(draft_model)),
-        useful={} if objective.name in SEARCHED else _useful(settings.workload),
+        useful={} if objective.name in SEARCHED else _useful(settings.workload), most_slots=_most_slots(settings),
     )  # fmt: skip
     with llama_servers(environment, settings, space) as target:
         context = {
@@ -92,11 +95,25 @@ def _useful(workload: Workload) -> dict[str, float]:
     return {"parallel": most, "batch_size": tokens, "ubatch_size": tokens}
 
 
-def _context(workload: Workload, space: SearchSpace) -> Mapping[str, int]:
+def _context(settings: TargetSettings, space: SearchSpace) -> int:
     """Return a context in which every slot has room for the longest request, however many there are."""
-    choices = list(space["parallel"].choices) if "parallel" in space else [None, *SLOTS]  # pyright: ignore[reportAttributeAccessIssue]
+    choices = list(space["parallel"].choices) if "parallel" in space else [_slots(settings.fixed)]  # pyright: ignore[reportAttributeAccessIssue]
     slots = max(c if isinstance(c, int) else AUTO_SLOTS for c in choices)
-    return {"ctx_size": 256 * math.ceil(slots * workload.longest / 256)}
+    return 256 * math.ceil(slots * settings.workload.longest / 256)
+
+
+def _slots(fixed: Mapping[str, Any]) -> int:  # Any: JSON values
+    """Return the slots of the default: those that hold for every configuration, or the server's own choice."""
+    slots = fixed.get("parallel")
+    return slots if isinstance(slots, int) and slots > 0 else AUTO_SLOTS
+
+
+def _most_slots(settings: TargetSettings) -> float:
+    """Return the slots for whose context there is memory; raises InvalidSpecification where the default's does not fit."""
+    facts, servers = GgufFacts.read(Path(settings.model)), 2 if settings.rungs.beside else 1
+    room, longest = context_room(facts, settings.fixed, memory_bytes(), servers), settings.workload.longest
+    require_context(facts, settings.fixed, longest, _slots(settings.fixed), room)
+    return math.inf if "ctx_size" in settings.fixed else room // longest
 
 
 def _vocabulary_of(server: RunningServer) -> int:

@@ -61,15 +61,17 @@ def llama_space(
     draft_model: str | None = None,
     fixed: Mapping[str, Any] | None = None,  # Any: plain values
     useful: Mapping[str, float] | None = None,
+    most_slots: float = inf,
     say: Callable[[str], None] = lambda line: None,
 ) -> SearchSpace:
     """Return the space. ``flags``: the version's flags with their words of help; ``knobs``: just these, with own choices
     where there are any; ``fixed``: flags that hold for every configuration; ``useful``: by knob the most that the load can
-    use of it. Raises InvalidSpecification."""
+    use of it; ``most_slots``: for which there is memory. Raises InvalidSpecification."""
     selection = (
         CATALOGUE.asked(knobs, flags, lossy=lossy) if knobs else CATALOGUE.core(flags, lossy=lossy, say=say)
     )
     selection = [_on(k, cores) for k in selection if k.name not in (fixed or {})]
+    selection = [_with_room(k, most_slots, say) for k in selection]
     bound = {n: most for n, most in (useful or {}).items() if not (knobs or {}).get(n)}
     words = {k.name: flags.get(k.name, "") for k in selection}
     parameters = [
@@ -92,6 +94,14 @@ def _on(knob: HelpedKnob, cores: int) -> HelpedKnob:
     if knob.choices or not knob.name.startswith("threads"):
         return knob
     return replace(knob, choices=tuple(sorted({*range(1, min(cores, MOST_THREADS) + 1), cores})))
+
+
+def _with_room(knob: HelpedKnob, most_slots: float, say: Callable[[str], None]) -> HelpedKnob:
+    """Return the knob without numbers of slots for which there is no memory; what is left out is said."""
+    beyond = [c for c in knob.choices if knob.name == "parallel" and isinstance(c, int) and c > most_slots]
+    if beyond:
+        say(f"left out: parallel of {', '.join(map(str, beyond))}, whose context does not fit the memory")
+    return replace(knob, choices=tuple(c for c in knob.choices if c not in beyond))
 
 
 def _known(knob: HelpedKnob, words: str) -> HelpedKnob:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...serving.models.pretrained import model_folder
-from ...serving.servers.installation import visible_devices
+from ...serving.servers.installation import memory_bytes, visible_devices
 from ...serving.vllm.catalogue import STRAIN, parameter_name
 from ...serving.vllm.environment import VllmEnvironment, find_vllm
 from ...serving.vllm.installed import Installed
@@ -113,8 +113,8 @@ def _machine(environment: VllmEnvironment, variables: Mapping[str, str], *, besi
     if environment.cpu:
         threads = variables.get("OMP_NUM_THREADS", "1")
         others = (int(threads) if threads.isdecimal() else 1) if beside else 0
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return Machine("cpu", cores, memory_bytes=memory, reserved=1 + others, servers=2 if beside else 1)
+        servers = 2 if beside else 1
+        return Machine("cpu", cores, memory_bytes=memory_bytes(), reserved=1 + others, servers=servers)
     return Machine("gpu", cores, visible_devices(variables), _device_memory())
 
 

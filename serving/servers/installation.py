@@ -55,6 +55,13 @@ def visible_devices(variables: Mapping[str, str]) -> int:
     return max(sum(bool(d) for d in devices), 1)
 
 
+def memory_bytes(limit: Path = Path("/sys/fs/cgroup/memory.max")) -> int:
+    """Return the bytes of memory that processes here may use: the machine's, or less where a container has a ``limit``."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    allowed = limit.read_text().strip() if limit.is_file() else ""
+    return min(physical, int(allowed)) if allowed.isdecimal() else physical
+
+
 def find_distribution(name: str, pythons: Iterable[Path]) -> tuple[Path, str] | None:
     """Return the first of some interpreters beside which a distribution is installed, and its version; imports nothing."""
     for python in pythons:

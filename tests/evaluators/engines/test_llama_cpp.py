@@ -53,6 +53,14 @@ def test_a_context_of_ones_own_stays(tmp_path: Path) -> None:
     assert target.settings.fixed == {"ctx_size": 4096}
 
 
+def test_slots_that_hold_for_all_have_room(tmp_path: Path) -> None:
+    fixed = {"parallel": 32}
+    settings = TargetSettings("m.gguf", Workload.parse(WORKLOAD), tmp_path, fixed=fixed)
+    space = llama_space(FLAGS, 2, fixed=fixed)
+    target = llama_servers(LlamaEnvironment(Path("llama-server"), "1"), settings, space)
+    assert target.settings.fixed == {"ctx_size": 1280, **fixed}  # it was that of eight slots
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
