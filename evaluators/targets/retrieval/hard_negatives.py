@@ -2,7 +2,9 @@
 
 Notation: documents and queries are bags of words (n, V) of two vocabularies that a fixed permutation connects; linear
 encoders map both to d numbers. Random negatives come from the batch; static hard ones are what the warmed-up encoders rank
-highest (STAR); dynamic ones are what the present query encoder ranks highest, documents frozen (ADORE).
+highest (STAR); dynamic ones are what the present query encoder ranks highest, documents frozen (ADORE). Unlike the source's
+pairwise losses and ADORE's LambdaRank weights over the first 200, every stage has one softmax, over the batch and one hard
+negative for each query that is drawn from the first ``depth``.
 Source: Zhan et al. 2021, Optimizing Dense Retrieval Model Training with Hard Negatives (arXiv 2104.08051): MRR@10 .301 random,
 .340 STAR, .347 ADORE after STAR.
 """

@@ -222,7 +222,10 @@ def evaluate(params: Mapping[str, Any], run: Run) -> Measurement:
 
 
 def check() -> Evidence:
-    """Search for the lowest latency x power with 60 evaluations each, five seeds, over a grid of the source's sizes."""
+    """Search for the lowest latency x power with 60 evaluations each, five seeds.
+
+    The grid: populations from the source's range, two of its mutation rates, and 0.3, which is not one of them.
+    """
     space, requests = target().problem.space, trace(400, np.random.default_rng(0))
 
     def product(params: Mapping[str, Any]) -> float:
