@@ -102,7 +102,7 @@ CODE_LINES = {
     "serving": 3_225,
     "evaluators": 7_290,
     "prompts": 1_300,
-    "surrogates": 3_720,
+    "surrogates": 3_680,
     "agent": 11_500,
     "api": 7_670,
 }

@@ -26,12 +26,10 @@ def _anything(space: SearchSpace) -> None:
 
 @dataclass(frozen=True)
 class Target:
-    """Something to evaluate. ``problem``: its own, where it brings one, whose space the file may replace unless
-    ``fixed_space``; ``check`` raises for a space it cannot take."""
+    """Something to evaluate. ``problem``: its own, where it brings one; ``check`` raises for a space it cannot take."""
 
     evaluate: Evaluate
     problem: Problem | None = None
-    fixed_space: bool = False
     check: Callable[[SearchSpace], None] = _anything
 
 
@@ -86,7 +84,7 @@ def _replay(table: Table, folder: Path, file: StudyFile) -> Target:
         parameters=parameters,
         **rows,
     )
-    return Target(replay, problem=replay.problem, fixed_space=True)
+    return Target(replay, problem=replay.problem)
 
 
 def _check_rows(rows: Table) -> None:

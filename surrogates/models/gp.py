@@ -229,23 +229,21 @@ class Fitted:
     alpha: np.ndarray
     jitter: float = 0.0
     features: Features = constant
-    warp: Features | None = None
     _scaled: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
     _phi: np.ndarray = field(default_factory=lambda: np.empty((0, 1)), repr=False)
 
     @classmethod
     def build(
         cls, theta: np.ndarray, group: np.ndarray, Z: np.ndarray, y: np.ndarray, noise: np.ndarray, *,
-        features: Features = constant, warp: Features | None = None,
+        features: Features = constant,
     ) -> "Fitted":  # fmt: skip
         """Factorize the covariance of the rows Z (n, p) with targets y (n,) and known noise variance (n,)."""
-        W = Z if warp is None else warp(Z)
-        scaled, phi = W * np.exp(-theta[:-2])[group], features(Z)
+        scaled, phi = Z * np.exp(-theta[:-2])[group], features(Z)
         K = np.exp(theta[-2]) * matern(_squared(scaled, scaled)) + phi @ phi.T
         K[np.diag_indices(len(y))] += np.exp(theta[-1]) + noise
         L, jitter = cholesky(K) if len(y) else (K, 0.0)
         alpha = _solve(L, _solve(L, y), trans=1) if len(y) else y
-        return cls(theta, group, Z, y, noise, L, alpha, jitter, features, warp, scaled, phi)
+        return cls(theta, group, Z, y, noise, L, alpha, jitter, features, scaled, phi)
 
     def predict(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean (m,) and variance (m,) of the noise-free function at Z (m, p)."""
@@ -272,7 +270,7 @@ class Fitted:
         return prior - _solve(self.L, self.cross(A).T).T @ _solve(self.L, self.cross(B).T)
 
     def _scale(self, Z: np.ndarray) -> np.ndarray:
-        return (Z if self.warp is None else self.warp(Z)) * np.exp(-self.theta[:-2])[self.group]
+        return Z * np.exp(-self.theta[:-2])[self.group]
 
     def with_fantasies(self, Z: np.ndarray) -> "Fitted":
         """Return the GP that also believes its own mean at Z (q, p): the variance there shrinks, the mean stays.

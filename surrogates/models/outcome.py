@@ -15,7 +15,6 @@ import numpy as np
 from .gp import Fitted, Priors, Task, fit_map, sample_thetas
 from .mean import Bowl, Flat
 from .transforms import Kind, Transform, fit_transform
-from .warping import choose_warp
 
 FLAT = Flat()
 
@@ -47,10 +46,6 @@ class Settings:
     """The same for each parameter apart (over the root of their number)."""
     slope: float = 0.0
     """Standard deviation of a linear trend per parameter (over the root of their number)."""
-    warp: bool = False
-    """Whether numbers are warped where the rows show it."""
-    warp_rows: int = 10
-    """Rows from which on the evidence for a warp is asked for."""
     failure_slope: float = 2.0
     """Standard deviation, from the centre to an edge, of the linear part of what separates failures from successes."""
     failure_bowl: float = 2.0
@@ -135,20 +130,10 @@ def fit_outcome(
     kinds: Sequence[Kind] = _kinds(y, settings) if full or warm is None else [warm.kind]
     fits = [_fit_kind(base, y, sem, kind, Z, group, warm, full, trend) for kind in kinds]
     _, transform, theta, task, fitted = max(fits, key=lambda f: f[0])
-    warp = None
-    if settings.warp and len(y) >= settings.warp_rows:
-        warp, task = choose_warp(
-            task, theta, Z, {c: int(j) for c, j in enumerate(group) if np.sum(group == j) == 1}
-        )
-        if warp.shapes:
-            theta = fit_map(task, [theta], steps=10)
-        fitted = Fitted.build(theta, group, Z, task.y, task.noise, features=trend.features, warp=warp)
     members = [fitted]
     if len(y) <= settings.sampled_rows and settings.samples > 1:
         thetas = sample_thetas(task, theta, rng, n=settings.samples)
-        members = [
-            Fitted.build(t, group, Z, task.y, task.noise, features=trend.features, warp=warp) for t in thetas
-        ]
+        members = [Fitted.build(t, group, Z, task.y, task.noise, features=trend.features) for t in thetas]
     inflation = _inflation(fitted) if full or warm is None else warm.inflation
     state = Warm(theta, transform.kind, len(y) if full or warm is None else warm.rows, inflation)
     jitter = max(m.jitter for m in members)

@@ -9,9 +9,8 @@ from trialogue.evaluators.problems.measurement import Measurement
 from trialogue.evaluators.problems.problem import Problem
 from trialogue.surrogates.engine.engine import GaussianEngine
 from trialogue.surrogates.models.embedding import Embedding
-from trialogue.surrogates.models.gp import Fitted, Priors, Task, fit_map
+from trialogue.surrogates.models.gp import Fitted, Priors
 from trialogue.surrogates.models.outcome import Settings
-from trialogue.surrogates.models.warping import Warp, choose_warp
 from trialogue.surrogates.optim.acquisition import known_noise
 from trialogue.surrogates.optim.trust_region import trust_side
 
@@ -140,20 +139,3 @@ def test_a_study_runs_replicates() -> None:
         study.tell(trial, Measurement(clean + 0.4 * draw.normal(), [0.4]))
     seen = [problem.space.key(t.params) for t in study.trials]
     assert len(set(seen)) < len(seen)
-
-
-def test_a_badly_scaled_number_is_warped() -> None:
-    """All that happens near zero is stretched; a well-scaled function is left alone."""
-    space = tl.SearchSpace([tl.Float("x", 0, 1)])
-    embedding, x = Embedding(space), np.linspace(0, 1, 25)
-    shapes = []
-    for y in (np.log(x + 0.01) + np.sin(6 * np.sqrt(x)), np.sin(6 * x)):
-        Z = x[:, None]
-        z = (y - y.mean()) / y.std()
-        task = Task(embedding.squared_distances(Z), z, np.zeros(25), Priors.default(1))
-        theta = fit_map(task, [task.priors.mean])
-        warp, _ = choose_warp(task, theta, Z, {0: 0})
-        shapes.append(dict(warp.shapes))
-    assert shapes[0] == {0: (0.5, 1.0)}
-    assert shapes[1] == {}
-    np.testing.assert_allclose(Warp({0: (2.0, 1.0)})(np.array([[0.5]])), [[0.25]])
