@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from ...evaluators.errors import EvaluationFailed, SpaceExhausted
 from ...evaluators.problems.history import Value
-from ...evaluators.programs.call import Evaluate
+from ...evaluators.programs.call import Evaluate, check_callable
 from ...evaluators.programs.run import Report
 from ...serving.errors import InvalidInput
 from ..errors import BudgetExhausted, ExecutorBroken, LedgerUnavailable, ResultConflict
@@ -278,8 +278,7 @@ def _interruption(error: BaseException) -> str:
 
 
 def _check(evaluate: Any, n_trials: int | None, seconds: float | None, workers: int | None) -> None:
-    if not callable(evaluate):
-        raise InvalidInput(f"`evaluate` must be a function of the parameters, got {evaluate!r}.")
+    check_callable(evaluate)
     for name, value in (("n_trials", n_trials), ("workers", workers)):
         if value is not None and (
             isinstance(value, bool) or not isinstance(value, int) or value < (name == "workers")

@@ -15,11 +15,12 @@ REASONS: Mapping[int, str] = {
     401: "A key is needed: `Authorization: Bearer KEY`.",
     403: "The key may not do this, or the request comes from another site's page.",
     404: "There is no such thing, or the key may not see it.",
-    409: "It does not fit what there is now: another result stands, nothing is left, a budget is used up.",
+    409: "As the document has it, and at odds with what there is: this study, its space, its budget, this server, or\n"
+    "another part of the request. `detail` says the rule, the value and the cure.",
     412: "`If-Match` names a revision that has passed.",
     413: "The body is too large.",
     421: "`Host` is not a name of this server.",
-    422: "A value breaks a rule; `detail` says the rule, the value and the cure.",
+    422: "Not as this document has it; `detail` and `errors` say where and which rule.",
     429: "Too much at once, or a budget of the day is used up; `Retry-After` says when to come back.",
     503: "The database is away, or the server is starting or shutting down.",
 }

@@ -6,7 +6,7 @@ and an even sample of the rest are drawn, and the picture's summary says so.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
@@ -21,7 +21,8 @@ from .importance import FEWEST, importances
 from .view import StudyView, certainty_in_words, view_of
 
 MOST = 3_000
-NAMES = ("history", "parallel", "slices", "importances", "sources", "calibration", "pareto")
+Figure = Literal["history", "parallel", "slices", "importances", "sources", "calibration", "pareto"]
+NAMES: tuple[Figure, ...] = get_args(Figure)
 
 
 class NothingToDraw(EvaluationFailed):

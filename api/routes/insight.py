@@ -11,7 +11,7 @@ from ...agent.verbs.context import Desk
 from ...agent.verbs.read import compare as compared
 from ...agent.views.as_json import trial_view
 from ..http.rights import LONG, READ, GuardedRoute
-from ..reports.drawing import draw, page_of, shares
+from ..reports.drawing import Figure, draw, page_of, shares
 from ..service import schemas
 from ..service.context import Here
 
@@ -72,7 +72,7 @@ def importances(here: Here, objective: Objective = 0) -> dict[str, float]:
 
 
 @router.get("/figures/{figure}", openapi_extra=READ | LONG)
-def figure(here: Here, figure: str, objective: Objective = 0) -> dict[str, Any]:
+def figure(here: Here, figure: Figure, objective: Objective = 0) -> dict[str, Any]:
     """Return a figure as plotly JSON: history, parallel, slices, importances, sources, calibration, pareto."""
     return draw(here.study, figure, objective)
 

@@ -39,11 +39,12 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (agent_errors.DailyBudgetSpent, 429),
     (ServerBusy, 429),
     (RevisionPassed, 412),
-    (serving_errors.InvalidInput, 422),
+    (serving_errors.InvalidInput, 409),
     (serving_errors.ServingError, 502),
     (serving_errors.TrialogueError, 409),
 )
-"""The first class that fits decides; the order is from the particular to the general."""
+"""The first class that fits decides; the order is from the particular to the general. What the document itself rules out
+is 422 (``on_bad_body``); a request that keeps to the document and is at odds with what there is, is 409."""
 TYPE_PREFIX = "urn:trialogue:error:"
 log = structlog.get_logger("trialogue.api")
 

@@ -6,7 +6,7 @@ Every text and list has a limit, so that a hostile body is refused before anythi
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from ...agent.ledger.tell import NOTE_CHARACTERS
 from ...evaluators.problems.problem import Problem
@@ -26,7 +26,8 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_storable)]
 Line = Annotated[str, StringConstraints(max_length=300), AfterValidator(_storable)]
-ParamValue = bool | int | float | Annotated[str, StringConstraints(max_length=1_000_000)] | None
+ParamValue = bool | int | float | str | None
+"""Text may be as long as a body: a longer one is 413 for its length, whatever else it is."""
 Params = Annotated[
     dict[Annotated[str, StringConstraints(max_length=100)], ParamValue], Field(max_length=1_000)
 ]
@@ -39,13 +40,29 @@ StoredName = Annotated[str, StringConstraints(min_length=1, max_length=400), Aft
 WorkerName = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
 
 
+_NONE: dict[str, Any] = {"type": "null"}
+_NO: dict[str, Any] = {"enum": [False, None]}
+
+
+def _one_of(*ways: dict[str, Any]) -> dict[str, Any]:
+    """Return in JSON Schema what a validator says: a body is one of these; what may be null may also be absent."""
+    needed = [[key for key, rule in way.items() if rule not in (_NONE, _NO)] for way in ways]
+    return {"oneOf": [{"required": keys, "properties": way} for keys, way in zip(needed, ways, strict=True)]}
+
+
 class StudyBody(StudySettings):
     """A new study: ``name`` and ``problem``, or ``toml`` (a study file without ``[evaluator]``); and how it decides,
     which goes before what the file says."""
 
+    model_config = ConfigDict(
+        json_schema_extra=_one_of(
+            {"problem": {"type": "object"}, "name": {"type": "string"}, "toml": _NONE},
+            {"toml": {"type": "string"}, "problem": _NONE},
+        )
+    )
     name: StudyName | None = None
     problem: dict[str, Any] | None = None
-    toml: Annotated[str, StringConstraints(max_length=1_000_000)] | None = None
+    toml: str | None = None
     exist_ok: bool = False
     """Resume a study of that name when it has the same space, instead of refusing."""
 
@@ -105,6 +122,13 @@ class TellBody(Table):
     """How a trial ended: exactly one of the three. ``requeue``: its worker was interrupted; the configuration of the
     failed trial is queued again."""
 
+    model_config = ConfigDict(
+        json_schema_extra=_one_of(
+            {"measurement": {"type": "object"}, "failed": _NONE, "pruned": _NO},
+            {"failed": {"type": "string"}, "measurement": _NONE, "pruned": _NO},
+            {"pruned": {"const": True}, "measurement": _NONE, "failed": _NONE},
+        )
+    )
     measurement: MeasurementBody | None = None
     failed: Text | None = None
     kind: FailureKindBody = "crash"

@@ -1,17 +1,21 @@
 """Call an evaluator once: pass it what it takes, time it, and turn what comes back into a measurement or a failure.
 
 An evaluator is any callable ``f(params)`` or ``f(params, run)``; suite: ``tests/contracts/evaluator.py``. Whatever
-it raises fails the trial and never the study; KeyboardInterrupt and SystemExit pass.
+it raises fails the trial and never the study, ``sys.exit`` too; KeyboardInterrupt passes. A process that it forked and
+that comes back from it ends here: two of them would write to one study.
 """
 
 import inspect
+import os
 import re
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from ...serving.errors import InvalidInput
 from ..errors import EvaluationFailed, FailureKind, InvalidMeasurement
 from ..problems.measurement import Measurement
 from ..problems.problem import Problem
@@ -50,12 +54,14 @@ def measure(
     meter = EnergyMeter() if wants_energy(problem) else None
     start = time.perf_counter()
     try:
-        result = evaluate(dict(params), run) if takes_run(evaluate) else evaluate(dict(params))
+        result = _called(evaluate, params, run)
     except EvaluationFailed:
         if run.stop_requested:
             return Stopped.after(run)
         raise
-    except Exception as error:  # the edge to code that is not ours: whatever it raises is one failed trial
+    except InvalidMeasurement as error:
+        raise EvaluationFailed(str(error), kind="invalid") from error
+    except (Exception, SystemExit) as error:  # the edge to code that is not ours: it is one failed trial
         raise EvaluationFailed(reason_of(error), kind=kind_of(error)) from error
     if run.stop_requested:
         return Stopped.after(run)
@@ -69,6 +75,50 @@ def measure(
         raise EvaluationFailed(str(error), kind="invalid") from error
     except Exception as error:  # an object that a result holds may raise anything when it is looked at
         raise EvaluationFailed(reason_of(error), kind="invalid") from error
+
+
+def _called(evaluate: Evaluate, params: Mapping[str, Any], run: Run) -> Any:  # Any: whatever it returns
+    """Return what the evaluator returns; what it left behind of its process and its output is put right."""
+    process = os.getpid()
+    try:
+        return evaluate(dict(params), run) if takes_run(evaluate) else evaluate(dict(params))
+    finally:
+        if os.getpid() != process:
+            os._exit(1)
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            if getattr(getattr(sys, name), "closed", False):  # the next line of ours would end the study
+                setattr(sys, name, open(number, "w", errors="replace", closefd=False))  # noqa: SIM115
+
+
+def check_callable(evaluate: object) -> None:
+    """Raise InvalidInput for what cannot be an evaluator, before a trial is spent on it."""
+    if not callable(evaluate):
+        raise InvalidInput(f"`evaluate` must be a function of the parameters, got {evaluate!r}.")
+    if inspect.iscoroutinefunction(evaluate) or inspect.isasyncgenfunction(evaluate):
+        raise InvalidInput(
+            f"`evaluate` must return its result, got the async function {_name(evaluate)}; "
+            "give `lambda params: asyncio.run(f(params))`."
+        )
+    if inspect.isgeneratorfunction(evaluate):
+        raise InvalidInput(
+            f"`evaluate` must return its result, got {_name(evaluate)}, which yields; use `return` for the last "
+            "value and `run.report(step, value)` for those before."
+        )
+    try:
+        taken = inspect.signature(evaluate)
+    except (TypeError, ValueError):  # some callables written in C tell no signature
+        return
+    try:
+        taken.bind(*({}, None)[: 1 + takes_run(evaluate)])
+    except TypeError as error:
+        raise InvalidInput(
+            f"`evaluate` must be callable as f(params) or f(params, run), got {_name(evaluate)}{taken}: {error}; "
+            "`params` is a dict of all active parameters."
+        ) from None
+
+
+def _name(evaluate: object) -> str:
+    return str(getattr(evaluate, "__name__", type(evaluate).__name__))
 
 
 def takes_run(evaluate: Evaluate) -> bool:

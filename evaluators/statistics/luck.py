@@ -34,8 +34,14 @@ def noise_of(replicates: Iterable[tuple[Hashable, float]]) -> Noise | None:
     freedom = sum(len(values) - 1 for values in repeated)
     if not freedom:
         return None
-    squares = sum(float(((values - values.mean()) ** 2).sum()) for values in repeated)
-    return Noise(float(np.sqrt(squares / freedom)), freedom)
+    scale = _scale(np.concatenate(repeated))
+    apart = np.concatenate([values / scale - (values / scale).mean() for values in repeated])
+    return Noise(scale * float(np.sqrt((apart**2).sum() / freedom)), freedom)
+
+
+def _scale(values: np.ndarray) -> float:
+    """Return a power of two near the largest of the values: squares of 1e200 are no numbers, and dividing is exact."""
+    return 2.0 ** float(np.clip(np.frexp(np.abs(values).max())[1], -1000, 1000))
 
 
 def expected_luck(y: Sequence[float] | np.ndarray, sd: float) -> float:
@@ -43,13 +49,17 @@ def expected_luck(y: Sequence[float] | np.ndarray, sd: float) -> float:
     values = np.asarray(y, float)
     if sd <= 0 or len(values) < 2:
         return 0.0
+    scale = _scale(values)
+    values, sd = values / scale, max(sd / scale, 1e-100)
     atoms = np.linspace(values.min(), values.max(), _ATOMS)
-    likelihood = np.exp(-0.5 * ((values[:, None] - atoms) / sd) ** 2)
-    likelihood /= np.maximum(likelihood.max(axis=1, keepdims=True), 1e-300)
+    exponents = -0.5 * ((values[:, None] - atoms) / sd) ** 2
+    likelihood = np.exp(
+        exponents - exponents.max(axis=1, keepdims=True)
+    )  # the nearest atom has 1, however far it is
     weights = np.full(_ATOMS, 1 / _ATOMS)
     for _ in range(_ROUNDS):
         share = likelihood * weights
         weights = (share / share.sum(axis=1, keepdims=True)).mean(axis=0)
     best = int(values.argmax())
     posterior = likelihood[best] * weights
-    return max(0.0, float(values[best] - (posterior @ atoms) / posterior.sum()))
+    return max(0.0, scale * float(values[best] - (posterior @ atoms) / posterior.sum()))

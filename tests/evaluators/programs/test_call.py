@@ -1,7 +1,10 @@
 """Calling an evaluator: what it may take, return and raise."""
 
 import math
+import subprocess
+import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,11 @@ from contracts.evaluator import EvaluatorContract
 from trialogue.evaluators.errors import EvaluationFailed, InvalidMeasurement
 from trialogue.evaluators.problems.measurement import Measurement
 from trialogue.evaluators.problems.problem import Objective, Problem
-from trialogue.evaluators.programs.call import Evaluate, measure, shortened, takes_run
+from trialogue.evaluators.programs.call import Evaluate, check_callable, measure, shortened, takes_run
 from trialogue.evaluators.programs.run import Run, Stopped
 from trialogue.evaluators.spaces.parameters import Float
 from trialogue.evaluators.spaces.space import SearchSpace
+from trialogue.serving.errors import InvalidInput
 
 SPACE = SearchSpace([Float("x", 0, 1)])
 ONE = Problem("one", SPACE)
@@ -127,12 +131,11 @@ def test_the_reason_says_where() -> None:
         measure(evaluate, {"x": 1}, ONE, Run())
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_interruptions_pass(error: type[BaseException]) -> None:
+def test_interruptions_pass() -> None:
     def evaluate(params: Mapping[str, Any]) -> float:
-        raise error
+        raise KeyboardInterrupt
 
-    with pytest.raises(error):
+    with pytest.raises(KeyboardInterrupt):
         measure(evaluate, {"x": 1}, ONE, Run())
 
 
@@ -208,3 +211,80 @@ def test_an_error_without_words_fails_its_trial() -> None:
 def test_a_table_that_is_none_is_named(key: str, table: Any) -> None:
     with pytest.raises(EvaluationFailed, match=f"`{key}` must map names to numbers"):
         measure(lambda params: {"value": 1.0, key: table}, {"x": 1.0}, ONE, Run())
+
+
+def test_a_program_that_exits_is_a_failed_trial() -> None:
+    with pytest.raises(EvaluationFailed, match=r"SystemExit: 3 \(line \d+ of exits\)"):
+        measure(exits, {"x": 1}, ONE, Run())
+
+
+def exits(params: Mapping[str, Any]) -> float:
+    sys.exit(3)
+
+
+def test_a_measurement_that_is_none_is_told_without_a_line_of_ours() -> None:
+    with pytest.raises(EvaluationFailed, match=r"finite numbers") as caught:
+        measure(lambda params: Measurement(math.nan), {"x": 1}, ONE, Run())
+    assert caught.value.kind == "invalid"
+    assert "line" not in str(caught.value)
+
+
+def test_an_output_that_was_closed_is_open_again() -> None:
+    code = "import sys\nfrom test_call import *\nprint(measured_by(lambda p: sys.stdout.close() or 0.5))"
+    assert ended(code) == "0.5"
+
+
+def test_a_forked_process_that_comes_back_ends_there() -> None:
+    code = (
+        "import os\nfrom test_call import *\nprint(measured_by(lambda p: os.wait()[1] if os.fork() else 7))"
+    )
+    assert ended(code) == "256.0"
+
+
+def measured_by(evaluate: Evaluate) -> float:
+    found = measure(evaluate, {"x": 1}, ONE, Run())
+    assert isinstance(found, Measurement)
+    return found.values[0]
+
+
+def ended(code: str) -> str:
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+    code = f"import sys; sys.path[:0] = {paths!r}\n{code}"
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
+    ).stdout.strip()
+
+
+async def later(params: Any) -> float:
+    return 1
+
+
+def yields(params: Any) -> Any:
+    yield 1
+
+
+WRONG = [
+    (later, "async"),
+    (yields, "use `return`"),
+    (partial(yields), "use `return`"),
+    (lambda: 1, "f\\(params, run\\)"),
+    (lambda *, x: 1, "f\\(params, run\\)"),
+    (lambda a, b, c: 1, "missing"),
+    (3, "function"),
+]
+
+
+@pytest.mark.parametrize(("evaluate", "words"), WRONG)
+def test_what_cannot_be_called_is_refused_before_a_trial_is_spent(evaluate: Any, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        check_callable(evaluate)
+    for fine in (
+        lambda p: 1,
+        lambda p, run: 1,
+        lambda p, run=None: 1,
+        lambda *a: 1,
+        print,
+        float,
+        partial(pow, 2),
+    ):
+        check_callable(fine)

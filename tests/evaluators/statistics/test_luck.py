@@ -31,3 +31,11 @@ def test_luck_has_the_unit_of_the_results(factor: float) -> None:
 def test_noise_is_pooled_over_what_was_run_again() -> None:
     assert noise_of([("a", 1.0), ("b", 2.0)]) is None
     assert noise_of([("a", 1.0), ("a", 3.0), ("b", 9.0), ("b", 11.0), ("c", 5.0)]) == Noise(2**0.5, 2)
+
+
+def test_the_largest_numbers_and_the_least_noise_are_numbers_too() -> None:
+    assert noise_of([("a", 1e308), ("a", -1e308), ("b", 1.5e308), ("b", 1.5e308)]) == Noise(1e308, 2)
+    assert expected_luck([1e308, -1e308, 0.0], 1e300) == pytest.approx(0, abs=1e307)
+    assert expected_luck([0.0, 1.0, 0.3337], 1e-9) == pytest.approx(0, abs=1e-8)
+    plain = expected_luck([0.0, 1.0, 0.5], 0.7)
+    assert expected_luck([0.0, 1e300, 5e299], 7e299) == pytest.approx(1e300 * plain)
