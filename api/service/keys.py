@@ -29,6 +29,10 @@ CACHE_S = 5.0
 KEYS = schema.api_keys
 
 
+class KeyNotFound(InvalidInput):
+    """No key of that name that the caller may see."""
+
+
 class KeyStore:
     """The keys of one database. Thread-safe; each call is one transaction."""
 
@@ -64,14 +68,14 @@ class KeyStore:
         return secret
 
     def remove(self, name: str, *, besides: Set[str] = frozenset()) -> None:
-        """Revoke a key: it stops working within ``CACHE_S`` seconds. Raises InvalidInput when there is none, as for
+        """Revoke a key: it stops working within ``CACHE_S`` seconds. Raises KeyNotFound when there is none, as for
         the names ``besides``, which are not the caller's to see."""
         with self._database.write() as connection:
             mine = KEYS.c.name == name if name not in besides else sa.false()
             gone = connection.execute(KEYS.delete().where(mine)).rowcount
         self._seen.clear()
         if not gone:
-            raise InvalidInput(f"There is no key named {name!r}; `trialogue keys list` shows them.")
+            raise KeyNotFound(f"There is no key named {name!r}; `trialogue keys list` shows them.")
 
     def all(self) -> tuple[Caller, ...]:
         """Return who holds a key, in order of name."""

@@ -21,6 +21,8 @@ from ...serving import errors as serving_errors
 from ..http.rendering import Json
 from ..http.rights import ScopeTooSmall
 from ..http.work import ServerBusy
+from ..study_files.tables import AT_ODDS
+from .keys import KeyNotFound
 
 
 class RevisionPassed(serving_errors.InvalidInput):
@@ -30,6 +32,7 @@ class RevisionPassed(serving_errors.InvalidInput):
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (agent_errors.StudyNotFound, 404),
     (agent_errors.TrialNotFound, 404),
+    (KeyNotFound, 404),
     (agent_errors.StudyMismatch, 409),
     (agent_errors.NoFeasibleTrial, 409),
     (agent_errors.BudgetExhausted, 409),
@@ -82,7 +85,9 @@ async def on_bad_body(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     rows = [{"where": ".".join(map(str, e["loc"])), "rule": str(e["msg"])[:300]} for e in error.errors()[:20]]
     words = "; ".join(f"{f['where']}: {f['rule']}" for f in rows)
-    return answer(422, "InvalidRequest", words[:2000] or "The request does not fit its schema.", errors=rows)
+    status = 409 if all(e["type"] == AT_ODDS for e in error.errors()) else 422
+    said = words[:2000] or "The request does not fit its schema."
+    return answer(status, "InvalidRequest", said, errors=rows)
 
 
 async def on_http(request: Request, error: Exception) -> JSONResponse:

@@ -6,6 +6,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from .tables import AT_ODDS
+
 RULES = {
     "string_type": "text",
     "string_unicode": "text",
@@ -29,7 +31,7 @@ def first_complaint(error: ValidationError, model: type[BaseModel]) -> str:
         if home := _home(place, model):
             return f"`{place[-1]}` stands in [{home}], not at the top of the file."
         return unknown_key(place[-1], tuple(_model_at(model, place[:-1]).model_fields), _table(place[:-1]))
-    if first["type"] == "value_error":
+    if first["type"] in ("value_error", AT_ODDS):
         return first["msg"].removeprefix("Value error, ") + "."
     where = f" in {_table(place[:-1])}" if len(place) > 1 else ""
     return (

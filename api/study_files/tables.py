@@ -18,6 +18,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from ...agent.budget import Budget
 from ...agent.certainty.pairing import PREFIX
@@ -75,6 +76,14 @@ def check_plain(value: object, place: tuple[str, ...] = ()) -> None:
 
 def _wrong(place: tuple[str, ...], rule: str) -> ValueError:
     return ValueError(f"{'.'.join(place)!a} must be {rule}")
+
+
+AT_ODDS = "at_odds"
+
+
+def at_odds(words: str) -> PydanticCustomError:
+    """Return the error for a value that its schema allows and a rule beyond it does not: over HTTP it is told apart."""
+    return PydanticCustomError(AT_ODDS, "{words}", {"words": words})
 
 
 class BudgetTable(Table):
@@ -155,7 +164,7 @@ class ProtocolTable(Table):
         try:
             self.protocol()
         except InvalidInput as error:
-            raise ValueError(str(error).rstrip(".")) from None
+            raise at_odds(str(error).rstrip(".")) from None
         return self
 
     def protocol(self) -> StudyProtocol:
@@ -207,7 +216,7 @@ class StudySettings(Table):
     @classmethod
     def _no_pairs(cls, strategy: str | None) -> str | None:
         if strategy is not None and strategy.startswith(PREFIX):
-            raise ValueError("`strategy` must be one that searches; a verification is opened by `verify`")
+            raise at_odds("`strategy` must be one that searches; a verification is opened by `verify`")
         return strategy
 
 

@@ -73,7 +73,7 @@ def answer(client: TestClient, key: str, method: str, path: str, body: Any = Non
         ("writer", "GET", "/v1/keys", 403),
         ("writer", "DELETE", "/v1/keys/reader", 403),
         ("boss of mine", "DELETE", "/v1/studies/other", 404),
-        ("boss of mine", "DELETE", "/v1/keys/boss", 422),
+        ("boss of mine", "DELETE", "/v1/keys/boss", 404),
         ("boss", "POST", "/v1/studies/mine", 405),
         ("boss", "GET", "/v1/nothing", 404),
     ],
@@ -146,7 +146,7 @@ def test_a_key_that_could_not_be_removed_cannot_be_made(
 ) -> None:
     content = json.dumps({"name": name}).encode()
     headers = {"Authorization": f"Bearer {keys['boss']}", "Content-Type": "application/json"}
-    assert client.post("/v1/keys", content=content, headers=headers).status_code == 422
+    assert client.post("/v1/keys", content=content, headers=headers).status_code == 409
 
 
 def test_rights_are_compared_by_what_they_allow() -> None:

@@ -53,14 +53,14 @@ def test_what_could_decide_nothing_is_refused_and_not_stored(
     client: TestClient, settings: dict[str, Any], word: str
 ) -> None:
     refused = made(client, "never", **settings)
-    assert refused.status_code == 422
+    assert refused.status_code == 409
     assert word in refused.json()["detail"]
     assert client.get("/v1/studies/never").status_code == 404
 
 
 def test_a_study_that_is_there_takes_no_strategy_that_could_decide_nothing(client: TestClient) -> None:
     assert made(client, "there", strategy="random").status_code == 201
-    assert made(client, "there", strategy="nonsense", exist_ok=True).status_code == 422
+    assert made(client, "there", strategy="nonsense", exist_ok=True).status_code == 409
     assert client.post("/v1/studies/there/ask", json={}).status_code == 200
 
 
@@ -116,7 +116,7 @@ def test_a_problem_that_is_accepted_can_be_worked_on(
     ids=["objectives", "constraints"],
 )  # fmt: skip
 def test_more_than_a_result_can_hold_is_refused(client: TestClient, problem: dict[str, Any]) -> None:
-    assert made(client, "many", problem).status_code == 422
+    assert made(client, "many", problem).status_code == 409
 
 
 @pytest.mark.parametrize("name", ["a/b", "team/model v2", "ü∞", "a?b#c", "%2F", "../x", "x" * 200])
@@ -132,7 +132,7 @@ def test_a_name_from_a_study_file_works_in_every_path(client: TestClient, name: 
 
 @pytest.mark.parametrize("name", [".", "..", "a\\u0000b", "a\\nb", " ", "\\u202e"])
 def test_a_name_that_no_path_can_say_is_refused(client: TestClient, name: str) -> None:
-    assert client.post("/v1/studies", json={"toml": TOML.format(name=f'"{name}"')}).status_code == 422
+    assert client.post("/v1/studies", json={"toml": TOML.format(name=f'"{name}"')}).status_code == 409
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_studies_stand_side_by_side_as_far_as_one_may_see_them(client: TestClien
 @pytest.mark.parametrize("text", ["x" * 2_001, "nul \x00", "\x1b[31m", "\u202e"])
 def test_a_note_that_no_door_could_show_is_refused(client: TestClient, text: str) -> None:
     made(client, "noted", strategy="random")
-    assert client.post("/v1/studies/noted/note", json={"text": text}).status_code == 422
+    assert client.post("/v1/studies/noted/note", json={"text": text}).status_code == 409
     assert client.get("/v1/studies/noted").json()["note"] == ""
     assert client.post("/v1/studies/noted/note", json={"text": "x", "trial": 9}).status_code == 404
 

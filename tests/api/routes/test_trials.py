@@ -84,6 +84,6 @@ def test_mcp_s_asks_are_charged_and_give_nothing_back(door: Door) -> None:
 
 
 def test_a_refused_ask_costs_nothing(door: Door) -> None:
-    assert door.post("ask", {"fixed": {"no such": 1}}).status_code == 422
+    assert door.post("ask", {"fixed": {"no such": 1}}).status_code == 409
     assert door.post("ask", {"n": 6}).status_code == 429
     assert (door.trials, door.used) == (0, 0)

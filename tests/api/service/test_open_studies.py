@@ -89,7 +89,7 @@ def test_no_door_takes_a_planner_that_the_operator_did_not_name(
         toml = TOML.format(setting=f'planner = "{address}"')
         for sent in (body, {"toml": toml}):
             refused = client.post("/v1/studies", json=sent)
-            assert refused.status_code == 422, address
+            assert refused.status_code == 409, address
             assert "trialogue serve --planner" in refused.json()["detail"]
         assert asyncio.run(by_mcp(toml)), address
     assert client.get("/v1/studies").json()["items"] == []
@@ -110,7 +110,7 @@ def test_storage_and_evaluators_of_a_client_open_nothing(client: TestClient, tmp
         'target = "svm"',
     ):
         told: Any = client.post("/v1/studies", json={"toml": f"{stated}[evaluator]\n{table}\n"})
-        assert told.status_code == 422
+        assert told.status_code == 409
         assert "never runs anything" in told.json()["detail"]
 
 
