@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 
-from ...agent.errors import BudgetExhausted
+from ...agent.errors import BudgetExhausted, TrialNotFound
 from ...agent.ledger.leases import UNATTENDED_S, remote_lease
 from ...agent.ledger.records import Failure
 from ...agent.study.study import Study
@@ -79,7 +79,10 @@ def heartbeat(here: Here, body: schemas.HeartbeatBody) -> dict[str, Any]:
 
 
 def _why_not_held(study: Study, number: Number) -> str:
-    record = study.trial(number)
+    try:
+        record = study.trial(number)
+    except TrialNotFound as error:  # its other trials are held all the same
+        return str(error).rstrip(".")
     if record.state == "running":
         return f"trial {number} is held by another worker"
     return f"trial {number} is {record.state}" + (f": {record.failure.reason}" if record.failure else "")
