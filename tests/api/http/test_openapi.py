@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import ValidationError
 
 from trialogue.agent.ledger.ledger import Ledger
 from trialogue.api.http.openapi import ALWAYS, refusals
 from trialogue.api.server.app import ServerSettings, create_app
+from trialogue.api.service import schemas
 from trialogue.api.service.keys import KeyStore
 
 
@@ -60,6 +63,52 @@ def test_a_refusal_is_what_the_document_says(
     assert refused.status_code == status
     assert refused.headers["content-type"] == "application/problem+json"
     assert set(document["components"]["schemas"]["ProblemDetails"]["required"]) <= refused.json().keys()
+
+
+AT_ODDS = [
+    ("studies", {"name": "n", "problem": {}}),
+    ("studies", {"toml": "[study"}),
+    ("studies", {"toml": "", "protocol": {"choose": "worst"}}),
+    ("studies", {"toml": "", "strategy": "pairs"}),
+    ("draft", {"text": "0"}),
+    ("keys", {"name": " "}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), AT_ODDS)
+def test_what_the_document_allows_is_never_refused_as_if_it_did_not(
+    client: TestClient, path: str, body: dict[str, Any]
+) -> None:
+    refused = client.post(f"/v1/{path}", json=body)
+    assert refused.status_code == 409, refused.text
+    assert refused.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "fits"),
+    [
+        ("TellBody", {"failed": "", "pruned": False}, True),
+        ("TellBody", {"measurement": {"values": 1}, "failed": None}, True),
+        ("TellBody", {"pruned": True}, True),
+        ("TellBody", {"pruned": False}, False),
+        ("TellBody", {"failed": "", "pruned": True}, False),
+        ("StudyBody", {"toml": ""}, True),
+        ("StudyBody", {"name": "n", "problem": {}}, True),
+        ("StudyBody", {"problem": {}}, False),
+        ("StudyBody", {"name": "n", "problem": {}, "toml": ""}, False),
+    ],
+)
+def test_one_of_several_stands_in_the_document(
+    document: dict[str, Any], name: str, body: dict[str, Any], fits: bool
+) -> None:
+    whole = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+    assert jsonschema.Draft202012Validator(whole).is_valid(body) is fits
+    try:
+        getattr(schemas, name)(**body)
+    except ValidationError:
+        assert not fits
+    else:
+        assert fits
 
 
 def test_a_wrong_method_is_told_all_that_the_path_has(client: TestClient, document: dict[str, Any]) -> None:

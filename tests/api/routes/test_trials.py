@@ -83,6 +83,13 @@ def test_mcp_s_asks_are_charged_and_give_nothing_back(door: Door) -> None:
     assert (door.trials, door.used) == (5, 5)
 
 
+def test_a_trial_that_is_not_there_does_not_cost_a_worker_the_others(door: Door) -> None:
+    (trial,) = door.post("ask", {"worker": "w"}).json()["trials"]
+    beat = door.post("heartbeat", {"worker": "w", "numbers": [trial["number"], 999]})
+    assert beat.json()["held"] == [trial["number"]]
+    assert "no trial 999" in beat.json()["lost"]["999"]
+
+
 def test_a_refused_ask_costs_nothing(door: Door) -> None:
     assert door.post("ask", {"fixed": {"no such": 1}}).status_code == 409
     assert door.post("ask", {"n": 6}).status_code == 429

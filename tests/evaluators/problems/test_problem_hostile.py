@@ -19,6 +19,7 @@ PLAIN: dict[str, Any] = {
     "objectives": [{"name": "f", "direction": "maximize", "unit": "s", "description": "d"}],
     "constraints": [{"name": "c", "upper": 1.0, "lower": 0.0, "unit": "s"}, "g <= 2"],
     "context": {"n": 1, "deep": [{"x": "y"}]},
+    "fidelity": {"name": "x", "low": 0.5, "high": 1.0, "eta": 2},
     "space": {
         "parameters": {
             "x": {"type": "float", "low": 0.5, "high": 1.0, "log": True, "default": 0.7, "description": "d", "unit": "u"},
