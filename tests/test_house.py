@@ -100,7 +100,7 @@ COMMAND_FOLDERS = ("api/cli", "api/tuning", "api/doctor", "api/gate", "api/galle
 
 CODE_LINES = {
     "serving": 3_225,
-    "evaluators": 7_290,
+    "evaluators": 7_340,
     "prompts": 1_300,
     "surrogates": 3_680,
     "agent": 11_500,
