@@ -86,8 +86,8 @@ async def on_bad_body(_: Request, error: Exception) -> JSONResponse:
     rows = [{"where": ".".join(map(str, e["loc"])), "rule": str(e["msg"])[:300]} for e in error.errors()[:20]]
     words = "; ".join(f"{f['where']}: {f['rule']}" for f in rows)
     status = 409 if all(e["type"] == AT_ODDS for e in error.errors()) else 422
-    said = words[:2000] or "The request does not fit its schema."
-    return answer(status, "InvalidRequest", said, errors=rows)
+    detail = words[:2000] or "The request does not fit its schema."
+    return answer(status, "InvalidRequest", detail, errors=rows)
 
 
 async def on_http(request: Request, error: Exception) -> JSONResponse:

@@ -35,9 +35,9 @@ class Fidelity:
                 f"`eta` of the fidelity must be a number of at least 2, got {shown(self.eta)}; 3 is usual."
             )
         for side in ("low", "high"):
-            given = getattr(self, side)
-            if given is not None and finite_number(given) is None:
-                raise InvalidProblem(f"`{side}` of the fidelity must be a number, got {shown(given)}.")
+            bound = getattr(self, side)
+            if bound is not None and finite_number(bound) is None:
+                raise InvalidProblem(f"`{side}` of the fidelity must be a number, got {shown(bound)}.")
 
     @classmethod
     def from_dict(cls, plain: object) -> "Fidelity":

@@ -105,14 +105,14 @@ def check_callable(evaluate: object) -> None:
             "value and `run.report(step, value)` for those before."
         )
     try:
-        taken = inspect.signature(evaluate)
+        signature = inspect.signature(evaluate)
     except (TypeError, ValueError):  # some callables written in C tell no signature
         return
     try:
-        taken.bind(*({}, None)[: 1 + takes_run(evaluate)])
+        signature.bind(*({}, None)[: 1 + takes_run(evaluate)])
     except TypeError as error:
         raise InvalidInput(
-            f"`evaluate` must be callable as f(params) or f(params, run), got {_name(evaluate)}{taken}: {error}; "
+            f"`evaluate` must be callable as f(params) or f(params, run), got {_name(evaluate)}{signature}: {error}; "
             "`params` is a dict of all active parameters."
         ) from None
 
