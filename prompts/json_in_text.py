@@ -2,13 +2,14 @@
 
 The text is untrusted: it is parsed, never evaluated, and nothing is guessed. JSON5 (trailing commas, comments, single
 quotes) and Python's literals (`True`, `None`) are languages of their own with parsers of their own; what belongs to
-none of the three is broken, and so is what is cut off.
+none of the three is broken, and so is what is cut off. Tables, YAML, TOML and lists of ``name: value`` are read where a
+text as a whole is one: nothing is picked out of prose, and what is told twice begins another configuration.
 """
 
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import json5
@@ -21,6 +22,14 @@ _OPENS = re.compile(r"[{\[]|\"(?=\s*[{\[]\s*\\\")")
 _IS_MEANT = re.compile(r"\{\s*[\"'][^\"'\n]{0,200}[\"']\s*:|\[\s*[{\[]")
 """The beginning of what cannot be anything but JSON; other brackets are prose."""
 _DECODER = json.JSONDecoder(parse_constant=lambda constant: _refuse(constant))
+_MARK = re.compile(r"^\s*(?:(?:[-*•]|\d{1,2}[.)])\s+)?")
+_LINE = re.compile(r"""^[*_`"']*([^:=|{}\[\]]{1,80}?)[*_`"']*\s*[:=]\s*[*_`"']*\s*(.*?)[*_`"',;]*$""")
+_RULE = re.compile(r"^[\s|:-]+$")
+_SKIPPED = re.compile(r"^\s*(?:```\w*|---|\[+(?:proposals?|params|proposals\.params)\]+|)\s*$")
+_AROUND = frozenset({"proposals", "proposal", "params", "parameters", "config", "configuration"})
+_BESIDE = frozenset({"hypothesis", "expected", "confidence", "abstain"})
+"""What may stand around and beside a configuration; another name makes the text prose, such as `Draft:`."""
+_NOTHING = frozenset({"null", "none", "~", "n/a", ""})
 
 
 def read_json(text: str) -> Any:  # Any: whatever JSON holds
@@ -125,3 +134,52 @@ def _or_none(text: str) -> Any:
 
 def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not JSON")
+
+
+def folded(name: object) -> str:
+    """Return a name as it is compared: without case, and with spaces and hyphens as underscores."""
+    return re.sub(r"[\s\-]+", "_", str(name).strip()).casefold()
+
+
+def written_out(text: str, names: Collection[str]) -> list[dict[str, Any]]:
+    """Return the configurations that ``text`` as a whole writes out; none where a line is of another kind."""
+    vocabulary = {folded(name) for name in names}
+    if not vocabulary:
+        return []
+    lines = [line for line in text.strip().splitlines() if not _SKIPPED.match(line)]
+    pairs = _table(lines) if lines and all("|" in line for line in lines) else _pairs(lines)
+    others = {folded(name) for name, _ in pairs} - vocabulary
+    if not others <= _AROUND | _BESIDE:
+        return []
+    return [
+        row
+        for row in _separate(pairs, vocabulary)
+        if 2 * len(vocabulary & {folded(k) for k in row}) >= len(vocabulary)
+    ]
+
+
+def _table(lines: list[str]) -> list[tuple[str, str]]:
+    cells = [[c.strip(" `*") for c in line.strip().strip("|").split("|")] for line in lines]
+    head, *rows = [c for c, line in zip(cells, lines, strict=True) if not _RULE.match(line)]
+    if any(len(row) != len(head) for row in rows):
+        return []
+    if len(head) == 2 and folded(head[1]) == "value":
+        return [(name, value) for name, value in rows]
+    return [pair for row in rows for pair in zip(head, row, strict=True)]
+
+
+def _pairs(lines: list[str]) -> list[tuple[str, str]]:
+    matches = [_LINE.match(_MARK.sub("", line, count=1)) for line in lines]
+    return [(m[1], m[2]) for m in matches if m] if all(matches) else []
+
+
+def _separate(pairs: list[tuple[str, str]], vocabulary: Collection[str]) -> list[dict[str, Any]]:
+    """Return a mapping for each configuration; values are kept as text."""
+    rows: list[dict[str, Any]] = [{}]
+    for name, value in pairs:
+        if folded(name) not in vocabulary:
+            continue
+        if name in rows[-1]:
+            rows.append({})
+        rows[-1][name] = None if value.casefold() in _NOTHING else value.strip("\"'")
+    return rows

@@ -7,6 +7,7 @@ space, and never evaluated.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,12 +22,19 @@ from ..evaluators.spaces.parameters import Categorical, Float, Parameter
 from ..evaluators.spaces.schema import MAX_ENUM_TOTAL, json_schema, wire_names
 from ..evaluators.spaces.space import SearchSpace
 from .errors import ModelAnswerInvalid
+from .json_in_text import folded
 
 _SLACK = 0.01
 """How far outside its bounds, as a share of the scaled range, a number is still clipped; beyond, it is an error."""
 
 _FINEST = 33
 """Values of a number that stand as choices: a thirtieth of a range apart, which the surrogate then refines."""
+
+_WIDE = str.maketrans({**{0xFF10 + i: str(i) for i in range(10)}, "．": ".", "＋": "+", "－": "-", "−": "-"})
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+_SUPERSCRIPT = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_POWER = re.compile(r"\s*[x×*·]\s*10(?:\^|\*\*)([+-]?\d{1,3})$")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,11 @@ class Wire:
     def alias(self) -> Mapping[str, str]:
         """The name on the wire of each parameter: its own, or ``p<i>`` where that is unsafe in a schema."""
         return wire_names(self.space.names)
+
+    @property
+    def known_names(self) -> frozenset[str]:
+        """The names under which a model was told of the parameters."""
+        return frozenset(self.alias.values())
 
     @cached_property
     def _params_schema(self) -> dict[str, Any]:
@@ -105,6 +118,7 @@ class Wire:
         """
         if not isinstance(raw, Mapping):
             raise ModelAnswerInvalid(f'"params" must be an object, got {_shown(raw)}.')
+        raw = self._by_known_names(raw)
         values: dict[str, Value] = {}
         errors: dict[str, str] = {}
         for p in self.space.parameters:
@@ -122,10 +136,22 @@ class Wire:
             complaints = [text for name, text in errors.items() if raw.get(self.alias[name]) is not None]
             raise ModelAnswerInvalid(" ".join(complaints[:5]) or str(error)) from None
 
+    def _by_known_names(self, raw: Mapping[Any, Any]) -> Mapping[Any, Any]:
+        """Return ``raw`` with names in another case or with spaces put right, where only one can be meant."""
+        vocabulary = {folded(name): self.alias[name] for name in self.space.names}
+        distinct = len(vocabulary) == len(self.space.names)
+        meant = [(k, vocabulary.get(folded(k), k) if distinct else k) for k in raw]
+        if len({name for _, name in meant}) < len(meant):
+            return raw
+        return {name: raw[k] for k, name in meant}
+
     def _value_from_wire(self, p: Parameter, value: object) -> Value:
+        if isinstance(value, Mapping) and set(value) == {"value"}:
+            value = value["value"]
         if isinstance(p, Categorical):
             return self._choice_from_wire(p, value)
         name = self.alias[p.name]
+        value = number_in(value) if isinstance(value, str) else value
         if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
             raise ModelAnswerInvalid(f'"{name}" must be a number, got {_shown(value)}.')
         (u,) = p.encode([value])
@@ -142,7 +168,25 @@ class Wire:
             raise ModelAnswerInvalid(
                 f'"{self.alias[p.name]}" must be one of its choices, got {_shown(value)}.'
             )
-        return p.coerce(value)
+        return p.coerce(_spelt_as(p, value))
+
+
+def number_in(text: str) -> float | str:
+    """Return the number that ``text`` says without doubt, else the text: in `1,5`, `1.500,0`, `3%` and `2k` is doubt."""
+    plain = _SUPERSCRIPT.sub(lambda m: "^" + m[0].translate(_RAISED), text.strip().translate(_WIDE))
+    plain = _POWER.sub(r"e\1", plain)
+    if not _NUMBER.fullmatch(plain):
+        return text
+    return int(plain) if plain.lstrip("+-").isdigit() else float(plain)
+
+
+def _spelt_as(p: Categorical, value: object) -> Any:
+    """Return the choice that ``value`` spells in another case or with quotes around it, where only one can be meant."""
+    if not isinstance(value, str) or value in p.choices:
+        return value
+    plain = value.strip(" \"'`").casefold()
+    alike = [c for c in p.choices if isinstance(c, str) and c.casefold() == plain]
+    return alike[0] if len(alike) == 1 else value
 
 
 def shown_number(value: float) -> float:

@@ -99,9 +99,9 @@ UNTESTED_FOLDERS = {"serving/scripted"}
 COMMAND_FOLDERS = ("api/cli", "api/tuning", "api/doctor", "api/gate", "api/gallery", "api/dimension")
 
 CODE_LINES = {
-    "serving": 3_225,
+    "serving": 3_265,
     "evaluators": 7_340,
-    "prompts": 1_300,
+    "prompts": 1_420,
     "surrogates": 3_680,
     "agent": 11_500,
     "api": 7_670,

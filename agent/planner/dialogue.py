@@ -145,7 +145,9 @@ class Dialogue:
         for completion in answer.completions:
             text, cut_off = completion.text, completion.finish_reason == "length"
             try:
-                raw = read_answer(text, structured=answer.structured, cut_off=cut_off)
+                raw = read_answer(
+                    text, structured=answer.structured, cut_off=cut_off, names=self._wire.known_names
+                )
             except ModelAnswerInvalid as error:
                 errors.append(f"{error} It was cut off: be shorter." if cut_off else str(error))
                 continue

@@ -102,7 +102,11 @@ class Exchange:
             repeated = (
                 errors[-2:-1] == errors[-1:]
             )  # an error inside the server that may come of what it was asked
-            if repeated and isinstance(error, Refusal) and error.suspected(options):
+            if (
+                repeated
+                and isinstance(error, Refusal)
+                and (error.refused(options) or error.suspected(options))
+            ):
                 return True
             enough = state.attempt_number >= _most_attempts(error)
             return enough or time.monotonic() + _retry_wait(state) >= self._until
@@ -124,7 +128,15 @@ class Exchange:
             retry_after = error.response.headers.get("retry-after", "")
             wait_s = float(retry_after) if re.fullmatch(r"\d{1,6}(\.\d+)?", retry_after) else None
             raise self._refusal(error.status_code, error.response.text, wait_s) from None
-        body = body_of(text)
+        try:
+            body = body_of(text)
+        except ValueError:
+            if text.strip() and not text.lstrip().startswith("<"):
+                raise
+            raise _NoChoices("the endpoint's answer is not a completion: it is empty, or a page.") from None
+        first = (body.get("choices") or [None])[0]
+        if isinstance(first, Mapping) and first.get("error"):
+            body = {"error": first["error"]}
         if body.get("choices"):
             return body
         if body.get("error"):
@@ -143,7 +155,7 @@ def _is_thought_only(answer: Completion) -> bool:
 def _passes(error: BaseException, options: Mapping[str, Any]) -> bool:
     """Whether the same request may succeed a little later."""
     if isinstance(error, Refusal):
-        return error.passes and not error.refused(options)
+        return error.passes and (error.status == 503 or not error.refused(options))
     if isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException)):
         return False  # the deadline is the total one: another attempt cannot fit
     return isinstance(error, (openai.APIConnectionError, httpx2.TransportError, _NoChoices))

@@ -25,6 +25,8 @@ _WORDS = {
     "seed": r"\bseed\b",
 }
 _OVERFLOW = re.compile(r"context length|maximum context|context_length|context size|context window")
+_NAMING = (400, 403, 404, 405, 406, 415, 422, 424, 500, 501, 503)
+"""Statuses with which servers refuse a part of a request and name it."""
 _ABOUT_OPTIONS = re.compile(r"parameter|argument|support|capab|feature|option")
 
 
@@ -69,7 +71,7 @@ class Refusal(EndpointRefused):
     def refused(self, options: Mapping[str, Any]) -> frozenset[str]:
         """Return which part of ``options`` the words speak of first, by our name; nothing where they name none."""
         text = self.words[:_LONGEST].lower()
-        if self.status not in (400, 404, 405, 415, 422, 500, 501) or _OVERFLOW.search(text):
+        if self.status not in _NAMING or _OVERFLOW.search(text):
             return frozenset()
         positions = {
             name: m.start() for name in sent(options) if (m := re.search(_WORDS[name], text, re.DOTALL))

@@ -5,7 +5,8 @@ reasoning field alone. Wire format: OpenAI's `/chat/completions`, and how other 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .chat import Completion, TokenLogprob, Usage
@@ -17,17 +18,40 @@ _CHARS_PER_TOKEN = 4
 
 def body_of(text: str) -> Mapping[str, Any]:
     """Return the JSON object that a response's body is, or that its server-sent events add up to. Raises ValueError."""
-    if text.lstrip().startswith(("data:", ":", "event:")):
-        return _joined(text)
+    text = text.lstrip("\ufeff \t\r\n")
+    if re.match(r"(?:data|event|id|retry)?:", text):
+        lines = text.splitlines()
+        if any(line.startswith("data:") for line in lines):
+            return _joined(line.removeprefix("data:").strip() for line in lines if line.startswith("data:"))
+        text = "\n".join(line for line in lines if not line.startswith(":"))
+    if text.count("\n{") and all(line.startswith("{") for line in text.split("\n") if line.strip()):
+        return _joined(text.splitlines())
     body = json.loads(text)
+    body = json.loads(body) if isinstance(body, str) else body
+    body = body[0] if isinstance(body, list) and len(body) == 1 else body
     if not isinstance(body, Mapping):
         raise ValueError(f"it is not a JSON object but {type(body).__name__}")
-    return body
+    return _as_completion(body)
 
 
-def _joined(text: str) -> Mapping[str, Any]:
-    lines = (line.removeprefix("data:").strip() for line in text.splitlines() if line.startswith("data:"))
-    chunks = [json.loads(line) for line in lines if line and line != "[DONE]"]
+def _as_completion(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a reply of another protocol, or of a gateway that wraps replies, as a chat completion; errors as errors."""
+    if body.get("choices"):
+        return body
+    inner = body.get("data")
+    if isinstance(inner, Mapping) and inner.get("choices"):
+        return inner
+    if isinstance(message := body.get("message"), Mapping):
+        return {**body, "choices": [{"message": message}]}
+    parts = body.get("content")
+    if body.get("type") == "message" and isinstance(parts, list):
+        return {**body, "choices": [{"message": {"content": parts}}]}
+    error = body.get("error") or body.get("errors") or body.get("detail")
+    return {**body, "error": error} if error else body
+
+
+def _joined(lines: Iterable[str]) -> Mapping[str, Any]:
+    chunks = [json.loads(line) for line in lines if line.strip() and line != "[DONE]"]
     messages: dict[int, dict[str, Any]] = {}
     whole: dict[str, Any] = {}
     for chunk in chunks:
@@ -53,8 +77,10 @@ def _completion(choice: Any) -> Completion:
     """Return one answer; raises ValueError where it is none."""
     if not isinstance(choice, Mapping):
         raise ValueError(f"a choice is {choice!r}")
-    message = choice.get("message")
+    message = choice.get("message") or choice.get("delta")
     message = message if isinstance(message, Mapping) else {"content": choice.get("text")}
+    if message.get("content") is None and isinstance(message.get("parsed"), Mapping):
+        message = {**message, "content": message["parsed"]}
     content, thought = _content(message.get("content"))
     text = without_thoughts("\n".join(filter(None, (content, *_called(message)))))
     apart = next((v for v in map(message.get, ("reasoning_content", "reasoning")) if isinstance(v, str)), "")
@@ -71,7 +97,9 @@ def _content(content: object) -> tuple[str, str]:
         return content or "", ""
     parts: list[Any] = content if isinstance(content, list) else [content]
     if not all(
-        isinstance(p, str) or (isinstance(p, Mapping) and isinstance(p.get("type"), str)) for p in parts
+        isinstance(p, str)
+        or (isinstance(p, Mapping) and (isinstance(p.get("type"), str) or isinstance(p.get("text"), str)))
+        for p in parts
     ):
         return json.dumps(content), ""
     texts = [p if isinstance(p, str) else str(p.get("text") or "") for p in parts]

@@ -1,13 +1,16 @@
 """A model's text without its thoughts, whatever costume they wear.
 
 Thoughts hold drafts: only what follows the last of them is the answer, and a thought that is never closed has none.
-The costumes: XML-like tags (`<think>`, `<thought>`, `<reasoning>`, …), Kimi's `◁think▷`, Magistral's `[THINK]`,
+The costumes: XML-like tags (`<think>`, `<thought>`, `<reasoning>`, `<思考>`, …), Kimi's `◁think▷`, Magistral's `[THINK]`,
 `<|begin_of_thought|>`, Cohere's `<|START_THINKING|>`, and OpenAI's harmony channels, with and without special tokens.
 """
 
 import re
 
-_NAME = r"(?:seed:|mm:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad)"
+_NAME = (
+    r"(?:seed:|mm:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis|inner_monologue"
+    "|思考|推理|denken|размышление|réflexion|pensamiento)"
+)
 _MARK = re.compile(
     rf"<(?P<xml>/?){_NAME}(?:\s[^<>]*)?>"
     r"|◁(?P<kimi>/?)think▷"

@@ -57,7 +57,7 @@ def test_an_abstention_is_no_proposal():
         "{}",
         '{"proposals": []}',
         '{"proposals": "none"}',
-        '{"proposals": {"params": {"x": 1}}}',
+        '{"proposals": {"a": {"x": 1}}}',
         json.dumps(ANSWER)[:-3],
         '{"proposals": [{"params": NaN}]}',
         "[" * 100_000,
@@ -119,3 +119,52 @@ def test_any_text_gives_an_answer_or_the_one_error(text):
     for flag in (True, False):
         with contextlib.suppress(ModelAnswerInvalid):
             read_answer(text, structured=flag, cut_off=not flag)
+
+
+X, Y = {"x": 1.5, "rate": 0.003, "method": "plain"}, {"x": 1.0, "rate": 0.003, "method": "plain"}
+NAMES = ("x", "rate", "method", "depth")
+WHOLE = json.dumps({"proposals": [{"params": X}]})
+PAGE = WHOLE.replace('"', "&quot;")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(X),
+        json.dumps([X]),
+        json.dumps({"proposals": X}),
+        json.dumps({"proposals": {"params": X}}),
+        json.dumps({"proposals": {"1": {"params": X}}}),
+        json.dumps({"proposal": {"params": X}}),
+        json.dumps({"candidates": [{"config": X}]}),
+        json.dumps({"Proposals": [{"Params": X}], "Abstain": False}),
+        json.dumps({"configuration": X}),
+        json.dumps({"proposals": [{"hyperparameters": X}]}),
+        json.dumps({"proposals": [{"params": {"parameters": X}}]}),
+        json.dumps({"proposals": [{"params": list(X.items())}]}),
+        json.dumps({"proposals": [{"params": [{"name": k, "value": v} for k, v in X.items()]}]}),
+        json.dumps({"proposals": [{"params": json.dumps(X)}]}),
+        json.dumps({"proposals": json.dumps([{"params": X}])}),
+        json.dumps({"proposals": [json.dumps({"params": X})]}),
+        f"[TOOL_CALLS]{json.dumps([{'name': 'p', 'arguments': {'proposals': [{'params': X}]}}])}",
+        f"<answer>{WHOLE}</answer>\nI had thought of {json.dumps({'proposals': [{'params': Y}]})}",
+        f"<pre><code>{PAGE}</code></pre>",
+        WHOLE.replace('"', "”"),
+        WHOLE.replace(":", "：").replace(",", "，"),
+        f'```json\n{{"proposals": [ ... ]}}\n```\nfilled in:\n```json\n{WHOLE}\n```',
+    ],
+)
+def test_other_words_and_signs_for_an_answer_are_read(text):
+    (proposal,) = read_answer(text, names=NAMES).proposals
+    assert proposal.params == X
+
+
+def test_of_json_lines_every_line_is_a_proposal():
+    for one, two in ((X, Y), ({"params": X}, {"params": Y})):
+        answer = read_answer(f"{json.dumps(one)}\n{json.dumps(two)}\n", names=NAMES)
+        assert [p.params for p in answer.proposals] == [X, Y]
+
+
+def test_an_answer_in_a_fence_does_not_count_where_json_follows_it():
+    with pytest.raises(ModelAnswerInvalid):
+        read_answer(f'```json\n{WHOLE}\n```\nNo, better: {{"proposals": [{{"params": {{"x"', names=NAMES)

@@ -5,7 +5,7 @@ import time
 import pytest
 from hypothesis import given, strategies as st
 
-from trialogue.prompts.json_in_text import read_json, values_in, whole_items
+from trialogue.prompts.json_in_text import folded, read_json, values_in, whole_items, written_out
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -70,3 +70,53 @@ def test_constants_that_json_has_not_are_refused():
     for text in ("NaN", "[Infinity]", '{"a": -Infinity}'):
         with pytest.raises(ValueError, match="not JSON"):
             read_json(text)
+
+
+NAMES = ("x", "rate", "method", "depth")
+ROW = {"x": "1.5", "rate": "0.003", "method": "plain"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| x | rate | method |\n|---|:-:|---|\n| 1.5 | 0.003 | `plain` |",
+        "| parameter | value |\n|---|---|\n| x | 1.5 |\n| rate | 0.003 |\n| method | plain |",
+        "proposals:\n  - params:\n      x: 1.5\n      rate: 0.003\n      method: plain\nabstain: false",
+        "```yaml\nx: 1.5\nrate: 0.003\nmethod: 'plain'\n```",
+        '[[proposals]]\n[proposals.params]\nx = 1.5\nrate = 0.003\nmethod = "plain"',
+        "1. x = 1.5\n2. rate = 0.003\n3. method = plain",
+        "- **x**: 1.5\n- **rate**: 0.003\n* `method`: `plain`",
+        "x: 1.5\nrate: 0.003\nmethod: plain",
+    ],
+)
+def test_what_is_written_out_as_a_whole_is_read(text):
+    assert written_out(text, NAMES) == [ROW]
+
+
+def test_a_name_told_again_begins_another_configuration():
+    text = "| x | rate | method |\n|---|---|---|\n| 1.5 | 0.003 | plain |\n| 2 | 0.01 | fast |"
+    assert written_out(text, NAMES) == [ROW, {"x": "2", "rate": "0.01", "method": "fast"}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "I would lower it.",
+        "I tried this:\nx: 1.5\nrate: 0.003\nmethod: plain",
+        "Draft:\nx: 1.5\nrate: 0.003\nmethod: plain\nBetter:\nx: 2\nrate: 0.003\nmethod: plain",
+        "# Draft\nx: 1.5\nrate: 0.003\nmethod: plain",
+        "x: 1.5",
+        "| x | rate |\n| 1.5 |",
+    ],
+)
+def test_nothing_is_picked_out_of_prose_or_of_pieces(text):
+    assert written_out(text, NAMES) == []
+
+
+def test_without_names_nothing_is_read():
+    assert written_out("x: 1.5", ()) == []
+
+
+def test_names_are_compared_without_case_and_spaces():
+    assert folded(" Learning  Rate ") == folded("learning-rate") == "learning_rate"

@@ -106,6 +106,32 @@ def test_small_slips_are_repaired():
     assert WIRE.from_wire({**GOOD, "C": 1000.5, "max_iter": 200.4}) == {**GOOD, "C": 1000.0, "max_iter": 200}
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1.5", 1.5), ("+15e-1", 1.5), ("１．５", 1.5), (" 1.5 ", 1.5), ("15×10^-1", 1.5), ("15 x 10⁻¹", 1.5),
+        ("0.15*10**1", 1.5), ("2", 2), ("１２", 12),
+    ],
+)  # fmt: skip
+def test_a_number_in_a_text_is_read_where_there_is_no_doubt(text, value):
+    assert WIRE.from_wire({**GOOD, "C": text})["C"] == value
+    assert WIRE.from_wire({**GOOD, "C": {"value": text}})["C"] == value
+
+
+@pytest.mark.parametrize(
+    "text", ["1,5", "１，５", "1.500,0", "1,500", "50%", "2k", "2 GB", "1-2", "1.5²", "3 x 103", "1.5₂", "½", "nan", "1_5", "٣"]
+)  # fmt: skip
+def test_a_number_in_a_text_is_refused_where_there_is_doubt(text):
+    with pytest.raises(ModelAnswerInvalid, match="must be a number"):
+        WIRE.from_wire({**GOOD, "C": text})
+
+
+def test_names_and_choices_in_another_case_are_known_where_only_one_can_be_meant():
+    assert WIRE.from_wire({"Kernel": "RBF", " c ": 1.0, "GAMMA": 0.1, "max iter": 200}) == GOOD
+    with pytest.raises(ModelAnswerInvalid):
+        WIRE.from_wire({"kernel": "rbf", "c": 1.0, "c ": 2.0, "gamma": 0.1, "max_iter": 200})
+
+
 def test_values_of_inactive_parameters_are_dropped_even_when_wrong():
     assert WIRE.from_wire({**GOOD, "kernel": "linear", "gamma": "any"}) == {
         "kernel": "linear",

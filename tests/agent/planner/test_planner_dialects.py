@@ -36,7 +36,30 @@ REFUSALS = {
     "no temperature": refuses("temperature", 400, "Unsupported value: 'temperature'"),
     "no max_tokens": refuses("max_tokens", 400, "Use 'max_completion_tokens' instead of 'max_tokens'."),
 }
+SAID = {
+    "litellm": ("seed", 400, "litellm.UnsupportedParamsError: bedrock does not support parameters: ['seed']"),
+    "azure": (
+        "response_format",
+        400,
+        "response_format value as json_schema is enabled only for api versions",
+    ),
+    "bedrock": ("seed", 400, "Malformed input request: #: extraneous key [seed] is not permitted"),
+    "openrouter": ("response_format", 404, "No endpoints found that support the requested parameters"),
+    "tgi": ("response_format", 422, "Input validation error: Grammar is not supported"),
+    "ollama": ("response_format", 500, "format must be json or schema"),
+    "lm studio": ("system", 400, 'Error rendering prompt: "Only user and assistant roles are supported!"'),
+    "sglang": ("response_format", 400, "Grammar backend not initialised: --grammar-backend none"),
+    "tabby": ("response_format", 503, "response_format needs formatron, which is not installed"),
+    "not acceptable": ("response_format", 406, "Not Acceptable: response_format"),
+    "dependency": ("response_format", 424, "Failed dependency: response_format unsupported"),
+    "plan": ("seed", 403, "parameter 'seed' is not allowed on your plan"),
+}
+REFUSALS |= {name: refuses(*words) for name, words in SAID.items()}
 NOTATIONS = {
+    "other words": lambda a: json.dumps({"candidates": [{"config": p["params"]} for p in a["proposals"]]}),
+    "pairs": lambda a: json.dumps({"proposals": [{"params": list(a["proposals"][0]["params"].items())}]}),
+    "alone": lambda a: json.dumps(a["proposals"][0]["params"]),
+    "texts": lambda a: json.dumps({k.upper(): v and str(v) for k, v in a["proposals"][0]["params"].items()}),
     "python": lambda a: repr(a),
     "comma": lambda a: json.dumps(a).replace("}]", "},]"),
     "comment": lambda a: json.dumps(a).replace('"abstain"', '// nothing\n"abstain"'),
@@ -52,6 +75,9 @@ SURROUNDINGS = {
     "thought": f"<Thought>{DRAFT}</Thought>{{}}",
     "kimi": f"◁think▷{DRAFT}◁/think▷{{}}",
     "brackets": f"[THINK]{DRAFT}[/THINK]{{}}",
+    "answer": f"{DRAFT}<answer>{{}}</answer>",
+    "another language": f"<思考>{DRAFT}</思考>{{}}",
+    "monologue": f"<inner_monologue>{DRAFT}</inner_monologue>{{}}",
     "closing": f"{DRAFT}</think>{{}}",
     "harmony": f"<|channel|>analysis<|message|>{DRAFT}<|end|><|start|>assistant<|channel|>final<|message|>{{}}",
 }
@@ -122,3 +148,70 @@ def test_each_quirk_alone(quirk):
 @settings(max_examples=40, deadline=None)
 def test_any_two_quirks_at_once(quirks):
     check(quirks)
+
+
+def choices(message):
+    return {"choices": [{"message": message, "finish_reason": "stop"}]}
+
+
+WHOLE = json.dumps({"proposals": [{"params": GOOD}]})
+REPLY = json.dumps(choices({"content": WHOLE}))
+CHUNKS = "".join(
+    json.dumps({"choices": [{"delta": {"content": c}}]}) + "\n" for c in (WHOLE[:30], WHOLE[30:])
+)
+EVENTS = "".join(f"data: {chunk}\n\n" for chunk in CHUNKS.splitlines())
+BODIES = {
+    "bom": "\ufeff" + REPLY,
+    "blanks": "\n\n  \n" + REPLY,
+    "comments": ": OPENROUTER PROCESSING\n\n: OPENROUTER PROCESSING\n\n" + REPLY,
+    "events after a bom": "\ufeff" + EVENTS,
+    "events after retry": "\n\nretry: 3000\n\n" + EVENTS,
+    "chunks on lines": CHUNKS,
+    "encoded twice": json.dumps(REPLY),
+    "wrapped": json.dumps({"code": 0, "data": json.loads(REPLY)}),
+    "ollama's own": json.dumps({"model": "m", "message": {"content": WHOLE}, "done": True}),
+    "anthropic's": json.dumps({"type": "message", "content": [{"type": "text", "text": WHOLE}]}),
+    "delta": json.dumps({"choices": [{"delta": {"content": WHOLE}}]}),
+    "parsed": json.dumps(choices({"content": None, "parsed": json.loads(WHOLE)})),
+    "parts without type": json.dumps(choices({"content": [{"text": WHOLE}]})),
+    "written out": json.dumps(choices({"content": "- x: 1.5\n- rate: 3e-3\n- method: plain"})),
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_a_reply_is_read_in_any_body(body):
+    with ScriptedServer(lambda call: ScriptedReply(raw=body.encode())) as server:
+        answer = Planner(server.url, timeout_s=20).propose(request(history(3)))
+        assert [p.params for p in answer.proposals] == [GOOD], answer.notes
+        assert len(server.requests) == 1
+
+
+ERRORS = {
+    "list": [{"error": {"code": 400, "message": "response_format not supported"}}],
+    "errors": {"errors": [{"message": "response_format not supported"}]},
+    "detail": {"detail": "response_format not supported"},
+    "choice": {"choices": [{"error": {"code": 400, "message": "response_format not supported"}}]},
+}
+
+
+@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
+def test_a_refusal_with_status_200_is_understood(error):
+    def answer(call):
+        return ScriptedReply(raw=(json.dumps(error) if "response_format" in call.body else REPLY).encode())
+
+    with ScriptedServer(answer) as server:
+        assert Planner(server.url, timeout_s=20).propose(request(history(3))).proposals
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("body", ["", "<html>warming up</html>"])
+def test_an_empty_answer_or_a_page_is_asked_for_again(body):
+    bodies = [body, REPLY]
+    with ScriptedServer(lambda call: ScriptedReply(raw=bodies.pop(0).encode())) as server:
+        assert Planner(server.url, timeout_s=20).propose(request(history(3))).proposals
+
+
+@pytest.mark.parametrize("name", ["思考", "analysis", "inner_monologue", "Denken", "pensamiento"])
+def test_a_draft_in_a_thought_that_is_never_closed_is_no_answer(name):
+    with ScriptedServer(lambda call: ScriptedReply(f"<{name}>{DRAFT} hm")) as server:
+        assert not Planner(server.url, timeout_s=20).propose(request(history(3))).proposals
