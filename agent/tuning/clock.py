@@ -66,7 +66,12 @@ class Clock:
 
     def time_for(self, trials: int) -> bool:
         """Return whether so many trials and then the verification fit in what is left."""
-        return self.left_s > self.reserved_pairs * self.pair_s + trials * self.trial_s
+        return self.left_s > self.next_s + (trials - 1) * self.trial_s
+
+    @property
+    def next_s(self) -> float:
+        """Seconds of one more trial and then the verification."""
+        return self.reserved_pairs * self.pair_s + self.trial_s
 
     @property
     def least_s(self) -> float:

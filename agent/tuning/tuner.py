@@ -163,6 +163,9 @@ class Tuning:
             if not self._try_next(study):
                 return
             done += 1
+        if done and (self.plan.trials is None or done < self.plan.trials):
+            what = f"search: ended after {done} trial{'s' * (done > 1)}, because another one"
+            self.say(f"{what} and its verification take about {self.clock.next_s:.0f} s")
 
     def _try_next(self, study: Study) -> bool:
         """Ask for one trial, measure and tell it; return False where there is none."""

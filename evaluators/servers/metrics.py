@@ -26,7 +26,7 @@ OBJECTIVES: dict[str, Objective] = {
         Objective(
             "output_tok_per_cpu_s",
             "maximize",
-            "tokens/s",
+            "tokens/core-s",
             "generated tokens per second of a core that the server uses",
         ),
         Objective("output_tok_per_money", "maximize", "tokens", "generated tokens per unit of money"),

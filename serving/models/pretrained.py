@@ -106,6 +106,10 @@ def model_folder(model: str, cache: Path | None = None) -> str:
     there = _installed(model, cache)
     if there is None and model in PRETRAINED:
         raise InvalidInput(f"{model!r} is not installed; `trialogue models get {model}` installs it.")
+    if there is None and (model.startswith(("/", ".", "~")) or model.count("/") > 1):
+        raise InvalidInput(
+            f"A model must be a folder that exists, or a name, got {model!r}; `trialogue models` lists names."
+        )
     return model if there is None else str(there.absolute())
 
 
@@ -118,7 +122,8 @@ def gguf_file(model: str, cache: Path | None = None) -> Path:
     if there is None and model in PRETRAINED:
         raise InvalidInput(f"{model!r} is not installed; `trialogue models get {model}` installs it.")
     raise InvalidInput(
-        f"llama.cpp serves GGUF files: `{model}` must be one, or the name of an installed model that came as one."
+        f"llama.cpp serves GGUF files: `{model}` must be one that exists, or the name of an installed model that came as one; "
+        "`trialogue models` lists those."
     )
 
 

@@ -85,6 +85,7 @@ def _write_tokenizer(folder: Path) -> None:
 def _write_model(folder: Path, shape: ModelShape) -> None:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers.utils import logging
 
     config = LlamaConfig(
         vocab_size=512,
@@ -101,4 +102,5 @@ def _write_model(folder: Path, shape: ModelShape) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(20)
         model = LlamaForCausalLM(config)
+        logging.disable_progress_bar()
         model.bfloat16().save_pretrained(folder)

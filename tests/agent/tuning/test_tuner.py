@@ -173,6 +173,23 @@ def test_a_single_pair_has_no_interval() -> None:
     assert str(gain_of(objective, [100.0], [150.0])) == "×1.50 (one pair: no interval)"
 
 
+def test_a_search_that_leaves_time_to_the_verification_says_so(tmp_path: Path) -> None:
+    lines: list[str] = []
+    plan = TuningPlan("model", objective_named("output_tok_s"), trials=11, budget_s=400)
+
+    def say(line: str) -> None:
+        lines.append(line)
+        if line.startswith("trial 1"):
+            for _ in range(2):
+                tuning.clock.took(1000.0)
+
+    tuning = Tuning(plan, SimulatedTarget(tmp_path, gain=-0.2), SPACE, say=say)
+    tuning.run()
+    assert "search: ended after 1 trial, because another one and its verification take about" in "\n".join(
+        lines
+    )
+
+
 def test_an_interrupted_tuning_goes_on_where_it_stopped(tmp_path: Path) -> None:
     first, _ = tuned(tmp_path, trials=3)
     before = len(first.study.trials)

@@ -49,7 +49,9 @@ def test_what_is_not_installed_is_refused_with_the_command_that_installs_it(tmp_
     with pytest.raises(InvalidInput, match="must be one of smollm2 or a GGUF file"):
         install_model("gpt-9", tmp_path)
     assert model_folder("meta-llama/Llama-3.1-8B", tmp_path) == "meta-llama/Llama-3.1-8B"
-    assert model_folder("../models", tmp_path) == "../models"
+    for path in ("../models", "/no/such/folder"):
+        with pytest.raises(InvalidInput, match="must be a folder that exists, or a name"):
+            model_folder(path, tmp_path)
 
 
 @pytest.mark.slow
