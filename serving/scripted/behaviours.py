@@ -90,7 +90,7 @@ def garbage(call: ScriptedCall) -> ScriptedReply:
         answer([point]).text[: 40 + len(json.dumps(point)) // 2],
         json.dumps({"proposals": [{"params": wrong_types}], "abstain": "no"}),
         json.dumps({"proposals": [{"params": outside}]}),
-        json.dumps({"proposals": {"params": point}}),
+        json.dumps({"proposals": [list(point.values())]}),
         json.dumps({"proposals": "none"}),
         json.dumps([1, 2, 3]),
         '{"proposals": [{"params": {' + '"x": {' * 5_000,

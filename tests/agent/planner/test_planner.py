@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from contracts.planner import PlannerContract, history, problem, request
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 import trialogue as tl
 from trialogue.agent.planner.by_name import planner_from
@@ -294,6 +294,9 @@ replies = st.one_of(
 
 
 @given(reply=replies)
+@example(reply=ScriptedReply(raw=b'{"choices": {"message": {}}}'))
+@example(reply=ScriptedReply(raw=b'{"data": {"choices": 5}}'))
+@example(reply=ScriptedReply(raw=b'data: {"choices": [{"index": 1e400}]}'))
 @settings(max_examples=40, deadline=None)
 def test_whatever_a_server_answers_no_error_escapes_and_no_invalid_point(reply):
     with ScriptedServer(lambda c: reply) as server:

@@ -24,7 +24,7 @@ def test_each_library_has_parameters_of_its_own_beside_those_of_both() -> None:
 
 
 def test_a_study_file_names_the_model(tmp_path: Path) -> None:
-    (tmp_path / "s.toml").write_text('[evaluator]\nlibraries = { model = "/models/m", new_tokens = 2 }\n')
+    (tmp_path / "s.toml").write_text(f'[evaluator]\nlibraries = {{ model = "{tmp_path}", new_tokens = 2 }}\n')
     read = read_specification(tmp_path / "s.toml")
     assert "max_num_seqs" in read.problem.space.names
     assert [o.name for o in read.problem.objectives] == ["tokens_s"]
