@@ -27,16 +27,8 @@ _T = TypeVar("_T")
 _MAX_ANSWER_BYTES = 8_000_000
 """Larger answers are cut off: no useful one comes near, and a broken server must not fill the memory."""
 
-_FORESEEN = (
-    openai.OpenAIError,
-    httpx2.HTTPError,
-    ServingError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-)
+_FORESEEN = (openai.OpenAIError, httpx2.HTTPError, ServingError, ValueError, TypeError, AttributeError, LookupError,
+             ArithmeticError)  # fmt: skip
 """How a request may end without fault of ours; anything else shows its trace as well."""
 
 

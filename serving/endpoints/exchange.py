@@ -134,8 +134,7 @@ class Exchange:
             if text.strip() and not text.lstrip().startswith("<"):
                 raise
             raise _NoChoices("the endpoint's answer is not a completion: it is empty, or a page.") from None
-        choices = body.get("choices")
-        first = choices[0] if isinstance(choices, list) and choices else None
+        first = next(iter(choices), None) if isinstance(choices := body.get("choices"), list) else None
         if isinstance(first, Mapping) and first.get("error"):
             body = {"error": first["error"]}
         if body.get("choices"):
