@@ -143,7 +143,8 @@ _NOISE = re.compile(
 _STAMP = re.compile(r"^(\([^)]*\)\s*)*((ERROR|CRITICAL)\s+\d\d-\d\d \d\d:\d\d:\d\d\s*(\[[^\]]*\])?\s*)?")
 _ENGINE_DIED = re.compile(r"EngineDeadError|engine core exited unexpectedly")
 _ENGINE_SAID = re.compile(r"^(?!\(APIServer)(\([^)]*\)\s*)*(ERROR|CRITICAL)\s+\d")
-_FOLLOWS = re.compile(r"Executor failed|EngineDeadError")  # from a worker or an engine that is dead already
+_FOLLOWS = re.compile(r"Executor failed|EngineDeadError|RuntimeError: cancelled$")
+"""What an engine says after a worker's death, or after its own."""
 _FREE = re.compile(r"[Ff]ree memory on device \S+ \(([\d.]+)/([\d.]+) GiB\).* is less than desired")
 _TOTAL = re.compile(
     r"total capacity of ([\d.]+) GiB of which ([\d.]+) [MG]iB is free.*this process has ([\d.]+) GiB memory in use"

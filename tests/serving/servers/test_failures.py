@@ -110,6 +110,8 @@ ENGINE_DEAD = (
 
 def test_an_engine_that_ends_without_a_word_was_killed_and_one_with_words_died_of_them() -> None:
     assert classify(ENGINE_DEAD, phase="load").kind == "killed"
+    woken = "(EngineCore pid=2) ERROR 11-23 09:59:59 [core.py:9] RuntimeError: cancelled"  # it waited for a dead worker
+    assert classify(f"{woken}\n{ENGINE_DEAD}", phase="load").kind == "killed"
     words = "(EngineCore pid=2) ERROR 11-23 09:59:59 [core.py:9] RuntimeError: the moon is wrong"
     found = classify(f"{words}\n{ENGINE_DEAD}", phase="load", timed_out=True)
     assert (found.kind, found.cause) == ("dead_engine", "RuntimeError: the moon is wrong")
