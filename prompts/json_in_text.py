@@ -23,9 +23,10 @@ _IS_MEANT = re.compile(r"\{\s*[\"'][^\"'\n]{0,200}[\"']\s*:|\[\s*[{\[]")
 """The beginning of what cannot be anything but JSON; other brackets are prose."""
 _DECODER = json.JSONDecoder(parse_constant=lambda constant: _refuse(constant))
 _MARK = re.compile(r"^\s*(?:(?:[-*•]|\d{1,2}[.)])\s+)?")
-_LINE = re.compile(r"""^[*_`"']*([^:=|{}\[\]]{1,80}?)[*_`"']*\s*[:=]\s*[*_`"']*\s*(.*?)[*_`"',;]*$""")
+_PAIR = re.compile(r"([^:=|{}\[\]]*)[:=](.*)")
+_SIGNS = " \t*_`\"'"
 _RULE = re.compile(r"^[\s|:-]+$")
-_SKIPPED = re.compile(r"^\s*(?:```\w*|---|\[+(?:proposals?|params|proposals\.params)\]+|)\s*$")
+_SKIPPED = re.compile(r"```\w*|---|\[+(?:proposals?|params|proposals\.params)\]+|")
 _AROUND = frozenset({"proposals", "proposal", "params", "parameters", "config", "configuration"})
 _BESIDE = frozenset({"hypothesis", "expected", "confidence", "abstain"})
 """What may stand around and beside a configuration; another name makes the text prose, such as `Draft:`."""
@@ -146,7 +147,7 @@ def written_out(text: str, names: Collection[str]) -> list[dict[str, Any]]:
     vocabulary = {folded(name) for name in names}
     if not vocabulary:
         return []
-    lines = [line for line in text.strip().splitlines() if not _SKIPPED.match(line)]
+    lines = [line for line in text.strip().splitlines() if not _SKIPPED.fullmatch(line.strip())]
     pairs = _table(lines) if lines and all("|" in line for line in lines) else _pairs(lines)
     others = {folded(name) for name, _ in pairs} - vocabulary
     if not others <= _AROUND | _BESIDE:
@@ -160,7 +161,7 @@ def written_out(text: str, names: Collection[str]) -> list[dict[str, Any]]:
 
 def _table(lines: list[str]) -> list[tuple[str, str]]:
     cells = [[c.strip(" `*") for c in line.strip().strip("|").split("|")] for line in lines]
-    head, *rows = [c for c, line in zip(cells, lines, strict=True) if not _RULE.match(line)]
+    head, *rows = [c for c, line in zip(cells, lines, strict=True) if not _RULE.match(line)] or [[]]
     if any(len(row) != len(head) for row in rows):
         return []
     if len(head) == 2 and folded(head[1]) == "value":
@@ -169,8 +170,9 @@ def _table(lines: list[str]) -> list[tuple[str, str]]:
 
 
 def _pairs(lines: list[str]) -> list[tuple[str, str]]:
-    matches = [_LINE.match(_MARK.sub("", line, count=1)) for line in lines]
-    return [(m[1], m[2]) for m in matches if m] if all(matches) else []
+    matches = [_PAIR.match(_MARK.sub("", line, count=1)) for line in lines]
+    pairs = [(m[1].strip(_SIGNS), m[2].lstrip(_SIGNS).rstrip(_SIGNS + ",;")) for m in matches if m]
+    return pairs if len(pairs) == len(lines) else []
 
 
 def _separate(pairs: list[tuple[str, str]], vocabulary: Collection[str]) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ _FINEST = 33
 _WIDE = str.maketrans({**{0xFF10 + i: str(i) for i in range(10)}, "．": ".", "＋": "+", "－": "-", "−": "-"})
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _SUPERSCRIPT = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
-_POWER = re.compile(r"\s*[x×*·]\s*10(?:\^|\*\*)([+-]?\d{1,3})$")
+_POWER = re.compile(r"\s{0,3}[x×*·]\s*10(?:\^|\*\*)([+-]?\d{1,3})$")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, strategies as st
 
 from trialogue.prompts.answers import MAX_CHARACTERS, read_answer
 from trialogue.prompts.errors import ModelAnswerInvalid
+from trialogue.prompts.wire import number_in
 
 PROPOSAL = {"params": {"x": 1}, "hypothesis": "h", "expected": "e", "confidence": 0.5}
 ANSWER = {"proposals": [PROPOSAL], "abstain": False}
@@ -168,3 +169,29 @@ def test_of_json_lines_every_line_is_a_proposal():
 def test_an_answer_in_a_fence_does_not_count_where_json_follows_it():
     with pytest.raises(ModelAnswerInvalid):
         read_answer(f'```json\n{WHOLE}\n```\nNo, better: {{"proposals": [{{"params": {{"x"', names=NAMES)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "piece",
+    ["*", "_", "`", "'", '"', "*_", "x: ", ": ", "= ", " ", "\n ", "|", "-", "|-", "- ", "1. ", "```", "[", "{", "\\", "&lt;",
+     "<answer>", "</answer>", "##", "# ", "x", "1", "1e", "x 10", "\u00a0", "²", "x: 1\n", "|1|2|\n", "{}\n"],
+)  # fmt: skip
+def test_no_answer_takes_longer_to_read_than_its_length(piece):
+    """A pattern that backtracks would take hours for these."""
+    many = 60_000 // len(piece)
+    for text in (
+        "a" + piece * many,
+        piece * many + "!",
+        "x: " + piece * many + "y",
+        "a\n" + piece * many + "z",
+    ):
+        with contextlib.suppress(ModelAnswerInvalid):
+            read_answer(text, structured=False, names=["x", "y"])
+        number_in(text)
+
+
+@pytest.mark.parametrize("text", ["|---|", "|---|\n|---|", "| x |", ":", "= 1", "x:\n:"])
+def test_a_table_or_list_without_content_is_no_answer(text):
+    with pytest.raises(ModelAnswerInvalid):
+        read_answer(text, names=["x", "y"])
