@@ -43,6 +43,8 @@ def test_a_process_that_fails_fails_the_trial_in_words(tmp_path: Path) -> None:
 
 @pytest.mark.vllm
 def test_one_batch_through_a_real_engine() -> None:
+    if not (ROOT / ".vllm" / "bin" / "python").exists():
+        pytest.skip("no vLLM in .vllm (`make vllm`)")
     model = str(tiny_model("tiny", ROOT / ".cache").absolute())
     told = Libraries(HfPipeline(model, prompts=8, new_tokens=4), str(ROOT / ".vllm" / "bin" / "python"))(
         IN_VLLM, Run()
