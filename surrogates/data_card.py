@@ -1,8 +1,9 @@
 """A data card of trials as data to learn from: how many, how different, how much of the space, how useful, how real.
 
-After the questions a data sheet of engineering data should answer (DATED, data cards of design sets, Zenodo 8200792), with
-measures that have a scale: an effective number, a share beside that of random points, a rank correlation on held-out
-trials, and how well a classifier tells the trials from a reference. Knows nothing of where trials are kept.
+The four questions are those of DATED (guidelines for synthetic data of engineering design, arXiv 2305.09018): size,
+diversity, utility, realism. The measures are ours and have a scale: an effective number, a share beside that of random
+points, a rank correlation on held-out trials, and how well a classifier tells the trials from a reference. Knows nothing of
+where trials are kept.
 """
 
 import itertools

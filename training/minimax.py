@@ -2,7 +2,8 @@
 
     python training/minimax.py            # trains and prints the regret of searches, class by class: about a minute
 
-Problems are grouped into classes by their complexity, here by how rough their functions are. For each class a policy is
+Problems are grouped into classes by their complexity: in the source by lower bounds on how many queries a problem needs,
+here by how rough its functions are. For each class a policy is
 trained on that class alone: the best that could be had if the class were known. Then one policy is trained to make the
 largest gap to those smallest, by policy gradients, against an adversary that weighs classes and, in each class, kinds of
 instances (lengthscale, noise) by exponentiated gradients. Beside it stands a policy trained on the mean of all problems.

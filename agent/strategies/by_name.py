@@ -51,9 +51,10 @@ def check_strategy(
 
 
 def _without_model(name: str) -> InvalidInput:
+    cure = "an endpoint such as `planner='http://HOST:PORT/v1#MODEL'`"
+    cure = cure if name in LLAMBO else f"`planner='embedded'` or {cure}"
     return InvalidInput(
-        f"strategy {name!r} needs a model, got planner=None; "
-        "give `planner='embedded'` or an endpoint, or use strategy 'surrogate'."
+        f"strategy {name!r} needs a model, got planner=None; give {cure}, or use strategy 'surrogate'."
     )
 
 

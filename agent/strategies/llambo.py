@@ -63,7 +63,8 @@ class LlamboStrategy:
     ) -> None:
         if not isinstance(planner, Planner):
             raise InvalidInput(
-                f"strategy 'llambo' needs a chat endpoint as planner, got {type(planner).__name__}."
+                f"strategy 'llambo' needs a chat endpoint as planner, got {type(planner).__name__}; give "
+                "`planner='http://HOST:PORT/v1#MODEL'`, or use strategy 'trialogue'."
             )
         self._problem, self._seed, self._planner = problem, seed, planner
         self._settings = settings or LlamboSettings()

@@ -78,8 +78,9 @@ def test_both_surrogates_have_names():
             made = strategy_for(problem(), seed=0, planner=Planner(server.url), strategy=name)
             assert isinstance(made, LlamboStrategy)
             assert made._settings.mode == mode
-    with pytest.raises(tl.TrialogueError, match="needs a model"):
+    with pytest.raises(tl.TrialogueError, match="needs a model") as refusal:
         tl.Study(problem(), strategy="llambo:generative")
+    assert "embedded" not in str(refusal.value)  # which this strategy refuses
 
 
 def test_it_needs_a_chat_endpoint():

@@ -67,8 +67,8 @@ def test_trust_is_half_without_evidence_none_against_it_and_falls_with_the_trial
     same, worse = sampled_scores(*flat, rng), sampled_scores(flat[0] - 9, *flat[1:], rng)
     assert trust(same, sampled_scores(*flat, rng), ended=1) == pytest.approx(0.5, abs=0.1)
     assert trust(worse, same, ended=1) == 0.0
-    assert trust(same, worse, ended=5) == 1.0
-    assert trust(same, worse, ended=40) == 0.25
+    assert trust(same, worse, ended=2) == 1.0
+    assert trust(same, worse, ended=30) == 0.1  # the source: of N trials (N / 10) / n, here N = 30
 
 
 def test_the_first_trial_is_what_is_believed_most() -> None:
