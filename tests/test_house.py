@@ -100,11 +100,11 @@ COMMAND_FOLDERS = ("api/cli", "api/tuning", "api/doctor", "api/gate", "api/galle
 
 CODE_LINES = {
     "serving": 3_265,
-    "evaluators": 7_340,
+    "evaluators": 7_400,
     "prompts": 1_420,
     "surrogates": 3_680,
     "agent": 11_500,
-    "api": 7_670,
+    "api": 7_700,
 }
 """Lines of a room that hold code, targets aside: raised only with a decision."""
 

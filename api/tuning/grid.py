@@ -16,7 +16,7 @@ import typer
 from ...evaluators.engines.grid import Cell, by_shape, cells, front
 from ...serving.errors import InvalidInput
 from . import arguments as given
-from .options import FOLDERS, Engine, Options
+from .options import FOLDERS, Engine, Options, kept_in
 from .page import HEIGHT, MARGIN, STYLE, WIDTH
 
 COLORS = ("#4a7ebb", "#b33", "#3a8a4d", "#8a5ab3", "#b3792d", "#2d8f9b", "#777", "#c2508a")
@@ -58,7 +58,8 @@ def load_grid(
 def _measured(options: Options, grid: Sequence[Cell]) -> str:
     plan, wanted = options.plan(), options.wanted()
     record = _read(wanted.folder / GRID)
-    with _prepared(options.engine)(wanted, plan.objective, (), say=print) as (target, space, _):
+    made = _prepared(options.engine)(wanted, plan.objective, (), say=print)
+    with kept_in(wanted.folder), made as (target, space, _):
         command = target.spec(space.default()).command()
         if record.get("command", command) != command:
             raise InvalidInput(

@@ -4,14 +4,16 @@ The texts are a person's: times, lists of choices, NAME=VALUE; a wrong one is re
 no engine but for the name.
 """
 
+import errno
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ...serving.errors import InvalidInput
+from ...serving.errors import InvalidInput, ServingError
 from ...serving.vllm.catalogue import parameter_name
 
 Engine = Literal["vLLM", "llama.cpp", "SGLang"]
@@ -59,6 +61,11 @@ class Options:
     system: str | None = None
     devices: int = 1
 
+    @property
+    def own_folder(self) -> Path:
+        """Where everything is kept."""
+        return self.folder or Path("runs") / f"{FOLDERS[self.engine]}-{Path(self.model).name}"
+
     def wanted(self) -> Any:  # Any: evaluators.servers.settings.Wanted, imported on use
         """Return what is served, loaded and tuned; raises InvalidInput."""
         from ...evaluators.servers.settings import Wanted
@@ -67,7 +74,7 @@ class Options:
         return Wanted(
             self.model,
             self.workload,
-            self.folder or Path("runs") / f"{FOLDERS[self.engine]}-{Path(self.model).name}",
+            self.own_folder,
             _rungs(self.rungs, self.engine),
             fixed,
             _named(self.env or ()),
@@ -94,6 +101,20 @@ class Options:
             budget_s=seconds_of(self.budget), trials=self.trials, seed=self.seed, planner=self.planner, pairs=self.pairs,
             verify_rung="fork" if self.verify == "fork" else "ordinary", price_per_hour=self.price_per_hour,
         )  # fmt: skip
+
+
+@contextmanager
+def kept_in(folder: Path) -> Iterator[None]:
+    """Tell in one sentence that a disk is full, and where to go on; raises ServingError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ServingError(
+            f"`--folder` must have room for what is measured, got a full disk at {str(folder)!r}; free some, and the same "
+            "command goes on from there."
+        ) from error
 
 
 def seconds_of(text: str, option: str = "--budget") -> float:

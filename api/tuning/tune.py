@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from . import arguments as given
-from .options import Options
+from .options import Options, kept_in
 
 Prepared = AbstractContextManager[tuple[Any, Any, dict[str, Any]]]
 """Target, space and context of an engine. Any: they are imported when they are needed; plain JSON."""
@@ -129,7 +129,7 @@ def _tune(options: Options, plan: Any, made: Prepared) -> None:  # Any: a Tuning
     from ...agent.tuning.tuner import Tuning
     from .handover import hand_over
 
-    with made as (target, space, context):
+    with kept_in(options.own_folder), made as (target, space, context):
         earlier = options.earlier
         best, changed = earlier_best(earlier, context, options.engine) if earlier else ((), "")
         if changed:

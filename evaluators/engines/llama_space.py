@@ -14,6 +14,7 @@ from ..errors import InvalidSpecification
 from ..spaces.parameters import Categorical
 from ..spaces.space import SearchSpace
 from .help_space import Catalogue, HelpedKnob, Value, parameter_of
+from .useful import say_single
 
 SLOTS = (1, 2, 4, 8)
 """Requests that are computed together; a slot has its part of the context."""
@@ -79,6 +80,7 @@ def llama_space(
     ]
     if draft_model is not None:
         parameters = _with_draft(parameters, draft_model, flags)
+    say_single(parameters, knobs or {}, say)
     parameters = [p for p in parameters if len(p.choices) > 1 or p.when]
     if not parameters:
         raise InvalidSpecification(

@@ -27,6 +27,7 @@ from ..servers.settings import TargetSettings, Wanted
 from ..servers.target import ServerTarget
 from ..spaces.space import SearchSpace
 from .help_space import Catalogue, HelpedKnob, Value, parameter_of
+from .useful import say_single
 
 ENGINE = "SGLang"
 UNTRIED = "its support here was written from SGLang's documents and tried against a scripted server, never on a real one"
@@ -89,6 +90,7 @@ def sglang_space(
     fitting = [_fitting(k, devices) for k in selection if k.name not in (fixed or {})]
     candidates = [parameter_of(k, flags.get(k.name, "")) for k in fitting]
     parameters = [p for p in candidates if len(p.choices) > 1]
+    say_single(candidates, knobs or {}, say)
     if not parameters:
         raise InvalidSpecification("No knob has two values here; name some with `--knob`.")
     both = set(SIZES) <= {p.name for p in parameters}

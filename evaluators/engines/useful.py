@@ -4,10 +4,11 @@ A server cannot compute more requests together than there are at once, nor than 
 tokens in a step than those have. A load whose arrivals have times of their own, or is searched, has no such bounds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from math import inf
 from typing import TypeVar
 
+from ..spaces.categorical import Categorical
 from ..traffic.workload import Workload
 
 V = TypeVar("V")
@@ -33,3 +34,10 @@ def sufficient(choices: Sequence[V], most: float) -> list[V]:
     numbers = [c for c in choices if isinstance(c, int | float) and not isinstance(c, bool)]
     enough = min((n for n in numbers if n >= most), default=inf)
     return [c for c in choices if c not in numbers or c <= enough]  # pyright: ignore[reportOperatorIssue]
+
+
+def say_single(parameters: Iterable[Categorical], asked: Collection[str], say: Callable[[str], None]) -> None:
+    """Say which parameters that were asked for are not tuned, because only one value suits machine and load."""
+    single = [f"{p.name}={p.choices[0]}" for p in parameters if len(p.choices) == 1 and p.name in asked]
+    if single:
+        say(f"left out, because one value suits this machine and load: {', '.join(single)}")

@@ -1,15 +1,38 @@
 """What is asked of a tuning's servers, and what a target serves, how it loads it, and how long it waits. Values only."""
 
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ...serving.errors import InvalidInput
 from ...serving.servers.server import FlagValue
 from ..problems.problem import Constraint, Objective
 from ..traffic.workload import Workload
 from .attempt import Rungs
 from .metrics import SEARCHED, goodput_limits
+
+ROOM = 32 * 2**20
+"""Bytes that a folder must have free before anything is started: logs, records, a database, two reports."""
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of everything that is kept and prove that it can be written; raises InvalidInput."""
+    cure = "give another `--folder`"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise InvalidInput(
+            f"`--folder` must be a folder that can be made and written, got {str(folder)!r} ({error.strerror}); {cure}."
+        ) from None
+    if free < ROOM:
+        raise InvalidInput(
+            f"`--folder` must have {ROOM >> 20} MiB free, got {free / 2**20:.1f} MiB at {str(folder)!r}; free some, or {cure}."
+        )
 
 
 @dataclass(frozen=True)

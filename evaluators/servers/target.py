@@ -30,7 +30,7 @@ from .loads import LoadClient, Loads, Plans, Turns, VllmClient, why
 from .metrics import devices_of
 from .records import append_load, append_record
 from .servers import DefaultFailed, Servers
-from .settings import TargetSettings
+from .settings import TargetSettings, make_folder
 
 
 class ServerTarget:
@@ -40,6 +40,7 @@ class ServerTarget:
         self, environment: Installation, settings: TargetSettings, client: LoadClient | None = None
     ) -> None:
         """``client``: sends the loads; vLLM's own unless told."""
+        make_folder(settings.folder)
         self.environment = environment
         self.scale: Mapping[str, float] = {}
         """The default's metrics, once known: results with a default beside are restated on this scale."""
@@ -50,7 +51,6 @@ class ServerTarget:
         self._reference = Reference(settings.folder)
         self._longest_s: float | None = None
         self._turn = 0
-        settings.folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def settings(self) -> TargetSettings:

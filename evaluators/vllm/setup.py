@@ -5,6 +5,7 @@ Also for benchmarks and tests: ``prepared`` is the one way from a few names to a
 
 import math
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,14 +33,23 @@ from .space import vllm_space
 _CACHE = {"VLLM_CPU_KVCACHE_SPACE", "kv_cache_memory_bytes", "gpu_memory_utilization", "kv_cache_dtype"}
 """Knobs that change what the KV cache holds."""
 
+_FILES = {
+    "config.json": ("config.json", "params.json"),
+    "tokenizer": ("tokenizer*", "vocab*", "tekken.json", "*.tiktoken"),
+}
+"""What a model's folder holds, each as one of these; weights may be made up (``load_format=dummy``)."""
+_EVIDENCE = re.compile(r"\s*\[type=\w+, input_value=.*$")
+"""What pydantic adds to a sentence for those who wrote the program."""
+
 
 @contextmanager
 def prepared(
     wanted: Wanted, objective: Objective, limits: Sequence[object], *, say: Callable[[str], None]
 ) -> Iterator[tuple[ServerTarget, SearchSpace, dict[str, Any]]]:  # Any: JSON values
     """Yield target, space and context; every process is ended on the way out. Raises what the operator must mend."""
-    environment = find_vllm()
     model = model_folder(wanted.model)
+    _require_files(Path(model), wanted.fixed)
+    environment = find_vllm()
     settings = wanted.settings(model, objective, limits)
     workload, rungs = settings.workload, settings.rungs
     facts = ModelFacts.read(model)
@@ -66,19 +76,36 @@ def prepared(
         yield target, space, context
 
 
+def _require_files(model: Path, fixed: Mapping[str, Any]) -> None:  # Any: JSON values
+    """Raise InvalidSpecification where a model is a folder without what every start needs."""
+    for name, patterns in _FILES.items() if model.is_dir() else ():
+        if name not in fixed and not any(next(model.glob(p), None) for p in patterns):
+            cure = "copy the whole model" + (", or `--fix tokenizer=FOLDER`" if name == "tokenizer" else "")
+            raise InvalidSpecification(
+                f"A model's folder must hold its {name}, got {str(model)!r} without one; {cure}."
+            )
+
+
 def _resolved_default(
     target: ServerTarget, facts: ModelFacts | None, workload: Workload
 ) -> dict[str, Any]:  # Any: JSON
     """Return what vLLM resolves without flags; raises InvalidSpecification where that cannot serve the workload."""
     answer = target.resolve([{}])[0]
     if not answer["ok"]:
-        raise InvalidSpecification(f"vLLM refuses the default configuration: {answer['error']}")
+        raise InvalidSpecification(
+            f"vLLM refuses the default configuration, see `--fix` and `--env`: {refusal_words(answer['error'])}."
+        )
     resolved = answer["resolved"]
     cache = resolved["cache_config"].get("kv_cache_memory_bytes")
     complaint = kv_complaint(facts, cache, workload.longest)
     if complaint:
         raise InvalidSpecification(f"{complaint}; give it more with `--env VLLM_CPU_KVCACHE_SPACE=4` (GiB).")
     return resolved
+
+
+def refusal_words(error: str) -> str:
+    """Return vLLM's reasons as one line without a period, as far as they are for a person."""
+    return _EVIDENCE.sub("", " ".join(error.split())).rstrip(".")
 
 
 def _useful(

@@ -21,7 +21,7 @@ from ...serving.vllm.catalogue import (
     known_to,
 )
 from ...serving.vllm.installed import Installed
-from ..engines.useful import sufficient
+from ..engines.useful import say_single, sufficient
 from ..errors import InvalidSpecification
 from ..spaces.parameters import Categorical
 from ..spaces.space import SearchSpace
@@ -60,6 +60,7 @@ def vllm_space(
         for k in knobs
     ]
     parameters = [p for p in candidates if len(p.choices) > 1]
+    say_single(candidates, names, say)
     if not parameters:
         raise InvalidSpecification("No knob has two values that fit this machine; name some with `--knob`.")
     defaults = {k.name: _default(k, installed, resolved) for k in KNOBS if not k.variable}

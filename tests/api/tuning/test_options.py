@@ -1,13 +1,21 @@
 """The texts of the options of ``tune-vllm`` and ``tune-llama`` as values, or one sentence. No server."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
 from trialogue.api.cli.app import main
-from trialogue.api.tuning.options import Options, flag_values, knob_choices, seconds_of, split_choices
-from trialogue.serving.errors import InvalidInput
+from trialogue.api.tuning.options import (
+    Options,
+    flag_values,
+    kept_in,
+    knob_choices,
+    seconds_of,
+    split_choices,
+)
+from trialogue.serving.errors import InvalidInput, ServingError
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("45", 45)])
@@ -99,3 +107,13 @@ def test_an_engine_has_its_own_shortcuts_and_folder() -> None:
     assert asked.folder.parts == ("runs", "llama-model.gguf")
     with pytest.raises(InvalidInput, match="beside, got 'fork'"):
         options(engine="llama.cpp", rungs="fork").wanted()
+
+
+def test_a_full_disk_is_said_with_the_folder_and_the_way_on(tmp_path: Path) -> None:
+    told = (
+        f"room for what is measured, got a full disk at '{tmp_path}'; free some, and the same command goes on"
+    )
+    with pytest.raises(ServingError, match=told), kept_in(tmp_path):
+        Path("/dev/full").write_text("a record")
+    with pytest.raises(FileNotFoundError), kept_in(tmp_path):
+        (tmp_path / "none").read_text()

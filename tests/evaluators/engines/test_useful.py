@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trialogue.evaluators.engines.useful import most_at_once, most_tokens, sufficient
+from trialogue.evaluators.engines.useful import most_at_once, most_tokens, say_single, sufficient
+from trialogue.evaluators.spaces.categorical import Categorical
 from trialogue.evaluators.traffic.workload import Workload
 
 
@@ -41,3 +42,11 @@ def test_the_first_choice_that_suffices_is_the_last_that_is_kept() -> None:
     assert sufficient([1, 2], 9) == [1, 2]
     assert sufficient(["auto", True, 512, 256], 10) == ["auto", True, 256]
     assert sufficient([1, 2, 4], inf) == [1, 2, 4]
+
+
+def test_what_is_not_tuned_for_want_of_a_second_value_is_said_once() -> None:
+    said: list[str] = []
+    parameters = [Categorical("threads", [1]), Categorical("slots", [1, 2]), Categorical("devices", [1])]
+    say_single(parameters, ["threads", "slots"], said.append)
+    say_single(parameters, ["slots"], said.append)
+    assert said == ["left out, because one value suits this machine and load: threads=1"]

@@ -17,6 +17,7 @@ from trialogue.evaluators.servers.rate import highest_rate
 from trialogue.evaluators.servers.settings import TargetSettings
 from trialogue.evaluators.servers.target import ServerTarget
 from trialogue.evaluators.traffic.workload import Workload
+from trialogue.serving.errors import InvalidInput
 from trialogue.serving.servers.load import LoadResult
 from trialogue.serving.vllm.environment import VllmEnvironment
 
@@ -62,6 +63,26 @@ class TestServerTarget(TunableContract):
     @pytest.fixture
     def changed(self) -> Params:
         return SMALL
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written_is_refused_with_its_name_and_the_cure(
+    name: str, made: Made, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    told = f"can be made and written, got '{tmp_path / name}' .*; give another `--folder`"
+    with pytest.raises(InvalidInput, match=told):
+        made(folder=tmp_path / name)
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_started(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trialogue.evaluators.servers.settings.ROOM", 2**70)
+    with pytest.raises(
+        InvalidInput, match=r"MiB free, got .* MiB at .*; free some, or give another `--folder`"
+    ):
+        made()
 
 
 # Rates ----------------------------------------------------------------------------------------------------------

@@ -52,6 +52,14 @@ def test_threads_leave_room_for_the_load_and_for_the_default_beside(reserved: in
     assert space["OMP_NUM_THREADS"].choices == choices
 
 
+def test_a_knob_that_was_asked_for_and_has_one_value_here_is_said() -> None:
+    said: list[str] = []
+    asked = ["OMP_NUM_THREADS", "block_size"]
+    space = vllm_space(INSTALLED, RESOLVED, Machine("cpu", 2, reserved=2), only=asked, say=said.append)
+    assert space.names == ("block_size",)
+    assert said == ["left out, because one value suits this machine and load: OMP_NUM_THREADS=1"]
+
+
 def test_the_default_number_of_threads_is_what_the_servers_get() -> None:
     installed = replace(INSTALLED, environment={"OMP_NUM_THREADS": "4"})
     space = vllm_space(
