@@ -62,22 +62,23 @@ class Verification:
     def first_better(self, ranked: Sequence[TrialRecord]) -> Verified:
         """Verify feasible trials, best first, until one is recommended; of several that fail, the first is told.
 
-        Beyond the first ``candidates`` only those that have been verified before count.
+        Beyond the first ``candidates``, and behind the default, only those whose verification was begun before count.
         """
         if not ranked:
             return Verified(TuningVerdict("no feasible configuration", "no trial met every limit"))
-        if self._is_default(ranked[0]):
+        better = itertools.takewhile(lambda r: not self._is_default(r), ranked)
+        candidates = list(itertools.islice(better, self._plan.candidates))
+        candidates += [r for r in ranked if r not in candidates and self._kept(r.params).default]
+        if not candidates:
             return Verified(TuningVerdict("no change", "no trial was better than the default"), ranked[0])
-        better = list(itertools.takewhile(lambda r: not self._is_default(r), ranked))
-        earlier = [r for r in better[self._plan.candidates :] if self._kept(r.params).default]
         first: Verified | None = None
-        for record in (*better[: self._plan.candidates], *earlier):
+        for record in candidates:
             verified = self.verified(record, needed=first is None)
             if first is None or verified.verdict.recommendation == "change":
                 first = verified
             if verified.verdict.recommendation == "change":
                 break
-        assert first is not None  # the first record is not the default
+        assert first is not None  # some are candidates
         return first
 
     def verified(self, record: TrialRecord, *, needed: bool = True) -> Verified:

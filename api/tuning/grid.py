@@ -58,8 +58,8 @@ def load_grid(
 def _measured(options: Options, grid: Sequence[Cell]) -> str:
     plan, wanted = options.plan(), options.wanted()
     record = _read(wanted.folder / GRID)
-    made = _prepared(options.engine)(wanted, plan.objective, (), say=print)
-    with kept_in(wanted.folder), made as (target, space, _):
+    setup = _prepared(options.engine)(wanted, plan.objective, (), say=print)
+    with kept_in(wanted.folder), setup as (target, space, _):
         command = target.spec(space.default()).command()
         if record.get("command", command) != command:
             raise InvalidInput(

@@ -53,17 +53,13 @@ def vllm_space(
     if not lossy:
         _refuse_lossy(knobs)
     most = useful or {}
-    candidates = [
-        _parameter(
-            k, _default(k, installed, resolved), _fitting(k, own.get(k.name, ()), machine, model, most)
-        )
-        for k in knobs
-    ]
+    defaults = {k.name: _default(k, installed, resolved) for k in (*KNOBS, *knobs)}
+    fitting = {k.name: _fitting(k, own.get(k.name, ()), machine, model, most) for k in knobs}
+    candidates = [_parameter(k, defaults[k.name], fitting[k.name]) for k in knobs]
     parameters = [p for p in candidates if len(p.choices) > 1]
     say_single(candidates, names, say)
     if not parameters:
         raise InvalidSpecification("No knob has two values that fit this machine; name some with `--knob`.")
-    defaults = {k.name: _default(k, installed, resolved) for k in KNOBS if not k.variable}
     relation, words = weights_fit(parameters, defaults, machine, model, fixed)
     if words:
         say(words)

@@ -12,6 +12,7 @@ from tests.agent.tuning.test_tuner import SPACE, SimulatedTarget
 from trialogue.agent.tuning.plan import TuningOutcome, TuningPlan
 from trialogue.agent.tuning.state import TuningState
 from trialogue.agent.tuning.tuner import ABLATION, Tuning
+from trialogue.agent.tuning.verification import Verification
 from trialogue.evaluators.problems.problem import Constraint
 from trialogue.evaluators.servers.attempt import Attempt
 from trialogue.evaluators.servers.metrics import objective_named, parse_limit
@@ -232,6 +233,22 @@ def test_a_change_that_was_verified_is_found_again_behind_new_trials(tmp_path: P
     assert (first.verdict.recommendation, second.verdict.recommendation) == ("change", "change")
     state = json.loads((tmp_path / "tuning.json").read_text())
     assert all(len(p["default"]) == len(p["candidate"]) for p in state["verified"].values())
+
+
+def test_a_verification_that_was_begun_goes_on_though_the_default_is_now_believed_better(
+    tmp_path: Path,
+) -> None:
+    interrupted(tmp_path, "verify 2/3")
+    again = tuning(SimulatedTarget(tmp_path))
+    again.measure_default()
+    study = again._study()
+    default_first = sorted(again._ranked(study), key=lambda r: r.source != "default")
+    said: list[str] = []
+    verified = Verification(again.measures, SPACE, say=said.append, left_s=lambda: 1e3).first_better(
+        default_first
+    )
+    assert verified.verdict.recommendation == "change"
+    assert [line.partition(":")[0] for line in said[:1]] == ["verify 3/3"]
 
 
 @pytest.mark.parametrize(("limit", "few"), [("tpot_p99_ms<=0.75x", True), ("tpot_p99_ms<=1.5x", False)])
