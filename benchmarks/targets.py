@@ -7,8 +7,8 @@
 
 A claim that does not hold is printed as such. A comparison runs at each target's lowest fidelity (``--fidelity 1`` for the
 whole thing); every evaluation of one study has a seed of its own. One run is scored by its best feasible result after 30
-trials, measured again at seeds that no study saw, or by its front's hypervolume where there are two objectives. Runs are
-kept in ``.scratch/targets`` and not run again.
+trials, or by the hypervolume of its front where there are two objectives; either is measured again at seeds that no study
+saw. Runs are kept in ``.scratch/targets`` and not run again.
 """
 
 import argparse
@@ -33,6 +33,7 @@ from trialogue.evaluators.programs.call import measure
 from trialogue.evaluators.programs.run import Run, Stopped
 from trialogue.evaluators.targets.catalogue import MODULES, load_target
 from trialogue.evaluators.targets.target import GalleryTarget
+from trialogue.surrogates.optim.acquisition import front
 
 HOME = Path(os.environ.get("TARGETS_HOME", Path(__file__).parent.parent / ".scratch" / "targets"))
 TRIALS = 30
@@ -80,7 +81,7 @@ def run(job: tuple[str, str, int, float]) -> dict[str, Any]:
         "optimizer": optimizer,
         "seed": seed,
         "fidelity": fidelity,
-        "sign": -float(target.problem.signs[0]),
+        "signs": (-target.problem.signs).tolist(),
         "score": score(target, trials, fidelity),
         "values": [None if m is None else [*m.values] for _, m in trials],
         "params": [dict(p) for p, _ in trials],
@@ -99,16 +100,22 @@ def measured(target: GalleryTarget, params: Params, seed: int, fidelity: float) 
 
 
 def score(target: GalleryTarget, trials: Sequence[tuple[Params, Measurement | None]], fidelity: float) -> Any:
-    """Return the best trial's mean at fresh seeds, to be minimized, or the front; None where nothing is feasible."""
+    """Return the best trial's mean at fresh seeds, to be minimized, or those of the front; None where nothing is feasible."""
     signs = target.problem.signs
     done = [(p, -signs * m.values) for p, m in trials if m is not None and target.problem.feasible(m)]
     if not done:
         return None
-    if len(signs) > 1:
-        return [values.tolist() for _, values in done]
-    best = min(done, key=lambda d: d[1][0])[0]
-    again = [measured(target, best, s, fidelity) for s in FRESH_SEEDS]
-    return float(np.mean([-signs[0] * m.value for m in again if m is not None]))
+    if len(signs) == 1:
+        return again(target, min(done, key=lambda d: d[1][0])[0], fidelity)[0]
+    is_best = front(-np.array([values for _, values in done]))
+    means = [again(target, p, fidelity) for (p, _), best in zip(done, is_best, strict=True) if best]
+    return [mean for mean in means if mean]
+
+
+def again(target: GalleryTarget, params: Params, fidelity: float) -> list[float]:
+    """Return the mean of each objective at fresh seeds, to be minimized; [] where all of them fail."""
+    fresh = [m.values for s in FRESH_SEEDS if (m := measured(target, params, s, fidelity)) is not None]
+    return (-target.problem.signs * np.mean(fresh, axis=0)).tolist() if fresh else []
 
 
 def by_trialogue(target: GalleryTarget, evaluate: Evaluate, seed: int) -> None:
@@ -136,7 +143,7 @@ def by_optuna(target: GalleryTarget, evaluate: Evaluate, seed: int) -> None:
     problem, space = target.problem, target.problem.space
     limits = (lambda trial: trial.user_attrs["limits"]) if problem.constraints else None
     sampler = optuna.samplers.TPESampler(seed=seed, constraints_func=limits)
-    directions = [o.direction for o in problem.objectives]
+    directions: list[Any] = [o.direction for o in problem.objectives]
     study = optuna.create_study(sampler=sampler, directions=directions)
     distributions = space.distributions()
     study.enqueue_trial(internal(space.default(), distributions))
@@ -199,7 +206,7 @@ def compare(names: Sequence[str], seeds: int, fidelity: float, workers: int) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="targets; without any, all")
     parser.add_argument("--compare", action="store_true", help="run the comparison, then print its table")
     parser.add_argument("--report", action="store_true", help="print the table of the comparison")

@@ -1,11 +1,11 @@
 """The table of a comparison on the gallery: each optimizer's regret per target, and the differences with their intervals.
 
 A score is turned into a regret between 0, the best score that any run reached, and 1, the median of random draws; a front
-counts by its hypervolume between the best and the worst values, the largest volume being 0 and none 1. Differences are
-paired by seed; intervals are 95 % bootstraps over seeds, widened by √(n/(n-1)).
+counts by its hypervolume between the best and the worst values of all trials, the largest volume being 0 and none 1.
+Differences are paired by seed; intervals are 95 % bootstraps over seeds, widened by √(n/(n-1)).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,9 @@ def regrets(runs: Runs, name: str) -> dict[str, dict[int, float]]:
     own = {(o, s): r for (target, o, s), r in runs.items() if target == name}
     scores = {key: r["score"] for key, r in own.items()}
     if any(isinstance(score, list) for score in scores.values()):
-        scores, median = _volumes(scores), 0.0
+        scores, median = _volumes(scores, _measured(own.values())), 0.0
     else:
-        median = _median_draw([r for (o, _), r in own.items() if o == "random"])
+        median = float(np.median(_measured(r for (o, _), r in own.items() if o == "random")[:, 0]))
     best = min(score for score in scores.values() if score is not None)
     out: dict[str, dict[int, float]] = {}
     for (optimizer, seed), score in scores.items():
@@ -31,24 +31,21 @@ def regrets(runs: Runs, name: str) -> dict[str, dict[int, float]]:
     return out
 
 
-def _median_draw(runs: Sequence[Mapping[str, Any]]) -> float:
-    """Return the median feasible value of random draws, to be minimized."""
-    values = [
-        r["sign"] * v[0] for r in runs for v, ok in zip(r["values"], r["feasible"], strict=True) if v and ok
-    ]
-    return float(np.median(values))
+def _measured(runs: Iterable[Mapping[str, Any]]) -> np.ndarray:
+    """Return all feasible values (n, m), to be minimized."""
+    pairs = ((r, v, ok) for r in runs for v, ok in zip(r["values"], r["feasible"], strict=True))
+    return np.array([np.multiply(r["signs"], v) for r, v, ok in pairs if v and ok])
 
 
-def _volumes(fronts: Mapping[tuple[str, int], Any]) -> dict[tuple[str, int], float]:
-    """Return minus the hypervolume of each front, between the best and the worst values that all fronts reach."""
+def _volumes(fronts: Mapping[tuple[str, int], Any], points: np.ndarray) -> dict[tuple[str, int], float]:
+    """Return minus the hypervolume of each front, between the best and the worst of these points (n, m)."""
     from optuna._hypervolume import compute_hypervolume
 
-    points = np.array([p for front in fronts.values() if front for p in front])
     low, high = points.min(0), points.max(0)
     out: dict[tuple[str, int], float] = {}
     for key, front in fronts.items():
         scaled = (np.array(front or [high]) - low) / np.maximum(high - low, 1e-12)
-        out[key] = -float(compute_hypervolume(scaled, np.ones(points.shape[1])))
+        out[key] = -float(compute_hypervolume(np.minimum(scaled, 1.0), np.ones(points.shape[1])))
     return out
 
 

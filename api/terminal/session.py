@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ...agent.lineage import ancestry, member_of
 from ...agent.study.study import Study
+from ...agent.views.lost_calls import lost_calls
 from ...evaluators.programs.call import Evaluate
 from ..reports.page import default_row, duration, short, write_report
 from ..reports.view import StudyView, TrialRow, certainty_in_words, view_of
@@ -67,7 +68,8 @@ class Session:
             self._say(f"certain  {certainty_in_words(self.study.ledger, self.study.stored)}")
             for text in schedule(view, best):
                 self._say(text)
-        for text in (*who_did_what(view), f"time     {duration(seconds)}"):
+        lost = lost_calls(self.study.ledger, self.study.stored)
+        for text in (*who_did_what(view), *lost, f"time     {duration(seconds)}"):
             self._say(text)
 
     def _say(self, text: str, style: str = "") -> None:
